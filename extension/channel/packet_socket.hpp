@@ -1,0 +1,42 @@
+// One end of the SOCK_SEQPACKET socketpair between a backend and a press process: every packet is
+// one wire message and carries at most one file descriptor (SCM_RIGHTS).
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include "channel/unique_fd.hpp"
+#include "core/wire.hpp"
+
+namespace imgpress {
+
+struct Packet {
+  wire::Message message;
+  UniqueFd attachment;  // empty when none came along
+};
+
+class PacketSocket {
+ public:
+  PacketSocket() = default;
+  explicit PacketSocket(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  // Two connected, close-on-exec ends; blocking. Throws std::system_error.
+  static std::pair<PacketSocket, PacketSocket> make_pair();
+
+  int fd() const { return fd_.get(); }
+  void set_nonblocking();
+
+  enum class Sent { kYes, kWouldBlock, kPeerGone };
+  // Throws WireError when the message is too long, std::system_error on unforeseen errors.
+  Sent send(const wire::Message& message, int attachment = -1);
+
+  enum class Received { kPacket, kWouldBlock, kPeerGone };
+  // Waits on a blocking socket. Throws WireError on a malformed packet (surplus descriptors are
+  // closed), std::system_error on unforeseen errors.
+  Received receive(Packet& packet);
+
+ private:
+  UniqueFd fd_;
+};
+
+}  // namespace imgpress

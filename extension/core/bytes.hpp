@@ -1,0 +1,14 @@
+// A borrowed run of bytes: what C++20 calls std::span<const std::uint8_t>.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace imgpress {
+
+struct ByteView {
+  const std::uint8_t* data = nullptr;
+  std::size_t size = 0;
+};
+
+}  // namespace imgpress

@@ -1,0 +1,74 @@
+#include "core/product.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/url.hpp"
+
+namespace imgpress {
+namespace {
+
+constexpr std::size_t kMaxQuotedBytes = 60;
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t begin = text.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
+}
+
+// The offending text in quotes, shortened at a character boundary of UTF-8.
+std::string quoted(std::string_view text) {
+  if (text.size() <= kMaxQuotedBytes) return '"' + std::string(text) + '"';
+  std::size_t end = kMaxQuotedBytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return '"' + std::string(text.substr(0, end)) + "...\"";
+}
+
+std::optional<std::int32_t> parse_serial_number(std::string_view text) {
+  if (text.size() > 1 && text.front() == '+') text.remove_prefix(1);
+  std::int32_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
+// Returns what is wrong with a list of URLs, or an empty string.
+std::string check_urls(const std::vector<std::string_view>& urls, std::string_view cell) {
+  if (urls.empty()) return "no image URL: give at least one http:// or https:// URL";
+  if (std::none_of(urls.begin(), urls.end(), is_http_url)) {
+    return "no http:// or https:// URL in " + quoted(trim(cell));
+  }
+  for (const std::string_view url : urls) {
+    if (url.size() > kMaxUrlBytes) {
+      return "the URL " + quoted(url) + " is longer than " + std::to_string(kMaxUrlBytes) +
+             " bytes";
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<Product> read_product(int line, const ProductCells& cells,
+                                    std::vector<InputFault>& faults) {
+  const std::size_t faults_before = faults.size();
+  const std::string_view serial_text = trim(cells.serial_number);
+  const auto serial_number = parse_serial_number(serial_text);
+  if (serial_text.empty()) {
+    faults.push_back({line, kSerialColumn, "empty: give an integer"});
+  } else if (!serial_number) {
+    faults.push_back({line, kSerialColumn, "not an integer: " + quoted(serial_text)});
+  }
+  const std::string_view name = trim(cells.name);
+  if (name.empty()) faults.push_back({line, kNameColumn, "empty: every product needs a name"});
+  const auto urls = split_url_list(cells.urls, cells.delimiter);
+  std::string wrong_urls = check_urls(urls, cells.urls);
+  if (!wrong_urls.empty()) faults.push_back({line, kUrlsColumn, std::move(wrong_urls)});
+
+  if (faults.size() > faults_before) return std::nullopt;
+  return Product{*serial_number, std::string(name), {urls.begin(), urls.end()}};
+}
+
+}  // namespace imgpress

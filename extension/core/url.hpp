@@ -1,0 +1,31 @@
+// URL rules: what counts as an image URL, how a list of them is split, how an output is named.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace imgpress {
+
+constexpr std::size_t kMaxUrlBytes = 8192;
+
+// True for text that begins with http:// or https:// (whatever the case) and has a host behind it.
+bool is_http_url(std::string_view text);
+
+// Splits a list of URLs. A comma (or `delimiter`) separates two URLs only where the next one begins
+// with http:// or https://, because real image URLs contain commas. Blanks around and separators
+// behind a URL are dropped; an empty list gives no element. Elements may be no URL at all.
+std::vector<std::string_view> split_url_list(std::string_view list, char delimiter = ',');
+
+// The host (and port) of a URL in lower case, without user name; empty when there is none.
+std::string host_of(std::string_view url);
+
+// The source's file name with `_compressed` before the extension, percent-encoded where a URL path
+// segment needs it: ".../a%20b/img1.jpg?w=3" -> "img1_compressed.jpg"; no name ->
+// "image_compressed".
+std::string compressed_name(std::string_view url);
+
+// The source URL itself with `_compressed` before the extension of its file name.
+std::string simulated_output_url(std::string_view url);
+
+}  // namespace imgpress

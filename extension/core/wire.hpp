@@ -1,0 +1,91 @@
+// The messages between a backend (or drainer) and its press processes.
+//
+// One message is one datagram of a SOCK_SEQPACKET socketpair, at most kMaxMessageBytes long. Image
+// bytes never travel inside a message: they ride along as a sealed memfd (channel/packet_socket).
+// Both ends are built together, so there is no version field; integers are little-endian.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/fault.hpp"
+
+namespace imgpress::wire {
+
+constexpr std::size_t kMaxMessageBytes = 128 * 1024;
+
+// A peer sent something that is no message of this protocol.
+class WireError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// To the fetcher: first message after start, and again after a reload of the settings.
+struct FetcherSettings {
+  std::string allowed_networks;  // comma-separated CIDR list; validated by the sender
+  std::uint32_t max_connections_per_host = 0;
+  std::string user_agent;
+};
+
+enum class Method : std::uint8_t { kGet = 0, kPost = 1 };
+
+// To the fetcher. A GET follows redirects and returns the body; a POST (webhook) does neither.
+struct FetchRequest {
+  std::uint64_t id = 0;
+  Method method = Method::kGet;
+  std::string url;
+  std::vector<std::string> headers;  // "Name: value", for a POST
+  std::string body;                  // for a POST
+  std::uint64_t max_bytes = 0;       // cap on the body that is received
+  std::uint32_t timeout_ms = 0;      // whole transfer, counted from its dispatch
+  std::uint32_t connect_timeout_ms = 0;
+};
+
+// From the fetcher. With fault kNone a GET's body comes along as a sealed memfd.
+struct FetchReply {
+  std::uint64_t id = 0;
+  Fault fault = Fault::kNone;
+  std::uint32_t http_status = 0;          // 0 when no response arrived
+  std::uint32_t retry_after_seconds = 0;  // of the response; 0 when it named none
+  std::string message;                    // why, for the user; empty on success
+};
+
+// To a codec, with the source image as a sealed memfd.
+struct CompressRequest {
+  std::uint64_t id = 0;
+  std::uint32_t quality = 50;  // 1 to 100, the IJG scale
+  std::uint64_t max_pixels = 0;
+  std::uint32_t cpu_seconds = 0;  // CPU time this one image may cost
+};
+
+// What the output bytes are. Jpeg unless the source's own bytes were kept because no JPEG of this
+// quality would have been smaller.
+enum class ImageFormat : std::uint8_t { kJpeg = 0, kPng = 1, kWebp = 2, kGif = 3 };
+
+// From a codec. With fault kNone the output image comes along as a sealed memfd.
+struct CompressReply {
+  std::uint64_t id = 0;
+  Fault fault = Fault::kNone;
+  ImageFormat format = ImageFormat::kJpeg;
+  bool kept_source = false;  // output = source bytes (less metadata): nothing smaller
+  std::uint32_t width = 0;   // pixels, as stored (before any EXIF orientation)
+  std::uint32_t height = 0;
+  std::string message;  // why it failed, or a warning on success
+};
+
+using Message =
+    std::variant<FetcherSettings, FetchRequest, FetchReply, CompressRequest, CompressReply>;
+
+// Throws WireError when the encoded message would exceed kMaxMessageBytes.
+std::string encode(const Message& message);
+
+// Throws WireError on anything but exactly one well-formed message.
+Message decode(std::string_view bytes);
+
+const char* media_type(ImageFormat format);
+
+}  // namespace imgpress::wire
