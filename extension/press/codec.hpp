@@ -1,0 +1,32 @@
+// The codec proper: one image in, one image out, in memory. No processes, no sockets: the codec
+// role of imgpress-press, the unit tests, the fuzzers and the benchmarks all call this one
+// function.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/wire.hpp"
+
+namespace imgpress::press {
+
+struct CodecOptions {
+  int quality = 50;              // 1 to 100, the IJG scale
+  std::uint64_t max_pixels = 0;  // width x height; larger images throw Fault::kTooManyPixels
+};
+
+struct CodecResult {
+  std::vector<std::uint8_t> bytes;  // never more than the source's
+  wire::ImageFormat format = wire::ImageFormat::kJpeg;
+  bool kept_source = false;
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+  std::string warning;  // empty, or what is remarkable about a success
+};
+
+// Throws FaultError for every foreseen reason; std::bad_alloc when memory runs out.
+CodecResult compress(ByteView source, const CodecOptions& options);
+
+}  // namespace imgpress::press

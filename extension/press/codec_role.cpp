@@ -1,0 +1,84 @@
+#include "press/codec_role.hpp"
+
+#include <malloc.h>
+
+#include <new>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "channel/sealed_memory.hpp"
+#include "press/codec.hpp"
+#include "press/confinement.hpp"
+
+namespace imgpress::press {
+namespace {
+
+// Memory of an image beyond these sizes goes back to the kernel at once instead of being kept by
+// an idle process; below, keeping it makes the next image faster.
+constexpr std::uint64_t kLargeSourceBytes = 4 << 20;
+constexpr std::uint64_t kLargePixels = 8'000'000;
+
+struct Outcome {
+  wire::CompressReply reply;
+  UniqueFd image;
+};
+
+Outcome compress_one(const wire::CompressRequest& request, ByteView source) {
+  CodecOptions options;
+  options.quality = static_cast<int>(request.quality);
+  options.max_pixels = request.max_pixels;
+  const CodecResult result = compress(source, options);
+  Outcome outcome;
+  outcome.image = make_sealed("imgpress output", {result.bytes.data(), result.bytes.size()});
+  outcome.reply.format = result.format;
+  outcome.reply.kept_source = result.kept_source;
+  outcome.reply.width = result.width;
+  outcome.reply.height = result.height;
+  outcome.reply.message = result.warning;
+  return outcome;
+}
+
+Outcome failed(Fault fault, const std::string& message) {
+  Outcome outcome;
+  outcome.reply.fault = fault;
+  outcome.reply.message = message;
+  return outcome;
+}
+
+Outcome handle(const wire::CompressRequest& request, int source_fd) {
+  try {
+    const SealedView source(source_fd);
+    limit_cpu(request.cpu_seconds);
+    return compress_one(request, source.bytes());
+  } catch (const FaultError& error) {
+    return failed(error.fault(), error.what());
+  } catch (const std::bad_alloc&) {
+    return failed(Fault::kOutOfResources, "the image needs more memory than a codec may use");
+  } catch (const std::system_error& error) {
+    return failed(Fault::kOutOfResources, error.what());
+  }
+}
+
+}  // namespace
+
+void run_codec(PacketSocket socket) {
+  Packet packet;
+  while (socket.receive(packet) == PacketSocket::Received::kPacket) {
+    const auto* request = std::get_if<wire::CompressRequest>(&packet.message);
+    if (request == nullptr) throw wire::WireError("unexpected message for a codec");
+    const std::uint64_t source_bytes = sealed_size(packet.attachment.get());
+    Outcome outcome = handle(*request, packet.attachment.get());
+    packet.attachment.reset();
+    outcome.reply.id = request->id;
+    const std::uint64_t pixels = std::uint64_t{outcome.reply.width} * outcome.reply.height;
+    // A refused image may have been a large one: then only its source tells.
+    if (source_bytes > kLargeSourceBytes || pixels > kLargePixels ||
+        outcome.reply.fault != Fault::kNone) {
+      ::malloc_trim(0);
+    }
+    if (socket.send(outcome.reply, outcome.image.get()) != PacketSocket::Sent::kYes) return;
+  }
+}
+
+}  // namespace imgpress::press

@@ -1,0 +1,20 @@
+// The best Huffman code that a JPEG file can hold.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "press/block_symbols.hpp"
+
+namespace imgpress::press {
+
+// As a DHT segment states it. Codes have up to 16 bits, and none consists of ones alone.
+struct HuffmanCode {
+  std::array<std::uint8_t, 17> lengths{};   // how many codes have 1 to 16 bits; [0] is unused
+  std::array<std::uint8_t, 256> symbols{};  // by increasing length of their codes
+};
+
+// A code for every symbol that occurs. At least one must, and each less than 2^32 / 256 times.
+HuffmanCode best_huffman_code(const SymbolCounts& counts);
+
+}  // namespace imgpress::press

@@ -1,0 +1,100 @@
+#include "press/requantiser.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+namespace imgpress::press {
+namespace {
+
+// A smaller level also takes fewer bits: worth an error slightly larger than the smallest. More
+// than this begins to show where the steps are close to each other.
+constexpr double kThrift = 1.3;
+constexpr double kMaxBias = 0.4;
+
+// A block's first coefficient when all its samples are white or black, less what rounds to that.
+constexpr int kWhite = 8 * 127 - 4;
+constexpr int kBlack = -(8 * 128 - 4);
+
+int divide_up(int a, int b) {
+  return (a + b - 1) / b;
+}
+
+// As narrow as the coefficients, so that eight of both fit into one register.
+using NarrowCounters = std::array<std::int16_t, kBlockSize>;
+
+void tally(const std::int16_t* block, int magnitude, NarrowCounters& counters) {
+  for (std::size_t i = 0; i < kBlockSize; ++i) {
+    const int hit = (block[i] == magnitude) | (block[i] == -magnitude);
+    counters[i] = static_cast<std::int16_t>(counters[i] + hit);
+  }
+}
+
+}  // namespace
+
+QuantTable coarser_of(const QuantTable& a, const QuantTable& b) {
+  QuantTable coarser;
+  for (std::size_t i = 0; i < coarser.size(); ++i) coarser[i] = std::max(a[i], b[i]);
+  return coarser;
+}
+
+void CoefficientSample::add(const std::int16_t* blocks, std::size_t count) {
+  NarrowCounters ones{};
+  NarrowCounters twos{};
+  const std::size_t counted = std::min<std::size_t>(count, INT16_MAX);
+  for (std::size_t b = 0; b < counted; ++b, blocks += kBlockSize) {
+    tally(blocks, 1, ones);
+    tally(blocks, 2, twos);
+  }
+  for (std::size_t i = 0; i < kBlockSize; ++i) {
+    ones_[i] += static_cast<std::uint32_t>(ones[i]);
+    twos_[i] += static_cast<std::uint32_t>(twos[i]);
+  }
+}
+
+double CoefficientSample::bias(int frequency) const {
+  if (frequency == 0) return 0;
+  // The levels of a Laplacian fall off by a constant quotient. Real pictures have heavier tails;
+  // what counts is the slope where most coefficients are. The added counts say "one in two" where
+  // the sample is thin.
+  const double ones = ones_[static_cast<std::size_t>(frequency)] + 16.0;
+  const double twos = twos_[static_cast<std::size_t>(frequency)] + 8.0;
+  const double quotient = twos / ones;
+  if (quotient > 0.99) return 0;
+  return 0.5 + 1 / std::log(quotient) + quotient / (1 - quotient);
+}
+
+// The half keeps floating-point sums clear of whole numbers: with integers in the numerator, the
+// quotient is at least 0.5/t away from any, so that truncation is exact for |k| * s below 2^20.
+Requantiser::Requantiser(const QuantTable& from, const QuantTable& to,
+                         const CoefficientSample& sample) {
+  first_step_ = from[0];
+  white_level_ = static_cast<std::int16_t>(divide_up(kWhite, std::max<int>(to[0], 1)));
+  black_level_ = static_cast<std::int16_t>(-divide_up(-kBlack, std::max<int>(to[0], 1)));
+  for (std::size_t i = 0; i < kBlockSize; ++i) {
+    const double step = from[i];
+    const double target = std::max<int>(to[i], 1);
+    // The largest integer below t/2 - bias * s: of two equally near levels the smaller one wins.
+    const double bias = std::min(kMaxBias, kThrift * sample.bias(static_cast<int>(i)));
+    const double below = std::ceil(target / 2 - bias * step) - 1;
+    addend_[i] = static_cast<int>(std::max(0.0, below));
+    scale_[i] = static_cast<float>(step / target);
+    offset_[i] = static_cast<float>((addend_[i] + 0.5) / target);
+  }
+}
+
+void Requantiser::apply(std::int16_t* blocks, std::size_t count) const {
+  for (std::size_t b = 0; b < count; ++b, blocks += kBlockSize) {
+    const int first = blocks[0] * first_step_;
+    for (std::size_t i = 0; i < kBlockSize; ++i) {
+      const int value = blocks[i];
+      const float exact = static_cast<float>(std::abs(value)) * scale_[i] + offset_[i];
+      const int level = std::min(static_cast<int>(exact), kMaxLevel);
+      blocks[i] = static_cast<std::int16_t>(value < 0 ? -level : level);
+    }
+    if (first >= kWhite) blocks[0] = std::max(blocks[0], white_level_);
+    if (first <= kBlack) blocks[0] = std::min(blocks[0], black_level_);
+  }
+}
+
+}  // namespace imgpress::press

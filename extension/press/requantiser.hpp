@@ -1,0 +1,66 @@
+// From one quantisation to a coarser one, straight on the DCT coefficients.
+//
+// A coefficient k of step s stands for the value k*s and becomes the level n of step t, ideally the
+// one whose n*t is nearest to what the picture had before it was quantised the first time. That was
+// not k*s: coefficients follow a Laplacian distribution, so within the interval that was rounded to
+// k small values are likelier, and the mean lies a little (bias * s) nearer to zero. The rule here
+// is therefore
+//     n = floor((|k| * s + t/2 - bias * s) / t)
+// with the bias of each of the 64 frequencies estimated from the picture's own coefficients. Where
+// t is exactly 2*s, as from quality 75 to 50, every odd k lies on the border between two levels,
+// and this decides all of them for the smaller and likelier one; where t is much larger than s the
+// rule is plain rounding.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace imgpress::press {
+
+constexpr int kBlockSize = 64;
+
+// Steps in the order of the coefficients within a block.
+using QuantTable = std::array<std::uint16_t, kBlockSize>;
+
+// The larger step of each frequency: a quantisation that is nowhere finer than either.
+QuantTable coarser_of(const QuantTable& a, const QuantTable& b);
+
+// How the coefficients of one colour component are distributed, from a sample of its blocks.
+class CoefficientSample {
+ public:
+  // At most 32,767 blocks at once; more are left out.
+  void add(const std::int16_t* blocks, std::size_t count);
+
+  // How far the mean of a non-zero coefficient's interval lies from its middle, towards zero, in
+  // steps: 0 to 0.5. The first coefficient is a block's mean, which prefers no side: 0.
+  double bias(int frequency) const;
+
+ private:
+  std::array<std::uint32_t, kBlockSize> ones_{};
+  std::array<std::uint32_t, kBlockSize> twos_{};
+};
+
+class Requantiser {
+ public:
+  // Every step of `to` must be at least that of `from`.
+  Requantiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample);
+
+  // In place. Levels are bounded to what a baseline JPEG can code.
+  void apply(std::int16_t* blocks, std::size_t count) const;
+
+  // What is added to |k| * s before it is divided by t and rounded down.
+  int addend(int frequency) const { return addend_[static_cast<std::size_t>(frequency)]; }
+
+ private:
+  int first_step_ = 0;
+  std::int16_t white_level_ = 0;
+  std::int16_t black_level_ = 0;
+  std::array<int, kBlockSize> addend_;
+  alignas(32) std::array<float, kBlockSize> scale_;
+  alignas(32) std::array<float, kBlockSize> offset_;
+};
+
+constexpr int kMaxLevel = 1023;
+
+}  // namespace imgpress::press

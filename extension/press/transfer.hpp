@@ -1,0 +1,66 @@
+// One download (GET) or one webhook delivery (POST), from request to reply.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "channel/sealed_memory.hpp"
+#include "core/wire.hpp"
+#include "press/guarded_socket.hpp"
+
+namespace imgpress::press {
+
+struct FetchResult {
+  wire::FetchReply reply;
+  UniqueFd body;  // sealed; of a GET that succeeded
+};
+
+// The reply to a request that fails before, or instead of, a transfer.
+FetchResult failed_fetch(std::uint64_t id, const FaultError& error);
+
+class Transfer {
+ public:
+  // Throws FaultError when the URL cannot be fetched whatever the network says. `policy` must
+  // outlive the transfer.
+  Transfer(wire::FetchRequest request, const AddressPolicy& policy);
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+
+  const std::string& host() const { return host_; }  // in lower case, with any port of the URL
+
+  // Sets everything that this transfer needs on a fresh or reset handle. The transfer has to stay
+  // where it is until finish().
+  void prepare(CURL* easy, const std::string& user_agent);
+
+  // REQUIRES: libcurl is done with `easy`, which prepare() got.
+  FetchResult finish(CURL* easy, CURLcode code);
+
+ private:
+  struct FreeHeaders {
+    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  };
+
+  static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
+  bool take_body(CURL* easy, ByteView bytes);
+  void prepare_get(CURL* easy);
+  void prepare_post(CURL* easy);
+  FetchResult succeed();
+  std::optional<FaultError> fault_of(CURL* easy, CURLcode code, long status) const;
+
+  wire::FetchRequest request_;
+  std::string url_;
+  std::string host_;
+  AddressGuard guard_;
+  CURL* easy_ = nullptr;
+  std::unique_ptr<curl_slist, FreeHeaders> headers_;
+  std::optional<MemoryWriter> body_;
+  std::uint64_t discarded_bytes_ = 0;
+  std::optional<FaultError> body_fault_;  // why taking the body was refused
+  std::array<char, CURL_ERROR_SIZE> curl_text_{};
+};
+
+}  // namespace imgpress::press
