@@ -1,0 +1,88 @@
+#include "backend/database_drop.hpp"
+
+#include <csignal>
+
+#include "backend/compat.hpp"
+#include "backend/shared_state.hpp"
+
+extern "C" {
+#include "commands/dbcommands.h"
+#include "nodes/parsenodes.h"
+#include "tcop/utility.h"
+}
+
+namespace imgpress {
+namespace {
+
+ProcessUtility_hook_type previous_hook = nullptr;
+
+constexpr long kQuietMs = 10 * 1000;  // how long the launcher leaves the database alone
+constexpr long kPatienceMs = 5 * 1000;
+
+// The database that a statement needs to be free of sessions, or nullptr.
+const char* database_to_be_freed(const Node* statement) {
+  if (IsA(statement, DropdbStmt)) {
+    return reinterpret_cast<const DropdbStmt*>(statement)->dbname;
+  }
+  if (IsA(statement, RenameStmt)) {
+    const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
+    return rename->renameType == OBJECT_DATABASE ? rename->subname : nullptr;
+  }
+  return nullptr;
+}
+
+// Sends the drainer of a database away. Returns false once there is none.
+bool send_drainer_away(SharedState* shared, Oid database, const char* name) {
+  bool present = false;
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  namestrcpy(&shared->quiet_database, name);
+  shared->quiet_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kQuietMs);
+  for (const DrainerSlot& slot : shared->drainers) {
+    if (slot.database != database) continue;
+    present = true;
+    kill(slot.pid, SIGTERM);
+  }
+  LWLockRelease(shared->lock);
+  return present;
+}
+
+// Its end is announced by the same condition variable that tells of ended requests.
+void free_database(const char* name) {
+  SharedState* shared = shared_state();
+  const Oid database = get_database_oid(name, true);
+  if (shared == nullptr || !OidIsValid(database) || !compat::owns_database(database)) return;
+  const TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kPatienceMs);
+  ConditionVariablePrepareToSleep(&shared->request_ended);
+  while (send_drainer_away(shared, database, name)) {
+    const long left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+    if (left <= 0) break;  // the command itself will say who is connected
+    ConditionVariableTimedSleep(&shared->request_ended, left, PG_WAIT_EXTENSION);
+  }
+  ConditionVariableCancelSleep();
+}
+
+void process_utility(PlannedStmt* statement, const char* query,
+#if PG_VERSION_NUM >= 140000
+                     bool read_only_tree,
+#endif
+                     ProcessUtilityContext context, ParamListInfo parameters,
+                     QueryEnvironment* environment, DestReceiver* receiver,
+                     QueryCompletion* completion) {
+  const char* database = database_to_be_freed(statement->utilityStmt);
+  if (database != nullptr) free_database(database);
+  const auto next = previous_hook != nullptr ? previous_hook : standard_ProcessUtility;
+  next(statement, query,
+#if PG_VERSION_NUM >= 140000
+       read_only_tree,
+#endif
+       context, parameters, environment, receiver, completion);
+}
+
+}  // namespace
+
+void install_database_drop_hook() {
+  previous_hook = ProcessUtility_hook;
+  ProcessUtility_hook = process_utility;
+}
+
+}  // namespace imgpress

@@ -1,0 +1,230 @@
+#include "backend/fetch_stage.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "channel/sealed_memory.hpp"
+#include "core/plain_text.hpp"
+#include "core/url.hpp"
+
+namespace imgpress {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// How long after its own time-out a fetch may stay unanswered before the fetcher counts as hung.
+constexpr seconds kGrace{10};
+// A host that asked for a pause: its images are kept this long, for a longer one they go back into
+// the queue and leave their place to others.
+constexpr seconds kLongestHeldPause{5};
+
+constexpr std::uint64_t kMaxWebhookAnswerBytes = 64 * 1024;
+
+// Back into the queue, through no fault of the image's.
+ImageOutcome interrupted(const ImageTask& task, Fault fault, std::string message) {
+  ImageOutcome outcome;
+  outcome.key = task.key;
+  outcome.fault = fault;
+  outcome.interrupted = true;
+  outcome.message = std::move(message);
+  return outcome;
+}
+
+ImageOutcome postponed(const ImageTask& task, Clock::duration pause) {
+  ImageOutcome outcome =
+      interrupted(task, Fault::kHttpStatus, host_of(task.url) + " asked for a pause");
+  outcome.retry_after_seconds =
+      static_cast<std::uint32_t>(std::chrono::ceil<seconds>(pause).count());
+  return outcome;
+}
+
+}  // namespace
+
+FetchStage::FetchStage(const PipelineSettings& settings, int poll_fd)
+    : settings_(settings), poll_fd_(poll_fd) {
+  start_fetcher();
+}
+
+void FetchStage::start_fetcher() {
+  fetcher_ = PressProcess::start(settings_.press_path, PressProcess::Role::kFetcher);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (::epoll_ctl(poll_fd_, EPOLL_CTL_ADD, fetcher_.socket().fd(), &event) != 0) {
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+  }
+  reconfigure(settings_);
+}
+
+void FetchStage::reconfigure(const PipelineSettings& settings) {
+  settings_ = settings;
+  fetcher_.socket().send(
+      wire::FetcherSettings{settings.allowed_networks, settings.connections_per_host, "imgpress"});
+}
+
+void FetchStage::turn(TimePoint now, bool may_start_more, Results& results) {
+  const bool alive = receive_all(now, results);
+  const bool hung = std::any_of(in_flight_.begin(), in_flight_.end(),
+                                [&](const auto& entry) { return entry.second.deadline <= now; });
+  if (!alive || hung) lose_fetcher(results);
+  if (may_start_more) send_waiting(now, results);
+}
+
+// Returns false when the fetcher has ended or broke the protocol.
+bool FetchStage::receive_all(TimePoint now, Results& results) {
+  try {
+    for (;;) {
+      Packet packet;
+      const auto received = fetcher_.socket().receive(packet);
+      if (received == PacketSocket::Received::kWouldBlock) return true;
+      if (received == PacketSocket::Received::kPeerGone) return false;
+      auto* reply = std::get_if<wire::FetchReply>(&packet.message);
+      if (reply == nullptr) return false;
+      take_reply(std::move(*reply), std::move(packet.attachment), now, results);
+    }
+  } catch (const std::runtime_error&) {  // WireError, unsealed memory, an id that nobody asked for
+    return false;
+  }
+}
+
+void FetchStage::take_reply(wire::FetchReply reply, UniqueFd body, TimePoint now,
+                            Results& results) {
+  const auto found = in_flight_.find(reply.id);
+  if (found == in_flight_.end()) throw wire::WireError("answer to no question");
+  auto* image = std::get_if<ImageTask>(&found->second.what);
+  const bool has_body = image != nullptr && reply.fault == Fault::kNone;
+  const std::uint64_t size = has_body ? sealed_size(body.get()) : 0;  // throws if it is no body
+
+  const Task task = std::move(found->second);
+  in_flight_.erase(found);
+  if (--transfers_per_host_[task.host] == 0) transfers_per_host_.erase(task.host);
+  if (const auto* delivery = std::get_if<DeliveryTask>(&task.what)) {
+    results.delivery_outcomes->push_back({delivery->key, reply.fault,
+                                          static_cast<int>(reply.http_status),
+                                          reply.retry_after_seconds, plain_text(reply.message)});
+    return;
+  }
+  const auto& fetched = std::get<ImageTask>(task.what);
+  if (has_body) {
+    results.fetched.push_back({fetched, std::move(body), size});
+    return;
+  }
+  if (reply.retry_after_seconds > 0) pause_host(task.host, reply.retry_after_seconds, now);
+  ImageOutcome outcome;
+  outcome.key = fetched.key;
+  outcome.fault = reply.fault;
+  outcome.http_status = static_cast<int>(reply.http_status);
+  outcome.retry_after_seconds = reply.retry_after_seconds;
+  outcome.message = plain_text(reply.message);
+  results.image_outcomes->push_back(std::move(outcome));
+}
+
+void FetchStage::add(ImageTask task) {
+  std::string host = host_of(task.url);
+  waiting_.push_back({std::move(task), std::move(host), {}});
+}
+
+void FetchStage::add(DeliveryTask task) {
+  std::string host = host_of(task.url);
+  waiting_.push_back({std::move(task), std::move(host), {}});
+}
+
+void FetchStage::send_waiting(TimePoint now, Results& results) {
+  // Each waiting task is looked at once; those that stay keep their order at the front.
+  std::deque<Task> held;
+  while (!waiting_.empty()) {
+    Task task = std::move(waiting_.front());
+    waiting_.pop_front();
+    const TimePoint paused = paused_until(task, now);
+    if (paused - now > kLongestHeldPause) {
+      results.image_outcomes->push_back(postponed(std::get<ImageTask>(task.what), paused - now));
+      continue;
+    }
+    if (paused > now || is_busy(task.host)) {
+      held.push_back(std::move(task));
+      continue;
+    }
+    wire::FetchRequest request = request_for(task);
+    request.id = next_id_;
+    if (fetcher_.socket().send(request) != PacketSocket::Sent::kYes) {
+      waiting_.push_front(std::move(task));  // full, or gone: the next turn knows
+      break;
+    }
+    task.deadline = now + milliseconds(request.timeout_ms) + kGrace;
+    ++transfers_per_host_[task.host];
+    in_flight_.emplace(next_id_++, std::move(task));
+  }
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(held.begin()),
+                  std::make_move_iterator(held.end()));
+}
+
+bool FetchStage::is_busy(const std::string& host) const {
+  const auto found = transfers_per_host_.find(host);
+  return found != transfers_per_host_.end() && found->second >= settings_.connections_per_host;
+}
+
+// The end of the pause that an image's host asked for; `now` or earlier when there is none.
+TimePoint FetchStage::paused_until(const Task& task, TimePoint now) {
+  if (paused_hosts_.empty() || !std::holds_alternative<ImageTask>(task.what)) return now;
+  const auto paused = paused_hosts_.find(task.host);
+  if (paused == paused_hosts_.end()) return now;
+  const TimePoint until = paused->second;
+  if (until <= now) paused_hosts_.erase(paused);
+  return until;
+}
+
+void FetchStage::lose_fetcher(Results& results) {
+  fetcher_.stop();
+  const char* message = "the fetcher process ended while it held this";
+  for (const auto& [id, task] : in_flight_) {
+    if (const auto* image = std::get_if<ImageTask>(&task.what)) {
+      results.image_outcomes->push_back(interrupted(*image, Fault::kPressDied, message));
+    } else {
+      const auto& delivery = std::get<DeliveryTask>(task.what);
+      results.delivery_outcomes->push_back({delivery.key, Fault::kPressDied, 0, 0, message});
+    }
+  }
+  in_flight_.clear();
+  transfers_per_host_.clear();
+  start_fetcher();
+}
+
+void FetchStage::pause_host(const std::string& host, std::uint32_t pause_seconds, TimePoint now) {
+  TimePoint& until = paused_hosts_[host];
+  until = std::max(until, now + seconds(pause_seconds));
+}
+
+wire::FetchRequest FetchStage::request_for(const Task& task) const {
+  wire::FetchRequest request;
+  request.connect_timeout_ms = settings_.connect_timeout_ms;
+  if (const auto* image = std::get_if<ImageTask>(&task.what)) {
+    request.url = image->url;
+    request.max_bytes = settings_.max_image_bytes;
+    request.timeout_ms = settings_.fetch_timeout_ms;
+    return request;
+  }
+  const auto& delivery = std::get<DeliveryTask>(task.what);
+  request.method = wire::Method::kPost;
+  request.url = delivery.url;
+  request.headers = delivery.headers;
+  request.body = delivery.body;
+  request.max_bytes = kMaxWebhookAnswerBytes;
+  request.timeout_ms = settings_.webhook_timeout_ms;
+  return request;
+}
+
+TimePoint FetchStage::deadline() const {
+  TimePoint earliest = TimePoint::max();
+  for (const auto& [id, task] : in_flight_) earliest = std::min(earliest, task.deadline);
+  if (!waiting_.empty()) {
+    for (const auto& [host, until] : paused_hosts_) earliest = std::min(earliest, until);
+  }
+  return earliest;
+}
+
+}  // namespace imgpress

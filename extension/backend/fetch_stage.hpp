@@ -1,0 +1,63 @@
+// The first half of the pipeline: images (and webhooks) that wait for, or are with, the fetcher.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "backend/pipeline_types.hpp"
+#include "backend/press_process.hpp"
+
+namespace imgpress {
+
+class FetchStage {
+ public:
+  FetchStage(const PipelineSettings& settings, int poll_fd);
+
+  void reconfigure(const PipelineSettings& settings);
+  void add(ImageTask task);
+  void add(DeliveryTask task);
+
+  struct Results {
+    std::vector<FetchedImage> fetched;
+    std::vector<ImageOutcome>* image_outcomes;
+    std::vector<DeliveryOutcome>* delivery_outcomes;
+  };
+  // Takes answers; replaces a fetcher that died or hangs; hands out work if `may_start_more`.
+  void turn(TimePoint now, bool may_start_more, Results& results);
+
+  TimePoint deadline() const;
+  std::size_t size() const { return waiting_.size() + in_flight_.size(); }
+
+ private:
+  struct Task {
+    std::variant<ImageTask, DeliveryTask> what;
+    std::string host;
+    TimePoint deadline;  // once it is in flight
+  };
+
+  void start_fetcher();
+  bool receive_all(TimePoint now, Results& results);
+  void take_reply(wire::FetchReply reply, UniqueFd body, TimePoint now, Results& results);
+  void send_waiting(TimePoint now, Results& results);
+  TimePoint paused_until(const Task& task, TimePoint now);
+  void lose_fetcher(Results& results);
+  void pause_host(const std::string& host, std::uint32_t seconds, TimePoint now);
+  bool is_busy(const std::string& host) const;
+  wire::FetchRequest request_for(const Task& task) const;
+
+  PipelineSettings settings_;
+  int poll_fd_;
+  PressProcess fetcher_;
+  std::deque<Task> waiting_;
+  std::unordered_map<std::uint64_t, Task> in_flight_;
+  // Counted here and not left to libcurl, whose clock runs while a transfer waits for a connection.
+  std::unordered_map<std::string, std::uint32_t> transfers_per_host_;
+  std::map<std::string, TimePoint> paused_hosts_;
+  std::uint64_t next_id_ = 1;
+};
+
+}  // namespace imgpress

@@ -1,0 +1,36 @@
+// One running imgpress-press: its process, and our end of its socket. Free of PostgreSQL.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "channel/packet_socket.hpp"
+
+namespace imgpress {
+
+class PressProcess {
+ public:
+  enum class Role { kFetcher, kCodec };
+
+  PressProcess() = default;  // not running
+  PressProcess(PressProcess&& other) noexcept;
+  PressProcess& operator=(PressProcess&& other) noexcept;
+  ~PressProcess() { stop(); }
+
+  // Starts the executable with an empty environment, default signals and no descriptor but its
+  // socket (and stderr). Throws std::system_error naming the path.
+  static PressProcess start(const std::string& path, Role role);
+
+  bool running() const { return pid_ > 0; }
+  PacketSocket& socket() { return socket_; }  // non-blocking
+
+  // Kills it if it still runs, and reaps it. Returns true when it had hit its CPU limit.
+  bool stop();
+
+ private:
+  pid_t pid_ = -1;
+  PacketSocket socket_;
+};
+
+}  // namespace imgpress

@@ -1,0 +1,193 @@
+#include "backend/settings.hpp"
+
+#include <climits>
+#include <cstdlib>
+#include <exception>
+#include <stdexcept>
+
+#include "core/address.hpp"
+
+#include "backend/compat.hpp"
+#include "backend/postgres_api.hpp"
+
+namespace imgpress {
+namespace {
+
+// PostgreSQL writes the values here; nothing else touches them.
+struct Storage {
+  char* databases;
+  char* press_path;
+  char* allowed_networks;
+  char* public_url;
+  char* webhook_retry_delays;
+  int output_url_style;
+  int codecs;
+  int window;
+  int connections_per_host;
+  int max_image_bytes;
+  int max_pixels;
+  int connect_timeout_ms;
+  int fetch_timeout_ms;
+  int codec_cpu_seconds;
+  int webhook_timeout_ms;
+  int max_attempts;
+  int retry_base_delay_ms;
+  int retry_max_delay_ms;
+  int lease_ms;
+};
+Storage stored;
+
+const config_enum_entry kOutputUrlStyles[] = {
+    {"served", static_cast<int>(OutputUrlStyle::kServed), false},
+    {"simulated", static_cast<int>(OutputUrlStyle::kSimulated), false},
+    {nullptr, 0, false}};
+
+// True when `text` is a list of networks; else the reason goes into `reason`.
+bool networks_are_valid(const char* text, char* reason, std::size_t size) {
+  try {
+    const AddressPolicy policy(text);
+    return true;
+  } catch (const std::exception& error) {
+    strlcpy(reason, error.what(), size);
+    return false;
+  }
+}
+
+bool check_allowed_networks(char** value, void**, GucSource) {
+  char reason[256];
+  if (networks_are_valid(*value, reason, sizeof(reason))) return true;
+  GUC_check_errdetail("%s", reason);
+  GUC_check_errhint("Give a comma-separated list like \"10.0.0.0/8, fd00::/8, 192.168.1.7\".");
+  return false;
+}
+
+bool check_retry_delays(char** value, void**, GucSource) {
+  const char* next = *value;
+  for (;;) {
+    char* end = nullptr;
+    const double seconds = strtod(next, &end);
+    while (*end == ' ') ++end;
+    if (end == next || !(seconds >= 0 && seconds <= 1e7) || (*end != ',' && *end != '\0')) {
+      GUC_check_errdetail("It must be a list of seconds like \"5, 300, 1800\".");
+      return false;
+    }
+    if (*end == '\0') return true;
+    next = end + 1;
+  }
+}
+
+bool check_public_url(char** value, void**, GucSource) {
+  if (pg_strncasecmp(*value, "http://", 7) == 0 || pg_strncasecmp(*value, "https://", 8) == 0) {
+    return true;
+  }
+  GUC_check_errdetail("It must begin with http:// or https://.");
+  return false;
+}
+
+void define_string(const char* name, const char* description, char** variable,
+                   const char* default_value, GucContext context,
+                   GucStringCheckHook check = nullptr, int flags = 0) {
+  DefineCustomStringVariable(name, description, nullptr, variable, default_value, context, flags,
+                             check, nullptr, nullptr);
+}
+
+void define_int(const char* name, const char* description, int* variable, int default_value,
+                int minimum, int maximum, int flags = 0, GucContext context = PGC_SIGHUP) {
+  DefineCustomIntVariable(name, description, nullptr, variable, default_value, minimum, maximum,
+                          context, flags, nullptr, nullptr, nullptr);
+}
+
+void define_places() {
+  define_string("imgpress.databases",
+                "Databases whose requests are worked on, separated by commas; empty: none.",
+                &stored.databases, "", PGC_SIGHUP, nullptr, GUC_LIST_INPUT);
+  define_string("imgpress.press_path",
+                "The imgpress-press executable; empty: the one in PostgreSQL's bin directory.",
+                &stored.press_path, "", PGC_SIGHUP, nullptr, GUC_SUPERUSER_ONLY);
+  define_string("imgpress.allowed_networks",
+                "Networks that may be reached besides the public internet, on any port: a list of "
+                "addresses and CIDR ranges.",
+                &stored.allowed_networks, "", PGC_SIGHUP, check_allowed_networks, GUC_LIST_INPUT);
+  define_string("imgpress.public_url", "Base of the output URLs: where the gateway is reached.",
+                &stored.public_url, "http://127.0.0.1:8080", PGC_SUSET, check_public_url);
+  DefineCustomEnumVariable("imgpress.output_url_style",
+                           "served: a working URL under imgpress.public_url; simulated: the source "
+                           "URL with _compressed before its extension.",
+                           nullptr, &stored.output_url_style,
+                           static_cast<int>(OutputUrlStyle::kServed), kOutputUrlStyles, PGC_SUSET,
+                           0, nullptr, nullptr, nullptr);
+  define_string("imgpress.webhook_retry_delays",
+                "Pauses between the attempts to deliver a webhook, a list of seconds.",
+                &stored.webhook_retry_delays,
+                "5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400", PGC_SIGHUP,
+                check_retry_delays, GUC_LIST_INPUT);
+}
+
+void define_limits() {
+  define_int("imgpress.max_image_bytes", "Largest image that is downloaded or compressed.",
+             &stored.max_image_bytes, 64 * 1024 * 1024, 1024, 1024 * 1024 * 1024 - 1024,
+             GUC_UNIT_BYTE);
+  define_int("imgpress.max_pixels", "Largest image in pixels (width times height).",
+             &stored.max_pixels, 100 * 1000 * 1000, 1, INT_MAX);
+  define_int("imgpress.connect_timeout", "Time allowed for connecting to an origin.",
+             &stored.connect_timeout_ms, 10 * 1000, 1, 10 * 60 * 1000, GUC_UNIT_MS);
+  define_int("imgpress.fetch_timeout", "Time allowed for a whole download.",
+             &stored.fetch_timeout_ms, 20 * 1000, 1, 60 * 60 * 1000, GUC_UNIT_MS);
+  define_int("imgpress.codec_timeout", "CPU time that compressing one image may cost.",
+             &stored.codec_cpu_seconds, 30, 1, 3600, GUC_UNIT_S);
+  define_int("imgpress.webhook_timeout", "Time allowed for one attempt to deliver a webhook.",
+             &stored.webhook_timeout_ms, 20 * 1000, 1, 10 * 60 * 1000, GUC_UNIT_MS);
+}
+
+void define_work() {
+  define_int("imgpress.codecs", "Codec processes of a drainer; 0: as many as there are cores.",
+             &stored.codecs, 0, 0, 256);
+  define_int("imgpress.window", "Images that a drainer holds at a time.", &stored.window, 256, 2,
+             4096);
+  define_int("imgpress.connections_per_host", "Connections to one origin at a time.",
+             &stored.connections_per_host, 64, 1, 1024);
+  define_int("imgpress.max_attempts",
+             "Attempts for an image that keeps failing for a transient reason.",
+             &stored.max_attempts, 3, 1, 1000);
+  define_int("imgpress.retry_base_delay",
+             "Pause before the second attempt; doubles with every further one.",
+             &stored.retry_base_delay_ms, 1000, 1, 24 * 60 * 60 * 1000, GUC_UNIT_MS);
+  define_int("imgpress.retry_max_delay", "Longest pause between two attempts.",
+             &stored.retry_max_delay_ms, 60 * 60 * 1000, 1, 24 * 60 * 60 * 1000, GUC_UNIT_MS);
+  define_int("imgpress.lease",
+             "How long claimed images stay reserved for a drainer that gives no sign of life.",
+             &stored.lease_ms, 5 * 60 * 1000, 1000, 24 * 60 * 60 * 1000, GUC_UNIT_MS);
+}
+
+}  // namespace
+
+Settings settings() {
+  return {stored.databases,
+          stored.press_path,
+          stored.allowed_networks,
+          stored.public_url,
+          stored.webhook_retry_delays,
+          static_cast<OutputUrlStyle>(stored.output_url_style),
+          stored.codecs,
+          stored.window,
+          stored.connections_per_host,
+          stored.max_image_bytes,
+          stored.max_pixels,
+          stored.connect_timeout_ms,
+          stored.fetch_timeout_ms,
+          stored.codec_cpu_seconds,
+          stored.webhook_timeout_ms,
+          stored.max_attempts,
+          stored.retry_base_delay_ms,
+          stored.retry_max_delay_ms,
+          stored.lease_ms};
+}
+
+void define_settings() {
+  define_places();
+  define_limits();
+  define_work();
+  compat::reserve_guc_prefix("imgpress");
+}
+
+}  // namespace imgpress

@@ -1,0 +1,69 @@
+#include "backend/worker_transaction.hpp"
+
+#include "backend/postgres_api.hpp"
+
+extern "C" {
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "utils/acl.h"
+#include "utils/snapmgr.h"
+}
+
+namespace imgpress {
+namespace {
+
+constexpr const char* kRole = "imgpress_worker";
+
+// Returns false where there is nothing to work on.
+bool run_body(TransactionBody body, void* arg) {
+  const Oid role = get_role_oid(kRole, true);
+  if (!OidIsValid(role) || !OidIsValid(get_extension_oid("imgpress", true))) return false;
+  Oid saved_user = InvalidOid;
+  int saved_context = 0;
+  GetUserIdAndSecContext(&saved_user, &saved_context);
+  SetUserIdAndSecContext(role, saved_context | SECURITY_LOCAL_USERID_CHANGE);
+  SPI_connect();
+  body(arg);
+  SPI_finish();
+  SetUserIdAndSecContext(saved_user, saved_context);
+  return true;
+}
+
+void recover() {
+  HOLD_INTERRUPTS();
+  error_context_stack = nullptr;
+  EmitErrorReport();
+  AbortCurrentTransaction();
+  MemoryContextSwitchTo(TopMemoryContext);
+  FlushErrorState();
+  RESUME_INTERRUPTS();
+}
+
+}  // namespace
+
+TransactionEnd run_transaction(const char* activity, TransactionBody body, void* arg) {
+  const MemoryContext caller = CurrentMemoryContext;
+  volatile TransactionEnd end = TransactionEnd::kFailed;
+  PG_TRY();
+  {
+    SetCurrentStatementStartTimestamp();
+    pgstat_report_activity(STATE_RUNNING, activity);
+    StartTransactionCommand();
+    PushActiveSnapshot(GetTransactionSnapshot());
+    end = run_body(body, arg) ? TransactionEnd::kCommitted : TransactionEnd::kNotInstalled;
+    PopActiveSnapshot();
+    CommitTransactionCommand();
+  }
+  PG_CATCH();
+  {
+    recover();
+    end = TransactionEnd::kFailed;
+  }
+  PG_END_TRY();
+  MemoryContextSwitchTo(caller);
+  pgstat_report_stat(false);
+  pgstat_report_activity(STATE_IDLE, activity);
+  return end;
+}
+
+}  // namespace imgpress

@@ -1,0 +1,25 @@
+-- What is going on, for people and dashboards.
+
+CREATE VIEW imgpress.progress AS
+    SELECT r.id AS request_id, r.status, r.product_count AS products, r.image_count AS images,
+           r.done_count AS done, r.failed_count AS failed,
+           round(100.0 * (r.done_count + r.failed_count) / nullif(r.image_count, 0), 1) AS percent,
+           r.source_bytes AS bytes_in, r.output_bytes AS bytes_out,
+           round(100.0 * (1 - r.output_bytes::numeric / nullif(r.source_bytes, 0)), 1) AS percent_saved,
+           coalesce(r.ended_at, now()) - r.started_at AS working_time,
+           round((r.done_count + r.failed_count)
+                 / nullif(extract(epoch FROM coalesce(r.ended_at, now()) - r.started_at), 0)::numeric, 1) AS images_per_second,
+           r.reason, r.created_at, r.started_at, r.ended_at
+    FROM imgpress.processing_requests r;
+COMMENT ON VIEW imgpress.progress IS 'How far each request is; bytes_in and bytes_out count the images that have an output';
+
+CREATE VIEW imgpress.failures AS
+    SELECT i.request_id, p.serial_number, p.product_name, i.position, i.url, i.attempts, i.error_code, i.error, i.ended_at AS failed_at
+    FROM imgpress.images i JOIN imgpress.products p USING (request_id, product_no)
+    WHERE i.status = 'Failed' AND i.error_code IS NOT NULL;
+COMMENT ON VIEW imgpress.failures IS 'Images that were set aside, with the reason; imgpress.retry_failed(request_id) tries them again';
+
+CREATE VIEW imgpress.workers AS
+    SELECT w.database, w.pid, a.state, a.query AS activity, w.started_at, w.fetching, w.waiting, w.compressing, w.finished
+    FROM imgpress.worker_state() w LEFT JOIN pg_stat_activity a USING (pid);
+COMMENT ON VIEW imgpress.workers IS 'The drainers of this cluster: images being fetched, fetched and waiting for a codec, being compressed, and finished since the start';

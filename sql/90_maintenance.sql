@@ -1,0 +1,36 @@
+-- Regular work, registered with pg_cron where it is installed.
+
+CREATE FUNCTION imgpress.schedule_maintenance(
+    purge_older_than interval DEFAULT interval '30 days', purge_schedule text DEFAULT '17 3 * * *',
+    retry_schedule text DEFAULT '*/15 * * * *', retry_for interval DEFAULT interval '1 day'
+) RETURNS TABLE (job_name text, schedule text, command text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+        RAISE EXCEPTION 'pg_cron is not installed in database "%"', current_database()
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'CREATE EXTENSION pg_cron first, or call imgpress.purge() and imgpress.retry_recent() from a scheduler of yours.';
+    END IF;
+    FOR job_name, schedule, command IN VALUES
+        ('imgpress purge', purge_schedule, format('SELECT imgpress.purge(%L)', purge_older_than)),
+        ('imgpress retry', retry_schedule, format('SELECT imgpress.retry_recent(%L)', retry_for))
+    LOOP
+        PERFORM cron.schedule(job_name, schedule, command);
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION imgpress.schedule_maintenance(interval, text, text, interval) IS
+    'Registers purge and retry with pg_cron (again: changes them) and returns the jobs; error 55000 where pg_cron is not installed';
+
+CREATE FUNCTION imgpress.retry_recent(ended_within interval DEFAULT interval '1 day') RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(sum(imgpress.retry_failed(r.id)), 0)::bigint
+    FROM imgpress.processing_requests r
+    WHERE r.status = 'Completed' AND r.failed_count > 0 AND r.ended_at IS NOT NULL
+      AND r.created_at > clock_timestamp() - $1
+$$;
+COMMENT ON FUNCTION imgpress.retry_recent(interval) IS
+    'retry_failed() for the completed requests that are not older than this; returns how many images are tried again';
