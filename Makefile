@@ -1,0 +1,82 @@
+# imgpress: the front door.
+#
+#   make demo     install what is missing, build, and show the whole job on sample pictures
+#   make check    install what is missing, build, and run every test
+#   make run      the demo, but it stays up for you to try
+#   make deps     install the Debian packages that are missing
+#   make          build the extension, the press and the gateway
+#   make install  put them in place (as root)
+#   make format   rewrite the sources after .clang-format;  make lint  check them
+
+PG_CONFIG ?= pg_config
+PREFIX ?= /usr/local
+BUILD ?= build
+JOBS ?= $(shell nproc)
+PYTHON ?= /usr/bin/python3
+# Needed for system folders only; empty for root.
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.DEFAULT_GOAL := all
+.PHONY: all deps extension programs install uninstall demo run check check-unit check-boundaries \
+        check-sql check-end-to-end format lint clean
+
+all: extension programs
+
+deps:
+	@SUDO="$(SUDO)" scripts/install-dependencies
+
+extension:
+	@$(MAKE) --no-print-directory --silent -C extension -j$(JOBS) PG_CONFIG=$(PG_CONFIG) all
+
+programs: $(BUILD)/CMakeCache.txt
+	@cmake --build $(BUILD) --parallel $(JOBS)
+
+$(BUILD)/CMakeCache.txt:
+	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)
+
+install: all
+	$(SUDO) $(MAKE) --no-print-directory -C extension PG_CONFIG=$(PG_CONFIG) install
+	$(SUDO) install -D -m 755 $(BUILD)/imgpress-press $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press
+	$(SUDO) install -D -m 755 $(BUILD)/imgpress-gateway $(DESTDIR)$(PREFIX)/bin/imgpress-gateway
+
+uninstall:
+	$(SUDO) $(MAKE) --no-print-directory -C extension PG_CONFIG=$(PG_CONFIG) uninstall
+	$(SUDO) rm -f $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press $(DESTDIR)$(PREFIX)/bin/imgpress-gateway
+
+# What `make deps` installs is only there for the make that runs after it.
+demo run: deps
+	@$(MAKE) --no-print-directory install
+	@$(PYTHON) demo/demo.py $(if $(filter run,$@),--stay)
+
+check: deps
+	@$(MAKE) --no-print-directory install
+	@$(MAKE) --no-print-directory check-boundaries check-unit check-sql check-end-to-end
+
+# Optional pictures: tests that want them are skipped where they are not.
+CORPUS := $(wildcard $(CURDIR)/../shared/corpus)
+export IMGPRESS_CORPUS ?= $(CORPUS)
+
+check-boundaries:
+	@scripts/check-boundaries
+
+check-unit:
+	@cd $(BUILD) && ctest --output-on-failure --parallel $(JOBS)
+
+check-sql:
+	@$(PYTHON) tests/harness/with_cluster.py --create-extension --create-extension pgtap -- \
+	    pg_prove --verbose tests/sql/*.sql
+
+check-end-to-end:
+	@$(PYTHON) -m pytest -q tests/end_to_end
+
+SOURCES = $(shell git ls-files '*.cpp' '*.hpp')
+
+format:
+	@clang-format -i $(SOURCES)
+
+lint:
+	@clang-format --dry-run --Werror $(SOURCES)
+
+clean:
+	@$(MAKE) --no-print-directory -C extension PG_CONFIG=$(PG_CONFIG) clean
+	@rm -rf $(BUILD) .run
