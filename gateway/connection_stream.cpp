@@ -1,0 +1,178 @@
+#include "connection_stream.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace imgpress::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kInputBytes = 64 * 1024;
+constexpr std::size_t kOutputBytes = 16 * 1024;  // small answers leave in one piece
+constexpr std::size_t kHeadBytes = 32 * 1024;
+constexpr auto kIdleTime = seconds(30);
+constexpr auto kIdleSlice = milliseconds(500);  // how often an idle connection looks for a queue
+constexpr auto kHeadTime = seconds(10);
+constexpr auto kStallTime = seconds(30);
+constexpr std::uint64_t kSlowestPace = 32 * 1024;  // bytes a second, beyond the stall time
+constexpr auto kLingerTime = seconds(10);
+constexpr auto kLingerStall = seconds(2);
+
+auto time_for(std::uint64_t bytes) {
+  return kStallTime + seconds(bytes / kSlowestPace);
+}
+
+template <typename Duration>
+int as_milliseconds(Duration left) {
+  const auto count = std::chrono::ceil<milliseconds>(left).count();
+  return static_cast<int>(std::clamp<long>(count, 0, 3600 * 1000));
+}
+
+}  // namespace
+
+ConnectionStream::ConnectionStream(int socket, int stop_fd)
+    : socket_(socket), stop_fd_(stop_fd), input_(new char[kInputBytes]) {}
+
+bool ConnectionStream::await_request(const std::function<bool()>& give_way) {
+  const auto end = Clock::now() + kIdleTime;
+  while (input_begin_ == input_end_) {
+    pollfd events[] = {{socket_, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
+    const int ready = ::poll(events, 2, as_milliseconds(kIdleSlice));
+    if (ready < 0 && errno != EINTR) return false;
+    if (ready > 0) return events[0].revents != 0;
+    if (Clock::now() >= end || give_way()) return false;
+  }
+  return true;
+}
+
+void ConnectionStream::begin_head() {
+  in_head_ = true;
+  head_left_ = kHeadBytes;
+  body_left_ = 0;
+  deadline_ = Clock::now() + kHeadTime;
+}
+
+void ConnectionStream::begin_body(std::uint64_t length) {
+  in_head_ = false;
+  body_left_ = length;
+  deadline_ = Clock::now() + time_for(length);
+}
+
+ssize_t ConnectionStream::read(char* data, std::size_t size) {
+  const std::uint64_t allowed = in_head_ ? head_left_ : body_left_;
+  if (allowed == 0) return -1;
+  if (input_begin_ == input_end_ && !fill()) return -1;
+  size = std::min({size, static_cast<std::size_t>(allowed), input_end_ - input_begin_});
+  std::memcpy(data, input_.get() + input_begin_, size);
+  input_begin_ += size;
+  if (in_head_) {
+    head_left_ -= size;
+  } else {
+    body_left_ -= size;
+  }
+  return static_cast<ssize_t>(size);
+}
+
+bool ConnectionStream::fill() {
+  // The client may be waiting for "100 Continue".
+  if (!flush()) return false;
+  for (;;) {
+    const ssize_t got = ::recv(socket_, input_.get(), kInputBytes, MSG_DONTWAIT);
+    if (got > 0) {
+      input_begin_ = 0;
+      input_end_ = static_cast<std::size_t>(got);
+      return true;
+    }
+    if (got == 0) return false;
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN && errno != EWOULDBLOCK) return false;
+    if (!wait(POLLIN, std::min(deadline_, Clock::now() + kStallTime))) return false;
+  }
+}
+
+bool ConnectionStream::wait(short events, Clock::time_point deadline) const {
+  for (;;) {
+    const auto left = deadline - Clock::now();
+    if (left <= left.zero()) return false;
+    pollfd waiting{socket_, events, 0};
+    const int ready = ::poll(&waiting, 1, as_milliseconds(left));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+}
+
+ssize_t ConnectionStream::write(const char* data, std::size_t size) {
+  if (output_.size() + size <= kOutputBytes) {
+    output_.append(data, size);
+    return static_cast<ssize_t>(size);
+  }
+  const bool sent = send_all(output_.data(), output_.size(), true) && send_all(data, size, false);
+  output_.clear();
+  return sent ? static_cast<ssize_t>(size) : -1;
+}
+
+bool ConnectionStream::flush() {
+  const bool sent = send_all(output_.data(), output_.size(), false);
+  output_.clear();
+  return sent;
+}
+
+bool ConnectionStream::send_all(const char* data, std::size_t size, bool more) {
+  if (size == 0) return true;
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
+  const auto deadline = Clock::now() + time_for(size);
+  while (size > 0) {
+    const ssize_t sent = ::send(socket_, data, size, flags);
+    if (sent >= 0) {
+      data += sent;
+      size -= static_cast<std::size_t>(sent);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      if (!wait(POLLOUT, deadline)) return false;
+    } else if (errno != EINTR) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void ConnectionStream::linger() {
+  ::shutdown(socket_, SHUT_WR);
+  const auto end = Clock::now() + kLingerTime;
+  while (wait(POLLIN, std::min(end, Clock::now() + kLingerStall))) {
+    const ssize_t got = ::recv(socket_, input_.get(), kInputBytes, MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) return;
+  }
+}
+
+void ConnectionStream::reset_on_close() {
+  const ::linger none{1, 0};
+  ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
+bool ConnectionStream::is_readable() const {
+  return input_begin_ != input_end_ || wait(POLLIN, Clock::now() + kStallTime);
+}
+
+bool ConnectionStream::is_writable() const {
+  return wait(POLLOUT, Clock::now() + kStallTime);
+}
+
+// The library copies these into request headers, where a header of the same name from the client
+// comes first. Nothing here asks for them, so they stay empty.
+void ConnectionStream::get_remote_ip_and_port(std::string& ip, int& port) const {
+  ip.clear();
+  port = 0;
+}
+
+void ConnectionStream::get_local_ip_and_port(std::string& ip, int& port) const {
+  ip.clear();
+  port = 0;
+}
+
+}  // namespace imgpress::gateway

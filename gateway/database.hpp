@@ -1,0 +1,125 @@
+// One connection to PostgreSQL. Every wait has a time limit, whatever PostgreSQL does.
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <chrono>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace imgpress::gateway {
+
+using Clock = std::chrono::steady_clock;
+using Deadline = Clock::time_point;
+
+inline Deadline within(Clock::duration time) {
+  return Clock::now() + time;
+}
+
+// PostgreSQL refused a statement. what() is its primary message.
+class DatabaseError : public std::runtime_error {
+ public:
+  DatabaseError(std::string sqlstate, const std::string& message)
+      : std::runtime_error(message), sqlstate_(std::move(sqlstate)) {}
+  const std::string& sqlstate() const { return sqlstate_; }
+
+ private:
+  std::string sqlstate_;
+};
+
+// PostgreSQL cannot be reached, or not in time. what() is for the log.
+class DatabaseUnavailable : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// A connection that was good before broke: a new one may do.
+class ConnectionLost : public DatabaseUnavailable {
+ public:
+  using DatabaseUnavailable::DatabaseUnavailable;
+};
+
+// The rows of a statement, or one of them.
+class Result {
+ public:
+  explicit Result(PGresult* result) : result_(result) {}
+  int rows() const { return PQntuples(result_.get()); }
+  bool is_null(int row, int column) const { return PQgetisnull(result_.get(), row, column) == 1; }
+  // Empty for NULL.
+  std::string_view value(int row, int column) const;
+
+ private:
+  friend class Connection;
+  struct Clear {
+    void operator()(PGresult* result) const { PQclear(result); }
+  };
+  std::unique_ptr<PGresult, Clear> result_;
+};
+
+enum class ValueFormat { kText = 0, kBinary = 1 };
+
+// A statement that is prepared once in each connection. Statements live as long as the program.
+struct Statement {
+  const char* name;
+  const char* sql;
+  ValueFormat format = ValueFormat::kText;
+};
+
+// As text; nullptr is NULL.
+using Parameters = std::initializer_list<const char*>;
+
+class Connection {
+ public:
+  // Throws DatabaseUnavailable.
+  explicit Connection(const std::string& conninfo);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // All below throw DatabaseError, DatabaseUnavailable or ConnectionLost.
+
+  // One or more statements without parameters; returns the last result.
+  Result execute(const char* sql, Deadline deadline);
+  Result query(const Statement& statement, Parameters parameters, Deadline deadline);
+
+  // A query whose rows are fetched one by one: none is kept here.
+  void start_rows(const char* sql, Parameters parameters, Deadline deadline);
+  std::optional<Result> next_row(Deadline deadline);
+
+  // COPY FROM STDIN: begin, write as often as wanted, then end (or abort, which stores nothing).
+  void copy_begin(const char* sql, Deadline deadline);
+  void copy_write(std::string_view bytes, Deadline deadline);
+  void copy_end(Deadline deadline);
+  void copy_abort(Deadline deadline);
+
+  // True when the connection can take its next statement, inside or outside a transaction.
+  bool ready() const;
+  bool in_transaction() const;
+  // True where an idle connection turns out to be closed by the other side.
+  bool stale();
+
+ private:
+  struct Finish {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+  };
+
+  void prepare(const Statement& statement, Deadline deadline);
+  void sent(int ok);
+  void flush(Deadline deadline);
+  void wait(short events, Deadline deadline);
+  Result next_result(Deadline deadline);
+  Result collect(Deadline deadline);
+  void drain(Deadline deadline);
+  [[noreturn]] void fail(const PGresult* result);
+  [[noreturn]] void lost(const std::string& reason);
+
+  std::unique_ptr<PGconn, Finish> connection_;
+  std::set<const Statement*> prepared_;
+  bool broken_ = false;
+};
+
+}  // namespace imgpress::gateway

@@ -1,0 +1,52 @@
+// cpp-httplib's server with its own accept loop and its own care for connections.
+//
+// The library parses requests and writes answers. What it does around that is replaced, since its
+// compiled-in form in distributions cannot be tuned: a listen queue of five, a thread pool without
+// bound, select() and a sleep for idle connections, and connections kept open after a request
+// whose end is uncertain.
+#pragma once
+
+#include <httplib.h>
+
+#include <atomic>
+#include <cstddef>
+
+#include "connection_stream.hpp"
+#include "request_check.hpp"
+#include "socket.hpp"
+#include "worker_pool.hpp"
+
+namespace imgpress::gateway {
+
+// The real Content-Type of a request with a body. It is kept from the library, which would put its
+// own multipart parser between the body and whoever reads it.
+constexpr const char* kBodyTypeHeader = "imgpress-body-type";
+
+// How the end of a request is given.
+Framing framing_of(const httplib::Request& request);
+
+class HttpServer : public httplib::Server {
+ public:
+  // As many connections are served at the same time as there are threads.
+  explicit HttpServer(std::size_t threads);
+
+  // Serves until stop(), then returns when the requests under way have ended.
+  void serve(Socket listener);
+
+  // May be called from any thread, once.
+  void stop_serving();
+
+ private:
+  void accept_clients(int listener);
+  bool wait_for_client(int listener, int milliseconds) const;
+  void converse(Socket socket);
+  // What becomes of a connection after a request.
+  enum class Next { kRequest, kClose, kLinger, kReset };
+  Next serve_one(ConnectionStream& stream, bool last);
+
+  const Socket stop_event_;
+  std::atomic<bool> stopping_{false};
+  WorkerPool workers_;
+};
+
+}  // namespace imgpress::gateway

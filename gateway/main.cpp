@@ -1,0 +1,92 @@
+// imgpress-gateway: the REST face of imgpress.
+
+#include <csignal>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <future>
+#include <string>
+#include <vector>
+
+#include "http_server.hpp"
+#include "log.hpp"
+#include "options.hpp"
+#include "pool.hpp"
+#include "routes.hpp"
+
+#ifndef IMGPRESS_VERSION
+#define IMGPRESS_VERSION "of unknown version"
+#endif
+
+namespace imgpress::gateway {
+namespace {
+
+// More than the clients that are expected at a time: each holds a thread while it is connected.
+constexpr std::size_t kThreads = 64;
+constexpr auto kGrace = std::chrono::seconds(5);
+
+std::optional<std::string> environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+}
+
+// From here on, and in every thread started later, the signals wait for await_end().
+sigset_t hold_end_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+void await_end(const sigset_t& signals) {
+  int signal = 0;
+  sigwait(&signals, &signal);
+}
+
+int run(const Options& options) {
+  const sigset_t signals = hold_end_signals();
+  Socket listener = open_listener(options.listen, options.allow_remote);
+  const std::string url = url_of(listener);
+
+  Pool pool(options.database, options.connections);
+  HttpServer server(kThreads);
+  install_routes(server, pool, options.max_upload_bytes);
+  auto serving =
+      std::async(std::launch::async, [&server, &listener] { server.serve(std::move(listener)); });
+  std::printf("imgpress-gateway listening on %s\n", url.c_str());
+  std::fflush(stdout);
+
+  await_end(signals);
+  server.stop_serving();
+  if (serving.wait_for(kGrace) != std::future_status::ready) {
+    log_line("ended with requests under way");
+    // Nothing is lost that was promised: PostgreSQL rolls back what these requests had begun.
+    ::_exit(EXIT_SUCCESS);
+  }
+  return EXIT_SUCCESS;
+}
+
+int start(const std::vector<std::string>& arguments) {
+  try {
+    const Options options = parse_options(arguments, environment);
+    if (options.help) return std::fputs(usage().c_str(), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (options.version) return std::puts("imgpress-gateway " IMGPRESS_VERSION) < 0;
+    return run(options);
+  } catch (const std::exception& error) {
+    log_line(error.what());
+    return EXIT_FAILURE;
+  }
+}
+
+}  // namespace
+}  // namespace imgpress::gateway
+
+int main(int argc, char** argv) {
+  return imgpress::gateway::start(std::vector<std::string>(argv + 1, argv + argc));
+}

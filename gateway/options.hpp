@@ -1,0 +1,45 @@
+// The command line and the environment of imgpress-gateway.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "socket.hpp"
+
+namespace imgpress::gateway {
+
+struct Options {
+  ListenAddress listen{"127.0.0.1", 8080};
+  std::string database;  // a libpq connection string; empty: libpq's own defaults
+  bool allow_remote = false;
+  std::uint64_t max_upload_bytes = 256ULL << 20;
+  std::size_t connections = 8;
+  bool help = false;
+  bool version = false;
+};
+
+// what() is a sentence for the user.
+class OptionError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Looks up one environment variable.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+
+// The command line wins over the environment, the environment over the defaults.
+// Throws OptionError.
+Options parse_options(const std::vector<std::string>& arguments, const Environment& environment);
+
+// "127.0.0.1:8080", "localhost:8080", "[::1]:8080", ":8080". Throws OptionError.
+ListenAddress parse_listen_address(const std::string& text);
+
+// The text of --help.
+std::string usage();
+
+}  // namespace imgpress::gateway

@@ -1,0 +1,96 @@
+// A bounded pool of connections, opened when first needed.
+#pragma once
+
+#include <condition_variable>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "database.hpp"
+
+namespace imgpress::gateway {
+
+// Long uses (uploads, lists of products) last as long as a client is slow; they never take the last
+// connections, so that status, images and health stay quick.
+enum class Use { kShort, kLong };
+
+class Pool;
+
+// The right to use one connection until destruction.
+class Lease {
+ public:
+  Lease(Pool& pool, Use use, std::unique_ptr<Connection> connection, bool reused)
+      : pool_(&pool), use_(use), connection_(std::move(connection)), reused_(reused) {}
+  Lease(Lease&&) noexcept = default;
+  Lease& operator=(Lease&&) = delete;
+  ~Lease();
+
+  Connection* operator->() const { return connection_.get(); }
+  // True if the connection served somebody before: it may have died since unnoticed.
+  bool reused() const { return reused_; }
+
+ private:
+  Pool* pool_;
+  Use use_;
+  std::unique_ptr<Connection> connection_;  // empty: moved from
+  bool reused_;
+};
+
+class Pool {
+ public:
+  // REQUIRES: size > 0
+  Pool(std::string conninfo, std::size_t size);
+
+  // Waits for a free place until the deadline. Throws DatabaseUnavailable.
+  Lease acquire(Use use, Deadline deadline);
+  // The same with a connection that was opened just now; drops the idle ones.
+  Lease acquire_fresh(Use use, Deadline deadline);
+
+ private:
+  friend class Lease;
+  struct Waiter {
+    Use use;
+    bool granted = false;
+    std::condition_variable wake;
+  };
+
+  void take_place(Use use, Deadline deadline);
+  void leave_place(Use use);
+  bool place_for(Use use) const;
+  void take(Use use);
+  std::unique_ptr<Connection> idle_connection();
+  std::unique_ptr<Connection> connect(Use use);
+  void give_back(Use use, std::unique_ptr<Connection> connection);
+  void note_state(const std::string& failure);
+
+  const std::string conninfo_;
+  const std::size_t size_;
+  const std::size_t most_long_;
+
+  std::mutex mutex_;  // guards everything below
+  std::vector<std::unique_ptr<Connection>> idle_;
+  std::list<Waiter*> waiters_;  // first come, first served
+  std::size_t in_use_ = 0;
+  std::size_t long_in_use_ = 0;
+  std::optional<std::string> failure_;  // why the last attempt to connect failed
+};
+
+// Runs work(Lease&) and, where a connection from the pool turns out to be dead, once more on a
+// fresh one. REQUIRES: the work may be done twice.
+template <typename Work>
+auto with_connection(Pool& pool, Use use, Deadline deadline, Work&& work) {
+  std::optional<Lease> lease(pool.acquire(use, deadline));
+  try {
+    return work(*lease);
+  } catch (const ConnectionLost&) {
+    if (!lease->reused()) throw;
+  }
+  lease.reset();
+  Lease fresh = pool.acquire_fresh(use, deadline);
+  return work(fresh);
+}
+
+}  // namespace imgpress::gateway

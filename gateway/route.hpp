@@ -1,0 +1,30 @@
+// Which resource a path names.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace imgpress::gateway {
+
+enum class Resource { kUnknown, kPage, kHealth, kUpload, kStatus, kProducts, kImage };
+
+struct Route {
+  Resource resource = Resource::kUnknown;
+  // In lower case. Empty where the path holds something that is no uuid: nobody has such a request.
+  std::string request_id;
+  int position = 0;  // of an image
+};
+
+// The path as decoded, without the query. A trailing slash makes no difference to the API.
+// Images are found under any prefix, since a public URL may have one.
+Route parse_route(std::string_view path);
+
+// The value of the Allow header. REQUIRES: resource is not kUnknown.
+const char* allowed_methods(Resource resource);
+bool method_allowed(Resource resource, std::string_view method);
+
+// 8-4-4-4-12 hexadecimal digits, in lower case on return.
+std::optional<std::string> parse_uuid(std::string_view text);
+
+}  // namespace imgpress::gateway

@@ -1,0 +1,149 @@
+#include "routes.hpp"
+
+#include <ctime>
+
+#include "answers.hpp"
+#include "http_date.hpp"
+#include "http_server.hpp"
+#include "multipart.hpp"
+#include "page.hpp"
+#include "queries.hpp"
+#include "request_check.hpp"
+#include "route.hpp"
+#include "upload.hpp"
+
+namespace imgpress::gateway {
+namespace {
+
+using HandlerResponse = httplib::Server::HandlerResponse;
+
+constexpr const char* kNoSuchRequest = "No request has this id.";
+
+// Why the request cannot be served, if so; known from its head alone.
+std::optional<Refusal> refuse(const httplib::Request& request, const Route& route,
+                              std::uint64_t max_upload_bytes) {
+  const Framing framing = framing_of(request);
+  if (route.resource == Resource::kUpload && request.method == "POST") {
+    return refuse_upload(framing, request.get_header_value(kBodyTypeHeader), max_upload_bytes);
+  }
+  if (auto refusal = refuse_framing(framing, request.method)) return refusal;
+  if (route.resource == Resource::kUnknown) return Refusal{404, "There is nothing at this path."};
+  if (method_allowed(route.resource, request.method)) return std::nullopt;
+  return Refusal{405, std::string("Allowed here: ") + allowed_methods(route.resource) + "."};
+}
+
+void answer_refusal(const httplib::Request& request, httplib::Response& response,
+                    const Route& route, const Refusal& refusal) {
+  answer_error(response, refusal.status, refusal.message);
+  if (refusal.status == 405) response.set_header("Allow", allowed_methods(route.resource));
+  // A body is left unread, or nobody knows where it ends.
+  if (body_length(framing_of(request)) != 0) close_after(response);
+}
+
+void require_request_id(const Route& route) {
+  if (route.request_id.empty()) throw HttpError(404, kNoSuchRequest);
+}
+
+void answer_get(Pool& pool, const Route& route, const httplib::Request& request,
+                httplib::Response& response) {
+  switch (route.resource) {
+    case Resource::kPage:
+      return answer_page(response);
+    case Resource::kHealth:
+      return answer_health(pool, response);
+    case Resource::kStatus:
+      require_request_id(route);
+      return answer_status(pool, route, response);
+    case Resource::kProducts:
+      require_request_id(route);
+      return answer_products(pool, route, request, response);
+    case Resource::kImage:
+      return answer_image(pool, route, request, response);
+    case Resource::kUpload:
+    case Resource::kUnknown:
+      break;
+  }
+  throw HttpError(404, "There is nothing at this path.");
+}
+
+void answer_exception(httplib::Response& response, const std::exception_ptr& exception) {
+  response.headers.clear();
+  answer_failure(response, explain(exception));
+}
+
+// Errors that the library finds by itself, before any of the code here is asked.
+const char* own_message(int status) {
+  switch (status) {
+    case 414:
+      return "The path is too long.";
+    case 416:
+      return "The Range header is malformed.";
+    default:
+      return "The request is malformed.";
+  }
+}
+
+void complete_error(const httplib::Request& request, httplib::Response& response) {
+  // The library cuts an error message according to the very Range header that it refused. The
+  // request is an object of its own that is only const in this signature.
+  const_cast<httplib::Request&>(request).ranges.clear();
+  if (!response.body.empty() || response.content_provider_) return;
+  answer_error(response, response.status, own_message(response.status));
+  close_after(response);
+}
+
+void complete_headers(httplib::Response& response) {
+  const bool closes = response.get_header_value("Connection") == "close";
+  response.headers.erase("Connection");
+  response.headers.erase("Keep-Alive");
+  response.headers.erase("Accept-Ranges");  // the library's claim for HEAD; ranges are ignored
+  response.set_header(closes ? "Connection" : "Keep-Alive", closes ? "close" : "timeout=30");
+  if (response.status == 304) response.headers.erase("Content-Length");
+  response.set_header("Date", http_date(std::time(nullptr)));
+  response.set_header("X-Content-Type-Options", "nosniff");
+}
+
+}  // namespace
+
+void install_routes(httplib::Server& server, Pool& pool, std::uint64_t max_upload_bytes) {
+  server.set_payload_max_length(max_upload_bytes + kFormOverhead);
+
+  server.set_expect_100_continue_handler(
+      [max_upload_bytes](const httplib::Request& request, httplib::Response& response) {
+        const Route route = parse_route(request.path);
+        const auto refusal = refuse(request, route, max_upload_bytes);
+        if (!refusal) return 100;
+        answer_refusal(request, response, route, *refusal);
+        return response.status;
+      });
+
+  // Everything is answered here but uploads, whose body only a handler below can read.
+  server.set_pre_routing_handler(
+      [&pool, max_upload_bytes](const httplib::Request& request, httplib::Response& response) {
+        const Route route = parse_route(request.path);
+        if (const auto refusal = refuse(request, route, max_upload_bytes)) {
+          answer_refusal(request, response, route, *refusal);
+          return HandlerResponse::Handled;
+        }
+        if (route.resource == Resource::kUpload) return HandlerResponse::Unhandled;
+        answer_get(pool, route, request, response);
+        return HandlerResponse::Handled;
+      });
+  server.Post("/api/upload/?", [&pool, max_upload_bytes](const httplib::Request& request,
+                                                         httplib::Response& response,
+                                                         const httplib::ContentReader& read_body) {
+    answer_upload(pool, max_upload_bytes, request, response, read_body);
+  });
+
+  server.set_exception_handler(
+      [](const httplib::Request&, httplib::Response& response, std::exception_ptr exception) {
+        answer_exception(response, exception);
+      });
+  server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
+    complete_error(request, response);
+  });
+  server.set_post_routing_handler(
+      [](const httplib::Request&, httplib::Response& response) { complete_headers(response); });
+}
+
+}  // namespace imgpress::gateway

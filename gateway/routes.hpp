@@ -1,0 +1,15 @@
+// Wires resources to those who answer for them.
+#pragma once
+
+#include <httplib.h>
+
+#include <cstdint>
+
+#include "pool.hpp"
+
+namespace imgpress::gateway {
+
+// The pool must outlive the server.
+void install_routes(httplib::Server& server, Pool& pool, std::uint64_t max_upload_bytes);
+
+}  // namespace imgpress::gateway

@@ -1,0 +1,101 @@
+#include "options.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace imgpress::gateway {
+namespace {
+
+using Variables = std::map<std::string, std::string>;
+
+Options parse(const std::vector<std::string>& arguments, const Variables& variables = {}) {
+  return parse_options(arguments, [&](const std::string& name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    if (found == variables.end()) return std::nullopt;
+    return found->second;
+  });
+}
+
+TEST(Options, Defaults) {
+  const Options options = parse({});
+  EXPECT_EQ(options.listen.host, "127.0.0.1");
+  EXPECT_EQ(options.listen.port, 8080);
+  EXPECT_EQ(options.database, "");
+  EXPECT_FALSE(options.allow_remote);
+  EXPECT_EQ(options.max_upload_bytes, 268435456u);
+  EXPECT_EQ(options.connections, 8u);
+  EXPECT_FALSE(options.help);
+  EXPECT_FALSE(options.version);
+}
+
+TEST(Options, CommandLineInBothSpellings) {
+  const Options options =
+      parse({"--listen", "[::1]:0", "--database=host=/run dbname=shop", "--connections", "3",
+             "--max-upload-bytes=1000", "--allow-remote"});
+  EXPECT_EQ(options.listen.host, "::1");
+  EXPECT_EQ(options.listen.port, 0);
+  EXPECT_EQ(options.database, "host=/run dbname=shop");
+  EXPECT_EQ(options.connections, 3u);
+  EXPECT_EQ(options.max_upload_bytes, 1000u);
+  EXPECT_TRUE(options.allow_remote);
+}
+
+TEST(Options, CommandLineWinsOverEnvironment) {
+  const Variables variables = {{"IMGPRESS_LISTEN", "127.0.0.1:1"},
+                               {"IMGPRESS_DATABASE", "dbname=a"},
+                               {"IMGPRESS_MAX_UPLOAD_BYTES", "7"},
+                               {"IMGPRESS_CONNECTIONS", "2"},
+                               {"IMGPRESS_ALLOW_REMOTE", "1"}};
+  const Options options = parse({"--database", "dbname=b"}, variables);
+  EXPECT_EQ(options.listen.port, 1);
+  EXPECT_EQ(options.database, "dbname=b");
+  EXPECT_EQ(options.max_upload_bytes, 7u);
+  EXPECT_EQ(options.connections, 2u);
+  EXPECT_TRUE(options.allow_remote);
+}
+
+TEST(Options, AllowRemoteIsNotSwitchedOnByAnything) {
+  EXPECT_FALSE(parse({}, {{"IMGPRESS_ALLOW_REMOTE", "0"}}).allow_remote);
+  EXPECT_FALSE(parse({}, {{"IMGPRESS_ALLOW_REMOTE", ""}}).allow_remote);
+  EXPECT_THROW(parse({}, {{"IMGPRESS_ALLOW_REMOTE", "perhaps"}}), OptionError);
+}
+
+TEST(Options, HelpWorksInABrokenEnvironment) {
+  EXPECT_TRUE(parse({"--help"}, {{"IMGPRESS_CONNECTIONS", "many"}}).help);
+  EXPECT_TRUE(parse({"--version"}).version);
+}
+
+TEST(Options, FaultsNameTheOption) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--nonsense"}, "--nonsense"},
+      {{"extra"}, "extra"},
+      {{"--listen"}, "--listen"},
+      {{"--connections", "0"}, "--connections"},
+      {{"--connections", "-1"}, "--connections"},
+      {{"--connections", "8x"}, "8x"},
+      {{"--max-upload-bytes", ""}, "--max-upload-bytes"},
+      {{"--allow-remote=yes"}, "--allow-remote"},
+  };
+  for (const auto& [arguments, named] : cases) {
+    try {
+      parse(arguments);
+      ADD_FAILURE() << arguments.front() << " was accepted";
+    } catch (const OptionError& error) {
+      EXPECT_NE(std::string(error.what()).find(named), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST(ListenAddress, Forms) {
+  EXPECT_EQ(parse_listen_address("localhost:80").host, "localhost");
+  EXPECT_EQ(parse_listen_address(":80").host, "");
+  EXPECT_EQ(parse_listen_address("[2001:db8::1]:65535").host, "2001:db8::1");
+  EXPECT_EQ(parse_listen_address("[2001:db8::1]:65535").port, 65535);
+  for (const char* bad : {"", "localhost", "::1:80", "a:65536", "a:", "a:-1", "a:8o", "[::1]"}) {
+    EXPECT_THROW(parse_listen_address(bad), OptionError) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace imgpress::gateway
