@@ -3,8 +3,10 @@
 #include "backend/postgres_api.hpp"
 
 extern "C" {
+#include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/snapmgr.h"
 }
@@ -14,10 +16,19 @@ namespace {
 
 constexpr const char* kRole = "imgpress_worker";
 
+// Holds off DROP EXTENSION until the transaction ends. DROP EXTENSION locks the extension before its
+// tables; who does likewise cannot deadlock with it.
+bool lock_extension() {
+  const Oid extension = get_extension_oid("imgpress", true);
+  if (!OidIsValid(extension)) return false;
+  LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+  return get_extension_oid("imgpress", true) == extension;
+}
+
 // Returns false where there is nothing to work on.
 bool run_body(TransactionBody body, void* arg) {
   const Oid role = get_role_oid(kRole, true);
-  if (!OidIsValid(role) || !OidIsValid(get_extension_oid("imgpress", true))) return false;
+  if (!OidIsValid(role) || !lock_extension()) return false;
   Oid saved_user = InvalidOid;
   int saved_context = 0;
   GetUserIdAndSecContext(&saved_user, &saved_context);

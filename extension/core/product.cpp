@@ -26,7 +26,7 @@ std::string quoted(std::string_view text) {
 }
 
 std::optional<std::int32_t> parse_serial_number(std::string_view text) {
-  if (text.size() > 1 && text.front() == '+') text.remove_prefix(1);
+  if (text.size() > 1 && text.front() == '+' && text[1] != '-') text.remove_prefix(1);
   std::int32_t value = 0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);

@@ -14,6 +14,8 @@ struct CodeMeaning {
   const char* after;
 };
 
+constexpr const char* kNoHttp = " does not answer in HTTP";
+
 constexpr CodeMeaning kMeanings[] = {
     {CURLE_COULDNT_RESOLVE_HOST, Fault::kConnection, "no address is known for ", ""},
     {CURLE_COULDNT_CONNECT, Fault::kConnection, "cannot connect to ", ""},
@@ -21,7 +23,7 @@ constexpr CodeMeaning kMeanings[] = {
     {CURLE_RECV_ERROR, Fault::kConnection, "", " broke the connection off"},
     {CURLE_SEND_ERROR, Fault::kConnection, "", " broke the connection off"},
     {CURLE_GOT_NOTHING, Fault::kConnection, "", " closed the connection without an answer"},
-    {CURLE_WEIRD_SERVER_REPLY, Fault::kConnection, "", " does not answer in HTTP"},
+    {CURLE_WEIRD_SERVER_REPLY, Fault::kConnection, "", kNoHttp},
     {CURLE_UNSUPPORTED_PROTOCOL, Fault::kBadUrl, "", " redirects to a URL that is not http(s)"},
     {CURLE_LOGIN_DENIED, Fault::kBadUrl, "", " redirects to a URL with a user name in it"},
     {CURLE_URL_MALFORMAT, Fault::kBadUrl, "not a URL that can be fetched at ", ""},
@@ -30,12 +32,10 @@ constexpr CodeMeaning kMeanings[] = {
 };
 
 constexpr CURLcode kTlsCodes[] = {
-    CURLE_SSL_CONNECT_ERROR,        CURLE_PEER_FAILED_VERIFICATION,
-    CURLE_SSL_CACERT_BADFILE,       CURLE_SSL_ISSUER_ERROR,
-    CURLE_SSL_INVALIDCERTSTATUS,    CURLE_SSL_CERTPROBLEM,
-    CURLE_SSL_CIPHER,               CURLE_SSL_CRL_BADFILE,
-    CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_SSL_CLIENTCERT,
-    CURLE_SSL_ENGINE_INITFAILED,    CURLE_USE_SSL_FAILED,
+    CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
+    CURLE_SSL_ISSUER_ERROR,  CURLE_SSL_INVALIDCERTSTATUS,    CURLE_SSL_CERTPROBLEM,
+    CURLE_SSL_CIPHER,        CURLE_SSL_CRL_BADFILE,          CURLE_SSL_PINNEDPUBKEYNOTMATCH,
+    CURLE_SSL_CLIENTCERT,    CURLE_SSL_ENGINE_INITFAILED,    CURLE_USE_SSL_FAILED,
 };
 
 struct StatusName {
@@ -115,16 +115,20 @@ FaultError describe_failure(const FailedTransfer& transfer) {
   if (transfer.code == CURLE_FILESIZE_EXCEEDED) {
     return {Fault::kTooLarge, describe_too_large(transfer.host, transfer.max_bytes)};
   }
-  if (std::find(std::begin(kTlsCodes), std::end(kTlsCodes), transfer.code) !=
-      std::end(kTlsCodes)) {
+  if (std::find(std::begin(kTlsCodes), std::end(kTlsCodes), transfer.code) != std::end(kTlsCodes)) {
     return describe_tls(transfer);
+  }
+  // For libcurl an answer without a status line is a protocol (HTTP/0.9) that is not supported.
+  if (transfer.code == CURLE_UNSUPPORTED_PROTOCOL &&
+      transfer.detail.find("HTTP/0.9") != std::string::npos) {
+    return {Fault::kConnection, transfer.host + kNoHttp};
   }
   for (const CodeMeaning& meaning : kMeanings) {
     if (meaning.code != transfer.code) continue;
     return {meaning.fault, meaning.before + transfer.host + meaning.after};
   }
-  return {Fault::kConnection, "transfer from " + transfer.host + " failed (" +
-                                  curl_easy_strerror(transfer.code) + ")"};
+  return {Fault::kConnection,
+          "transfer from " + transfer.host + " failed (" + curl_easy_strerror(transfer.code) + ")"};
 }
 
 std::string describe_status(long status, const std::string& host) {

@@ -66,7 +66,7 @@ bool AddressGuard::permits(const std::optional<IpAddress>& address, std::uint16_
     permitted_any_ = true;
     return true;
   }
-  denial_ = (address ? address->to_string() : "its address") + ", which " + *objection;
+  denial_ = (address ? address->to_string() : "its address") + " " + *objection;
   return false;
 }
 

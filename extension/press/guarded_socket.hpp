@@ -23,7 +23,7 @@ class AddressGuard {
   // The guard has to stay where it is until the transfer ends.
   void install(CURL* easy);
 
-  // Why the newest hop could not be connected: "10.0.0.1, which is a private address". No value
+  // Why the newest hop could not be connected: "10.0.0.1 is a private address". No value
   // when at least one of the host's addresses was permitted.
   std::optional<std::string> denial() const;
 

@@ -29,7 +29,8 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-// The URL as it goes to the server: blanks and non-ASCII characters percent-encoded.
+// The URL as it goes to the server: blanks and non-ASCII characters percent-encoded, an
+// international host name in its ASCII form.
 std::string normalised(const std::string& text) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), &curl_url_cleanup);
   const std::string source(trimmed(text));
@@ -42,7 +43,8 @@ std::string normalised(const std::string& text) {
     throw FaultError(Fault::kBadUrl, "a URL with a user name in it is not fetched");
   }
   char* encoded = nullptr;
-  if (code != CURLUE_OK || curl_url_get(url.get(), CURLUPART_URL, &encoded, 0) != CURLUE_OK) {
+  if (code != CURLUE_OK ||
+      curl_url_get(url.get(), CURLUPART_URL, &encoded, CURLU_PUNYCODE) != CURLUE_OK) {
     throw FaultError(Fault::kBadUrl, "not a well-formed URL: " + host_of(source));
   }
   std::string result = encoded;
@@ -141,7 +143,8 @@ void Transfer::prepare_get(CURL* easy) {
 
 void Transfer::prepare_post(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_POST, 1L);
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                   static_cast<curl_off_t>(request_.body.size()));
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.data());
   curl_slist* list = curl_slist_append(nullptr, "Expect:");  // no waiting for a 100 Continue
   for (const std::string& header : request_.headers) {
@@ -194,7 +197,7 @@ std::optional<FaultError> Transfer::fault_of(CURL* easy, CURLcode code, long sta
   if (body_fault_) return body_fault_;
   if (const auto denial = guard_.denial()) {
     return FaultError(Fault::kAddressDenied,
-                      host + " has the address " + *denial +
+                      host + " is not allowed: " + *denial +
                           " (the setting imgpress.allowed_networks can open it)");
   }
   FailedTransfer failed;

@@ -1,0 +1,41 @@
+-- What CREATE EXTENSION makes: objects, comments, privileges.
+BEGIN;
+SELECT plan(14);
+
+SELECT has_schema('imgpress');
+SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'leases',
+    'webhook_deliveries', 'webhook_secrets', 'csv_upload_rows', 'upload_parts']);
+SELECT views_are('imgpress', ARRAY['progress', 'failures', 'workers', 'csv_upload']);
+SELECT has_function('imgpress', 'compress_image', ARRAY['bytea', 'integer']);
+SELECT function_returns('imgpress', 'compress_image_url', ARRAY['text', 'integer'], 'bytea');
+SELECT function_returns('imgpress', 'submit_csv', ARRAY['text', 'text', 'integer', 'uuid'], 'uuid');
+SELECT function_returns('imgpress', 'wait', ARRAY['uuid', 'interval'], 'text');
+
+SELECT is_empty(
+    $$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'imgpress'::regnamespace
+       AND obj_description(p.oid, 'pg_proc') IS NULL $$,
+    'every function has a comment');
+SELECT is_empty(
+    $$ SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'imgpress'::regnamespace
+       AND c.relkind IN ('r', 'v') AND obj_description(c.oid, 'pg_class') IS NULL $$,
+    'every table and view has a comment');
+SELECT is_empty(
+    $$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'imgpress'::regnamespace
+       AND has_function_privilege('public', p.oid, 'EXECUTE') $$,
+    'no function is for PUBLIC');
+SELECT is_empty(
+    $$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'imgpress'::regnamespace
+       AND (p.prosecdef OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'))
+       AND NOT coalesce(array_to_string(p.proconfig, ',') LIKE '%search_path=pg_catalog, pg_temp%', false) $$,
+    'every function that runs SQL has a pinned search_path');
+SELECT is_empty(
+    $$ SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'imgpress'::regnamespace
+       AND c.relkind IN ('r', 'v') AND has_table_privilege('public', c.oid, 'SELECT') $$,
+    'no table is for PUBLIC');
+SELECT is(has_table_privilege('imgpress_gateway', 'imgpress.outputs', 'SELECT'), false,
+    'the gateway cannot read tables');
+SELECT is(has_function_privilege('imgpress_user', 'imgpress.purge(interval)', 'EXECUTE'), false,
+    'purging is for imgpress_admin');
+
+SELECT * FROM finish();
+ROLLBACK;

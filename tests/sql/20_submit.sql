@@ -1,0 +1,88 @@
+-- Submitting by SQL: what is stored, and every fault of a CSV with its line. Nothing is processed
+-- here, since the transaction is rolled back.
+BEGIN;
+SELECT plan(33);
+
+CREATE FUNCTION pg_temp.stored(request uuid) RETURNS TABLE (serial integer, name text, urls text)
+LANGUAGE sql AS $$
+    SELECT p.serial_number, p.product_name, string_agg(i.url, ' ' ORDER BY i.position)
+    FROM imgpress.products p JOIN imgpress.images i USING (request_id, product_no)
+    WHERE p.request_id = request GROUP BY p.product_no, 1, 2 ORDER BY p.product_no
+$$;
+CREATE FUNCTION pg_temp.faults(csv text) RETURNS TABLE (line integer, "column" text)
+LANGUAGE sql AS $$ SELECT f.line, f."column" FROM imgpress.csv_faults(csv) f $$;
+
+-- The usual form, and what a request looks like before anybody has worked on it.
+SELECT imgpress.submit_csv(E'S. No.,Product Name,Input Image Urls\n1,SKU1,"http://a/1.jpg,http://a/2.jpg"\n2,SKU1,http://a/3.jpg\n') AS id \gset
+SELECT results_eq(format('SELECT * FROM pg_temp.stored(%L)', :'id'),
+    $$ VALUES (1, 'SKU1', 'http://a/1.jpg http://a/2.jpg'), (2, 'SKU1', 'http://a/3.jpg') $$,
+    'products keep their order and may share a name');
+SELECT is(imgpress.request_status(:'id'), 'Pending', 'a new request is Pending');
+SELECT results_eq(format('SELECT * FROM imgpress.request_products(%L)', :'id'),
+    $$ VALUES (1, 'SKU1', 'http://a/1.jpg,http://a/2.jpg', ''), (2, 'SKU1', 'http://a/3.jpg', '') $$,
+    'request_products() shows the input before there is output');
+SELECT results_eq(format('SELECT product_count, image_count, quality FROM imgpress.processing_requests WHERE id = %L', :'id'),
+    $$ VALUES (2, 3, 50::smallint) $$, 'counts and the default quality');
+
+-- Forms.
+CREATE FUNCTION pg_temp.one(csv text) RETURNS text LANGUAGE sql AS
+$$ SELECT string_agg(serial || '|' || name || '|' || urls, E'\n') FROM pg_temp.stored(imgpress.submit_csv(csv)) $$;
+SELECT is(pg_temp.one(E'\uFEFFserial_number,product_name,URLs\r\n7,Näme,http://a/1.jpg\r\n'), '7|Näme|http://a/1.jpg', 'BOM and CRLF');
+SELECT is(pg_temp.one(E'S. No.;Product Name;Image Urls\n7;n;http://a/1.jpg\n'), '7|n|http://a/1.jpg', 'semicolons');
+SELECT is(pg_temp.one(E'S. No.\tProduct Name\tImage Urls\n7\tn\thttp://a/1,2.jpg\n'), '7|n|http://a/1,2.jpg', 'tabs');
+SELECT is(pg_temp.one(E'S. No.,Product Name,URLs\n7,n,http://a/1.jpg,http://a/2.jpg,,\n'), '7|n|http://a/1.jpg http://a/2.jpg', 'an unquoted list');
+SELECT is(pg_temp.one(E'S. No.,Product Name,URLs\n7,n,"http://a/w_1,h_2/1.jpg, http://a/2.jpg"\n'), '7|n|http://a/w_1,h_2/1.jpg http://a/2.jpg', 'URLs with commas');
+SELECT is(pg_temp.one(E'URLs,Note,Product Name,S. No.\nhttp://a/1.jpg,x,n,7\n'), '7|n|http://a/1.jpg', 'columns in another order, and one more');
+SELECT is(pg_temp.one(E'\n\nS. No.,Product Name,URLs\n\n7,n,http://a/1.jpg\n\n'), '7|n|http://a/1.jpg', 'blank lines');
+SELECT is(pg_temp.one(E'S. No.,Product Name,URLs\r\n7,n,http://a/1.jpg\n8,m,http://a/2.jpg\r9,o,http://a/3.jpg'),
+    E'7|n|http://a/1.jpg\n8|m|http://a/2.jpg\n9|o|http://a/3.jpg', 'mixed line ends, none at the end');
+SELECT is(pg_temp.one(E'S. No.,Product Name,URLs\n7,"a ""b"", c",http://a/1.jpg\n'), '7|a "b", c|http://a/1.jpg', 'quotes inside quotes');
+
+-- Faults.
+SELECT results_eq($$ SELECT * FROM pg_temp.faults(E'S. No.,Product Name,URLs\nx,,nix\n2,n,http://a/1\n3,n,\n') $$,
+    $$ VALUES (2, 'Serial Number'), (2, 'Product Name'), (2, 'Input Image Urls'), (4, 'Input Image Urls') $$,
+    'every fault with its line');
+SELECT results_eq($$ SELECT * FROM pg_temp.faults(E'S. No.,Product Name,URLs\n1,"a\nb",http://a/1\n\nx,n,http://a/1\n') $$,
+    $$ VALUES (5, 'Serial Number') $$, 'lines are counted through quoted line ends and blank lines');
+SELECT results_eq($$ SELECT * FROM pg_temp.faults(E'S. No.,Product Name\n1,a\n') $$,
+    $$ VALUES (1, 'Input Image Urls') $$, 'a missing column');
+SELECT results_eq($$ SELECT line FROM pg_temp.faults(E'S. No.,Product Name,URLs\n') $$, ARRAY[1], 'no product row');
+SELECT results_eq($$ SELECT line FROM pg_temp.faults('') $$, ARRAY[1], 'an empty file');
+SELECT results_eq($$ SELECT line FROM pg_temp.faults(E'S. No.,Product Name,URLs\n1,n,http://a/1\n2,"n,http://a/1\n') $$,
+    ARRAY[3], 'an unclosed quote');
+SELECT is_empty($$ SELECT * FROM pg_temp.faults(E'S. No.,Product Name,URLs\n1,n,http://a/1\n') $$, 'a good file has none');
+SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\nx,n,http://a/1\n') $$,
+    '22P04', 'the CSV has 1 fault; nothing was stored');
+SELECT throws_ok($$ SELECT imgpress.submit_csv(NULL) $$, '22P04');
+
+-- Parameters.
+SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', quality => 0) $$, '22023');
+SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', 'ftp://x') $$, '22023');
+SELECT throws_ok($$ SELECT imgpress.request_status('00000000-0000-0000-0000-000000000000') $$, 'P0002',
+    'request 00000000-0000-0000-0000-000000000000 does not exist');
+
+-- The same request twice.
+SELECT is(imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', request_id => :'id'), :'id', 'a known request id is returned');
+SELECT is((SELECT count(*) FROM imgpress.images WHERE request_id = :'id'), 3::bigint, 'and nothing is added to it');
+
+-- Out of a query, with URLs as an array or as a list.
+SELECT imgpress.submit(array_agg((n, 'P' || n, urls)::imgpress.product_input ORDER BY n)) AS id
+FROM (VALUES (1, ARRAY['http://a/1,2.jpg', 'http://a/3.jpg']), (2, ARRAY['http://a/4.jpg'])) v (n, urls) \gset
+SELECT results_eq(format('SELECT * FROM pg_temp.stored(%L)', :'id'),
+    $$ VALUES (1, 'P1', 'http://a/1,2.jpg http://a/3.jpg'), (2, 'P2', 'http://a/4.jpg') $$, 'submit() takes arrays of URLs');
+SELECT results_eq($$ SELECT * FROM pg_temp.stored(imgpress.submit(ARRAY[(5, 'P', 'http://a/1.jpg,http://a/2.jpg')::imgpress.product_input])) $$,
+    $$ VALUES (5, 'P', 'http://a/1.jpg http://a/2.jpg') $$, 'submit() takes lists of URLs');
+SELECT throws_ok($$ SELECT imgpress.submit(ARRAY[(5, '', 'x')::imgpress.product_input]) $$, '22023',
+    'the products have 2 faults; nothing was stored');
+SELECT throws_ok($$ SELECT imgpress.submit('{}') $$, '22023');
+
+-- An upload in parts, cut inside a character.
+INSERT INTO imgpress.upload_parts VALUES
+    ('11111111-1111-1111-1111-111111111111', 2, '\xa46d652c687474703a2f2f612f310a'),
+    ('11111111-1111-1111-1111-111111111111', 1, convert_to(E'S. No.,Product Name,URLs\n1,n', 'UTF8') || '\xc3');
+SELECT results_eq($$ SELECT * FROM pg_temp.stored(imgpress.submit_upload('11111111-1111-1111-1111-111111111111')) $$,
+    $$ VALUES (1, 'näme', 'http://a/1') $$, 'parts are put together in their order');
+SELECT is_empty('SELECT * FROM imgpress.upload_parts', 'and are gone then');
+
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,67 @@
+-- The queue's own functions, played by hand: claims, fences, rescue, fairness. The drainer sees none
+-- of it, since the transaction is rolled back.
+BEGIN;
+SELECT plan(21);
+
+CREATE FUNCTION pg_temp.request(images integer) RETURNS uuid LANGUAGE sql AS $$
+    SELECT imgpress.submit(array_agg((n, 'P', 'http://a/' || n)::imgpress.product_input ORDER BY n))
+    FROM generate_series(1, images) n
+$$;
+CREATE FUNCTION pg_temp.claim(token bigint, slots integer) RETURNS TABLE (request uuid, pos integer) LANGUAGE sql AS $$
+    SELECT request_id, "position" FROM imgpress.claim_images(token, slots, '{}', '{}', '1 minute')
+$$;
+CREATE FUNCTION pg_temp.finish(token bigint, request uuid, pos integer, status text, delay_ms bigint DEFAULT NULL) RETURNS integer LANGUAGE sql AS $$
+    SELECT * FROM imgpress.finish_images(ARRAY[token], ARRAY[request], ARRAY[pos], ARRAY[status], ARRAY[delay_ms],
+        ARRAY[0::smallint], ARRAY[0::smallint], ARRAY[CASE WHEN status <> 'Completed' THEN 'timeout' END],
+        ARRAY[CASE WHEN status <> 'Completed' THEN 'timed out' END], ARRAY[CASE WHEN status = 'Completed' THEN 100 END::bigint], ARRAY[CASE WHEN status = 'Completed' THEN 40 END::bigint])
+$$;
+
+-- A claim counts the attempt and makes the request Processing.
+SELECT pg_temp.request(4) AS id \gset
+SELECT is((SELECT array_agg(pos ORDER BY pos) FROM pg_temp.claim(1, 4)), ARRAY[1, 2], 'one request gets half of the window');
+SELECT is(imgpress.request_status(:'id'), 'Processing');
+SELECT results_eq(format('SELECT attempts FROM imgpress.images WHERE request_id = %L ORDER BY position', :'id'),
+    ARRAY[1, 1, 0, 0]::smallint[], 'attempts are counted by the claim');
+
+-- Fences.
+SELECT is(pg_temp.finish(2, :'id', 1, 'Completed'), NULL, 'a foreign token finishes nothing');
+SELECT is(pg_temp.finish(1, :'id', 1, 'Completed'), 1, 'the right one does');
+SELECT is(pg_temp.finish(1, :'id', 1, 'Completed'), NULL, 'but only once');
+SELECT is((SELECT done_count FROM imgpress.processing_requests WHERE id = :'id'), 1);
+
+-- Rescue: what a dead drainer held is due again, and its late answer is worth nothing.
+SELECT is(imgpress.rescue_leases(true), 0::bigint, 'a lease that has not expired is left alone');
+SELECT is(imgpress.rescue_leases(false), 1::bigint, 'a starting drainer rescues all that is unfinished');
+SELECT is(pg_temp.finish(1, :'id', 2, 'Completed'), NULL, 'the old token is fenced off');
+SELECT is_empty('SELECT * FROM imgpress.leases', 'no lease is left');
+SELECT is((SELECT array_agg(pos ORDER BY pos) FROM pg_temp.claim(3, 10)), ARRAY[2, 3, 4], 'the rescued image is claimed again with the rest');
+
+-- Retry, failure, end.
+SELECT pg_temp.finish(3, :'id', 2, 'Pending', 0);
+SELECT is((SELECT array_agg(pos) FROM pg_temp.claim(4, 10)), ARRAY[2], 'a retry is claimed when it is due');
+SELECT pg_temp.finish(4, :'id', 2, 'Failed');
+SELECT pg_temp.finish(3, :'id', 3, 'Completed');
+SELECT is(imgpress.request_status(:'id'), 'Processing', 'not ended before its last image');
+SELECT pg_temp.finish(3, :'id', 4, 'Completed');
+SELECT is(imgpress.request_status(:'id'), 'Completed', 'a failed image does not fail its request');
+SELECT results_eq(format('SELECT done, failed, bytes_in, bytes_out FROM imgpress.progress WHERE request_id = %L', :'id'),
+    $$ VALUES (3, 1, 300::bigint, 120::bigint) $$, 'counters count each image once');
+SELECT results_eq(format('SELECT position, error_code, error FROM imgpress.failures WHERE request_id = %L', :'id'),
+    $$ VALUES (2, 'timeout', 'timed out') $$, 'failures tell the reason');
+
+-- Fairness: whoever was served longest ago comes first.
+SELECT pg_temp.request(1000) AS big \gset
+SELECT count(*) FROM pg_temp.claim(5, 100);
+SELECT pg_temp.request(1) AS small \gset
+SELECT is((SELECT request FROM pg_temp.claim(6, 1)), :'small'::uuid, 'a newcomer is served before a big one goes on');
+SELECT is((SELECT count(*) FROM imgpress.claim_images(7, 10, ARRAY[:'big'::uuid], ARRAY[10], '1 minute')), 0::bigint,
+    'who holds half of the window gets no more');
+
+-- Cancel takes images back from whoever works on them.
+SELECT imgpress.cancel(:'big');
+SELECT is(pg_temp.finish(5, :'big', 1, 'Completed'), NULL, 'work on a cancelled request is dropped');
+SELECT results_eq(format('SELECT status, reason, failed_count FROM imgpress.processing_requests WHERE id = %L', :'big'),
+    $$ VALUES ('Failed', 'cancelled', 1000) $$);
+
+SELECT * FROM finish();
+ROLLBACK;

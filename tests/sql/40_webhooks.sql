@@ -1,0 +1,47 @@
+-- Webhooks: signature, outbox, schedule.
+BEGIN;
+SELECT plan(15);
+
+-- RFC 4231, test cases 1 and 6 (a key longer than the block).
+SELECT is(encode(imgpress.hmac_sha256(decode(repeat('0b', 20), 'hex'), 'Hi There'), 'hex'),
+    'b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7', 'HMAC of a short key');
+SELECT is(encode(imgpress.hmac_sha256(decode(repeat('aa', 131), 'hex'), 'Test Using Larger Than Block-Size Key - Hash Key First'), 'hex'),
+    '60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54', 'HMAC of a long key');
+
+-- The known answer of Standard Webhooks 1.0.0.
+DELETE FROM imgpress.webhook_secrets;
+INSERT INTO imgpress.webhook_secrets (secret) VALUES ('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
+SELECT is(imgpress.webhook_signature('msg_p5jXN8AQM9LWM0D4loKWxJek', 1614265330, '{"test": 2432232314}'),
+    'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=', 'signature');
+INSERT INTO imgpress.webhook_secrets (secret) VALUES ('whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD');
+SELECT matches(imgpress.webhook_signature('m', 1, 'x'), '^v1,\S{44} v1,\S{44}$', 'one signature for each secret');
+DELETE FROM imgpress.webhook_secrets;
+SELECT matches(imgpress.webhook_secret(), '^whsec_[A-Za-z0-9+/]{43}=$', 'a secret of 32 bytes is made when one is needed');
+SELECT is(imgpress.webhook_secret(), imgpress.webhook_secret(), 'and kept');
+
+-- The outbox is written with the end of the request.
+SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', 'http://hook/') AS id \gset
+SELECT is_empty('SELECT * FROM imgpress.webhook_deliveries', 'nothing before the end');
+SELECT imgpress.cancel(:'id');
+SELECT results_eq($$ SELECT url, status, payload::json->>'type', payload::json->'data'->>'request_id' FROM imgpress.webhook_deliveries $$,
+    format($$ VALUES ('http://hook/', 'Pending', 'request.failed', %L) $$, :'id'), 'one message at the end');
+
+-- Delivery.
+SELECT id AS delivery, headers[2] AS id_header, headers[3] AS time_header FROM imgpress.claim_deliveries(1, 10, '1 minute') \gset
+SELECT matches(:'id_header'::text, '^webhook-id: msg_[0-9a-f]{32}$');
+SELECT is_empty($$ SELECT * FROM imgpress.claim_deliveries(2, 10, '1 minute') $$, 'a message under lease is not handed out twice');
+SELECT imgpress.finish_delivery(:'delivery', 2, 200, NULL, 0, '{5}');
+SELECT is((SELECT status FROM imgpress.webhook_deliveries), 'Pending', 'a foreign token ends nothing');
+SELECT imgpress.finish_delivery(:'delivery', 1, 500, 'HTTP 500', 0, '{5}');
+SELECT is((SELECT next_attempt_at - clock_timestamp() BETWEEN '4 seconds' AND '6 seconds' FROM imgpress.webhook_deliveries), true,
+    'a failed attempt waits for its turn in the schedule');
+UPDATE imgpress.webhook_deliveries SET next_attempt_at = clock_timestamp() - interval '1 second';
+SELECT is((SELECT headers[2] FROM imgpress.claim_deliveries(3, 10, '1 minute')), :'id_header', 'a repetition keeps its id');
+SELECT imgpress.finish_delivery(:'delivery', 3, 410, 'HTTP 410', 0, '{5,5,5}');
+SELECT is((SELECT status FROM imgpress.webhook_deliveries), 'Failed', '410 Gone ends it');
+
+SELECT imgpress.purge('0');
+SELECT is_empty('SELECT * FROM imgpress.webhook_deliveries', 'purge takes the messages along');
+
+SELECT * FROM finish();
+ROLLBACK;
