@@ -33,6 +33,9 @@ CREATE FUNCTION imgpress.request_products(
     OUT serial_number integer, OUT product_name text, OUT input_image_urls text, OUT output_image_urls text
 ) RETURNS SETOF record
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    -- Right behind a large submission the tables have no statistics, and the planner would take a
+    -- nested loop for the cheapest way to join what it believes to be a few rows.
+    SET enable_nestloop = off
 AS $$
 BEGIN
     PERFORM imgpress.find_request(request_id);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -18,7 +19,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// How long after its own time-out a fetch may stay unanswered before the fetcher counts as hung.
+// How long after the longest time-out a fetcher with work may say nothing before it counts as hung.
+// It keeps the time-out of each transfer itself.
 constexpr seconds kGrace{10};
 // A host that asked for a pause: its images are kept this long, for a longer one they go back into
 // the queue and leave their place to others.
@@ -68,10 +70,11 @@ void FetchStage::reconfigure(const PipelineSettings& settings) {
 }
 
 void FetchStage::turn(TimePoint now, bool may_start_more, Results& results) {
-  const bool alive = receive_all(now, results);
-  const bool hung = std::any_of(in_flight_.begin(), in_flight_.end(),
-                                [&](const auto& entry) { return entry.second.deadline <= now; });
-  if (!alive || hung) lose_fetcher(results);
+  if (in_flight_.empty()) last_answer_ = now;
+  if (!receive_all(now, results) || is_hung(now)) lose_fetcher(results);
+  for (auto host = paused_hosts_.begin(); host != paused_hosts_.end();) {
+    host = host->second <= now ? paused_hosts_.erase(host) : std::next(host);
+  }
   if (may_start_more) send_waiting(now, results);
 }
 
@@ -102,7 +105,7 @@ void FetchStage::take_reply(wire::FetchReply reply, UniqueFd body, TimePoint now
 
   const Task task = std::move(found->second);
   in_flight_.erase(found);
-  if (--transfers_per_host_[task.host] == 0) transfers_per_host_.erase(task.host);
+  last_answer_ = now;
   if (const auto* delivery = std::get_if<DeliveryTask>(&task.what)) {
     results.delivery_outcomes->push_back({delivery->key, reply.fault,
                                           static_cast<int>(reply.http_status),
@@ -126,12 +129,12 @@ void FetchStage::take_reply(wire::FetchReply reply, UniqueFd body, TimePoint now
 
 void FetchStage::add(ImageTask task) {
   std::string host = host_of(task.url);
-  waiting_.push_back({std::move(task), std::move(host), {}});
+  waiting_.push_back({std::move(task), std::move(host)});
 }
 
 void FetchStage::add(DeliveryTask task) {
   std::string host = host_of(task.url);
-  waiting_.push_back({std::move(task), std::move(host), {}});
+  waiting_.push_back({std::move(task), std::move(host)});
 }
 
 void FetchStage::send_waiting(TimePoint now, Results& results) {
@@ -145,7 +148,7 @@ void FetchStage::send_waiting(TimePoint now, Results& results) {
       results.image_outcomes->push_back(postponed(std::get<ImageTask>(task.what), paused - now));
       continue;
     }
-    if (paused > now || is_busy(task.host)) {
+    if (paused > now) {
       held.push_back(std::move(task));
       continue;
     }
@@ -155,27 +158,25 @@ void FetchStage::send_waiting(TimePoint now, Results& results) {
       waiting_.push_front(std::move(task));  // full, or gone: the next turn knows
       break;
     }
-    task.deadline = now + milliseconds(request.timeout_ms) + kGrace;
-    ++transfers_per_host_[task.host];
     in_flight_.emplace(next_id_++, std::move(task));
   }
   waiting_.insert(waiting_.begin(), std::make_move_iterator(held.begin()),
                   std::make_move_iterator(held.end()));
 }
 
-bool FetchStage::is_busy(const std::string& host) const {
-  const auto found = transfers_per_host_.find(host);
-  return found != transfers_per_host_.end() && found->second >= settings_.connections_per_host;
+bool FetchStage::is_hung(TimePoint now) const {
+  return !in_flight_.empty() && now - last_answer_ >= patience();
 }
 
-// The end of the pause that an image's host asked for; `now` or earlier when there is none.
-TimePoint FetchStage::paused_until(const Task& task, TimePoint now) {
-  if (paused_hosts_.empty() || !std::holds_alternative<ImageTask>(task.what)) return now;
+milliseconds FetchStage::patience() const {
+  return milliseconds(std::max(settings_.fetch_timeout_ms, settings_.webhook_timeout_ms)) + kGrace;
+}
+
+// The end of the pause that an image's host asked for; `now` when there is none.
+TimePoint FetchStage::paused_until(const Task& task, TimePoint now) const {
+  if (!std::holds_alternative<ImageTask>(task.what)) return now;
   const auto paused = paused_hosts_.find(task.host);
-  if (paused == paused_hosts_.end()) return now;
-  const TimePoint until = paused->second;
-  if (until <= now) paused_hosts_.erase(paused);
-  return until;
+  return paused == paused_hosts_.end() ? now : paused->second;
 }
 
 void FetchStage::lose_fetcher(Results& results) {
@@ -190,7 +191,6 @@ void FetchStage::lose_fetcher(Results& results) {
     }
   }
   in_flight_.clear();
-  transfers_per_host_.clear();
   start_fetcher();
 }
 
@@ -219,8 +219,7 @@ wire::FetchRequest FetchStage::request_for(const Task& task) const {
 }
 
 TimePoint FetchStage::deadline() const {
-  TimePoint earliest = TimePoint::max();
-  for (const auto& [id, task] : in_flight_) earliest = std::min(earliest, task.deadline);
+  TimePoint earliest = in_flight_.empty() ? TimePoint::max() : last_answer_ + patience();
   if (!waiting_.empty()) {
     for (const auto& [host, until] : paused_hosts_) earliest = std::min(earliest, until);
   }

@@ -36,17 +36,17 @@ class FetchStage {
   struct Task {
     std::variant<ImageTask, DeliveryTask> what;
     std::string host;
-    TimePoint deadline;  // once it is in flight
   };
 
   void start_fetcher();
   bool receive_all(TimePoint now, Results& results);
   void take_reply(wire::FetchReply reply, UniqueFd body, TimePoint now, Results& results);
   void send_waiting(TimePoint now, Results& results);
-  TimePoint paused_until(const Task& task, TimePoint now);
+  TimePoint paused_until(const Task& task, TimePoint now) const;
   void lose_fetcher(Results& results);
   void pause_host(const std::string& host, std::uint32_t seconds, TimePoint now);
-  bool is_busy(const std::string& host) const;
+  bool is_hung(TimePoint now) const;
+  std::chrono::milliseconds patience() const;
   wire::FetchRequest request_for(const Task& task) const;
 
   PipelineSettings settings_;
@@ -54,10 +54,9 @@ class FetchStage {
   PressProcess fetcher_;
   std::deque<Task> waiting_;
   std::unordered_map<std::uint64_t, Task> in_flight_;
-  // Counted here and not left to libcurl, whose clock runs while a transfer waits for a connection.
-  std::unordered_map<std::string, std::uint32_t> transfers_per_host_;
   std::map<std::string, TimePoint> paused_hosts_;
   std::uint64_t next_id_ = 1;
+  TimePoint last_answer_{};  // or when it was last idle
 };
 
 }  // namespace imgpress

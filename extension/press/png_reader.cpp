@@ -19,10 +19,13 @@ namespace {
 // see JpegGuard, whose little sister this is.
 class PngDecoder {
  public:
-  explicit PngDecoder(ByteView source);
+  PngDecoder();
   ~PngDecoder() { png_destroy_read_struct(&png_, &info_, nullptr); }
   PngDecoder(const PngDecoder&) = delete;
   PngDecoder& operator=(const PngDecoder&) = delete;
+
+  // No part of the constructor, since what fails there is never destroyed.
+  void read_header(ByteView source);
 
   // Runs `step`, whose own variables must be trivially destructible.
   template <typename Step>
@@ -72,10 +75,13 @@ void ignore_text(png_structp png) {
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, names, 4);
 }
 
-PngDecoder::PngDecoder(ByteView source) {
-  frame_.unread = source;
+PngDecoder::PngDecoder() {
   png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &frame_, on_error, on_warning);
   if (png_ == nullptr) throw FaultError(Fault::kOutOfResources, "no memory for reading a PNG file");
+}
+
+void PngDecoder::read_header(ByteView source) {
+  frame_.unread = source;
   run([this] {
     info_ = png_create_info_struct(png_);
     png_set_read_fn(png_, &frame_, read);
@@ -118,7 +124,8 @@ std::vector<std::uint8_t> read_samples(PngDecoder& decoder, std::uint32_t height
 }  // namespace
 
 PixelImage read_png(ByteView source, const PngAnatomy& anatomy, std::uint64_t max_pixels) {
-  PngDecoder decoder(source);
+  PngDecoder decoder;
+  decoder.read_header(source);
   PixelImage image;
   image.width = png_get_image_width(decoder.png(), decoder.info());
   image.height = png_get_image_height(decoder.png(), decoder.info());
