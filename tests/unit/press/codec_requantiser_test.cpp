@@ -1,0 +1,161 @@
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <random>
+#include <vector>
+
+#include "press/requantiser.hpp"
+
+namespace imgpress::press {
+namespace {
+
+QuantTable uniform(std::uint16_t step) {
+  QuantTable table;
+  table.fill(step);
+  return table;
+}
+
+using Block = std::array<std::int16_t, kBlockSize>;
+
+// The definition, in whole numbers: what the fast loop has to agree with.
+int level_by_definition(const Requantiser& requantiser, int value, int frequency, int from,
+                        int to) {
+  const long long level =
+      (static_cast<long long>(std::abs(value)) * from + requantiser.addend(frequency)) / to;
+  return static_cast<int>(value < 0 ? -level : level);
+}
+
+// Levels 0, 1, 2, ... of every frequency, each `quotient` times as often as the one before.
+CoefficientSample geometric_sample(double quotient) {
+  CoefficientSample sample;
+  double count = 4000;
+  for (std::int16_t level = 0; count >= 1; ++level, count *= quotient) {
+    Block block;
+    block.fill(level);
+    for (int i = 0; i < static_cast<int>(count); ++i) sample.add(block.data(), 1);
+  }
+  return sample;
+}
+
+TEST(Requantiser, TheFastLoopAgreesWithTheDefinitionForAllStepsAndLevels) {
+  std::mt19937 random(1);
+  const CoefficientSample sample = geometric_sample(0.4);
+  for (int round = 0; round < 3000; ++round) {
+    QuantTable from;
+    QuantTable to;
+    Block block;
+    for (std::size_t i = 0; i < kBlockSize; ++i) {
+      from[i] = static_cast<std::uint16_t>(1 + random() % 255);
+      to[i] = static_cast<std::uint16_t>(from[i] + random() % (256 - from[i]));
+      // All that 8-bit samples can lead to, less pure white and black, which have a rule apart.
+      const int most = (i == 0 ? 1000 : 1023) / from[i];
+      block[i] = static_cast<std::int16_t>(static_cast<int>(random() % (2 * most + 1)) - most);
+    }
+    const Requantiser requantiser(from, to, sample);
+    Block result = block;
+    requantiser.apply(result.data(), 1);
+    for (int i = 0; i < kBlockSize; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      ASSERT_EQ(result[at], level_by_definition(requantiser, block[at], i, from[at], to[at]))
+          << block[at] << " from step " << from[at] << " to " << to[at];
+    }
+  }
+}
+
+TEST(Requantiser, OnlyRoundsUpWhereTheUpperLevelIsNearer) {
+  const CoefficientSample unknown;
+  for (int from = 1; from <= 60; ++from) {
+    for (int to = from; to <= 255; ++to) {
+      const Requantiser requantiser(uniform(static_cast<std::uint16_t>(from)),
+                                    uniform(static_cast<std::uint16_t>(to)), unknown);
+      for (int i = 0; i < kBlockSize; i += 7) {
+        EXPECT_LT(2 * requantiser.addend(i), to);  // a tie goes to the smaller level
+        EXPECT_GE(requantiser.addend(i), 0);       // never beyond rounding down
+        // A level is given up for a larger error only where the difference is slight.
+        EXPECT_GE(2 * requantiser.addend(i) + 2 + from, to);
+      }
+    }
+  }
+}
+
+TEST(Requantiser, TwiceTheStepTakesOddLevelsDown) {
+  const Requantiser requantiser(uniform(8), uniform(16), geometric_sample(0.5));
+  Block block{};
+  block[5] = 1, block[6] = -1, block[7] = 3, block[8] = -3, block[9] = 4;
+  requantiser.apply(block.data(), 1);
+  EXPECT_EQ(block[5], 0);
+  EXPECT_EQ(block[6], 0);
+  EXPECT_EQ(block[7], 1);
+  EXPECT_EQ(block[8], -1);
+  EXPECT_EQ(block[9], 2);
+}
+
+TEST(Requantiser, LeavesLevelsAloneWhereTheStepStays) {
+  const Requantiser requantiser(uniform(7), uniform(7), geometric_sample(0.1));
+  for (int value = -100; value <= 100; ++value) {
+    Block block;
+    block.fill(static_cast<std::int16_t>(value));
+    requantiser.apply(block.data(), 1);
+    for (const std::int16_t level : block) ASSERT_EQ(level, value);
+  }
+}
+
+TEST(Requantiser, WhiteAndBlackBlocksStayWhiteAndBlack) {
+  for (std::uint16_t from = 1; from <= 40; ++from) {
+    for (std::uint16_t to = from; to <= 120; ++to) {
+      const Requantiser requantiser(uniform(from), uniform(to), geometric_sample(0.5));
+      // What an encoder stores for 255 and for 0, where its own rounding keeps them.
+      for (const int exact : {8 * 127, -8 * 128}) {
+        const int stored = static_cast<int>(std::lround(static_cast<double>(exact) / from));
+        const auto shown = [](int level, int step) {
+          return std::clamp(static_cast<int>(std::lround(level * step / 8.0)) + 128, 0, 255);
+        };
+        if (shown(stored, from) != (exact > 0 ? 255 : 0)) continue;
+        Block block{};
+        block[0] = static_cast<std::int16_t>(stored);
+        requantiser.apply(block.data(), 1);
+        ASSERT_EQ(shown(block[0], to), exact > 0 ? 255 : 0) << "from " << from << " to " << to;
+      }
+    }
+  }
+}
+
+TEST(Requantiser, BoundsWhatABaselineFileCannotCode) {
+  const Requantiser requantiser(uniform(10), uniform(11), CoefficientSample());
+  Block block;
+  block.fill(INT16_MIN);
+  block[1] = INT16_MAX;
+  requantiser.apply(block.data(), 1);
+  EXPECT_EQ(block[1], kMaxLevel);
+  EXPECT_EQ(block[2], -kMaxLevel);
+}
+
+TEST(Requantiser, StepsOfZeroInBrokenTablesDoNoHarm) {
+  const Requantiser requantiser(uniform(0), uniform(0), CoefficientSample());
+  Block block;
+  block.fill(77);
+  requantiser.apply(block.data(), 1);
+  for (const std::int16_t level : block) EXPECT_EQ(level, 0);
+}
+
+TEST(CoefficientSample, FindsTheBiasOfALaplacian) {
+  // For a quotient of 1/e the mean of the truncated exponential lies 0.0820 under the middle.
+  EXPECT_NEAR(geometric_sample(0.36788).bias(10), 0.082, 0.003);
+  EXPECT_NEAR(geometric_sample(0.13534).bias(10), 0.1565, 0.006);
+  EXPECT_LT(geometric_sample(0.9).bias(10), 0.02);
+  EXPECT_EQ(geometric_sample(0.36788).bias(0), 0);
+}
+
+TEST(QuantTables, CoarserIsTheLargerStepOfEach) {
+  QuantTable a = uniform(10);
+  QuantTable b = uniform(10);
+  a[3] = 20;
+  b[4] = 30;
+  const QuantTable coarser = coarser_of(a, b);
+  EXPECT_EQ(coarser[3], 20);
+  EXPECT_EQ(coarser[4], 30);
+  EXPECT_EQ(coarser[5], 10);
+}
+
+}  // namespace
+}  // namespace imgpress::press

@@ -1,0 +1,200 @@
+// What the fetcher does with origins that behave.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "support/fetcher_client.hpp"
+#include "support/scripted_origin.hpp"
+
+namespace imgpress::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(FetcherDownloadTest, DeliversTheBytesSealed) {
+  std::string image(300'000, '\0');
+  for (std::size_t i = 0; i < image.size(); ++i) image[i] = static_cast<char>(i * 7 + i / 251);
+  ScriptedOrigin origin([&](const OriginRequest&) { return answer("200 OK", image); });
+  FetcherClient fetcher;
+  const Fetched got = fetcher.get(origin.url("/a.jpg"));
+  EXPECT_EQ(got.reply.fault, Fault::kNone) << got.reply.message;
+  EXPECT_EQ(got.reply.id, 1u);
+  EXPECT_EQ(got.reply.http_status, 200u);
+  EXPECT_EQ(got.reply.message, "");
+  ASSERT_TRUE(got.has_body);  // receive() has checked the seals
+  EXPECT_EQ(got.body, image);
+}
+
+TEST(FetcherDownloadTest, AnEmptyBodyIsForTheCodecToJudge) {
+  ScriptedOrigin origin([](const OriginRequest&) { return answer("200 OK", ""); });
+  FetcherClient fetcher;
+  const Fetched got = fetcher.get(origin.url("/"));
+  EXPECT_EQ(got.reply.fault, Fault::kNone);
+  EXPECT_TRUE(got.has_body);
+  EXPECT_EQ(got.body, "");
+}
+
+TEST(FetcherDownloadTest, ChunkedAndUnlimitedBodies) {
+  ScriptedOrigin origin([](const OriginRequest& request) -> OriginAnswer {
+    if (request.target == "/chunked") {
+      return {
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"};
+    }
+    return {"HTTP/1.0 200 OK\r\n\r\nuntil the end", OriginAnswer::Then::kClose};
+  });
+  FetcherClient fetcher;
+  EXPECT_EQ(fetcher.get(origin.url("/chunked")).body, "abcde");
+  EXPECT_EQ(fetcher.get(origin.url("/close")).body, "until the end");
+}
+
+TEST(FetcherDownloadTest, KeepsConnectionsOpen) {
+  ScriptedOrigin origin([](const OriginRequest& request) {
+    return request.target == "/missing" ? answer("404 Not Found", "<html>no</html>")
+                                        : answer("200 OK", "image");
+  });
+  FetcherClient fetcher;
+  for (int i = 0; i < 30; ++i) {
+    fetcher.get(origin.url(i % 3 == 0 ? "/missing" : "/" + std::to_string(i)));
+  }
+  EXPECT_EQ(origin.requests(), 30);
+  EXPECT_EQ(origin.connections(), 1);
+}
+
+TEST(FetcherDownloadTest, SpacesAndForeignCharactersAreEncoded) {
+  ScriptedOrigin origin(
+      [](const OriginRequest& request) { return answer("200 OK", request.target); });
+  FetcherClient fetcher;
+  EXPECT_EQ(fetcher.get(origin.url("/my photo.jpg?size=1 2")).body, "/my%20photo.jpg?size=1+2");
+  EXPECT_EQ(fetcher.get(" " + origin.url("/caf\xc3\xa9.jpg") + "\n").body, "/caf%c3%a9.jpg");
+  EXPECT_EQ(fetcher.get(origin.url("/a%20b,w_300/100%.jpg")).body, "/a%20b,w_300/100%.jpg");
+}
+
+TEST(FetcherDownloadTest, NamesItselfAndAsksForNoCompression) {
+  ScriptedOrigin origin(
+      [](const OriginRequest& request) { return answer("200 OK", request.headers); });
+  FetcherClient fetcher;
+  const std::string headers = fetcher.get(origin.url("/")).body;
+  EXPECT_NE(headers.find("User-Agent: imgpress-test/1\r\n"), std::string::npos) << headers;
+  EXPECT_EQ(headers.find("Accept-Encoding"), std::string::npos) << headers;
+}
+
+TEST(FetcherDownloadTest, ManyTransfersAtOnce) {
+  ScriptedOrigin origin([](const OriginRequest& request) {
+    OriginAnswer slow = answer("200 OK", request.target);
+    slow.thinking_time = 300ms;
+    return slow;
+  });
+  FetcherClient fetcher;
+  constexpr std::uint64_t kTransfers = 200;
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::uint64_t id = 1; id <= kTransfers; ++id) {
+    fetcher.press().socket().send(
+        FetcherClient::get_request(origin.url("/" + std::to_string(id)), id));
+  }
+  std::map<std::uint64_t, std::string> bodies;
+  for (std::uint64_t i = 0; i < kTransfers; ++i) {
+    const Fetched got = fetcher.receive();
+    bodies[got.reply.id] = got.body;
+  }
+  // One after the other would take a minute.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 8s);
+  ASSERT_EQ(bodies.size(), kTransfers);
+  for (const auto& [id, body] : bodies) EXPECT_EQ(body, "/" + std::to_string(id));
+}
+
+TEST(FetcherDownloadTest, KeepsToTheConnectionsPerHost) {
+  ScriptedOrigin origin([](const OriginRequest&) {
+    OriginAnswer slow = answer("200 OK", "image");
+    slow.thinking_time = 20ms;
+    return slow;
+  });
+  FetcherClient fetcher("127.0.0.0/8", 3);
+  for (std::uint64_t id = 1; id <= 30; ++id) {
+    fetcher.press().socket().send(FetcherClient::get_request(origin.url("/"), id));
+  }
+  for (int i = 0; i < 30; ++i) EXPECT_EQ(fetcher.receive().reply.fault, Fault::kNone);
+  EXPECT_EQ(origin.most_connections_at_once(), 3);
+}
+
+TEST(FetcherDownloadTest, TheClockDoesNotRunWhileATransferWaitsItsTurn) {
+  ScriptedOrigin origin([](const OriginRequest&) {
+    OriginAnswer slow = answer("200 OK", "image");
+    slow.thinking_time = 150ms;
+    return slow;
+  });
+  FetcherClient fetcher("127.0.0.0/8", 1);
+  for (std::uint64_t id = 1; id <= 8; ++id) {
+    auto request = FetcherClient::get_request(origin.url("/"), id);
+    request.timeout_ms = 800;
+    fetcher.press().socket().send(request);
+  }
+  for (int i = 0; i < 8; ++i) {
+    const Fetched got = fetcher.receive();
+    EXPECT_EQ(got.reply.fault, Fault::kNone) << got.reply.message;
+  }
+}
+
+TEST(FetcherDownloadTest, ASlowHostDoesNotHoldUpAnother) {
+  ScriptedOrigin hanging([](const OriginRequest&) -> OriginAnswer {
+    return {"", OriginAnswer::Then::kHang};
+  });
+  ScriptedOrigin quick([](const OriginRequest&) { return answer("200 OK", "image"); });
+  FetcherClient fetcher("127.0.0.0/8", 2);
+  for (std::uint64_t id = 1; id <= 50; ++id) {
+    fetcher.press().socket().send(FetcherClient::get_request(hanging.url("/"), id));
+  }
+  const Fetched got = fetcher.fetch(FetcherClient::get_request(quick.url("/"), 99));
+  EXPECT_EQ(got.reply.id, 99u);
+  EXPECT_EQ(got.body, "image");
+}
+
+TEST(FetcherDownloadTest, WaitsForABackendThatIsSlowToRead) {
+  ScriptedOrigin origin([](const OriginRequest&) { return answer("200 OK", "image"); });
+  FetcherClient fetcher("127.0.0.0/8", 8);
+  constexpr std::uint64_t kTransfers = 1500;  // far more replies than a socket buffer holds
+  auto& socket = fetcher.press().socket();
+  socket.set_nonblocking();
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0;
+  while (received < kTransfers) {
+    while (sent < kTransfers && socket.send(FetcherClient::get_request(origin.url("/"), sent)) ==
+                                    PacketSocket::Sent::kYes) {
+      ++sent;
+    }
+    const Fetched got = fetcher.receive();
+    ASSERT_EQ(got.reply.fault, Fault::kNone) << got.reply.message;
+    ++received;
+  }
+  EXPECT_EQ(origin.requests(), static_cast<int>(kTransfers));
+}
+
+TEST(FetcherDownloadTest, FollowsRedirects) {
+  ScriptedOrigin origin([](const OriginRequest& request) {
+    const int left = std::stoi(request.target.substr(1));
+    return left == 0 ? answer("200 OK", "there") : redirect_to("/" + std::to_string(left - 1));
+  });
+  FetcherClient fetcher;
+  EXPECT_EQ(fetcher.get(origin.url("/5")).body, "there");
+  const Fetched lost = fetcher.get(origin.url("/6"));
+  EXPECT_EQ(lost.reply.fault, Fault::kTooManyRedirects);
+  EXPECT_FALSE(lost.has_body);
+}
+
+TEST(FetcherDownloadTest, EndsAtOnceWithItsBackend) {
+  ScriptedOrigin hanging([](const OriginRequest&) -> OriginAnswer {
+    return {"", OriginAnswer::Then::kHang};
+  });
+  ScriptedOrigin quick([](const OriginRequest&) { return answer("200 OK", "image"); });
+  FetcherClient fetcher;
+  for (std::uint64_t id = 1; id <= 5; ++id) {
+    fetcher.press().socket().send(FetcherClient::get_request(hanging.url("/"), id));
+  }
+  fetcher.get(quick.url("/"));
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(fetcher.press().end(), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+}
+
+}  // namespace
+}  // namespace imgpress::test

@@ -1,0 +1,47 @@
+// A real imgpress-press process, driven over the socket as a backend would.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "channel/packet_socket.hpp"
+
+namespace imgpress::test {
+
+// The executable under test: the environment variable IMGPRESS_PRESS, or where the build put it.
+// Throws std::runtime_error when neither is known.
+std::string press_path();
+
+// Starts imgpress-press the way PostgreSQL does: `socket` as descriptor 3, nothing else open but
+// stdio, empty environment. `socket` may be -1.
+pid_t spawn_press(const std::vector<std::string>& arguments, int socket, int stdout_fd = -1,
+                  int stderr_fd = -1);
+
+// Waits for the end of a child, at most ten seconds; then kills it and throws.
+int wait_for_exit(pid_t pid);
+
+class PressProcess {
+ public:
+  explicit PressProcess(const std::string& role);
+  PressProcess(const PressProcess&) = delete;
+  PressProcess& operator=(const PressProcess&) = delete;
+  ~PressProcess();
+
+  pid_t pid() const { return pid_; }
+  PacketSocket& socket() { return socket_; }
+
+  // Waits at most ten seconds; throws std::runtime_error when nothing arrives or the press ends.
+  Packet receive();
+
+  // Closes the socket (unless that is done) and returns the wait status.
+  int end();
+
+ private:
+  pid_t pid_ = -1;
+  PacketSocket socket_;
+};
+
+}  // namespace imgpress::test
