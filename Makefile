@@ -29,7 +29,7 @@ extension:
 	@$(MAKE) --no-print-directory --silent -C extension -j$(JOBS) PG_CONFIG=$(PG_CONFIG) all
 
 programs: $(BUILD)/CMakeCache.txt
-	@cmake --build $(BUILD) --parallel $(JOBS)
+	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-press imgpress-gateway
 
 $(BUILD)/CMakeCache.txt:
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)
@@ -60,7 +60,8 @@ check-boundaries:
 	@scripts/check-boundaries
 
 check-unit:
-	@cd $(BUILD) && ctest --output-on-failure --parallel $(JOBS)
+	@cmake --build $(BUILD) --parallel $(JOBS)
+	@cd $(BUILD) && ctest --progress --output-on-failure --parallel $(JOBS)
 
 check-sql:
 	@$(PYTHON) tests/harness/with_cluster.py --create-extension --create-extension pgtap -- \

@@ -43,17 +43,21 @@ $$;
 COMMENT ON FUNCTION imgpress.claim_fresh(bigint, integer, uuid[], integer[]) IS
     'Internal: claims images that were never tried, fairly over the waiting requests; held_* say how many images of which request the drainer holds';
 
+-- PL/pgSQL also where SQL would do: it keeps its plans, an SQL function is planned at every call.
 CREATE FUNCTION imgpress.claim_retries(token bigint, slots integer) RETURNS SETOF imgpress.images
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH due AS MATERIALIZED (
-        SELECT i.request_id, i.position FROM imgpress.images i
-        WHERE i.retry_at <= clock_timestamp() ORDER BY i.retry_at LIMIT $2 FOR UPDATE SKIP LOCKED
-    )
-    UPDATE imgpress.images i
-        SET status = 'Processing', attempts = i.attempts + 1, lease_token = $1, retry_at = NULL
-        FROM due WHERE i.request_id = due.request_id AND i.position = due.position
-        RETURNING i.*
+BEGIN
+    RETURN QUERY
+        WITH due AS MATERIALIZED (
+            SELECT i.request_id, i.position FROM imgpress.images i
+            WHERE i.retry_at <= clock_timestamp() ORDER BY i.retry_at LIMIT slots FOR UPDATE SKIP LOCKED
+        )
+        UPDATE imgpress.images i
+            SET status = 'Processing', attempts = i.attempts + 1, lease_token = token, retry_at = NULL
+            FROM due WHERE i.request_id = due.request_id AND i.position = due.position
+            RETURNING i.*;
+END
 $$;
 COMMENT ON FUNCTION imgpress.claim_retries(bigint, integer) IS 'Internal: claims images whose next attempt is due';
 
@@ -198,10 +202,12 @@ COMMENT ON FUNCTION imgpress.rescue_leases(boolean) IS
     'Internal: puts back what a dead drainer held; a starting drainer rescues all, since it is the only one of its database';
 
 CREATE FUNCTION imgpress.next_due() RETURNS timestamptz
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT least(
+BEGIN
+    RETURN least(
         (SELECT min(i.retry_at) FROM imgpress.images i WHERE i.retry_at IS NOT NULL),
-        (SELECT min(d.next_attempt_at) FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending'))
+        (SELECT min(d.next_attempt_at) FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending'));
+END
 $$;
 COMMENT ON FUNCTION imgpress.next_due() IS 'Internal: when an idle drainer has to look again, if nobody wakes it before';

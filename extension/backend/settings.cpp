@@ -14,28 +14,7 @@ namespace imgpress {
 namespace {
 
 // PostgreSQL writes the values here; nothing else touches them.
-struct Storage {
-  char* databases;
-  char* press_path;
-  char* allowed_networks;
-  char* public_url;
-  char* webhook_retry_delays;
-  int output_url_style;
-  int codecs;
-  int window;
-  int connections_per_host;
-  int max_image_bytes;
-  int max_pixels;
-  int connect_timeout_ms;
-  int fetch_timeout_ms;
-  int codec_cpu_seconds;
-  int webhook_timeout_ms;
-  int max_attempts;
-  int retry_base_delay_ms;
-  int retry_max_delay_ms;
-  int lease_ms;
-};
-Storage stored;
+Settings stored;
 
 const config_enum_entry kOutputUrlStyles[] = {
     {"served", static_cast<int>(OutputUrlStyle::kServed), false},
@@ -162,25 +141,7 @@ void define_work() {
 }  // namespace
 
 Settings settings() {
-  return {stored.databases,
-          stored.press_path,
-          stored.allowed_networks,
-          stored.public_url,
-          stored.webhook_retry_delays,
-          static_cast<OutputUrlStyle>(stored.output_url_style),
-          stored.codecs,
-          stored.window,
-          stored.connections_per_host,
-          stored.max_image_bytes,
-          stored.max_pixels,
-          stored.connect_timeout_ms,
-          stored.fetch_timeout_ms,
-          stored.codec_cpu_seconds,
-          stored.webhook_timeout_ms,
-          stored.max_attempts,
-          stored.retry_base_delay_ms,
-          stored.retry_max_delay_ms,
-          stored.lease_ms};
+  return stored;
 }
 
 void define_settings() {

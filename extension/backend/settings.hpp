@@ -10,12 +10,12 @@ enum class OutputUrlStyle : int { kServed = 0, kSimulated = 1 };
 
 // Strings belong to PostgreSQL and stay valid until the next reload of the settings.
 struct Settings {
-  const char* databases;
-  const char* press_path;
-  const char* allowed_networks;
-  const char* public_url;
-  const char* webhook_retry_delays;
-  OutputUrlStyle output_url_style;
+  char* databases;
+  char* press_path;
+  char* allowed_networks;
+  char* public_url;
+  char* webhook_retry_delays;
+  int output_url_style;  // an OutputUrlStyle, as PostgreSQL stores it
   int codecs;
   int window;
   int connections_per_host;

@@ -33,7 +33,7 @@ Datum imgpress_output_url(PG_FUNCTION_ARGS) {
   const Settings config = settings();
   auto* url = make_in<std::string>(CurrentMemoryContext);
   guard([&] {
-    *url = config.output_url_style == OutputUrlStyle::kSimulated
+    *url = static_cast<OutputUrlStyle>(config.output_url_style) == OutputUrlStyle::kSimulated
                ? simulated_output_url(view_of(source_url))
                : served_url(config.public_url, request_id, position, view_of(source_url));
   });

@@ -16,8 +16,8 @@ namespace {
 
 constexpr const char* kRole = "imgpress_worker";
 
-// Holds off DROP EXTENSION until the transaction ends. DROP EXTENSION locks the extension before its
-// tables; who does likewise cannot deadlock with it.
+// Holds off DROP EXTENSION until the transaction ends. DROP EXTENSION locks the extension before
+// its tables; who does likewise cannot deadlock with it.
 bool lock_extension() {
   const Oid extension = get_extension_oid("imgpress", true);
   if (!OidIsValid(extension)) return false;
