@@ -1,4 +1,5 @@
-// What survives of an image's metadata. Everything else (camera, place, thumbnails, text) is dropped.
+// What survives of an image's metadata. Everything else (camera, place, thumbnails, text) is
+// dropped.
 #pragma once
 
 #include <cstdint>

@@ -7,9 +7,12 @@
 namespace imgpress::press {
 namespace {
 
-// A smaller level also takes fewer bits: worth an error slightly larger than the smallest. More
-// than this begins to show where the steps are close to each other.
+// A smaller level also takes fewer bits, which is worth an error slightly larger than the smallest
+// possible. Measured on photographs of quality 60 to 95: up to here the error does not show (less
+// than 0.05 dB), and from 70 and 75 it even falls.
 constexpr double kThrift = 1.3;
+
+// Where steps are close to each other, more than this would strike out levels altogether.
 constexpr double kMaxBias = 0.4;
 
 // A block's first coefficient when all its samples are white or black, less what rounds to that.

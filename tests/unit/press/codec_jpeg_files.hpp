@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -136,7 +137,7 @@ inline Bytes with_segment(const Bytes& jpeg, int marker, std::string_view payloa
                  std::uint8_t(marker),
                  std::uint8_t(length >> 8),
                  std::uint8_t(length & 0xFF)};
-  bytes.insert(bytes.end(), payload.begin(), payload.end());
+  std::copy(payload.begin(), payload.end(), std::back_inserter(bytes));
   bytes.insert(bytes.end(), jpeg.begin() + 2, jpeg.end());
   return bytes;
 }

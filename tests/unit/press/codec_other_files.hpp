@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -65,7 +66,7 @@ inline Bytes png_chunk(std::string_view type, std::string_view payload) {
   Bytes chunk;
   for (int shift = 24; shift >= 0; shift -= 8)
     chunk.push_back(std::uint8_t(payload.size() >> shift));
-  chunk.insert(chunk.end(), body.begin(), body.end());
+  std::copy(body.begin(), body.end(), std::back_inserter(chunk));
   for (int shift = 24; shift >= 0; shift -= 8) chunk.push_back(std::uint8_t(check >> shift));
   return chunk;
 }
