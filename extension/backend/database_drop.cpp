@@ -16,7 +16,9 @@ namespace {
 
 ProcessUtility_hook_type previous_hook = nullptr;
 
-constexpr long kQuietMs = 10 * 1000;  // how long the launcher leaves the database alone
+// The launcher leaves the database alone until the command has ended; this is for a backend that is
+// killed in its middle.
+constexpr long kQuietMs = 60 * 1000;
 constexpr long kPatienceMs = 5 * 1000;
 
 // The database that a statement needs to be free of sessions, or nullptr.
@@ -46,11 +48,21 @@ bool send_drainer_away(SharedState* shared, Oid database, const char* name) {
   return present;
 }
 
-// Its end is announced by the same condition variable that tells of ended requests.
-void free_database(const char* name) {
-  SharedState* shared = shared_state();
+void end_quiet(SharedState* shared) {
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  shared->quiet_until = 0;
+  shared->launch_now = true;
+  if (shared->launcher_proc_number >= 0) {
+    SetLatch(&ProcGlobal->allProcs[shared->launcher_proc_number].procLatch);
+  }
+  LWLockRelease(shared->lock);
+}
+
+// Returns false when the database is none of ours. The drainer's end is announced by the same
+// condition variable that tells of ended requests.
+bool free_database(SharedState* shared, const char* name) {
   const Oid database = get_database_oid(name, true);
-  if (shared == nullptr || !OidIsValid(database) || !compat::owns_database(database)) return;
+  if (shared == nullptr || !OidIsValid(database) || !compat::owns_database(database)) return false;
   const TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kPatienceMs);
   ConditionVariablePrepareToSleep(&shared->request_ended);
   while (send_drainer_away(shared, database, name)) {
@@ -59,6 +71,7 @@ void free_database(const char* name) {
     ConditionVariableTimedSleep(&shared->request_ended, left, PG_WAIT_EXTENSION);
   }
   ConditionVariableCancelSleep();
+  return true;
 }
 
 void process_utility(PlannedStmt* statement, const char* query,
@@ -69,13 +82,22 @@ void process_utility(PlannedStmt* statement, const char* query,
                      QueryEnvironment* environment, DestReceiver* receiver,
                      QueryCompletion* completion) {
   const char* database = database_to_be_freed(statement->utilityStmt);
-  if (database != nullptr) free_database(database);
+  SharedState* shared = shared_state();
+  const bool freed = database != nullptr && free_database(shared, database);
   const auto next = previous_hook != nullptr ? previous_hook : standard_ProcessUtility;
-  next(statement, query,
+  PG_TRY();
+  {
+    next(statement, query,
 #if PG_VERSION_NUM >= 140000
-       read_only_tree,
+         read_only_tree,
 #endif
-       context, parameters, environment, receiver, completion);
+         context, parameters, environment, receiver, completion);
+  }
+  PG_FINALLY();
+  {
+    if (freed) end_quiet(shared);
+  }
+  PG_END_TRY();
 }
 
 }  // namespace

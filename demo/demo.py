@@ -1,0 +1,227 @@
+#!/usr/bin/python3
+"""Shows imgpress at work, from an empty directory to compressed pictures, in seconds.
+
+    demo.py          shows everything once, checks it, leaves nothing behind
+    demo.py --stay   the same, then stays up for you to try until Ctrl-C
+
+Exits 0 only when everything that it shows is as it should be.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+import pictures  # noqa: E402
+import verdict  # noqa: E402
+from harness.cluster import ClusterError  # noqa: E402
+from harness.gateway import free_port  # noqa: E402
+from harness.shop import DEMO_SETTINGS, Shop  # noqa: E402
+from harness.waiting import WaitTimeout, raise_on_sigterm, wait_for_exit  # noqa: E402
+from terminal import Terminal, human_bytes  # noqa: E402
+
+TIME_LIMIT = 120.0
+PREFERRED_PORT = 8080
+
+TABLE = """
+SELECT p.serial_number AS "S. No.", p.product_name AS "product", count(*) AS "images",
+       count(o.bytes) AS "compressed", pg_size_pretty(sum(octet_length(o.bytes))) AS "size now"
+FROM imgpress.products p
+JOIN imgpress.images i USING (request_id, product_no)
+LEFT JOIN imgpress.outputs o USING (request_id, position)
+WHERE request_id = '{request}'
+GROUP BY product_no, p.serial_number, p.product_name
+ORDER BY product_no
+"""
+
+
+class Demo:
+    """One run of the show; problems collects what did not come true."""
+
+    def __init__(self, shop, folder, terminal):
+        self.shop = shop
+        self.folder = folder
+        self.terminal = terminal
+        self.problems = []
+
+    def run(self):
+        pictures.write_csv(self.folder / "sample.csv", self.shop.origin.base)
+        request = self.upload()
+        if request is None:
+            return
+        self.watch(request)
+        products = self.show_products(request)
+        failures = self.show_failures(request)
+        self.show_sizes(request)
+        self.show_table(request)
+        self.show_maintenance()
+        self.judge(request, products, failures)
+
+    def upload(self):
+        """Sends sample.csv as a user would; returns the request's id."""
+        self.terminal.title("Upload sample.csv")
+        command = ["curl", "-sS", "-F", "file=@sample.csv", f"{self.shop.public_url}/api/upload/"]
+        self.terminal.command(shlex.join(command))
+        environment = {**os.environ, "no_proxy": "127.0.0.1"}
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        self.terminal.line((done.stdout + done.stderr).strip())
+        try:
+            return json.loads(done.stdout)["request_id"]
+        except (ValueError, KeyError):
+            self.problems.append("the upload was not accepted")
+            return None
+
+    def watch(self, request):
+        """Draws the bar from SQL; each wait() returns at the end or when its time is up."""
+        self.terminal.title("Progress, from the view imgpress.progress")
+        rounds = int(TIME_LIMIT / 0.1)
+        for _ in range(rounds):
+            status = self.shop.wait(request, 0.1)
+            state = self.shop.progress(request)
+            finished = state["done"] + state["failed"]
+            self.terminal.progress(status, finished, state["images"])
+            if status in ("Completed", "Failed"):
+                break
+        self.terminal.end_progress()
+
+    def show_products(self, request):
+        path = f"/api/products/{request}/"
+        self.terminal.title("The result, over REST")
+        self.terminal.command(f"curl {self.shop.public_url}{path}")
+        answer = self.shop.gateway.get(path)
+        if answer.status != 200:
+            self.problems.append(f"{path} answered {answer.status}")
+            return []
+        self.terminal.line(json.dumps(answer.json(), indent=2, ensure_ascii=False))
+        return answer.json()["products"]
+
+    def show_failures(self, request):
+        self.terminal.title("What failed, and why, from the view imgpress.failures")
+        failures = self.shop.failures(request)
+        for failure in failures:
+            self.terminal.line(f"{failure['url']}\n    {failure['error_code']}: {failure['error']}")
+        return failures
+
+    def show_sizes(self, request):
+        self.terminal.title("Bytes")
+        state = self.shop.progress(request)
+        before, after = state["bytes_in"] or 0, state["bytes_out"] or 0
+        if not 0 < after < before:
+            self.problems.append(f"{before} bytes became {after}")
+            return
+        self.terminal.line(
+            f"before {human_bytes(before)}, after {human_bytes(after)}: "
+            f"{100 * (before - after) / before:.0f} % saved, {before / after:.1f} times smaller"
+        )
+
+    def show_table(self, request):
+        self.terminal.title("Straight from SQL")
+        self.psql(TABLE.format(request=request))
+
+    def show_maintenance(self):
+        self.terminal.title("Maintenance with pg_cron")
+        self.psql("SELECT job_name FROM imgpress.schedule_maintenance()")
+        self.psql("SELECT jobname, schedule, command FROM cron.job ORDER BY jobid")
+        if not self.shop.value("SELECT count(*) FROM cron.job WHERE command LIKE '%%imgpress.%%'"):
+            self.problems.append("pg_cron got no job")
+
+    def psql(self, statement):
+        done = self.shop.cluster.psql("-P", "pager=off", "-c", statement.strip(), check=False)
+        self.terminal.line(done.stdout.rstrip())
+        if done.returncode != 0:
+            self.problems.append(f"psql: {done.stderr.strip()}")
+
+    def judge(self, request, products, failures):
+        status = self.shop.gateway.get(f"/api/status/{request}/").json().get("status")
+        if status != "Completed":
+            self.problems.append(f"the request is {status}, not Completed")
+        self.problems.extend(verdict.check_order(products))
+        self.problems.extend(verdict.check_outputs(self.shop, self.folder, products))
+        self.problems.extend(verdict.check_failures(failures))
+
+
+def stay(shop, folder, terminal):
+    """Leaves everything up for the user until Ctrl-C."""
+    cluster = shop.cluster
+    terminal.title("Up for you to try, until Ctrl-C")
+    terminal.line(f"gateway     {shop.public_url}/")
+    terminal.line(f"pictures    {shop.origin.base}/mug-front.jpg and the others in {folder}")
+    terminal.line(f"server log  {cluster.log}")
+    terminal.line("SQL and REST, for example:")
+    terminal.command(f"psql '{cluster.conninfo()}' -c 'SELECT * FROM imgpress.progress'")
+    upload = ["curl", "-F", f"file=@{folder / 'sample.csv'}", f"{shop.public_url}/api/upload/"]
+    terminal.command(shlex.join(upload))
+    try:
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        terminal.line("\nPutting everything away.")
+
+
+def show(options, folder, terminal):
+    """Runs the whole show; returns the list of what went wrong."""
+    pictures.make_pictures(folder)
+    terminal.title("Starting PostgreSQL with imgpress and pg_cron, an image server and the gateway")
+    port = free_port(PREFERRED_PORT) if options.stay else free_port()
+    shop = Shop(
+        folder,
+        settings=DEMO_SETTINGS,
+        port=port,
+        extensions=("pg_cron", "imgpress"),
+        durable=True,
+        name="demo",
+    )
+    with shop:
+        demo = Demo(shop, folder, terminal)
+        terminal.line(f"gateway {shop.public_url}, pictures {shop.origin.base}")
+        demo.run()
+        report(demo.problems, terminal)
+        if options.stay:
+            stay(shop, folder, terminal)
+        living = shop.living()
+    left = wait_for_exit(living)
+    if left:
+        demo.problems.append(f"still running afterwards: processes {left}")
+        terminal.bad(demo.problems[-1])
+    return demo.problems
+
+
+def report(problems, terminal):
+    terminal.title("Verdict")
+    for problem in problems:
+        terminal.bad(problem)
+    if not problems:
+        terminal.good(f"{len(pictures.PICTURES)} pictures compressed, 2 failed as they should")
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stay", action="store_true", help="stay up until Ctrl-C")
+    options = parser.parse_args(arguments)
+    terminal = Terminal()
+    raise_on_sigterm()
+    folder = Path(tempfile.mkdtemp(prefix="imgpress-demo-"))
+    try:
+        return 1 if show(options, folder, terminal) else 0
+    except (ClusterError, WaitTimeout, RuntimeError) as error:
+        terminal.bad(str(error))
+        return 1
+    except KeyboardInterrupt:
+        terminal.line("\nInterrupted; everything was put away.")
+        return 130
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

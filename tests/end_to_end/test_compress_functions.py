@@ -1,0 +1,218 @@
+"""compress_image() and compress_image_url() in an ordinary session."""
+
+import contextlib
+import threading
+import time
+
+import psycopg2
+import pytest
+from PIL import Image, ImageCms
+
+from harness.images import decode, encode, jpeg, painting, psnr
+from harness.waiting import wait_for_exit
+from pictures import PICTURES
+
+SLACK = 0.1  # seconds within which a cancel or time-out must be obeyed
+ROUNDS = 3  # the best of so many counts: other processes share this machine
+
+
+def compress(shop, image, quality=50):
+    return bytes(shop.value("SELECT imgpress.compress_image(%s, %s)", image, quality))
+
+
+def sqlstate_of(shop, statement, *parameters):
+    with pytest.raises(psycopg2.Error) as raised:
+        shop.sql(statement, *parameters)
+    assert str(raised.value).strip()
+    return raised.value.pgcode
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+def test_sample_pictures(shop, pictures, picture):
+    source = (pictures / picture.name).read_bytes()
+    output = compress(shop, source)
+    assert len(output) < len(source)
+    image = decode(output)
+    assert image.format == "JPEG"
+    assert psnr(decode(source), image) > 33
+
+
+def test_orientation_is_not_lost(shop, pictures):
+    source = (pictures / "lamp-portrait.jpg").read_bytes()
+    assert psnr(decode(source), decode(compress(shop, source))) > 33
+
+
+def test_transparency_becomes_white(shop):
+    image = painting(400, 300)
+    image.putalpha(Image.new("L", image.size, 0))
+    output = decode(compress(shop, encode(image, "PNG")))
+    assert output.format == "JPEG"
+    assert min(output.convert("L").getdata()) > 250
+
+
+def test_profile_is_kept(shop):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    output = compress(shop, jpeg(400, 300, icc_profile=profile))
+    assert decode(output).info["icc_profile"] == profile
+
+
+def test_never_larger_than_the_source(shop):
+    source = jpeg(300, 200, quality=5)
+    assert len(compress(shop, source, 95)) <= len(source)
+    once = compress(shop, jpeg(300, 200))
+    assert len(compress(shop, once)) <= len(once)
+
+
+def test_quality(shop):
+    source = jpeg(600, 400, quality=98)
+    sizes = [len(compress(shop, source, quality)) for quality in (1, 30, 60, 90)]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
+
+
+def test_from_url(shop):
+    output = bytes(
+        shop.value("SELECT imgpress.compress_image_url(%s)", shop.origin.url("mug-front.jpg"))
+    )
+    assert psnr(decode(shop.origin.content("mug-front.jpg")), decode(output)) > 33
+
+
+def test_null_is_null(shop):
+    assert shop.sql("SELECT imgpress.compress_image(NULL), imgpress.compress_image_url(NULL)") == [
+        (None, None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("image", "state"),
+    [
+        (b"", "IP001"),
+        (b"plain text", "IP001"),
+        (b"<html></html>", "IP001"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + b"nonsense" * 100, "IP002"),
+        (encode(painting(), "TIFF"), "IP003"),
+    ],
+    ids=["empty", "text", "html", "garbage", "tiff"],
+)
+def test_bad_image(shop, image, state):
+    assert sqlstate_of(shop, "SELECT imgpress.compress_image(%s)", image) == state
+
+
+@pytest.mark.parametrize(
+    ("path", "state"),
+    [("missing.jpg", "IP009"), ("html/a.jpg", "IP001"), ("redirect-loop/a.jpg", "IP010")],
+)
+def test_bad_url_content(shop, path, state):
+    assert (
+        sqlstate_of(shop, "SELECT imgpress.compress_image_url(%s)", shop.origin.url(path)) == state
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "a.jpg", "ftp://127.0.0.1/a.jpg", "file:///etc/passwd", "http://u:p@127.0.0.1/a.jpg"],
+)
+def test_bad_url(shop, url):
+    assert sqlstate_of(shop, "SELECT imgpress.compress_image_url(%s)", url) == "IP007"
+
+
+def test_nobody_listens(shop):
+    assert (
+        sqlstate_of(shop, "SELECT imgpress.compress_image_url('http://127.0.0.1:9/a.jpg')")
+        == "IP012"
+    )
+
+
+def test_bad_quality(shop):
+    for quality in (0, 101):
+        assert sqlstate_of(shop, "SELECT imgpress.compress_image('x', %s)", quality) == "22023"
+
+
+def test_limits(shop):
+    with shop.cluster.settings(
+        {"imgpress.max_pixels": "1000", "imgpress.max_image_bytes": "100000"}
+    ):
+        assert sqlstate_of(shop, "SELECT imgpress.compress_image(%s)", jpeg()) == "IP004"
+        large = shop.origin.url("large/a.jpg?bytes=200000&length=no")
+        assert sqlstate_of(shop, "SELECT imgpress.compress_image_url(%s)", large) == "IP005"
+
+
+def test_fetch_timeout(shop):
+    with shop.cluster.settings({"imgpress.fetch_timeout": "300ms"}):
+        url = shop.origin.url("hang/timeout.jpg")
+        assert sqlstate_of(shop, "SELECT imgpress.compress_image_url(%s)", url) == "IP011"
+
+
+def test_address_guard(shop):
+    with shop.cluster.settings({"imgpress.allowed_networks": ""}):
+        url = shop.origin.url("small0.jpg?guard")
+        assert sqlstate_of(shop, "SELECT imgpress.compress_image_url(%s)", url) == "IP008"
+    assert shop.origin.ledger.count("/small0.jpg?guard") == 0
+
+
+def best_overrun(measure):
+    return min(measure() for _ in range(ROUNDS))
+
+
+def timed_out(shop, limit_ms, statement, *parameters):
+    """Seconds beyond statement_timeout until the error came; the session must live on."""
+    with contextlib.closing(shop.cluster.connect()) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT imgpress.compress_image(%s)", (jpeg(),))  # starts the press
+            cursor.execute("SELECT set_config('statement_timeout', %s, false)", (str(limit_ms),))
+            begin = time.monotonic()
+            with pytest.raises(psycopg2.errors.QueryCanceled):
+                cursor.execute(statement, parameters)
+            overrun = time.monotonic() - begin - limit_ms / 1000
+            cursor.execute("SET statement_timeout = 0")
+            cursor.execute("SELECT imgpress.compress_image(%s)", (jpeg(),))
+            assert cursor.fetchone()[0]
+    return overrun
+
+
+def test_statement_timeout_while_an_origin_hangs(shop):
+    url = shop.origin.url("hang/statement.jpg")
+    measure = lambda: timed_out(
+        shop, 200, "SELECT imgpress.compress_image_url(%s)", url
+    )  # noqa: E731
+    assert best_overrun(measure) < SLACK
+
+
+def test_statement_timeout_while_a_codec_works(shop):
+    image = encode(Image.new("RGB", (7000, 6000), "navy"), "PNG", compress_level=1)
+    measure = lambda: timed_out(shop, 60, "SELECT imgpress.compress_image(%s)", image)  # noqa: E731
+    assert best_overrun(measure) < SLACK
+
+
+def cancelled(shop, path):
+    """Seconds from a cancel, sent when the origin had the request, until the error came."""
+    sent = []
+    with contextlib.closing(shop.cluster.connect()) as connection:
+
+        def cancel(expected):
+            shop.origin.ledger.wait_total(path, expected)
+            sent.append(time.monotonic())
+            connection.cancel()
+
+        thread = threading.Thread(target=cancel, args=(shop.origin.ledger.total(path) + 1,))
+        thread.start()
+        with connection.cursor() as cursor, pytest.raises(psycopg2.errors.QueryCanceled):
+            cursor.execute("SELECT imgpress.compress_image_url(%s)", (shop.origin.url(path),))
+        delay = time.monotonic() - sent[0]
+        thread.join()
+    return delay
+
+
+def test_cancel_while_an_origin_hangs(shop):
+    assert best_overrun(lambda: cancelled(shop, "/hang/cancel.jpg")) < SLACK
+
+
+def test_session_takes_its_presses_along(shop):
+    with contextlib.closing(shop.cluster.connect()) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT imgpress.compress_image_url(%s)", (shop.origin.url("small0.jpg"),)
+            )
+            backend = connection.info.backend_pid
+            pids = [press.pid for press in shop.cluster.presses() if press.parent == backend]
+            assert pids, "the session has no press of its own"
+    assert wait_for_exit(pids) == []

@@ -1,0 +1,144 @@
+"""kill -9 and immediate stops in the middle of the work: it costs time, never a row.
+
+Gates of the origin hold images and SIGSTOP holds codecs, so that "in the middle" is certain."""
+
+import contextlib
+import os
+import signal
+
+import pytest
+
+from harness.catalogue import ERROR_TEXT, catalogue, one_product
+from harness.shop import TEST_SETTINGS
+from harness.waiting import wait_for_exit, wait_until
+
+IMAGES = 60
+
+
+@pytest.fixture(scope="module", name="victim")
+def fixture_victim(open_shop):
+    with open_shop(gateway=False, name="victim") as made:
+        yield made
+
+
+def submit_half_held(shop, gate_name):
+    """A request of which every second image waits at the gate; returns (id, gate) when the free
+    ones are done and the others are under way."""
+    gate = shop.origin.gate(gate_name)
+    free = [shop.origin.url(f"small{n % 10}.jpg") for n in range(IMAGES // 2)]
+    held = [shop.origin.url(f"held/{gate_name}/small{n % 10}.jpg") for n in range(IMAGES // 2)]
+    products = [(n, f"SKU{n}", pair) for n, pair in enumerate(zip(free, held))]
+    request = shop.submit_csv(catalogue(products))
+    gate.wait_arrived(5)
+    wait_until(lambda: shop.progress(request)["done"] >= IMAGES // 2, "the free images are done")
+    return request, gate
+
+
+def assert_exactly_once(shop, request):
+    """Completed, and each image has exactly one output at its place."""
+    products = shop.finish(request, 90)
+    assert len(products) == IMAGES // 2
+    assert not any(
+        ERROR_TEXT in product["output_image_urls"] for product in products
+    ), shop.failures(request)
+    rows = shop.sql(
+        "SELECT position FROM imgpress.outputs WHERE request_id = %s ORDER BY position", request
+    )
+    assert [position for (position,) in rows] == list(range(1, IMAGES + 1))
+    progress = shop.progress(request)
+    assert (progress["done"], progress["failed"]) == (IMAGES, 0)
+    assert shop.sql("SELECT * FROM imgpress.images WHERE lease_token IS NOT NULL") == []
+
+
+def kill(processes):
+    for process in processes:
+        os.kill(process.pid, signal.SIGKILL)
+    assert wait_for_exit([process.pid for process in processes]) == []
+
+
+@contextlib.contextmanager
+def frozen(processes):
+    """Stops processes for the length of a with block; those that died meanwhile stay dead."""
+    for process in processes:
+        os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGCONT)
+
+
+def test_kill_fetcher(victim):
+    request, gate = submit_half_held(victim, "fetcher")
+    fetchers = victim.cluster.presses("fetcher")
+    (drainer,) = victim.cluster.drainers()
+    assert fetchers
+    kill(fetchers)
+    gate.open()
+    assert_exactly_once(victim, request)
+    assert drainer.alive()
+
+
+def test_kill_codecs(victim):
+    request, gate = submit_half_held(victim, "codec")
+    codecs = victim.cluster.presses("codec")
+    (drainer,) = victim.cluster.drainers()
+    assert codecs
+    with frozen(codecs):
+        gate.open()
+        compressing = "SELECT sum(compressing) FROM imgpress.workers"
+        wait_until(lambda: victim.value(compressing) >= len(codecs), "the codecs hold images")
+        kill(codecs)
+    assert_exactly_once(victim, request)
+    assert drainer.alive()
+
+
+def test_kill_drainer(victim):
+    """PostgreSQL then restarts all its processes; the row counts must not show it."""
+    request, gate = submit_half_held(victim, "drainer")
+    presses = victim.cluster.presses()
+    kill(victim.cluster.drainers())
+    assert wait_for_exit([press.pid for press in presses]) == [], "orphans"
+    victim.cluster.wait_ready()
+    gate.open()
+    assert_exactly_once(victim, request)
+
+
+@pytest.mark.parametrize("mode", ["immediate", "fast"])
+def test_stop_and_restart(victim, mode):
+    """stop() itself fails when a press outlives the server."""
+    request, gate = submit_half_held(victim, f"restart-{mode}")
+    victim.cluster.stop(mode)
+    victim.cluster.start()
+    gate.open()
+    assert_exactly_once(victim, request)
+
+
+def test_kill_postmaster(victim):
+    request, gate = submit_half_held(victim, "postmaster")
+    victim.cluster.kill()  # fails when a press outlives the postmaster
+    victim.cluster.start()
+    gate.open()
+    assert_exactly_once(victim, request)
+
+
+def test_image_that_kills_its_codec_is_set_aside(open_shop):
+    """The one codec is frozen before the image comes and killed when it holds it, three times."""
+    settings = {**TEST_SETTINGS, "imgpress.codecs": "1", "imgpress.max_attempts": "9"}
+    with open_shop(settings=settings, gateway=False, name="poison") as shop:
+        gate = shop.origin.gate("poison")
+        request = shop.submit_csv(one_product(shop.origin.url("held/poison/small0.jpg")))
+        for kills in range(3):
+            gate.wait_arrived(kills + 1)
+            shop.finish(shop.submit_csv(one_product(shop.origin.url("small1.jpg"))))
+            codecs = shop.cluster.presses("codec")
+            with frozen(codecs):
+                gate.release(1)
+                compressing = "SELECT sum(compressing) > 0 FROM imgpress.workers"
+                wait_until(lambda: shop.value(compressing), "the codec holds the image")
+                kill(codecs)
+        (product,) = shop.finish(request, 30)
+        assert product["output_image_urls"] == ERROR_TEXT
+        (failure,) = shop.failures(request)
+        assert (failure["error_code"], failure["attempts"]) == ("press_died", 3)

@@ -1,0 +1,150 @@
+"""Images that cannot be processed: each leaves its mark at its place and its reason in SQL, and
+harms no other image of the request."""
+
+import time
+
+import pytest
+
+from harness.catalogue import ERROR_TEXT, catalogue, one_product, split_urls
+from harness.images import encode, jpeg, painting
+
+# path below the origin -> (error code, attempts or None where it is not promised)
+FAULTS = {
+    "html/a.jpg": ("not_an_image", 1),
+    "empty/a.jpg": ("not_an_image", 1),
+    "text.jpg": ("not_an_image", 1),
+    "garbage.jpg": ("damaged_image", 1),
+    "half.png": ("damaged_image", 1),
+    "header.jpg": ("damaged_image", 1),
+    "picture.tif": ("unsupported_image", 1),
+    "large/a.jpg?bytes=3000000": ("too_large", 1),
+    "large/b.jpg?bytes=3000000&length=no": ("too_large", 1),
+    "pixels.png": ("too_many_pixels", 1),
+    "missing.jpg": ("http_status", 1),
+    "status/403/a.jpg": ("http_status", 1),
+    "status/500/a.jpg": ("http_status", 3),
+    "truncated/mug-front.jpg": ("connection", 3),
+    "hang/a.jpg": ("timeout", 3),
+    "drip/mug-front.jpg?ms=50": ("timeout", 3),
+    "redirect-loop/a.jpg": ("too_many_redirects", 1),
+    "redirect-private/a.jpg": ("address_denied", 1),
+    "redirect/a.jpg?to=file:///etc/passwd": (None, 1),
+}
+
+SETTINGS = {
+    "imgpress.fetch_timeout": "500ms",
+    "imgpress.max_image_bytes": "2000000",
+    "imgpress.max_pixels": "4000000",
+}
+
+
+def add_bad_images(origin):
+    whole = jpeg(600, 400)
+    origin.add("text.jpg", b"I am no image, whatever my name says.\n" * 20)
+    origin.add("garbage.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + b"nonsense" * 500)
+    origin.add("header.jpg", whole[: whole.index(b"\xff\xda")])
+    half = encode(painting(600, 400), "PNG")
+    origin.add("half.png", half[: len(half) // 2])
+    origin.add("picture.tif", encode(painting(), "TIFF"))
+    origin.add("pixels.png", encode(painting(2500, 2000), "PNG", compress_level=1))
+
+
+@pytest.fixture(scope="module", name="mixed")
+def fixture_mixed(shop):
+    """One request with every fault, each between two good images; runs once for all tests."""
+    add_bad_images(shop.origin)
+    good = [shop.origin.url("small0.jpg"), shop.origin.url("small1.jpg")]
+    products = [
+        (number, path, [good[0], shop.origin.url(path), good[1]])
+        for number, path in enumerate(FAULTS)
+    ]
+    with shop.cluster.settings(SETTINGS):
+        request = shop.submit_csv(catalogue(products))
+        outputs = {product["product_name"]: product for product in shop.finish(request)}
+    failures = {failure["product_name"]: failure for failure in shop.failures(request)}
+    return outputs, failures
+
+
+@pytest.mark.parametrize("path", FAULTS)
+def test_fault(mixed, path):
+    outputs, failures = mixed
+    first, second, third = split_urls(outputs[path]["output_image_urls"])
+    assert second == ERROR_TEXT
+    assert first.endswith("/small0_compressed.jpg") and third.endswith("/small1_compressed.jpg")
+    code, attempts = FAULTS[path]
+    failure = failures[path]
+    assert failure["error"]
+    assert code in (None, failure["error_code"]), failure
+    assert failure["attempts"] == attempts
+
+
+def test_only_the_bad_ones_failed(mixed):
+    _, failures = mixed
+    assert sorted(failures) == sorted(FAULTS)
+
+
+def test_status_of_the_origin_is_told(mixed):
+    _, failures = mixed
+    assert "404" in failures["missing.jpg"]["error"]
+    assert "500" in failures["status/500/a.jpg"]["error"]
+
+
+def test_denied_address_names_the_setting_that_opens_it(mixed):
+    _, failures = mixed
+    assert "imgpress.allowed_networks" in failures["redirect-private/a.jpg"]["error"]
+
+
+def test_redirect_is_followed(shop):
+    url = shop.origin.url("redirect/start.jpg?to=/small2.jpg")
+    (product,) = shop.finish(shop.submit_csv(one_product(url)))
+    assert product["output_image_urls"].endswith("/start_compressed.jpg")
+
+
+def test_passing_trouble_is_retried(shop):
+    url = shop.origin.url("flaky/small0.jpg?fail=2&case=retried")
+    request = shop.submit_csv(one_product(url))
+    shop.finish(request)
+    assert shop.failures(request) == []
+    assert shop.value("SELECT attempts FROM imgpress.images WHERE request_id = %s", request) == 3
+
+
+def test_retry_after_is_honoured(shop):
+    url = shop.origin.url("flaky/small0.jpg?fail=1&status=429&retry_after=1")
+    begin = time.monotonic()
+    request = shop.submit_csv(one_product(url))
+    shop.finish(request)
+    assert time.monotonic() - begin >= 1.0
+    assert shop.failures(request) == []
+
+
+def test_nobody_listens(shop):
+    request = shop.submit_csv(one_product("http://127.0.0.1:9/a.jpg"))
+    shop.finish(request)
+    (failure,) = shop.failures(request)
+    assert (failure["error_code"], failure["attempts"]) == ("connection", 3)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "169.254.169.254", "10.1.2.3"]
+)
+def test_private_addresses_are_closed_by_default(shop, host):
+    with shop.cluster.settings({"imgpress.allowed_networks": ""}):
+        begun = shop.origin.ledger.total("/guarded")
+        request = shop.submit_csv(one_product(f"http://{host}:{shop.origin.port}/guarded.jpg"))
+        shop.finish(request)
+    (failure,) = shop.failures(request)
+    assert (failure["error_code"], failure["attempts"]) == ("address_denied", 1)
+    assert shop.origin.ledger.total("/guarded") == begun
+
+
+def test_hanging_images_hold_up_no_others(shop):
+    gate = shop.origin.gate("hold-up")
+    held = [shop.origin.url(f"held/hold-up/small{n}.jpg") for n in range(5)]
+    good = [shop.origin.url(f"small{n}.jpg") for n in range(10)]
+    mixed = shop.submit_csv(catalogue([(1, "held", held), (2, "good", good)]))
+    gate.wait_arrived(5)
+    later = shop.submit_csv(one_product(*good))
+    shop.finish(later, 20)
+    assert shop.status(mixed) == "Processing"
+    gate.open()
+    shop.finish(mixed)

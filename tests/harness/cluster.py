@@ -1,0 +1,377 @@
+"""A private PostgreSQL cluster: made, run and removed without touching any other one.
+
+It listens on a Unix socket in a directory of mode 0700 and nowhere else, which is why `trust` is
+safe there. PostgreSQL refuses to run as root, so root runs it as the user postgres.
+"""
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psycopg2
+import psycopg2.extensions
+import psycopg2.extras
+
+from . import processes
+from .waiting import wait_for_exit, wait_until
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SUPERUSER = "postgres"
+SERVER_ACCOUNT = "postgres"
+LOG_LINES = 200
+
+# libpq calls would otherwise sit out Ctrl-C and test time limits.
+psycopg2.extensions.set_wait_callback(psycopg2.extras.wait_select)
+
+
+class ClusterError(RuntimeError):
+    """PostgreSQL could not be made, started or stopped; says what its log says."""
+
+
+def pg_config(option):
+    return subprocess.check_output(["pg_config", option], text=True).strip()
+
+
+def installed_libraries(names):
+    """Those of the preload libraries that are really there: pg_cron is optional."""
+    folder = Path(pg_config("--pkglibdir"))
+    return [name for name in names if (folder / f"{name}.so").exists()]
+
+
+def _as_server(command):
+    """The command as the account that runs PostgreSQL."""
+    if os.geteuid() != 0:
+        return command
+    return ["runuser", "-u", SERVER_ACCOUNT, "--", *command]
+
+
+def _own_by_server(path):
+    if os.geteuid() == 0:
+        account = pwd.getpwnam(SERVER_ACCOUNT)
+        os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def _server_can_enter(path):
+    return subprocess.run(_as_server(["test", "-w", str(path)]), cwd="/").returncode == 0
+
+
+def _make_home(name):
+    """A directory for the cluster below the checkout, or below /var/tmp if the server's account
+    cannot get into the checkout (a root user's home, for instance)."""
+    for parent in (CHECKOUT / ".run", Path("/var/tmp")):
+        try:
+            parent.mkdir(exist_ok=True)
+            home = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))
+        except PermissionError:
+            continue
+        usable = False
+        try:
+            _own_by_server(home)
+            usable = _server_can_enter(home)
+        finally:
+            if not usable:  # or Ctrl-C came just now
+                home.rmdir()
+        if usable:
+            return home
+    raise ClusterError(f"the user {SERVER_ACCOUNT} can write neither below {CHECKOUT} nor /var/tmp")
+
+
+def _setting_line(name, value):
+    quoted = str(value).replace("'", "''")
+    return f"{name} = '{quoted}'\n"
+
+
+def _run_to_the_end(command, stdin, output):
+    """Returns the command's exit status. Ctrl-C does not reach the command and takes effect only
+    after it: half-made or half-started clusters could not be put away."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        text=True,
+        cwd="/",
+        start_new_session=True,
+    )
+    try:
+        process.communicate(stdin or "")
+    finally:
+        process.wait()
+    return process.returncode
+
+
+class Cluster:
+    """with Cluster(settings={...}) as cluster: cluster.query("SELECT 1")"""
+
+    def __init__(
+        self,
+        settings=None,
+        database="shop",
+        preload=("pg_cron", "imgpress"),
+        durable=False,
+        name="cluster",
+    ):
+        self.database = database
+        self.preload = installed_libraries(preload)
+        self.home = None
+        self.socket_dir = None
+        self._settings = dict(settings or {})
+        self._durable = durable
+        self._log_lines = []
+        self.name = name
+        self._bin = Path(pg_config("--bindir"))
+
+    # --- life ---------------------------------------------------------------------------------
+
+    def __enter__(self):
+        try:
+            self._create()
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(self, *_exc):
+        self.remove()
+
+    @property
+    def data(self):
+        return self.home / "data"
+
+    @property
+    def log(self):
+        return self.home / "postgresql.log"
+
+    def log_tail(self, lines=40):
+        """The end of the server's log, also after the cluster was removed."""
+        if self.home is not None and self.log.exists():
+            self._log_lines = self.log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+        return "\n".join(self._log_lines[-lines:])
+
+    def _create(self):
+        self.home = _make_home(self.name)
+        # Not below home: a socket's path may have 107 bytes, a checkout's may be longer.
+        self.socket_dir = Path(tempfile.mkdtemp(prefix="imgpress-", dir="/tmp"))
+        _own_by_server(self.socket_dir)
+        self._run(
+            "initdb",
+            ["-D", self.data, "-U", SUPERUSER, "--auth=trust", "--no-sync"]
+            + ["--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"],
+        )
+        # In single-user mode, so that no worker ever meets a cluster without its database.
+        if self.database != "postgres":
+            self._run(
+                "postgres",
+                ["--single", "-D", self.data, "postgres"],
+                stdin=f'CREATE DATABASE "{self.database}"\n',
+            )
+        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
+            for name, value in self._all_settings().items():
+                conf.write(_setting_line(name, value))
+
+    def _all_settings(self):
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": self.socket_dir,
+            "shared_preload_libraries": ",".join(self.preload),
+            "max_connections": 60,
+            "max_worker_processes": 16,
+        }
+        if "pg_cron" in self.preload:
+            settings["cron.database_name"] = self.database
+            # Its other way of running jobs needs a TCP connection.
+            settings["cron.use_background_workers"] = "on"
+        if not self._durable:
+            settings.update(fsync="off", full_page_writes="off")
+        settings.update(self._settings)
+        return settings
+
+    def _run(self, program, arguments, stdin=None):
+        command = _as_server([str(self._bin / program), *map(str, arguments)])
+        with tempfile.TemporaryFile("w+") as output:
+            # Not a pipe: the server would inherit it and keep it open.
+            status = _run_to_the_end(command, stdin, output)
+            output.seek(0)
+            said = output.read()
+        if status != 0:
+            raise ClusterError(f"{program} failed:\n{said}\n{self.log_tail()}")
+        return said
+
+    def _pg_ctl(self, *arguments):
+        return self._run("pg_ctl", ["-D", self.data, "-w", "-t", "60", "-s", *arguments])
+
+    def start(self):
+        self._pg_ctl("-l", self.log, "start")
+
+    def stop(self, mode="fast"):
+        """Stops the cluster and waits for each of its processes; mode: smart, fast, immediate."""
+        family = [process.pid for process in self.family()]
+        self._pg_ctl("-m", mode, "stop")
+        left = wait_for_exit(family)
+        if left:
+            raise ClusterError(f"processes {left} outlived the {mode} stop")
+
+    def restart(self, mode="fast"):
+        self.stop(mode)
+        self.start()
+
+    def kill(self):
+        """kill -9 of the postmaster; returns when all its processes are gone."""
+        family = [process.pid for process in self.family()]
+        postmaster = self.postmaster()
+        os.kill(postmaster, signal.SIGKILL)
+        left = wait_for_exit([postmaster, *family])
+        if left:
+            raise ClusterError(f"processes {left} outlived the postmaster")
+        # Where nobody reaps orphans (a container without init) its pid would seem to be alive.
+        for lock in (self.data / "postmaster.pid", self.socket_dir / ".s.PGSQL.5432.lock"):
+            lock.unlink()
+
+    def running(self):
+        return self.home is not None and self.postmaster() is not None
+
+    def remove(self):
+        """Stops what runs, by its own pids, and removes every file. Safe to call twice."""
+        if self.running():
+            try:
+                self.stop("fast")
+            except ClusterError:
+                self._kill_family()
+            except BaseException:
+                self._kill_family()
+                raise
+        self._remove_files()
+
+    def _remove_files(self):
+        self.log_tail()
+        for folder in (self.home, self.socket_dir):
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            (CHECKOUT / ".run").rmdir()  # only when no other cluster lives there
+        self.home = None
+        self.socket_dir = None
+
+    def _kill_family(self):
+        doomed = [process.pid for process in self.family()]
+        if self.postmaster() is not None:
+            doomed.insert(0, self.postmaster())
+        for pid in doomed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_for_exit(doomed)
+
+    # --- processes ----------------------------------------------------------------------------
+
+    def postmaster(self):
+        """The postmaster's pid, or None when it does not run."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split()[0])
+        except (FileNotFoundError, IndexError):
+            return None
+        process = processes.read_process(pid)
+        return pid if process is not None and process.state not in "ZX" else None
+
+    def family(self):
+        """Every process below the postmaster: backends, workers and their presses."""
+        postmaster = self.postmaster()
+        return [] if postmaster is None else processes.descendants(postmaster)
+
+    def launchers(self):
+        return [process for process in self.family() if "imgpress launcher" in process.title]
+
+    def drainers(self):
+        return [process for process in self.family() if "imgpress drainer" in process.title]
+
+    def presses(self, role=""):
+        """The presses of this cluster; role: "fetch" or "codec" for one kind."""
+        return [process for process in self.family() if process.is_press(role)]
+
+    # --- clients ------------------------------------------------------------------------------
+
+    def conninfo(self, database=None, user=SUPERUSER):
+        return f"host={self.socket_dir} port=5432 dbname={database or self.database} user={user}"
+
+    def environment(self, database=None):
+        """The environment in which psql, pg_prove and any other libpq client find the cluster."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        clean.update(
+            PGHOST=str(self.socket_dir),
+            PGPORT="5432",
+            PGUSER=SUPERUSER,
+            PGDATABASE=database or self.database,
+        )
+        return clean
+
+    def connect(self, database=None, user=SUPERUSER, autocommit=True):
+        connection = psycopg2.connect(self.conninfo(database, user))
+        connection.autocommit = autocommit
+        return connection
+
+    def query(self, sql, parameters=None, database=None, user=SUPERUSER):
+        """All rows (as tuples) of one statement in a connection of its own; [] if it has none."""
+        with contextlib.closing(self.connect(database, user)) as connection:
+            with connection.cursor() as cursor:
+                cursor.execute(sql, parameters)
+                return cursor.fetchall() if cursor.description else []
+
+    def scalar(self, sql, parameters=None, database=None, user=SUPERUSER):
+        rows = self.query(sql, parameters, database, user)
+        return rows[0][0] if rows else None
+
+    def psql(self, *arguments, stdin=None, database=None, check=True):
+        """Runs psql without any personal start-up file; returns the finished process."""
+        command = [str(self._bin / "psql"), "-X", "-v", "ON_ERROR_STOP=1", *arguments]
+        return subprocess.run(
+            command,
+            input=stdin,
+            text=True,
+            capture_output=True,
+            env=self.environment(database),
+            check=check,
+        )
+
+    def wait_ready(self, timeout=60.0):
+        """Waits until connections are accepted again, as after a crash of a backend."""
+
+        def answers():
+            try:
+                return self.scalar("SELECT true", database="postgres")
+            except psycopg2.OperationalError:
+                return False
+
+        wait_until(answers, "PostgreSQL accepts connections", timeout)
+
+    # --- settings -----------------------------------------------------------------------------
+
+    def configure(self, settings):
+        """Changes settings while running (None resets one); returns once they are in force."""
+        with contextlib.closing(self.connect("postgres")) as connection:
+            with connection.cursor() as cursor:
+                for name, value in settings.items():
+                    if value is None:
+                        cursor.execute(f"ALTER SYSTEM RESET {name}")
+                    else:
+                        cursor.execute(f"ALTER SYSTEM SET {name} = %s", (str(value),))
+                cursor.execute("SELECT pg_conf_load_time()")
+                before = cursor.fetchone()[0]
+                cursor.execute("SELECT pg_reload_conf()")
+        wait_until(
+            lambda: self.scalar("SELECT pg_conf_load_time() > %s", (before,), "postgres"),
+            "PostgreSQL has reloaded its settings",
+        )
+
+    @contextlib.contextmanager
+    def settings(self, settings):
+        """Settings for the length of a with block."""
+        self.configure(settings)
+        try:
+            yield
+        finally:
+            self.configure(dict.fromkeys(settings))

@@ -1,0 +1,61 @@
+"""The process tree of one cluster, read from /proc."""
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process as /proc showed it; start tells it from a later holder of the same pid."""
+
+    pid: int
+    parent: int
+    start: int
+    state: str
+    title: str
+
+    def alive(self):
+        now = read_process(self.pid)
+        return now is not None and now.start == self.start and now.state not in "ZX"
+
+    def is_press(self, role=""):
+        return "imgpress-press" in self.title and role in self.title
+
+
+def read_process(pid):
+    """The process with this pid, or None when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            text = stat.read()
+        with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
+            title = cmdline.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The name in parentheses may itself contain spaces and parentheses.
+    fields = text[text.rindex(")") + 2 :].split()
+    return Process(int(pid), int(fields[1]), int(fields[19]), fields[0], title)
+
+
+def descendants(ancestor):
+    """Every living process below the given pid."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            process = read_process(int(entry))
+            if process is not None and process.state not in "ZX":
+                children.setdefault(process.parent, []).append(process)
+    found, queue = [], [ancestor]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found.extend(below)
+        queue.extend(process.pid for process in below)
+    return found
+
+
+def peak_memory_kib(pid):
+    """The most memory that the process ever had resident (VmHWM)."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
+    raise RuntimeError(f"/proc/{pid}/status has no VmHWM")

@@ -1,0 +1,146 @@
+"""The whole system under test: origin, cluster with imgpress in it, and (if wanted) gateway."""
+
+import contextlib
+
+from .cluster import Cluster
+from .gateway import Gateway, free_port
+from .origin import Origin
+
+GATEWAY_LOGIN = "shop_gateway"
+
+# Loopback is a private network, which imgpress fetches from only when told to.
+DEMO_SETTINGS = {"imgpress.allowed_networks": "127.0.0.0/8"}
+
+# Short delays and few attempts, so that a test of the last attempt does not take minutes.
+TEST_SETTINGS = {
+    **DEMO_SETTINGS,
+    "imgpress.retry_base_delay": "100ms",
+    "imgpress.max_attempts": "3",
+    "imgpress.webhook_retry_delays": "0.1, 0.1, 0.1",
+}
+
+PRODUCT_COLUMNS = ("serial_number", "product_name", "input_image_urls", "output_image_urls")
+FAILURE_COLUMNS = (
+    "serial_number",
+    "product_name",
+    "position",
+    "url",
+    "attempts",
+    "error_code",
+    "error",
+)
+
+
+class Shop:
+    """with Shop(folder_of_pictures) as shop: shop.finish(shop.submit_csv(...))"""
+
+    def __init__(
+        self,
+        pictures,
+        settings=None,
+        gateway=True,
+        port=None,
+        gateway_options=(),
+        extensions=("imgpress",),
+        preload=("pg_cron", "imgpress"),
+        durable=False,
+        name="shop",
+    ):
+        self.origin = Origin(pictures)
+        self.port = port or free_port()
+        self.public_url = f"http://127.0.0.1:{self.port}"
+        settings = {
+            "imgpress.databases": "shop",
+            "imgpress.public_url": self.public_url,
+            **(TEST_SETTINGS if settings is None else settings),
+        }
+        self.cluster = Cluster(settings, preload=preload, durable=durable, name=name)
+        self.gateway = None
+        self._with_gateway = gateway
+        self._gateway_options = gateway_options
+        self._extensions = extensions
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.origin)
+            stack.enter_context(self.cluster)
+            for extension in self._extensions:
+                self.cluster.query(f"CREATE EXTENSION {extension}")
+            if self._with_gateway:
+                self.gateway = stack.enter_context(self.new_gateway(*self._gateway_options))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc):
+        self._stack.__exit__(*exc)
+
+    def new_gateway(self, *options, database=None, port=None):
+        """A gateway (not yet started) that logs in with the gateway's own, small rights."""
+        self.create_gateway_login(database)
+        conninfo = self.cluster.conninfo(database, GATEWAY_LOGIN)
+        return Gateway(conninfo, port or (self.port if self.gateway is None else None), options)
+
+    def create_gateway_login(self, database=None):
+        known = "SELECT true FROM pg_roles WHERE rolname = %s"
+        if not self.cluster.scalar(known, (GATEWAY_LOGIN,), database):
+            self.cluster.query(f"CREATE ROLE {GATEWAY_LOGIN} LOGIN IN ROLE imgpress_gateway")
+
+    # --- the SQL API in Python's clothes ------------------------------------------------------
+
+    def sql(self, statement, *parameters):
+        return self.cluster.query(statement, parameters or None)
+
+    def value(self, statement, *parameters):
+        return self.cluster.scalar(statement, parameters or None)
+
+    def submit_csv(self, csv, webhook_url=None, quality=50):
+        return self.value("SELECT imgpress.submit_csv(%s, %s, %s)", csv, webhook_url, quality)
+
+    def status(self, request):
+        return self.value("SELECT imgpress.request_status(%s)", request)
+
+    def wait(self, request, timeout=60.0):
+        """The status when the request ended, or when the time was up."""
+        return self.value("SELECT imgpress.wait(%s, %s * interval '1 s')", request, timeout)
+
+    def finish(self, request, timeout=60.0):
+        """Waits for the end of a request that must complete; returns its products."""
+        status = self.wait(request, timeout)
+        assert status == "Completed", f"status {status}; {self.progress(request)}"
+        return self.products(request)
+
+    def products(self, request):
+        rows = self.sql("SELECT * FROM imgpress.request_products(%s)", request)
+        return [dict(zip(PRODUCT_COLUMNS, row)) for row in rows]
+
+    def progress(self, request):
+        """The row of imgpress.progress, in its essential columns."""
+        columns = ("status", "images", "done", "failed", "bytes_in", "bytes_out")
+        statement = f"SELECT {', '.join(columns)} FROM imgpress.progress WHERE request_id = %s"
+        rows = self.sql(statement, request)
+        return dict(zip(columns, rows[0])) if rows else None
+
+    def failures(self, request):
+        statement = (
+            f"SELECT {', '.join(FAILURE_COLUMNS)} FROM imgpress.failures "
+            "WHERE request_id = %s ORDER BY position"
+        )
+        return [dict(zip(FAILURE_COLUMNS, row)) for row in self.sql(statement, request)]
+
+    def output_path(self, output_url):
+        """The path of an output URL, which must lie under the public base."""
+        assert output_url.startswith(self.public_url + "/"), output_url
+        return output_url[len(self.public_url) :]
+
+    def fetch_output(self, output_url, headers=None):
+        return self.gateway.get(self.output_path(output_url), headers)
+
+    def living(self):
+        """Every process that belongs to this shop right now."""
+        pids = [process.pid for process in self.cluster.family()]
+        if self.cluster.postmaster() is not None:
+            pids.append(self.cluster.postmaster())
+        if self.gateway is not None and self.gateway.alive():
+            pids.append(self.gateway.pid)
+        return pids

@@ -1,0 +1,59 @@
+"""Waiting for things to become true, with a limit and a message instead of a hang."""
+
+import os
+import select
+import signal
+import time
+
+
+class WaitTimeout(AssertionError):
+    """The awaited condition did not come true in time."""
+
+
+def wait_until(predicate, what, timeout=30.0, interval=0.02):
+    """Returns the first truthy value of predicate().
+
+    Only for conditions that send no event of their own (a row, a process that appears)."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = predicate()
+        if value:
+            return value
+        if time.monotonic() >= deadline:
+            raise WaitTimeout(f"waited {timeout:g} s in vain for: {what}")
+        time.sleep(interval)
+
+
+def wait_for_exit(pids, timeout=20.0):
+    """Waits until every process of pids has ended; returns those that are still alive.
+
+    A pidfd reports the end of any process, not only of a child, and is immune to pid reuse."""
+    poller = select.poll()
+    waiting = {}
+    for pid in pids:
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        waiting[fd] = pid
+        poller.register(fd, select.POLLIN)
+    deadline = time.monotonic() + timeout
+    try:
+        while waiting and time.monotonic() < deadline:
+            for fd, _ in poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                poller.unregister(fd)
+                os.close(fd)
+                del waiting[fd]
+        return sorted(waiting.values())
+    finally:
+        for fd in waiting:
+            os.close(fd)
+
+
+def raise_on_sigterm():
+    """Makes SIGTERM unwind like Ctrl-C, so that context managers put everything away."""
+
+    def interrupt(_signum, _frame):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
