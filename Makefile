@@ -65,7 +65,7 @@ check-unit:
 
 check-sql:
 	@$(PYTHON) tests/harness/with_cluster.py --create-extension --create-extension pgtap -- \
-	    pg_prove --verbose tests/sql/*.sql
+	    pg_prove tests/sql/*.sql
 
 check-end-to-end:
 	@$(PYTHON) -m pytest -q tests/end_to_end
