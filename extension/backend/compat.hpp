@@ -9,6 +9,17 @@ extern "C" {
 #include "utils/acl.h"
 }
 
+// PostgreSQL 13 names only some of the array types; their numbers are fixed.
+#ifndef INT2ARRAYOID
+#define INT2ARRAYOID 1005
+#endif
+#ifndef INT8ARRAYOID
+#define INT8ARRAYOID 1016
+#endif
+#ifndef UUIDARRAYOID
+#define UUIDARRAYOID 2951
+#endif
+
 namespace imgpress::compat {
 
 #if PG_VERSION_NUM >= 140000

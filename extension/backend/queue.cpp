@@ -3,6 +3,7 @@
 #include "channel/sealed_memory.hpp"
 
 #include "backend/boundary.hpp"
+#include "backend/compat.hpp"
 
 namespace imgpress {
 namespace {

@@ -72,7 +72,7 @@ TransactionEnd run_transaction(const char* activity, TransactionBody body, void*
   }
   PG_END_TRY();
   MemoryContextSwitchTo(caller);
-  pgstat_report_stat(false);
+  pgstat_report_stat(true);  // or autovacuum never sees what happens here
   pgstat_report_activity(STATE_IDLE, activity);
   return end;
 }
