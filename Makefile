@@ -6,6 +6,7 @@
 #   make deps     install the Debian packages that are missing
 #   make          build the extension, the press and the gateway
 #   make install  put them in place (as root)
+#   make bench    measure the pipeline against what it replaces (minutes)
 #   make format   rewrite the sources after .clang-format;  make lint  check them
 
 PG_CONFIG ?= pg_config
@@ -18,7 +19,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := all
 .PHONY: all deps extension programs install uninstall demo run check check-unit check-boundaries \
-        check-sql check-end-to-end format lint clean
+        check-sql check-end-to-end bench format lint clean
 
 all: extension programs
 
@@ -69,6 +70,11 @@ check-sql:
 
 check-end-to-end:
 	@$(PYTHON) -m pytest -q tests/end_to_end
+
+bench: deps
+	@$(MAKE) --no-print-directory install
+	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-bench-origin
+	@$(PYTHON) bench/pipeline.py
 
 SOURCES = $(shell git ls-files '*.cpp' '*.hpp')
 

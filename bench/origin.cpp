@@ -1,0 +1,185 @@
+// An image origin that costs next to nothing, so that benchmarks measure imgpress and not the
+// server it fetches from: every file of a folder from memory, HTTP/1.1 with keep-alive, one thread.
+//
+//   imgpress-bench-origin FOLDER [DELAY_MS]     prints its port, serves until its stdin closes
+//
+// DELAY_MS is the time that it thinks before each answer. The query string is ignored, so one file
+// can be fetched under many URLs.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <queue>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Connection {
+  std::string received;
+  std::string_view unsent;
+  unsigned long serial = 0;  // tells a connection from a later one with the same descriptor
+};
+
+struct Due {
+  Clock::time_point at;
+  int fd;
+  unsigned long serial;
+  std::string_view answer;
+  bool operator>(const Due& other) const { return at > other.at; }
+};
+
+std::unordered_map<std::string, std::string> read_folder(const char* folder) {
+  std::unordered_map<std::string, std::string> answers;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string body((std::istreambuf_iterator<char>(file)), {});
+    answers["/" + entry.path().filename().string()] =
+        "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body;
+  }
+  return answers;
+}
+
+class Origin {
+ public:
+  Origin(const char* folder, int delay_ms) : answers_(read_folder(folder)), delay_(delay_ms) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    auto* where = reinterpret_cast<sockaddr*>(&address);
+    if (::bind(listener_, where, size) != 0 || ::listen(listener_, 512) != 0 ||
+        ::getsockname(listener_, where, &size) != 0) {
+      throw std::runtime_error("cannot listen");
+    }
+    watch(listener_, EPOLLIN, EPOLL_CTL_ADD);
+    watch(STDIN_FILENO, EPOLLIN, EPOLL_CTL_ADD);
+    std::printf("%d\n", ntohs(address.sin_port));
+    std::fflush(stdout);
+  }
+
+  void serve() {
+    std::vector<epoll_event> events(256);
+    for (;;) {
+      const int count = ::epoll_wait(poll_, events.data(), static_cast<int>(events.size()), nap());
+      for (int i = 0; i < count; ++i) {
+        const int fd = events[static_cast<std::size_t>(i)].data.fd;
+        if (fd == STDIN_FILENO) return;
+        if (fd == listener_) {
+          accept_all();
+        } else {
+          attend(fd, events[static_cast<std::size_t>(i)].events);
+        }
+      }
+      answer_due();
+    }
+  }
+
+ private:
+  void watch(int fd, std::uint32_t events, int operation) {
+    epoll_event event{};
+    event.events = events;
+    event.data.fd = fd;
+    ::epoll_ctl(poll_, operation, fd, &event);
+  }
+
+  int nap() const {
+    if (due_.empty()) return -1;
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(due_.top().at - Clock::now()).count();
+    return left < 0 ? 0 : static_cast<int>(left);
+  }
+
+  void accept_all() {
+    for (int fd = 0; (fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK)) >= 0;) {
+      const int on = 1;
+      ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+      connections_[fd] = {{}, {}, ++serial_};
+      watch(fd, EPOLLIN, EPOLL_CTL_ADD);
+    }
+  }
+
+  void drop(int fd) {
+    connections_.erase(fd);
+    ::close(fd);
+  }
+
+  void attend(int fd, std::uint32_t events) {
+    Connection& connection = connections_.at(fd);
+    if ((events & EPOLLOUT) != 0) return send(fd, connection);
+    char buffer[16384];
+    const ssize_t got = ::read(fd, buffer, sizeof(buffer));
+    if (got <= 0) return drop(fd);
+    connection.received.append(buffer, static_cast<std::size_t>(got));
+    const std::size_t end = connection.received.find("\r\n\r\n");
+    if (end == std::string::npos) return;
+    const std::size_t path = connection.received.find(' ') + 1;
+    const std::string name =
+        connection.received.substr(path, connection.received.find_first_of(" ?", path) - path);
+    connection.received.erase(0, end + 4);
+    const auto found = answers_.find(name);
+    const std::string_view answer = found != answers_.end() ? found->second : kMissing;
+    due_.push({Clock::now() + delay_, fd, connection.serial, answer});
+  }
+
+  void answer_due() {
+    while (!due_.empty() && due_.top().at <= Clock::now()) {
+      const Due due = due_.top();
+      due_.pop();
+      const auto found = connections_.find(due.fd);
+      if (found == connections_.end() || found->second.serial != due.serial) continue;
+      found->second.unsent = due.answer;
+      send(due.fd, found->second);
+    }
+  }
+
+  void send(int fd, Connection& connection) {
+    const ssize_t sent =
+        ::send(fd, connection.unsent.data(), connection.unsent.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) return drop(fd);
+    if (sent > 0) connection.unsent.remove_prefix(static_cast<std::size_t>(sent));
+    watch(fd, connection.unsent.empty() ? EPOLLIN : EPOLLOUT, EPOLL_CTL_MOD);
+  }
+
+  static constexpr std::string_view kMissing =
+      "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+
+  std::unordered_map<std::string, std::string> answers_;
+  std::chrono::milliseconds delay_;
+  int poll_ = ::epoll_create1(EPOLL_CLOEXEC);
+  int listener_ = -1;
+  unsigned long serial_ = 0;
+  std::unordered_map<int, Connection> connections_;
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+};
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count < 2) {
+    std::fprintf(stderr, "usage: imgpress-bench-origin FOLDER [DELAY_MS]\n");
+    return 2;
+  }
+  try {
+    Origin(arguments[1], count > 2 ? std::atoi(arguments[2]) : 0).serve();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
