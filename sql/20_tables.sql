@@ -21,7 +21,8 @@ CREATE TABLE imgpress.processing_requests (
     created_at    timestamptz NOT NULL DEFAULT now(),
     claimed_at    timestamptz,
     started_at    timestamptz,
-    ended_at      timestamptz
+    ended_at      timestamptz,
+    announced     text
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 500);
 
 COMMENT ON TABLE imgpress.processing_requests IS 'One row for each submitted request; a row is Completed in the transaction that stores its last output';
@@ -34,6 +35,7 @@ COMMENT ON COLUMN imgpress.processing_requests.done_count IS 'Images with an out
 COMMENT ON COLUMN imgpress.processing_requests.failed_count IS 'Images set aside, see imgpress.failures';
 COMMENT ON COLUMN imgpress.processing_requests.source_bytes IS 'Downloaded bytes of the images that have an output';
 COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Bytes of the outputs';
+COMMENT ON COLUMN imgpress.processing_requests.announced IS 'What the last webhook told (status and done_count): the same is not told twice';
 COMMENT ON COLUMN imgpress.processing_requests.claimed_at IS 'When a drainer last took images of this request: whoever waits longest is served next';
 
 -- Requests with images that nobody has taken yet, in the order of their turn.
@@ -65,6 +67,7 @@ CREATE TABLE imgpress.images (
     lease_token     bigint,
     retry_at        timestamptz,
     ended_at        timestamptz,
+    transient       boolean NOT NULL DEFAULT false,
     status          text NOT NULL DEFAULT 'Pending'
                     CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
     url             text NOT NULL,
@@ -80,6 +83,7 @@ COMMENT ON COLUMN imgpress.images.failed_attempts IS 'Attempts that ended with a
 COMMENT ON COLUMN imgpress.images.codec_crashes IS 'Times that it ended the codec process that held it; set aside at the third';
 COMMENT ON COLUMN imgpress.images.lease_token IS 'Who may finish it: only the holder of this token';
 COMMENT ON COLUMN imgpress.images.retry_at IS 'When the next attempt is due, where one is';
+COMMENT ON COLUMN imgpress.images.transient IS 'The last error is of a kind that may pass by itself: a later attempt may succeed';
 COMMENT ON COLUMN imgpress.images.error_code IS 'Short name of the last error, e.g. http_status, timeout, damaged_image';
 COMMENT ON COLUMN imgpress.images.error IS 'The last error in words';
 

@@ -135,19 +135,18 @@ CREATE UNLOGGED TABLE imgpress.upload_parts (
 ALTER TABLE imgpress.upload_parts ALTER COLUMN bytes SET STORAGE EXTERNAL;
 COMMENT ON TABLE imgpress.upload_parts IS 'A CSV on its way in: COPY its UTF-8 bytes here in parts of any size, then call imgpress.submit_upload() in the same transaction';
 
-CREATE FUNCTION imgpress.upload_text(upload_id uuid) RETURNS text
+CREATE FUNCTION imgpress.upload_bytes(upload_id uuid) RETURNS bytea
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT convert_from(coalesce(string_agg(p.bytes, '' ORDER BY p.part_no), ''), 'UTF8')
-    FROM imgpress.upload_parts p WHERE p.upload_id = $1
+    SELECT coalesce(string_agg(p.bytes, '' ORDER BY p.part_no), '') FROM imgpress.upload_parts p WHERE p.upload_id = $1
 $$;
-COMMENT ON FUNCTION imgpress.upload_text(uuid) IS 'Internal: the parts of an upload put together';
+COMMENT ON FUNCTION imgpress.upload_bytes(uuid) IS 'Internal: the parts of an upload put together';
 
 CREATE FUNCTION imgpress.submit_upload(upload_id uuid, webhook_url text DEFAULT NULL, quality integer DEFAULT 50) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    csv text := imgpress.upload_text(upload_id);
+    csv text := imgpress.csv_text(imgpress.upload_bytes(upload_id));
 BEGIN
     DELETE FROM imgpress.upload_parts p WHERE p.upload_id = submit_upload.upload_id;
     RETURN imgpress.submit_csv(csv, webhook_url, quality);
@@ -158,6 +157,6 @@ COMMENT ON FUNCTION imgpress.submit_upload(uuid, text, integer) IS 'Submits the 
 CREATE FUNCTION imgpress.upload_faults(upload_id uuid, OUT line integer, OUT "column" text, OUT message text) RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT * FROM imgpress.csv_faults(imgpress.upload_text($1))
+    SELECT * FROM imgpress.csv_faults(imgpress.upload_bytes($1))
 $$;
 COMMENT ON FUNCTION imgpress.upload_faults(uuid) IS 'Checks the CSV whose parts are in imgpress.upload_parts, like csv_faults()';

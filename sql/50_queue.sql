@@ -96,9 +96,12 @@ DECLARE
     request imgpress.processing_requests;
 BEGIN
     SELECT * INTO STRICT request FROM imgpress.processing_requests r WHERE r.id = announce_end.request_id;
-    IF request.webhook_url IS NOT NULL THEN
+    -- A retry that changed nothing is no news.
+    IF request.webhook_url IS NOT NULL AND request.announced IS DISTINCT FROM request.status || ' ' || request.done_count THEN
         INSERT INTO imgpress.webhook_deliveries (request_id, url, payload)
             VALUES (request.id, request.webhook_url, imgpress.webhook_payload(request));
+        UPDATE imgpress.processing_requests r SET announced = request.status || ' ' || request.done_count
+            WHERE r.id = request.id;
     END IF;
     PERFORM pg_notify('imgpress', json_build_object('request_id', request.id, 'status', request.status)::text);
 END
@@ -108,7 +111,7 @@ COMMENT ON FUNCTION imgpress.announce_end(uuid) IS
 
 CREATE FUNCTION imgpress.finish_images(
     tokens bigint[], request_ids uuid[], positions integer[], statuses text[], retry_delays_ms bigint[],
-    failed_attempts smallint[], codec_crashes smallint[], error_codes text[], errors text[],
+    failed_attempts smallint[], codec_crashes smallint[], transients boolean[], error_codes text[], errors text[],
     source_sizes bigint[], output_sizes bigint[]
 ) RETURNS SETOF integer
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -121,12 +124,12 @@ BEGIN
     PERFORM FROM imgpress.processing_requests r WHERE r.id = ANY (request_ids) ORDER BY r.id FOR UPDATE;
     WITH result AS MATERIALIZED (
         SELECT * FROM unnest(tokens, request_ids, positions, statuses, retry_delays_ms, failed_attempts,
-                             codec_crashes, error_codes, errors) WITH ORDINALITY
-            AS t(token, request_id, position, status, delay_ms, failed_attempts, codec_crashes, error_code, error, no)
+                             codec_crashes, transients, error_codes, errors) WITH ORDINALITY
+            AS t(token, request_id, position, status, delay_ms, failed_attempts, codec_crashes, transient, error_code, error, no)
     ), updated AS (
         UPDATE imgpress.images i
             SET status = r.status, lease_token = NULL, error_code = r.error_code, error = r.error,
-                failed_attempts = r.failed_attempts, codec_crashes = r.codec_crashes,
+                failed_attempts = r.failed_attempts, codec_crashes = r.codec_crashes, transient = r.transient,
                 retry_at = clock_timestamp() + r.delay_ms * interval '1 millisecond',
                 ended_at = CASE WHEN r.status IN ('Completed', 'Failed') THEN clock_timestamp() END
             FROM result r
@@ -161,7 +164,7 @@ BEGIN
     RETURN QUERY SELECT unnest(owned);
 END
 $$;
-COMMENT ON FUNCTION imgpress.finish_images(bigint[], uuid[], integer[], text[], bigint[], smallint[], smallint[], text[], text[], bigint[], bigint[]) IS
+COMMENT ON FUNCTION imgpress.finish_images(bigint[], uuid[], integer[], text[], bigint[], smallint[], smallint[], boolean[], text[], text[], bigint[], bigint[]) IS
     'Internal: records outcomes, each fenced by its lease token, moves the counters and closes requests; returns the ordinals that were still ours, whose outputs the caller stores in the same transaction';
 
 CREATE FUNCTION imgpress.renew_leases(tokens bigint[], lease interval) RETURNS void

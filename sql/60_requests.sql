@@ -102,7 +102,7 @@ $$;
 COMMENT ON FUNCTION imgpress.cancel(uuid) IS
     'Ends a request as Failed (reason: cancelled); outputs that exist stay. Returns the status; a request that has ended already is left as it is';
 
-CREATE FUNCTION imgpress.retry_failed(request_id uuid DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION imgpress.retry_failed(request_id uuid DEFAULT NULL, only_transient boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -122,8 +122,10 @@ BEGIN
         UPDATE imgpress.images i
             SET status = 'Pending', retry_at = clock_timestamp(), ended_at = NULL, attempts = 0,
                 failed_attempts = 0, codec_crashes = 0, error_code = NULL, error = NULL
-            WHERE i.request_id = one.id AND i.error_code IS NOT NULL AND i.status = 'Failed';
+            WHERE i.request_id = one.id AND i.error_code IS NOT NULL AND i.status = 'Failed'
+              AND (i.transient OR NOT only_transient);
         GET DIAGNOSTICS reset_images = ROW_COUNT;
+        CONTINUE WHEN reset_images = 0;
         UPDATE imgpress.processing_requests r
             SET status = 'Processing', reason = NULL, ended_at = NULL, failed_count = r.failed_count - reset_images
             WHERE r.id = one.id;
@@ -133,8 +135,8 @@ BEGIN
     RETURN again;
 END
 $$;
-COMMENT ON FUNCTION imgpress.retry_failed(uuid) IS
-    'Tries the failed images of an ended request again (NULL: of all requests that completed, but not of cancelled ones); returns how many';
+COMMENT ON FUNCTION imgpress.retry_failed(uuid, boolean) IS
+    'Tries the failed images of an ended request again (NULL: of all requests that completed, but not of cancelled ones), all of them or those whose error may pass by itself; returns how many';
 
 CREATE FUNCTION imgpress.purge(older_than interval) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -24,13 +24,12 @@ $$;
 COMMENT ON FUNCTION imgpress.schedule_maintenance(interval, text, text, interval) IS
     'Registers purge and retry with pg_cron (again: changes them) and returns the jobs; error 55000 where pg_cron is not installed';
 
-CREATE FUNCTION imgpress.retry_recent(ended_within interval DEFAULT interval '1 day') RETURNS bigint
+CREATE FUNCTION imgpress.retry_recent(younger_than interval DEFAULT interval '1 day') RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(sum(imgpress.retry_failed(r.id)), 0)::bigint
+    SELECT coalesce(sum(imgpress.retry_failed(r.id, only_transient => true)), 0)::bigint
     FROM imgpress.processing_requests r
-    WHERE r.status = 'Completed' AND r.failed_count > 0 AND r.ended_at IS NOT NULL
-      AND r.created_at > clock_timestamp() - $1
+    WHERE r.status = 'Completed' AND r.failed_count > 0 AND r.created_at > clock_timestamp() - $1
 $$;
 COMMENT ON FUNCTION imgpress.retry_recent(interval) IS
-    'retry_failed() for the completed requests that are not older than this; returns how many images are tried again';
+    'Tries the images of recently submitted requests again whose error may pass by itself (time-outs, lost connections, 5xx); returns how many';

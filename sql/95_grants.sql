@@ -6,9 +6,9 @@ GRANT USAGE ON SCHEMA imgpress TO imgpress_user, imgpress_gateway, imgpress_admi
 GRANT EXECUTE ON FUNCTION
     imgpress.compress_image(bytea, integer), imgpress.compress_image_url(text, integer),
     imgpress.submit_csv(text, text, integer, uuid), imgpress.submit(imgpress.product_input[], text, integer, uuid),
-    imgpress.csv_faults(text), imgpress.request_status(uuid), imgpress.request_products(uuid),
+    imgpress.csv_faults(text), imgpress.csv_faults(bytea), imgpress.csv_text(bytea), imgpress.request_status(uuid), imgpress.request_products(uuid),
     imgpress.output_image(uuid, integer), imgpress.output_etag(uuid, integer), imgpress.output_url(uuid, integer, text),
-    imgpress.wait(uuid, interval), imgpress.cancel(uuid), imgpress.retry_failed(uuid),
+    imgpress.wait(uuid, interval), imgpress.cancel(uuid), imgpress.retry_failed(uuid, boolean),
     imgpress.worker_state()
     TO imgpress_user;
 GRANT SELECT ON imgpress.processing_requests, imgpress.products, imgpress.images, imgpress.outputs,
@@ -34,7 +34,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON imgpress.processing_requests, imgpress.i
 GRANT EXECUTE ON FUNCTION
     imgpress.claim_fresh(bigint, integer, uuid[], integer[]), imgpress.claim_retries(bigint, integer),
     imgpress.claim_images(bigint, integer, uuid[], integer[], interval), imgpress.announce_end(uuid),
-    imgpress.finish_images(bigint[], uuid[], integer[], text[], bigint[], smallint[], smallint[], text[], text[], bigint[], bigint[]),
+    imgpress.finish_images(bigint[], uuid[], integer[], text[], bigint[], smallint[], smallint[], boolean[], text[], text[], bigint[], bigint[]),
     imgpress.renew_leases(bigint[], interval), imgpress.release_leases(bigint[]), imgpress.rescue_leases(boolean),
     imgpress.next_due(), imgpress.webhook_secret(), imgpress.webhook_signature(text, bigint, text),
     imgpress.webhook_payload(imgpress.processing_requests), imgpress.hmac_sha256(bytea, bytea),

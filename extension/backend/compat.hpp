@@ -10,6 +10,9 @@ extern "C" {
 }
 
 // PostgreSQL 13 names only some of the array types; their numbers are fixed.
+#ifndef BOOLARRAYOID
+#define BOOLARRAYOID 1000
+#endif
 #ifndef INT2ARRAYOID
 #define INT2ARRAYOID 1005
 #endif

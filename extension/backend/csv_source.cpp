@@ -1,7 +1,10 @@
-#include "backend/csv_source.hpp"
-
 #include <cstring>
 
+#include "core/csv_feed.hpp"
+
+#include "backend/csv_source.hpp"
+
+#include "backend/boundary.hpp"
 #include "backend/compat.hpp"
 
 extern "C" {
@@ -17,27 +20,15 @@ extern "C" {
 namespace imgpress {
 namespace {
 
-// COPY's callback has no argument, so the one CSV that a backend reads at a time is noted here.
-struct Feed {
-  const char* next;
-  const char* end;
-};
-Feed feed;
+// COPY's callback has no argument, so the CSV that this backend is reading is noted here.
+CsvFeed* current_feed;
 
-// Hands text over with every line end as LF: COPY refuses a file that mixes them.
-int feed_copy(void* buffer, int minimum, int maximum) {
-  (void)minimum;
-  auto* out = static_cast<char*>(buffer);
-  int count = 0;
-  while (count < maximum && feed.next < feed.end) {
-    char c = *feed.next++;
-    if (c == '\r') {
-      if (feed.next < feed.end && *feed.next == '\n') ++feed.next;
-      c = '\n';
-    }
-    out[count++] = c;
-  }
-  return count;
+int feed_copy(void* buffer, int, int maximum) {
+  std::size_t count = 0;
+  guard([&] {
+    count = current_feed->read(static_cast<char*>(buffer), static_cast<size_t>(maximum));
+  });
+  return static_cast<int>(count);
 }
 
 List* copy_options(char delimiter) {
@@ -85,7 +76,7 @@ const char* skip_byte_order_mark(const char* text, size_t* size) {
 char* read_csv(const char* text, size_t size, char delimiter, CsvRecordSink sink, void* arg,
                int* fault_line) {
   text = skip_byte_order_mark(text, &size);
-  feed = {text, text + size};
+  current_feed = make_in<CsvFeed>(CurrentMemoryContext, std::string_view(text, size), delimiter);
   *fault_line = 1;
   char* volatile message = nullptr;
   const MemoryContext context = CurrentMemoryContext;

@@ -9,9 +9,9 @@ namespace imgpress {
 // (nothing between two delimiters) arrives as nullptr. May ereport.
 using CsvRecordSink = void (*)(void* arg, int line, char** fields, int count);
 
-// Reads `size` bytes of text in the database encoding; line ends of any kind, a byte order mark is
-// skipped. On text that is no CSV (an unclosed quote) returns the parser's message and sets
-// `fault_line` to the line where the broken record begins; else nullptr.
+// Reads `size` bytes of text in the database encoding, in the forms that CsvFeed allows; a byte
+// order mark is skipped. On text that is no CSV (an unclosed quote) returns the parser's message
+// and sets `fault_line` to the line where the broken record begins; else nullptr.
 char* read_csv(const char* text, size_t size, char delimiter, CsvRecordSink sink, void* arg,
                int* fault_line);
 

@@ -1,8 +1,10 @@
 // read_input() and csv_faults(): what a submission holds, or everything that is wrong with it.
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/csv_encoding.hpp"
 #include "core/csv_layout.hpp"
 #include "core/product.hpp"
 
@@ -14,6 +16,7 @@
 extern "C" {
 #include "executor/executor.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "utils/lsyscache.h"
 }
 
@@ -28,6 +31,7 @@ constexpr std::size_t kMaxFaultsKept = 10000;
 struct InputReader {
   std::optional<CsvLayout> layout;
   char delimiter = ',';
+  int line_offset = 0;  // lines in front of what COPY reads
   bool header_seen = false;
   std::vector<InputFault> faults;
   std::optional<Product> product;  // the one just read
@@ -41,6 +45,10 @@ struct InputReader {
   void read_header(int line);
   void add(int line, const ProductCells& cells) {
     product = read_product(line, cells, faults);
+    if (product) ++product_count;
+  }
+  void add(int line, const ProductCells& cells, const std::vector<std::string_view>& urls) {
+    product = read_product(line, cells, urls, faults);
     if (product) ++product_count;
   }
 };
@@ -93,7 +101,7 @@ void store_product(InputReader* reader) {
 
 void take_csv_record(void* arg, int line, char** values, int count) {
   auto* reader = static_cast<InputReader*>(arg);
-  guard([&] { reader->read_record(line, values, count); });
+  guard([&] { reader->read_record(line + reader->line_offset, values, count); });
   store_product(reader);
 }
 
@@ -101,16 +109,21 @@ void read_csv_text(InputReader* reader, text* csv) {
   size_t size = VARSIZE_ANY_EXHDR(csv);
   const char* bytes = skip_byte_order_mark(VARDATA_ANY(csv), &size);
   guard([&] {
-    const std::string_view all(bytes, size);
-    const std::size_t begin = all.find_first_not_of("\r\n");
-    const std::string_view rest = begin == std::string_view::npos ? "" : all.substr(begin);
-    reader->delimiter = detect_delimiter(rest.substr(0, rest.find_first_of("\r\n")));
+    std::string_view all(bytes, size);
+    const std::size_t skipped = separator_line_length(all);
+    if (skipped > 0) reader->line_offset = 1;
+    all.remove_prefix(skipped);
+    bytes = all.data();
+    size = all.size();
+    all.remove_prefix(std::min(all.find_first_not_of("\r\n"), all.size()));
+    reader->delimiter = detect_delimiter(all.substr(0, all.find_first_of("\r\n")));
   });
   int line = 0;
   const char* wrong = read_csv(bytes, size, reader->delimiter, take_csv_record, reader, &line);
   guard([&] {
     if (wrong != nullptr) {
-      reader->faults.push_back({line, "", std::string("not readable as CSV: ") + wrong});
+      reader->faults.push_back(
+          {line + reader->line_offset, "", std::string("not readable as CSV: ") + wrong});
     } else if (!reader->header_seen) {
       reader->faults.push_back({1, "", "the file is empty: it needs a header and product rows"});
     } else if (reader->layout && reader->product_count == 0 && reader->faults.empty()) {
@@ -125,24 +138,31 @@ char* text_field(HeapTupleHeader tuple, AttrNumber number) {
   return is_null ? pstrdup("") : TextDatumGetCString(value);
 }
 
-// The text of an SQL array ('{...}') becomes a plain list; anything else is one already.
-char* plain_url_list(char* urls) {
-  if (urls[0] != '{') return urls;
+// The elements of the text of an SQL array ('{...}').
+ArrayType* parse_text_array(char* text) {
   Oid input = InvalidOid;
   Oid io_param = InvalidOid;
   getTypeInputInfo(TEXTARRAYOID, &input, &io_param);
-  ArrayType* array = DatumGetArrayTypeP(OidInputFunctionCall(input, urls, io_param, -1));
+  return DatumGetArrayTypeP(OidInputFunctionCall(input, text, io_param, -1));
+}
+
+// URLs come as a list like in the CSV, or as an array, whose elements are taken as they are.
+void read_element(InputReader* reader, int number, const ProductCells& cells, char* urls) {
+  if (urls[0] != '{') {
+    guard([&] { reader->add(number, {cells.serial_number, cells.name, urls}); });
+    return;
+  }
   Datum* elements = nullptr;
   bool* nulls = nullptr;
   int count = 0;
-  deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
-  StringInfoData list;
-  initStringInfo(&list);
+  deconstruct_array(parse_text_array(urls), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls,
+                    &count);
+  auto** texts = static_cast<const char**>(palloc(sizeof(char*) * Max(count, 1)));
+  int kept = 0;
   for (int i = 0; i < count; ++i) {
-    if (i > 0) appendStringInfoChar(&list, ',');
-    if (!nulls[i]) appendStringInfoString(&list, TextDatumGetCString(elements[i]));
+    if (!nulls[i]) texts[kept++] = TextDatumGetCString(elements[i]);
   }
-  return list.data;
+  guard([&] { reader->add(number, cells, {texts, texts + kept}); });
 }
 
 void read_products(InputReader* reader, ArrayType* products) {
@@ -162,8 +182,7 @@ void read_products(InputReader* reader, ArrayType* products) {
     const Datum serial = GetAttributeByNum(tuple, 1, &no_serial);
     const char* serial_text = no_serial ? "" : psprintf("%d", DatumGetInt32(serial));
     const char* name = text_field(tuple, 2);
-    const char* urls = plain_url_list(text_field(tuple, 3));
-    guard([&] { reader->add(i + 1, {serial_text, name, urls, ','}); });
+    read_element(reader, i + 1, {serial_text, name, {}}, text_field(tuple, 3));
     store_product(reader);
   }
   if (count == 0) guard([&] { reader->faults.push_back({0, "", "no product was given"}); });
@@ -191,6 +210,8 @@ char* describe_faults(const InputReader* reader, const char* unit) {
 void raise_faults(const InputReader* reader, bool from_csv) {
   const std::size_t count = reader->faults.size();
   if (count == 0) return;
+  // The faults are the user's; the statements that led here would only bury them.
+  error_context_stack = nullptr;
   ereport(
       ERROR,
       (errcode(from_csv ? ERRCODE_BAD_COPY_FILE_FORMAT : ERRCODE_INVALID_PARAMETER_VALUE),
@@ -198,6 +219,31 @@ void raise_faults(const InputReader* reader, bool from_csv) {
               count, count == 1 ? "fault" : "faults"),
        errdetail("%s", describe_faults(reader, from_csv ? "line" : "product")),
        from_csv ? errhint("imgpress.csv_faults(csv) lists the faults of a CSV as a table.") : 0));
+}
+
+void return_faults(const InputReader* reader, RowSink* rows) {
+  for (const InputFault& fault : reader->faults) {
+    Datum values[3] = {Int32GetDatum(fault.line), (Datum)0,
+                       CStringGetTextDatum(fault.message.c_str())};
+    bool nulls[3] = {false, fault.column.empty(), false};
+    if (!nulls[1]) values[1] = CStringGetTextDatum(fault.column.c_str());
+    tuplestore_putvalues(rows->store, rows->descriptor, values, nulls);
+  }
+}
+
+void check_encoding(InputReader* reader, bytea* bytes) {
+  guard([&] {
+    const auto fault = find_encoding_fault({VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)});
+    if (fault) reader->faults.push_back(*fault);
+  });
+}
+
+// UTF-8 as text in the encoding of the database.
+text* server_text(bytea* bytes) {
+  const auto size = static_cast<int>(VARSIZE_ANY_EXHDR(bytes));
+  const char* converted = pg_any_to_server(VARDATA_ANY(bytes), size, PG_UTF8);
+  const bool same = converted == VARDATA_ANY(bytes);
+  return cstring_to_text_with_len(converted, same ? size : static_cast<int>(strlen(converted)));
 }
 
 }  // namespace
@@ -222,12 +268,24 @@ Datum imgpress_csv_faults(PG_FUNCTION_ARGS) {
   RowSink* rows = open_rows(fcinfo);
   auto* reader = make_in<InputReader>(CurrentMemoryContext);
   read_csv_text(reader, PG_GETARG_TEXT_PP(0));
-  for (const InputFault& fault : reader->faults) {
-    Datum values[3] = {Int32GetDatum(fault.line), (Datum)0,
-                       CStringGetTextDatum(fault.message.c_str())};
-    bool nulls[3] = {false, fault.column.empty(), false};
-    if (!nulls[1]) values[1] = CStringGetTextDatum(fault.column.c_str());
-    tuplestore_putvalues(rows->store, rows->descriptor, values, nulls);
-  }
+  return_faults(reader, rows);
   return (Datum)0;
+}
+
+Datum imgpress_csv_faults_of_bytes(PG_FUNCTION_ARGS) {
+  RowSink* rows = open_rows(fcinfo);
+  auto* reader = make_in<InputReader>(CurrentMemoryContext);
+  bytea* bytes = PG_GETARG_BYTEA_PP(0);
+  check_encoding(reader, bytes);
+  if (reader->faults.empty()) read_csv_text(reader, server_text(bytes));
+  return_faults(reader, rows);
+  return (Datum)0;
+}
+
+Datum imgpress_csv_text(PG_FUNCTION_ARGS) {
+  auto* reader = make_in<InputReader>(CurrentMemoryContext);
+  bytea* bytes = PG_GETARG_BYTEA_PP(0);
+  check_encoding(reader, bytes);
+  raise_faults(reader, true);
+  PG_RETURN_TEXT_P(server_text(bytes));
 }

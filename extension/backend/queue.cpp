@@ -46,6 +46,7 @@ struct ElementType {
 constexpr ElementType kInt2 = {INT2OID, 2, true, TYPALIGN_SHORT};
 constexpr ElementType kInt4 = {INT4OID, 4, true, TYPALIGN_INT};
 constexpr ElementType kInt8 = {INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE};
+constexpr ElementType kBool = {BOOLOID, 1, true, TYPALIGN_CHAR};
 constexpr ElementType kUuid = {UUIDOID, UUID_LEN, false, TYPALIGN_CHAR};
 constexpr ElementType kText = {TEXTOID, -1, false, TYPALIGN_INT};
 
@@ -168,7 +169,7 @@ void Queue::finish_images(const FinishedImage* images, int count) {
   ArrayArgument tokens(kInt8, count), ids(kUuid, count), positions(kInt4, count);
   ArrayArgument statuses(kText, count), delays(kInt8, count), failed(kInt2, count);
   ArrayArgument crashes(kInt2, count), codes(kText, count), errors(kText, count);
-  ArrayArgument source_sizes(kInt8, count), output_sizes(kInt8, count);
+  ArrayArgument source_sizes(kInt8, count), output_sizes(kInt8, count), transients(kBool, count);
   for (int i = 0; i < count; ++i) {
     const FinishedImage& image = images[i];
     tokens.set(i, Int64GetDatum(image.held.token));
@@ -182,19 +183,21 @@ void Queue::finish_images(const FinishedImage* images, int count) {
     }
     failed.set(i, Int16GetDatum(static_cast<int16>(image.verdict.failed_attempts)));
     crashes.set(i, Int16GetDatum(static_cast<int16>(image.verdict.codec_crashes)));
+    transients.set(i, BoolGetDatum(image.verdict.transient));
     codes.set_text(i, image.error_code);
     errors.set_text(i, image.error);
     source_sizes.set(i, Int64GetDatum(image.source_bytes));
     output_sizes.set(i, Int64GetDatum(image.output_bytes));
   }
-  Oid types[] = {INT8ARRAYOID, UUIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT2ARRAYOID,
-                 INT2ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID};
-  Datum values[] = {tokens.datum(), ids.datum(),          positions.datum(),   statuses.datum(),
-                    delays.datum(), failed.datum(),       crashes.datum(),     codes.datum(),
-                    errors.datum(), source_sizes.datum(), output_sizes.datum()};
+  Oid types[] = {INT8ARRAYOID, UUIDARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
+                 INT8ARRAYOID, INT2ARRAYOID, INT2ARRAYOID, BOOLARRAYOID,
+                 TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID};
+  Datum values[] = {tokens.datum(), ids.datum(),    positions.datum(),    statuses.datum(),
+                    delays.datum(), failed.datum(), crashes.datum(),      transients.datum(),
+                    codes.datum(),  errors.datum(), source_sizes.datum(), output_sizes.datum()};
   execute(&finish_images_,
-          "SELECT imgpress.finish_images($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", 11, types,
-          values);
+          "SELECT imgpress.finish_images($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)", 12,
+          types, values);
   const int owned = static_cast<int>(SPI_processed);
   SPITupleTable* rows = SPI_tuptable;
   for (int i = 0; i < owned; ++i) {

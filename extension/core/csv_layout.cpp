@@ -4,13 +4,16 @@
 #include <array>
 #include <string>
 
+#include "core/url.hpp"
+
 namespace imgpress {
 namespace {
 
 constexpr std::size_t kAbsent = static_cast<std::size_t>(-1);
 
-// Headings as users write them, without case, blanks, dots, underscores and hyphens.
-constexpr std::array<std::string_view, 3> kSerialHeadings = {"sno", "serialno", "serialnumber"};
+// Headings as users write them, without case, blanks (of any kind), dots, underscores and hyphens.
+constexpr std::array<std::string_view, 4> kSerialHeadings = {"sno", "srno", "serialno",
+                                                             "serialnumber"};
 constexpr std::array<std::string_view, 1> kNameHeadings = {"productname"};
 constexpr std::array<std::string_view, 6> kUrlHeadings = {
     "inputimageurls", "inputimageurl", "imageurls", "imageurl", "urls", "url"};
@@ -20,7 +23,7 @@ std::string bare(std::string_view heading) {
   for (const char c : heading) {
     if (c >= 'A' && c <= 'Z') {
       out += static_cast<char>(c - 'A' + 'a');
-    } else if (std::string_view(" \t\r\n._-\"").find(c) == std::string_view::npos) {
+    } else if (c > ' ' && c <= '~' && std::string_view("._-\"").find(c) == std::string_view::npos) {
       out += c;
     }
   }
@@ -68,7 +71,9 @@ std::size_t find_column(int line, const CsvFields& header,
     found = i;
   }
   if (found == kAbsent) {
-    faults.push_back({line, column, "column missing; the header has " + list_of(header)});
+    faults.push_back({line, column,
+                      std::string("column missing: name it \"") + column + "\"; the header has " +
+                          list_of(header)});
   }
   return found;
 }
@@ -108,7 +113,7 @@ std::optional<ProductCells> CsvLayout::cells_of(int line, const CsvFields& row,
                                                 std::string& joined_urls,
                                                 std::vector<InputFault>& faults) const {
   const auto cell = [&](std::size_t i) { return i < row.size() ? row[i] : std::string_view(); };
-  ProductCells cells{cell(serial_), cell(name_), cell(urls_), delimiter_};
+  ProductCells cells{cell(serial_), cell(name_), cell(urls_)};
   const bool surplus = std::any_of(row.begin() + std::min(width_, row.size()), row.end(),
                                    [](std::string_view field) { return !field.empty(); });
   if (!surplus) return cells;
@@ -118,6 +123,15 @@ std::optional<ProductCells> CsvLayout::cells_of(int line, const CsvFields& row,
                           std::to_string(width_) + ": put the list of URLs in double quotes"});
     return std::nullopt;
   }
+  const auto first_url = split_url_list(cells.urls);
+  if (!first_url.empty() && !is_http_url(first_url.front())) {
+    faults.push_back({line, kNameColumn,
+                      "the row has more columns than the header, and \"" +
+                          std::string(first_url.front().substr(0, 40)) +
+                          "\" is no URL: put text with a " + delimiter_name() +
+                          " in it in double quotes"});
+    return std::nullopt;
+  }
   joined_urls = std::string(cells.urls);
   for (std::size_t i = width_; i < row.size(); ++i) {
     joined_urls += delimiter_;
@@ -125,6 +139,17 @@ std::optional<ProductCells> CsvLayout::cells_of(int line, const CsvFields& row,
   }
   cells.urls = joined_urls;
   return cells;
+}
+
+const char* CsvLayout::delimiter_name() const {
+  switch (delimiter_) {
+    case ';':
+      return "semicolon";
+    case '\t':
+      return "tab";
+    default:
+      return "comma";
+  }
 }
 
 }  // namespace imgpress

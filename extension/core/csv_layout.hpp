@@ -27,6 +27,8 @@ class CsvLayout {
                                        std::vector<InputFault>& faults) const;
 
  private:
+  const char* delimiter_name() const;
+
   std::size_t serial_ = 0;
   std::size_t name_ = 0;
   std::size_t urls_ = 0;

@@ -31,11 +31,15 @@ struct ProductCells {
   std::string_view serial_number;
   std::string_view name;
   std::string_view urls;
-  char delimiter = ',';  // of the file: splits unquoted URL lists
 };
 
 // Returns the product, or nothing after having appended every fault of these cells to `faults`.
 std::optional<Product> read_product(int line, const ProductCells& cells,
+                                    std::vector<InputFault>& faults);
+
+// Likewise for URLs that need not be split any more; cells.urls is not looked at.
+std::optional<Product> read_product(int line, const ProductCells& cells,
+                                    const std::vector<std::string_view>& urls,
                                     std::vector<InputFault>& faults);
 
 }  // namespace imgpress

@@ -18,6 +18,10 @@ bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+bool is_separator(char c) {
+  return c == ',' || c == ';' || c == '|' || is_blank(c);
+}
+
 bool starts_with_ignoring_case(std::string_view text, std::string_view lower_case_prefix) {
   if (text.size() < lower_case_prefix.size()) return false;
   return std::equal(lower_case_prefix.begin(), lower_case_prefix.end(), text.begin(),
@@ -33,10 +37,9 @@ std::size_t scheme_length(std::string_view text) {
   return 0;
 }
 
-std::string_view trim(std::string_view text, char delimiter) {
+std::string_view trim(std::string_view text) {
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  const auto is_tail = [&](char c) { return is_blank(c) || c == ',' || c == delimiter; };
-  while (!text.empty() && is_tail(text.back())) text.remove_suffix(1);
+  while (!text.empty() && is_separator(text.back())) text.remove_suffix(1);
   return text;
 }
 
@@ -111,16 +114,15 @@ bool is_http_url(std::string_view text) {
   return scheme > 0 && authority_end(text) > scheme;
 }
 
-std::vector<std::string_view> split_url_list(std::string_view list, char delimiter) {
+std::vector<std::string_view> split_url_list(std::string_view list) {
   std::vector<std::string_view> urls;
   const auto add = [&](std::string_view piece) {
-    piece = trim(piece, delimiter);
+    piece = trim(piece);
     if (!piece.empty()) urls.push_back(piece);
   };
   std::size_t begin = 0;
   for (std::size_t i = 0; i < list.size(); ++i) {
-    const bool separator = list[i] == ',' || list[i] == delimiter;
-    if (!separator || !next_begins_with_scheme(list.substr(i + 1))) continue;
+    if (!is_separator(list[i]) || !next_begins_with_scheme(list.substr(i + 1))) continue;
     add(list.substr(begin, i - begin));
     begin = i + 1;
   }

@@ -12,6 +12,7 @@ Verdict judge(const AttemptResult& result, const AttemptHistory& history, const 
   if (result.fault == Fault::kNone) return verdict;
 
   verdict.kind = Verdict::Kind::kSetAside;
+  verdict.transient = !result.codec_died && fault_is_transient(result.fault, result.http_status);
   bool again = history.attempts < kMaxAttempts;
   if (result.codec_died) {
     again = again && ++verdict.codec_crashes < kMaxCodecCrashes;

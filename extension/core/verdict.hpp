@@ -39,6 +39,7 @@ struct Verdict {
   std::int64_t retry_delay_ms = 0;
   int failed_attempts = 0;
   int codec_crashes = 0;
+  bool transient = false;  // the fault may pass by itself
 };
 
 // `unit_random` is uniform in [0, 1): jitter of the pause.

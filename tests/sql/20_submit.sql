@@ -1,7 +1,7 @@
 -- Submitting by SQL: what is stored, and every fault of a CSV with its line. Nothing is processed
 -- here, since the transaction is rolled back.
 BEGIN;
-SELECT plan(33);
+SELECT plan(42);
 
 CREATE FUNCTION pg_temp.stored(request uuid) RETURNS TABLE (serial integer, name text, urls text)
 LANGUAGE sql AS $$
@@ -38,7 +38,20 @@ SELECT is(pg_temp.one(E'S. No.,Product Name,URLs\r\n7,n,http://a/1.jpg\n8,m,http
     E'7|n|http://a/1.jpg\n8|m|http://a/2.jpg\n9|o|http://a/3.jpg', 'mixed line ends, none at the end');
 SELECT is(pg_temp.one(E'S. No.,Product Name,URLs\n7,"a ""b"", c",http://a/1.jpg\n'), '7|a "b", c|http://a/1.jpg', 'quotes inside quotes');
 
+SELECT is(pg_temp.one(E'S. No.,Product Name,URLs\n1,12" Monitor,http://a/1\n2,24" Monitor,http://a/2\n'),
+    E'1|12" Monitor|http://a/1\n2|24" Monitor|http://a/2', 'inch marks are no quotes');
+SELECT is(pg_temp.one(E'S. No.,Product Name,URLs\n1,\\.,http://a/1\n2,n,http://a/2\n'), E'1|\\.|http://a/1\n2|n|http://a/2', 'a backslash and a dot');
+SELECT is(pg_temp.one(E'sep=;\nS. No.;Product Name;URLs\n1;n;http://a/1\n'), '1|n|http://a/1', 'the line that spreadsheets put in front');
+SELECT is(pg_temp.one(E'S. No.,Product Name,URLs\n1,n,"http://a/1; http://a/2\nhttp://a/3"\n'), '1|n|http://a/1 http://a/2 http://a/3', 'lists with other separators');
+SELECT is(pg_temp.one(convert_from('\x532e204e6f2e2c50726f64756374204e616d652c55524c730a312cc3a42c687474703a2f2f612f31', 'UTF8')), '1|ä|http://a/1', 'UTF-8');
+
 -- Faults.
+SELECT results_eq($$ SELECT * FROM pg_temp.faults(E'S. No.,Product Name,URLs\n1,Shoe, red,http://a/1\n') $$,
+    $$ VALUES (2, 'Product Name') $$, 'a comma in an unquoted name');
+SELECT results_eq($$ SELECT line FROM pg_temp.faults(E'S. No.,Product Name,URLs\n\\.\n1,n,http://a/1\n') $$, ARRAY[2, 2, 2],
+    'a line of backslash and dot does not end the file');
+SELECT results_eq($$ SELECT line, message FROM imgpress.csv_faults('\x610a62e92c'::bytea) $$,
+    $$ VALUES (2, 'not UTF-8: save the file as "CSV UTF-8"') $$, 'bytes that are not UTF-8, with their line');
 SELECT results_eq($$ SELECT * FROM pg_temp.faults(E'S. No.,Product Name,URLs\nx,,nix\n2,n,http://a/1\n3,n,\n') $$,
     $$ VALUES (2, 'Serial Number'), (2, 'Product Name'), (2, 'Input Image Urls'), (4, 'Input Image Urls') $$,
     'every fault with its line');
@@ -70,6 +83,8 @@ SELECT imgpress.submit(array_agg((n, 'P' || n, urls)::imgpress.product_input ORD
 FROM (VALUES (1, ARRAY['http://a/1,2.jpg', 'http://a/3.jpg']), (2, ARRAY['http://a/4.jpg'])) v (n, urls) \gset
 SELECT results_eq(format('SELECT * FROM pg_temp.stored(%L)', :'id'),
     $$ VALUES (1, 'P1', 'http://a/1,2.jpg http://a/3.jpg'), (2, 'P2', 'http://a/4.jpg') $$, 'submit() takes arrays of URLs');
+SELECT results_eq($$ SELECT * FROM pg_temp.stored(imgpress.submit(ARRAY[(5, 'P', ARRAY['http://a/1?u=2,http://b/3'])::imgpress.product_input])) $$,
+    $$ VALUES (5, 'P', 'http://a/1?u=2,http://b/3') $$, 'elements of an array are not split');
 SELECT results_eq($$ SELECT * FROM pg_temp.stored(imgpress.submit(ARRAY[(5, 'P', 'http://a/1.jpg,http://a/2.jpg')::imgpress.product_input])) $$,
     $$ VALUES (5, 'P', 'http://a/1.jpg http://a/2.jpg') $$, 'submit() takes lists of URLs');
 SELECT throws_ok($$ SELECT imgpress.submit(ARRAY[(5, '', 'x')::imgpress.product_input]) $$, '22023',

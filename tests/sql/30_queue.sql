@@ -12,7 +12,7 @@ CREATE FUNCTION pg_temp.claim(token bigint, slots integer) RETURNS TABLE (reques
 $$;
 CREATE FUNCTION pg_temp.finish(token bigint, request uuid, pos integer, status text, delay_ms bigint DEFAULT NULL) RETURNS integer LANGUAGE sql AS $$
     SELECT * FROM imgpress.finish_images(ARRAY[token], ARRAY[request], ARRAY[pos], ARRAY[status], ARRAY[delay_ms],
-        ARRAY[0::smallint], ARRAY[0::smallint], ARRAY[CASE WHEN status <> 'Completed' THEN 'timeout' END],
+        ARRAY[0::smallint], ARRAY[0::smallint], ARRAY[status <> 'Completed'], ARRAY[CASE WHEN status <> 'Completed' THEN 'timeout' END],
         ARRAY[CASE WHEN status <> 'Completed' THEN 'timed out' END], ARRAY[CASE WHEN status = 'Completed' THEN 100 END::bigint], ARRAY[CASE WHEN status = 'Completed' THEN 40 END::bigint])
 $$;
 

@@ -1,6 +1,6 @@
 -- Webhooks: signature, outbox, schedule.
 BEGIN;
-SELECT plan(15);
+SELECT plan(17);
 
 -- RFC 4231, test cases 1 and 6 (a key longer than the block).
 SELECT is(encode(imgpress.hmac_sha256(decode(repeat('0b', 20), 'hex'), 'Hi There'), 'hex'),
@@ -39,6 +39,11 @@ UPDATE imgpress.webhook_deliveries SET next_attempt_at = clock_timestamp() - int
 SELECT is((SELECT headers[2] FROM imgpress.claim_deliveries(3, 10, '1 minute')), :'id_header', 'a repetition keeps its id');
 SELECT imgpress.finish_delivery(:'delivery', 3, 410, 'HTTP 410', 0, '{5,5,5}');
 SELECT is((SELECT status FROM imgpress.webhook_deliveries), 'Failed', '410 Gone ends it');
+
+-- A retry that changes nothing is no news.
+SELECT is(imgpress.retry_failed(:'id', only_transient => true), 0::bigint, 'cancelled images are not retried by themselves');
+SELECT imgpress.announce_end(:'id');
+SELECT is((SELECT count(*) FROM imgpress.webhook_deliveries), 1::bigint, 'the same end is told once');
 
 SELECT imgpress.purge('0');
 SELECT is_empty('SELECT * FROM imgpress.webhook_deliveries', 'purge takes the messages along');

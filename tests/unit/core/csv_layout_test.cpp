@@ -73,6 +73,18 @@ TEST_F(Layout, SurplusColumnsElsewhereAreAFault) {
   EXPECT_TRUE(layout->cells_of(6, {"http://a/1", "1", "n", "", ""}, joined_, faults_));
 }
 
+TEST_F(Layout, AnUnquotedCommaInANameIsAFault) {
+  const auto layout = from({"S. No.", "Product Name", "URLs"});
+  ASSERT_TRUE(layout);
+  EXPECT_FALSE(layout->cells_of(4, {"1", "Shoe", " red", "http://a/1"}, joined_, faults_));
+  ASSERT_EQ(faults_.size(), 1u);
+  EXPECT_EQ(faults_[0].column, kNameColumn);
+}
+
+TEST_F(Layout, HeadingsMayHoldNoBreakSpaces) {
+  EXPECT_TRUE(from({"S.\xC2\xA0No.", "Product\xC2\xA0Name", "URLs"}));
+}
+
 TEST_F(Layout, ShortRowsHaveEmptyCells) {
   const auto layout = from({"S. No.", "Product Name", "URLs"});
   ASSERT_TRUE(layout);

@@ -7,7 +7,7 @@ namespace {
 
 std::optional<Product> read(std::string_view serial, std::string_view name, std::string_view urls,
                             std::vector<InputFault>& faults) {
-  return read_product(7, {serial, name, urls, ','}, faults);
+  return read_product(7, {serial, name, urls}, faults);
 }
 
 TEST(ReadProduct, TakesAGoodOne) {
@@ -18,6 +18,15 @@ TEST(ReadProduct, TakesAGoodOne) {
   EXPECT_EQ(product->name, "SKU1");
   EXPECT_EQ(product->urls, (std::vector<std::string>{"http://a/1.jpg", "http://a/2.jpg"}));
   EXPECT_TRUE(faults.empty());
+}
+
+TEST(ReadProduct, NoBreakSpacesAreBlanks) {
+  std::vector<InputFault> faults;
+  const auto product = read("\xC2\xA0 7\xC2\xA0", " \xC2\xA0n\xC2\xA0m ", "http://a/1.jpg", faults);
+  ASSERT_TRUE(product);
+  EXPECT_EQ(product->serial_number, 7);
+  EXPECT_EQ(product->name, "n\xC2\xA0m");
+  EXPECT_FALSE(read("7", "\xC2\xA0", "http://a/1.jpg", faults));
 }
 
 TEST(ReadProduct, NamesEveryFaultOfARow) {

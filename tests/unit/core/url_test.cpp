@@ -40,9 +40,11 @@ TEST(SplitUrlList, KeepsWhatIsNoUrlAtItsPlace) {
   EXPECT_EQ(split_url_list("nonsense,http://a/2.jpg"), (Urls{"nonsense", "http://a/2.jpg"}));
 }
 
-TEST(SplitUrlList, SplitsAtTheDelimiterOfTheFile) {
-  EXPECT_EQ(split_url_list("http://a/1.jpg;http://a/2;x.jpg", ';'),
-            (Urls{"http://a/1.jpg", "http://a/2;x.jpg"}));
+TEST(SplitUrlList, KnowsTheOtherWaysToWriteAList) {
+  for (const char* between : {";", "|", " ", "\n", " ; ", "\r\n", ",\n"}) {
+    const std::string list = std::string("http://a/1;x.jpg") + between + "https://a/2|y.jpg";
+    EXPECT_EQ(split_url_list(list), (Urls{"http://a/1;x.jpg", "https://a/2|y.jpg"})) << between;
+  }
 }
 
 TEST(HostOf, IsLowerCaseWithPort) {

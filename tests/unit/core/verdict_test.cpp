@@ -62,7 +62,10 @@ TEST(Judge, TransientFaultsEndAtTheLimitOfAttempts) {
   EXPECT_EQ(second.kind, Kind::kRetry);
   EXPECT_EQ(second.failed_attempts, 2);
   EXPECT_EQ(second.retry_delay_ms, 2000);
-  EXPECT_EQ(judge(failed(Fault::kTimeout), {3, 2, 0}, kLimits, 0.5).kind, Kind::kSetAside);
+  const Verdict third = judge(failed(Fault::kTimeout), {3, 2, 0}, kLimits, 0.5);
+  EXPECT_EQ(third.kind, Kind::kSetAside);
+  EXPECT_TRUE(third.transient);
+  EXPECT_FALSE(judge(failed(Fault::kNotAnImage), {1, 0, 0}, kLimits, 0.5).transient);
 }
 
 TEST(Judge, ThirdCodecCrashSetsAside) {

@@ -1,0 +1,18 @@
+// What a file is that was uploaded as a CSV and is none in UTF-8.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "core/product.hpp"
+
+namespace imgpress {
+
+// Nothing for valid UTF-8 without NUL; else the fault with its line and what to do about it.
+std::optional<InputFault> find_encoding_fault(std::string_view bytes);
+
+// Length of the line `sep=;` that spreadsheets put in front of the header, with its line end; else
+// 0.
+std::size_t separator_line_length(std::string_view csv);
+
+}  // namespace imgpress
