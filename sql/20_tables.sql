@@ -9,7 +9,7 @@ CREATE TABLE imgpress.processing_requests (
     status        text NOT NULL DEFAULT 'Pending'
                   CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
     quality       smallint NOT NULL DEFAULT 50 CHECK (quality BETWEEN 1 AND 100),
-    webhook_url   text,
+    webhook_url   text CHECK (octet_length(webhook_url) <= 2048),
     reason        text,
     product_count integer NOT NULL DEFAULT 0,
     image_count   integer NOT NULL DEFAULT 0,

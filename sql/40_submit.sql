@@ -12,6 +12,9 @@ BEGIN
         RAISE EXCEPTION 'webhook_url "%" is not an http:// or https:// URL', webhook_url
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF octet_length(webhook_url) > 2048 THEN
+        RAISE EXCEPTION 'webhook_url is longer than 2048 bytes' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION imgpress.check_submission(text, integer) IS 'Internal: refuses a bad webhook URL or quality';
@@ -58,7 +61,7 @@ CREATE FUNCTION imgpress.submit_csv(
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN imgpress.store_request(coalesce(csv, ''), NULL, webhook_url, quality, request_id);
+    RETURN imgpress.store_request(coalesce(csv, ''), NULL::imgpress.product_input[], webhook_url, quality, request_id);
 END
 $$;
 COMMENT ON FUNCTION imgpress.submit_csv(text, text, integer, uuid) IS
@@ -70,7 +73,7 @@ CREATE FUNCTION imgpress.submit(
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN imgpress.store_request(NULL, coalesce(products, '{}'), webhook_url, quality, request_id);
+    RETURN imgpress.store_request(NULL::text, coalesce(products, '{}'), webhook_url, quality, request_id);
 END
 $$;
 COMMENT ON FUNCTION imgpress.submit(imgpress.product_input[], text, integer, uuid) IS

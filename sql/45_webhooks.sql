@@ -25,7 +25,7 @@ CREATE INDEX webhook_deliveries_due ON imgpress.webhook_deliveries (next_attempt
 CREATE INDEX webhook_deliveries_request ON imgpress.webhook_deliveries (request_id);
 
 CREATE TABLE imgpress.webhook_secrets (
-    secret     text PRIMARY KEY CHECK (secret ~ '^whsec_[A-Za-z0-9+/]+=*$'),
+    secret     text PRIMARY KEY CHECK (secret LIKE 'whsec_%' AND octet_length(decode(substr(secret, 7), 'base64')) BETWEEN 24 AND 64),
     created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE imgpress.webhook_secrets IS 'Signing keys of the webhooks: insert a second one to rotate (messages are signed with every key here), delete the old one when the receivers have the new';

@@ -8,6 +8,7 @@ DECLARE
     turn record;
     slots_left integer := slots;
     share integer;
+    taken integer;
 BEGIN
     -- Whoever was served longest ago is served first. A request may hold no more than half of the
     -- slots that the others leave, so that there is always one for a newcomer: a single slow
@@ -27,16 +28,18 @@ BEGIN
         share := least(turn.unclaimed, slots_left, greatest(slots / turn.waiting::integer, 1),
                        greatest((slots_left - turn.held) / 2, CASE WHEN turn.held = 0 THEN 1 ELSE 0 END));
         CONTINUE WHEN share <= 0;
-        slots_left := slots_left - share;
-        UPDATE imgpress.processing_requests q
-            SET claimed_count = q.claimed_count + share, claimed_at = clock_timestamp(),
-                status = 'Processing', started_at = coalesce(q.started_at, clock_timestamp())
-            WHERE q.id = turn.id;
         RETURN QUERY UPDATE imgpress.images i
             SET status = 'Processing', attempts = i.attempts + 1, lease_token = token
             WHERE i.request_id = turn.id AND i.position > turn.claimed_count
               AND i.position <= turn.claimed_count + share
             RETURNING i.*;
+        -- Not the share: a parallel restore may have loaded the request before its images.
+        GET DIAGNOSTICS taken = ROW_COUNT;
+        slots_left := slots_left - taken;
+        UPDATE imgpress.processing_requests q
+            SET claimed_count = q.claimed_count + taken, claimed_at = clock_timestamp(),
+                status = 'Processing', started_at = coalesce(q.started_at, clock_timestamp())
+            WHERE q.id = turn.id;
     END LOOP;
 END
 $$;
@@ -62,7 +65,7 @@ $$;
 COMMENT ON FUNCTION imgpress.claim_retries(bigint, integer) IS 'Internal: claims images whose next attempt is due';
 
 CREATE FUNCTION imgpress.claim_images(
-    token bigint, slots integer, held_requests uuid[], held_counts integer[], lease interval,
+    token bigint, slots integer, retry_slots integer, held_requests uuid[], held_counts integer[], lease interval,
     OUT request_id uuid, OUT "position" integer, OUT url text, OUT quality smallint,
     OUT attempts smallint, OUT failed_attempts smallint, OUT codec_crashes smallint
 ) RETURNS SETOF record
@@ -71,8 +74,7 @@ AS $$
 DECLARE
     claimed imgpress.images[];
 BEGIN
-    -- Retries get half of the slots at the most: a dead origin must not starve fresh work.
-    SELECT array_agg(i) INTO claimed FROM imgpress.claim_retries(token, (slots + 1) / 2) i;
+    SELECT array_agg(i) INTO claimed FROM imgpress.claim_retries(token, least(slots, retry_slots)) i;
     claimed := claimed || (
         SELECT array_agg(i) FROM imgpress.claim_fresh(
             token, slots - coalesce(cardinality(claimed), 0), held_requests, held_counts) i);
@@ -86,8 +88,8 @@ BEGIN
         FROM unnest(claimed) c JOIN imgpress.processing_requests r ON r.id = c.request_id;
 END
 $$;
-COMMENT ON FUNCTION imgpress.claim_images(bigint, integer, uuid[], integer[], interval) IS
-    'Internal: claims up to so many images under one lease; their attempts are counted by it';
+COMMENT ON FUNCTION imgpress.claim_images(bigint, integer, integer, uuid[], integer[], interval) IS
+    'Internal: claims up to so many images under one lease, of them up to retry_slots whose next attempt is due; their attempts are counted by it';
 
 CREATE FUNCTION imgpress.announce_end(request_id uuid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -113,15 +115,20 @@ CREATE FUNCTION imgpress.finish_images(
     tokens bigint[], request_ids uuid[], positions integer[], statuses text[], retry_delays_ms bigint[],
     failed_attempts smallint[], codec_crashes smallint[], transients boolean[], error_codes text[], errors text[],
     source_sizes bigint[], output_sizes bigint[]
-) RETURNS SETOF integer
+) RETURNS TABLE (no integer, stored boolean)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
 DECLARE
     owned integer[];
+    free_requests uuid[];
     ended uuid;
 BEGIN
-    -- Requests before images, as everywhere: whoever locks in this order cannot deadlock.
-    PERFORM FROM imgpress.processing_requests r WHERE r.id = ANY (request_ids) ORDER BY r.id FOR UPDATE;
+    -- Requests before images, as everywhere: whoever locks in this order cannot deadlock. What
+    -- another session holds is put off, so that an open transaction delays its own request only.
+    free_requests := array(
+        SELECT r.id FROM imgpress.processing_requests r WHERE r.id = ANY (request_ids)
+        ORDER BY r.id FOR UPDATE SKIP LOCKED);
     WITH result AS MATERIALIZED (
         SELECT * FROM unnest(tokens, request_ids, positions, statuses, retry_delays_ms, failed_attempts,
                              codec_crashes, transients, error_codes, errors) WITH ORDINALITY
@@ -134,9 +141,10 @@ BEGIN
                 ended_at = CASE WHEN r.status IN ('Completed', 'Failed') THEN clock_timestamp() END
             FROM result r
             WHERE i.request_id = r.request_id AND i.position = r.position AND i.lease_token = r.token
+              AND r.request_id = ANY (free_requests)
             RETURNING r.no::integer AS no
     )
-    SELECT array_agg(no) INTO owned FROM updated;
+    SELECT array_agg(u.no) INTO owned FROM updated u;
 
     FOR ended IN
         UPDATE imgpress.processing_requests q
@@ -147,12 +155,12 @@ BEGIN
                 ended_at = CASE WHEN q.done_count + q.failed_count + c.done + c.failed = q.image_count
                                 THEN clock_timestamp() END
             FROM (
-                SELECT request_ids[no] AS id,
-                       count(*) FILTER (WHERE statuses[no] = 'Completed')::integer AS done,
-                       count(*) FILTER (WHERE statuses[no] = 'Failed')::integer AS failed,
-                       coalesce(sum(source_sizes[no]), 0)::bigint AS source_size,
-                       coalesce(sum(output_sizes[no]), 0)::bigint AS output_size
-                FROM unnest(owned) no GROUP BY 1
+                SELECT request_ids[o.no] AS id,
+                       count(*) FILTER (WHERE statuses[o.no] = 'Completed')::integer AS done,
+                       count(*) FILTER (WHERE statuses[o.no] = 'Failed')::integer AS failed,
+                       coalesce(sum(source_sizes[o.no]), 0)::bigint AS source_size,
+                       coalesce(sum(output_sizes[o.no]), 0)::bigint AS output_size
+                FROM unnest(owned) AS o(no) GROUP BY 1
             ) c
             WHERE q.id = c.id AND q.status = 'Processing'
             RETURNING CASE WHEN q.status = 'Completed' THEN q.id END
@@ -161,11 +169,16 @@ BEGIN
             PERFORM imgpress.announce_end(ended);
         END IF;
     END LOOP;
-    RETURN QUERY SELECT unnest(owned);
+    RETURN QUERY
+        SELECT o.no, true FROM unnest(owned) AS o(no)
+        UNION ALL
+        SELECT b.no::integer, false FROM unnest(request_ids) WITH ORDINALITY AS b(id, no)
+        WHERE b.id <> ALL (free_requests)
+          AND EXISTS (SELECT FROM imgpress.processing_requests r WHERE r.id = b.id);
 END
 $$;
 COMMENT ON FUNCTION imgpress.finish_images(bigint[], uuid[], integer[], text[], bigint[], smallint[], smallint[], boolean[], text[], text[], bigint[], bigint[]) IS
-    'Internal: records outcomes, each fenced by its lease token, moves the counters and closes requests; returns the ordinals that were still ours, whose outputs the caller stores in the same transaction';
+    'Internal: records outcomes, each fenced by its lease token, moves the counters and closes requests; returns the ordinals that were still ours (stored: the caller stores their outputs in the same transaction) and those of requests that another session holds (not stored: try again later)';
 
 CREATE FUNCTION imgpress.renew_leases(tokens bigint[], lease interval) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp

@@ -147,7 +147,10 @@ BEGIN
     IF older_than IS NULL OR older_than < interval '0' THEN
         RAISE EXCEPTION 'older_than must be an interval of zero or more' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    DELETE FROM imgpress.processing_requests r WHERE r.ended_at <= clock_timestamp() - older_than;
+    -- What somebody else is changing is purged the next time.
+    DELETE FROM imgpress.processing_requests r WHERE r.id IN (
+        SELECT q.id FROM imgpress.processing_requests q
+        WHERE q.ended_at <= clock_timestamp() - older_than ORDER BY q.id FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS purged = ROW_COUNT;
     RETURN purged;
 END

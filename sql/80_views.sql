@@ -20,6 +20,7 @@ CREATE VIEW imgpress.failures AS
 COMMENT ON VIEW imgpress.failures IS 'Images that were set aside, with the reason; imgpress.retry_failed(request_id) tries them again';
 
 CREATE VIEW imgpress.workers AS
-    SELECT w.database, w.pid, a.state, a.query AS activity, w.started_at, w.fetching, w.waiting, w.compressing, w.finished
-    FROM imgpress.worker_state() w LEFT JOIN pg_stat_activity a USING (pid);
+    SELECT w.database, w.pid, CASE WHEN w.fetching + w.waiting + w.compressing > 0 THEN 'working' ELSE 'idle' END AS state,
+           w.started_at, w.fetching, w.waiting, w.compressing, w.finished
+    FROM imgpress.worker_state() w;
 COMMENT ON VIEW imgpress.workers IS 'The drainers of this cluster: images being fetched, fetched and waiting for a codec, being compressed, and finished since the start';

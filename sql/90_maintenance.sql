@@ -28,8 +28,11 @@ CREATE FUNCTION imgpress.retry_recent(younger_than interval DEFAULT interval '1 
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(sum(imgpress.retry_failed(r.id, only_transient => true)), 0)::bigint
-    FROM imgpress.processing_requests r
-    WHERE r.status = 'Completed' AND r.failed_count > 0 AND r.created_at > clock_timestamp() - $1
+    FROM (
+        SELECT q.id FROM imgpress.processing_requests q
+        WHERE q.status = 'Completed' AND q.failed_count > 0 AND q.created_at > clock_timestamp() - $1
+        ORDER BY q.id  -- the order in which everybody locks requests
+    ) r
 $$;
 COMMENT ON FUNCTION imgpress.retry_recent(interval) IS
     'Tries the images of recently submitted requests again whose error may pass by itself (time-outs, lost connections, 5xx); returns how many';

@@ -33,7 +33,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON imgpress.processing_requests, imgpress.i
     imgpress.leases, imgpress.webhook_deliveries TO imgpress_worker;
 GRANT EXECUTE ON FUNCTION
     imgpress.claim_fresh(bigint, integer, uuid[], integer[]), imgpress.claim_retries(bigint, integer),
-    imgpress.claim_images(bigint, integer, uuid[], integer[], interval), imgpress.announce_end(uuid),
+    imgpress.claim_images(bigint, integer, integer, uuid[], integer[], interval), imgpress.announce_end(uuid),
     imgpress.finish_images(bigint[], uuid[], integer[], text[], bigint[], smallint[], smallint[], boolean[], text[], text[], bigint[], bigint[]),
     imgpress.renew_leases(bigint[], interval), imgpress.release_leases(bigint[]), imgpress.rescue_leases(boolean),
     imgpress.next_due(), imgpress.webhook_secret(), imgpress.webhook_signature(text, bigint, text),

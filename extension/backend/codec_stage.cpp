@@ -103,6 +103,7 @@ void CodecStage::take_reply(Codec& codec, wire::CompressReply reply, UniqueFd ou
   outcome.image = std::move(reply);
   outcomes.push_back(std::move(outcome));
   codec.held.pop_front();
+  codec.deaths_in_a_row = 0;
 }
 
 // The image that the codec worked on pays for it; the ones behind it go to another.
@@ -121,6 +122,10 @@ void CodecStage::replace(Codec& codec, std::vector<ImageOutcome>& outcomes) {
   while (!codec.held.empty()) {
     put_back(std::move(codec.held.back()));
     codec.held.pop_back();
+  }
+  if (++codec.deaths_in_a_row >= kMaxDeathsInARow) {
+    throw std::runtime_error("\"" + settings_.press_path +
+                             "\" keeps ending before it has done anything");
   }
   start(codec);
 }

@@ -31,6 +31,7 @@ class CodecStage {
     PressProcess press;
     std::deque<FetchedImage> held;
     TimePoint deadline;
+    int deaths_in_a_row = 0;  // since anything was answered
   };
 
   void start(Codec& codec);

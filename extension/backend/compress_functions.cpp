@@ -17,7 +17,11 @@ constexpr long kGraceMs = 10 * 1000;
 // Lives as long as the session: the press processes end with it.
 SessionPress* session_press() {
   static SessionPress* press = nullptr;
-  if (press == nullptr) press = make_in<SessionPress>(TopMemoryContext);
+  if (press == nullptr) {
+    press = make_in<SessionPress>(TopMemoryContext);
+    before_shmem_exit([](int, Datum arg) { reinterpret_cast<SessionPress*>(arg)->stop(); },
+                      PointerGetDatum(press));
+  }
   return press;
 }
 

@@ -7,6 +7,7 @@
 
 extern "C" {
 #include "commands/dbcommands.h"
+#include "commands/defrem.h"
 #include "nodes/parsenodes.h"
 #include "tcop/utility.h"
 }
@@ -21,6 +22,16 @@ ProcessUtility_hook_type previous_hook = nullptr;
 constexpr long kQuietMs = 60 * 1000;
 constexpr long kPatienceMs = 5 * 1000;
 
+// Value of an option of a statement, or nullptr where it is not given.
+const char* option_value(List* options, const char* name) {
+  ListCell* cell = nullptr;
+  foreach (cell, options) {
+    auto* option = static_cast<DefElem*>(lfirst(cell));
+    if (strcmp(option->defname, name) == 0 && option->arg != nullptr) return defGetString(option);
+  }
+  return nullptr;
+}
+
 // The database that a statement needs to be free of sessions, or nullptr.
 const char* database_to_be_freed(const Node* statement) {
   if (IsA(statement, DropdbStmt)) {
@@ -29,6 +40,13 @@ const char* database_to_be_freed(const Node* statement) {
   if (IsA(statement, RenameStmt)) {
     const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
     return rename->renameType == OBJECT_DATABASE ? rename->subname : nullptr;
+  }
+  if (IsA(statement, AlterDatabaseStmt)) {  // SET TABLESPACE
+    const auto* alter = reinterpret_cast<const AlterDatabaseStmt*>(statement);
+    return option_value(alter->options, "tablespace") != nullptr ? alter->dbname : nullptr;
+  }
+  if (IsA(statement, CreatedbStmt)) {  // TEMPLATE
+    return option_value(reinterpret_cast<const CreatedbStmt*>(statement)->options, "template");
   }
   return nullptr;
 }

@@ -21,7 +21,9 @@ DrainerSlot* my_slot(SharedState* shared) {
   return nullptr;
 }
 
-void leave(int, Datum) {
+// Frees the slot, ends and reaps the presses: see SessionPress::stop().
+void leave(int, Datum work_context) {
+  MemoryContextReset(reinterpret_cast<MemoryContext>(DatumGetPointer(work_context)));
   SharedState* shared = shared_state();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   DrainerSlot* slot = my_slot(shared);
@@ -32,7 +34,7 @@ void leave(int, Datum) {
 
 // Takes a place in shared memory. Returns false when this database has a drainer already: there is
 // only ever one.
-bool enter(SharedState* shared, const char* database) {
+bool enter(SharedState* shared, const char* database, MemoryContext work_context) {
   DrainerSlot* free_slot = nullptr;
   bool taken = false;
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
@@ -49,8 +51,18 @@ bool enter(SharedState* shared, const char* database) {
     namestrcpy(&free_slot->name, database);
   }
   LWLockRelease(shared->lock);
-  before_shmem_exit(leave, (Datum)0);
+  before_shmem_exit(leave, PointerGetDatum(work_context));
   return !taken && free_slot != nullptr;
+}
+
+// True when somebody has asked for a look since the last call.
+bool take_wake(SharedState* shared) {
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  DrainerSlot* slot = my_slot(shared);
+  const bool woken = slot->woken;
+  slot->woken = false;
+  LWLockRelease(shared->lock);
+  return woken;
 }
 
 void publish(SharedState* shared, const DrainerWork* work) {
@@ -64,11 +76,25 @@ void publish(SharedState* shared, const DrainerWork* work) {
   LWLockRelease(shared->lock);
 }
 
-// This worker's own statements only ever want a few rows of tables whose statistics may be stale:
-// an index, whatever the planner believes of their size.
-void prefer_indexes() {
-  for (const char* name : {"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"}) {
-    SetConfigOption(name, "off", PGC_USERSET, PGC_S_SESSION);
+void set_own_options() {
+  const struct {
+    const char* name;
+    const char* value;
+  } options[] = {
+      // Statements here only ever want a few rows of tables whose statistics may be stale: an
+      // index, whatever the planner believes of their size.
+      {"enable_seqscan", "off"},
+      {"enable_hashjoin", "off"},
+      {"enable_mergejoin", "off"},
+      {"jit", "off"},
+      // Whatever the defaults for people are.
+      {"default_transaction_read_only", "off"},
+      {"default_transaction_isolation", "read committed"},
+      {"statement_timeout", "0"},
+      {"lock_timeout", "5s"},
+  };
+  for (const auto& option : options) {
+    SetConfigOption(option.name, option.value, PGC_USERSET, PGC_S_SESSION);
   }
 }
 
@@ -86,22 +112,18 @@ DrainerWork* start_work(MemoryContext context) {
 }
 
 void sleep_until_needed(const DrainerWork* work) {
-  const int events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
-  if (work == nullptr) {
-    WaitLatch(MyLatch, events, kIdleMs, PG_WAIT_EXTENSION);
-  } else {
-    WaitLatchOrSocket(MyLatch, events | WL_SOCKET_READABLE, work->wait_fd(), work->nap_ms(),
-                      PG_WAIT_EXTENSION);
-  }
+  const int wanted = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
+  const int events = work == nullptr
+                         ? WaitLatch(MyLatch, wanted, kIdleMs, PG_WAIT_EXTENSION)
+                         : WaitLatchOrSocket(MyLatch, wanted | WL_SOCKET_READABLE, work->wait_fd(),
+                                             work->nap_ms(), PG_WAIT_EXTENSION);
+  if ((events & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
 }
 
-[[noreturn]] void drain(SharedState* shared) {
-  MemoryContext work_context =
-      AllocSetContextCreate(TopMemoryContext, "imgpress work", ALLOCSET_DEFAULT_SIZES);
+[[noreturn]] void drain(SharedState* shared, MemoryContext work_context) {
   MemoryContext turn_context =
       AllocSetContextCreate(TopMemoryContext, "imgpress turn", ALLOCSET_DEFAULT_SIZES);
   DrainerWork* work = nullptr;
-  bool woken = true;
   for (;;) {
     CHECK_FOR_INTERRUPTS();
     if (ConfigReloadPending) {
@@ -111,18 +133,17 @@ void sleep_until_needed(const DrainerWork* work) {
     }
     MemoryContextSwitchTo(turn_context);
     if (work == nullptr && is_installed()) work = start_work(work_context);
-    if (work != nullptr) {
-      if (woken) work->expect_work();
-      if (!work->turn()) {
-        work = nullptr;
-        MemoryContextReset(work_context);  // ends the presses
-      }
+    if (work != nullptr && !work->turn()) {
+      work = nullptr;
+      MemoryContextReset(work_context);  // ends the presses
     }
     publish(shared, work);
     MemoryContextReset(turn_context);
+    if (take_wake(shared)) {
+      if (work != nullptr) work->expect_work();
+      continue;
+    }
     sleep_until_needed(work);
-    woken = MyLatch->is_set;
-    ResetLatch(MyLatch);
   }
 }
 
@@ -139,12 +160,14 @@ void imgpress_drainer_main(Datum) {
   // then takes on the role imgpress_worker.
   BackgroundWorkerInitializeConnection(MyBgworkerEntry->bgw_extra, nullptr, 0);
   SharedState* shared = shared_state();
-  if (!enter(shared, MyBgworkerEntry->bgw_extra)) {
+  MemoryContext work_context =
+      AllocSetContextCreate(TopMemoryContext, "imgpress work", ALLOCSET_DEFAULT_SIZES);
+  if (!enter(shared, MyBgworkerEntry->bgw_extra, work_context)) {
     ereport(ERROR, (errmsg("imgpress: database \"%s\" has a drainer already",
                            MyBgworkerEntry->bgw_extra)));
   }
-  prefer_indexes();
-  drain(shared);
+  set_own_options();
+  drain(shared, work_context);
 }
 
 Datum imgpress_worker_state(PG_FUNCTION_ARGS) {

@@ -1,9 +1,12 @@
 #include "backend/drainer_work.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstring>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -15,9 +18,12 @@
 namespace imgpress {
 namespace {
 
-constexpr std::size_t kBatch = 32;                // images finished in one transaction
-constexpr std::chrono::milliseconds kGather{10};  // how long a batch may take to fill up
-constexpr int kDeliverySlots = 16;
+constexpr std::size_t kBatch = 32;                 // images finished in one transaction
+constexpr std::chrono::milliseconds kGather{10};   // how long a batch may take to fill up
+constexpr std::chrono::milliseconds kPutOff{250};  // for images of a request that is locked
+constexpr std::size_t kDeliverySlots = 16;
+constexpr int kDeliveryGraceMs = 60 * 1000;
+constexpr long kLookAgainMs = 250;
 constexpr std::size_t kRequestsPerClaim = 32;  // LIMIT in imgpress.claim_fresh()
 constexpr std::size_t kMaxWaitingBytes = 64 * 1024 * 1024;
 constexpr long kFirstErrorPauseMs = 500;
@@ -47,6 +53,14 @@ RetryLimits retry_limits(const Settings& config) {
   return {config.max_attempts, config.retry_base_delay_ms, config.retry_max_delay_ms};
 }
 
+// Every image in flight holds a descriptor, and PostgreSQL needs its share.
+int limit_window(const Settings& config) {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return config.images_in_flight;
+  const auto half = static_cast<int>(std::min<rlim_t>(files.rlim_cur / 2, INT_MAX));
+  return std::min(config.images_in_flight, half);
+}
+
 int64 random_token() {
   int64 token = 0;
   if (!pg_strong_random(&token, sizeof(token))) elog(ERROR, "no random numbers are available");
@@ -56,10 +70,11 @@ int64 random_token() {
 }  // namespace
 
 DrainerWork::DrainerWork(const Settings& config)
-    : config_(config), pipeline_(pipeline_settings(config)) {}
+    : config_(config), pipeline_(pipeline_settings(config)), window_limit_(limit_window(config)) {}
 
 void DrainerWork::reconfigure(const Settings& config) {
   config_ = config;
+  window_limit_ = limit_window(config);
   guard([&] { pipeline_.reconfigure(pipeline_settings(config)); });
 }
 
@@ -78,92 +93,131 @@ bool DrainerWork::begin() {
 }
 
 bool DrainerWork::turn() {
-  guard([&] {
-    const TimePoint now = Clock::now();
-    const bool had_none = pipeline_.image_outcomes().empty();
-    pipeline_.turn(now);
-    if (had_none) oldest_outcome_ = now;
-  });
+  guard([&] { turn_pipeline(); });
   const TimestampTz now = GetCurrentTimestamp();
   if (now < not_before_) return true;
   if (must_finish()) {
-    if (!finish()) return false;
+    const TransactionEnd end = finish();
+    if (end != TransactionEnd::kCommitted) return end == TransactionEnd::kFailed;
     look_for_work_ = true;  // there is room again
   }
-  if (look_for_work_ || next_due_ <= now) {
-    if (may_claim() && !claim()) return false;
+  if (!pipeline_.delivery_outcomes().empty() && !finish_deliveries()) return false;
+  if (look_for_work_ || next_due_ <= now || next_look_ <= now) {
+    if (may_claim()) {
+      const TransactionEnd end = claim();
+      if (end != TransactionEnd::kCommitted) return end == TransactionEnd::kFailed;
+    }
+    if (deliveries_not_before_ <= now && !claim_deliveries()) return false;
   }
   return renew_at_ > now || keep_leases();
+}
+
+void DrainerWork::turn_pipeline() {
+  const TimePoint now = Clock::now();
+  auto& outcomes = pipeline_.image_outcomes();
+  const bool had_none = outcomes.empty();
+  pipeline_.turn(now);
+  if (!put_off_.empty() && put_off_until_ <= now) {
+    std::move(put_off_.begin(), put_off_.end(), std::back_inserter(outcomes));
+    put_off_.clear();
+  }
+  if (had_none) oldest_outcome_ = now;
 }
 
 // A lone image is finished at once; under load a batch shares one commit.
 bool DrainerWork::must_finish() const {
   const std::size_t images = pipeline_.image_outcomes().size();
-  const bool deliveries = !pipeline_.delivery_outcomes().empty();
-  if (images == 0) return deliveries;
-  const bool alone = images == window_.size();
-  return alone || deliveries || images >= kBatch || Clock::now() - oldest_outcome_ >= kGather;
+  if (images == 0) return false;
+  const bool alone = images + put_off_.size() == window_.size();
+  return alone || images >= kBatch || Clock::now() - oldest_outcome_ >= kGather;
 }
 
 void DrainerWork::prepare_finish() {
   batch_.clear();
-  delivery_batch_.clear();
   const auto& images = pipeline_.image_outcomes();
   const RetryLimits limits = retry_limits(config_);
   for (std::size_t i = 0; i < std::min(images.size(), kBatch); ++i) {
     batch_.push_back(window_.judge_outcome(images[i], limits));
   }
-  ended_tokens_ = window_.tokens_ended_by(batch_);
-  for (const DeliveryOutcome& outcome : pipeline_.delivery_outcomes()) {
-    const auto id = static_cast<int64>(outcome.key);
-    delivery_batch_.push_back({id, delivery_tokens_.at(id), outcome.http_status,
-                               outcome.fault == Fault::kNone ? nullptr : outcome.message.c_str(),
-                               static_cast<int32>(outcome.retry_after_seconds)});
-  }
 }
 
-bool DrainerWork::finish() {
+TransactionEnd DrainerWork::finish() {
   guard([&] { prepare_finish(); });
   const auto body = [](void* arg) {
     auto* work = static_cast<DrainerWork*>(arg);
-    if (!work->batch_.empty()) {
-      work->queue_.finish_images(work->batch_.data(), static_cast<int>(work->batch_.size()));
-    }
-    for (const DeliveryResult& result : work->delivery_batch_) {
-      work->queue_.finish_delivery(result, work->config_.webhook_retry_delays);
-    }
-    if (!work->ended_tokens_.empty()) {
-      work->queue_.end_leases(work->ended_tokens_);
-    }
+    work->queue_.finish_images(work->batch_.data(), static_cast<int>(work->batch_.size()));
+    guard([&] { work->ended_tokens_ = work->window_.tokens_ended_by(work->batch_); });
+    if (!work->ended_tokens_.empty()) work->queue_.end_leases(work->ended_tokens_);
   };
   const TransactionEnd end = run_transaction("finishing images", body, this);
   note_end(end == TransactionEnd::kFailed);
-  if (end != TransactionEnd::kCommitted) return end == TransactionEnd::kFailed;
+  if (end != TransactionEnd::kCommitted) return end;
   wake_waiters_now();
   guard([&] { forget_finished(); });
-  return true;
+  return end;
 }
 
 void DrainerWork::forget_finished() {
   auto& images = pipeline_.image_outcomes();
-  const auto end = images.begin() + static_cast<std::ptrdiff_t>(batch_.size());
-  for (auto it = images.begin(); it != end; ++it) window_.release(it->key);
-  images.erase(images.begin(), end);
+  for (std::size_t i = 0; i < batch_.size(); ++i) {
+    if (batch_[i].put_off) {
+      put_off_.push_back(std::move(images[i]));
+      put_off_until_ = Clock::now() + kPutOff;
+    } else {
+      window_.release(images[i].key);
+      ++finished_;
+    }
+  }
+  images.erase(images.begin(), images.begin() + static_cast<std::ptrdiff_t>(batch_.size()));
   oldest_outcome_ = Clock::now();
-  finished_ += batch_.size();
-  for (const DeliveryResult& result : delivery_batch_) delivery_tokens_.erase(result.id);
-  pipeline_.delivery_outcomes().clear();
+}
+
+// A transaction of their own: whatever is wrong with webhooks must not hold up images.
+bool DrainerWork::finish_deliveries() {
+  guard([&] {
+    delivery_batch_.clear();
+    for (const DeliveryOutcome& outcome : pipeline_.delivery_outcomes()) {
+      const auto id = static_cast<int64>(outcome.key);
+      const auto token = delivery_tokens_.find(id);
+      if (token == delivery_tokens_.end()) continue;
+      delivery_batch_.push_back({id, token->second, outcome.http_status,
+                                 outcome.fault == Fault::kNone ? nullptr : outcome.message.c_str(),
+                                 static_cast<int32>(outcome.retry_after_seconds)});
+    }
+  });
+  const auto body = [](void* arg) {
+    auto* work = static_cast<DrainerWork*>(arg);
+    for (const DeliveryResult& result : work->delivery_batch_) {
+      work->queue_.finish_delivery(result, work->config_.webhook_retry_delays);
+    }
+  };
+  const TransactionEnd end = run_transaction("finishing webhooks", body, this);
+  // If it failed, their leases end, and they are delivered again under the same webhook-id.
+  guard([&] {
+    for (const DeliveryResult& result : delivery_batch_) delivery_tokens_.erase(result.id);
+    pipeline_.delivery_outcomes().clear();
+  });
+  look_for_work_ = true;
+  return end != TransactionEnd::kNotInstalled;
+}
+
+int DrainerWork::free_slots() const {
+  return std::max(0, window_limit_ - static_cast<int>(window_.size()));
+}
+
+// Retries get half of the window at the most: a dead origin must not starve fresh work.
+int DrainerWork::free_retry_slots() const {
+  return std::max(0, window_limit_ / 2 - static_cast<int>(window_.held_retries()));
 }
 
 bool DrainerWork::may_claim() const {
-  return window_.size() < static_cast<std::size_t>(config_.window);
+  return free_slots() > 0;
 }
 
-// The claiming transaction: its arguments, and what it found.
+// A claiming transaction: its arguments, and what it found.
 struct DrainerWork::Claim {
   DrainerWork* work;
   int64 token;
-  int slots;
   HeldCounts held;
   TimestampTz next_due;
 };
@@ -181,32 +235,52 @@ HeldCounts DrainerWork::held_counts() const {
   return {ids, counts, size};
 }
 
-bool DrainerWork::claim() {
-  Claim claim{this, random_token(), config_.window - static_cast<int>(window_.size()),
-              held_counts(), DT_NOEND};
+TransactionEnd DrainerWork::claim() {
+  Claim claim{this, random_token(), held_counts(), DT_NOEND};
   look_for_work_ = false;
+  next_look_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kFallbackMs);
   const auto body = [](void* arg) {
     auto* c = static_cast<Claim*>(arg);
     DrainerWork* work = c->work;
-    const int lease_ms = work->config_.lease_ms;
-    const ClaimedImages images = work->queue_.claim_images(c->token, c->slots, c->held, lease_ms);
+    const ClaimedImages images = work->queue_.claim_images(
+        c->token, work->free_slots(), work->free_retry_slots(), c->held, work->config_.lease_ms);
     guard([&] { work->note_claimed(*c, images); });
-    const int free_slots = kDeliverySlots - static_cast<int>(work->delivery_tokens_.size());
-    if (free_slots > 0) {
-      const ClaimedDeliveries deliveries =
-          work->queue_.claim_deliveries(c->token, free_slots, lease_ms);
-      guard([&] { work->note_claimed(deliveries); });
-    }
     c->next_due = work->queue_.next_due();
   };
   const TransactionEnd end = run_transaction("claiming images", body, &claim);
   note_end(end == TransactionEnd::kFailed);
   if (end == TransactionEnd::kCommitted) {
-    next_due_ = claim.next_due;
-    guard([&] { start_claimed(claim.token); });
+    // What is due and was not claimed (no slot is free for it, or somebody has locked it) is looked
+    // at again a little later, not at once.
+    next_due_ =
+        Max(claim.next_due, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAgainMs));
+    guard([&] { start_claimed(); });
   } else {
-    guard([&] { claimed_images_.clear(), claimed_deliveries_.clear(); });
+    guard([&] { claimed_images_.clear(); });
     look_for_work_ = true;
+  }
+  return end;
+}
+
+bool DrainerWork::claim_deliveries() {
+  if (delivery_tokens_.size() >= kDeliverySlots) return true;
+  Claim claim{this, random_token(), {}, DT_NOEND};
+  const auto body = [](void* arg) {
+    auto* c = static_cast<Claim*>(arg);
+    DrainerWork* work = c->work;
+    // Nothing renews these leases, so they outlast the attempt.
+    const int lease_ms =
+        Max(work->config_.lease_ms, 2 * work->config_.webhook_timeout_ms + kDeliveryGraceMs);
+    const auto slots = static_cast<int>(kDeliverySlots - work->delivery_tokens_.size());
+    const ClaimedDeliveries claimed = work->queue_.claim_deliveries(c->token, slots, lease_ms);
+    guard([&] { work->note_claimed(claimed); });
+  };
+  const TransactionEnd end = run_transaction("claiming webhooks", body, &claim);
+  if (end == TransactionEnd::kCommitted) {
+    guard([&] { start_deliveries(claim.token); });
+  } else {
+    guard([&] { claimed_deliveries_.clear(); });
+    deliveries_not_before_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kDeliveryGraceMs);
   }
   return end != TransactionEnd::kNotInstalled;
 }
@@ -235,20 +309,24 @@ void DrainerWork::note_claimed(const ClaimedDeliveries& deliveries) {
   }
 }
 
-void DrainerWork::start_claimed(int64 token) {
+void DrainerWork::start_claimed() {
+  // A claim looks at a limited number of requests: full of them, it asks for another.
+  std::set<RequestId> requests;
   for (auto& [held, task] : claimed_images_) {
+    requests.insert(held.request_id);
     task.key = window_.hold(held);
     pipeline_.add(std::move(task));
   }
-  for (DeliveryTask& delivery : claimed_deliveries_) {
-    delivery_tokens_[static_cast<int64>(delivery.key)] = token;
-    pipeline_.add(std::move(delivery));
-  }
-  // A claim looks at a limited number of requests: full of them, it asks for another.
-  std::set<RequestId> requests;
-  for (const auto& claimed : claimed_images_) requests.insert(claimed.first.request_id);
   if (requests.size() >= kRequestsPerClaim) look_for_work_ = true;
   claimed_images_.clear();
+  pipeline_.turn(Clock::now());
+}
+
+void DrainerWork::start_deliveries(int64 token) {
+  for (DeliveryTask& delivery : claimed_deliveries_) {
+    const auto id = static_cast<int64>(delivery.key);
+    if (delivery_tokens_.emplace(id, token).second) pipeline_.add(std::move(delivery));
+  }
   claimed_deliveries_.clear();
   pipeline_.turn(Clock::now());
 }
@@ -279,20 +357,19 @@ void DrainerWork::note_end(bool failed) {
 
 long DrainerWork::nap_ms() const {
   const TimestampTz now = GetCurrentTimestamp();
-  const auto until = [&](TimestampTz time) {
-    return time == DT_NOEND ? kFallbackMs : TimestampDifferenceMilliseconds(now, time);
-  };
-  long nap = std::min({kFallbackMs, until(next_due_), until(renew_at_)});
-  const TimePoint deadline = pipeline_.deadline();
+  if (now < not_before_) return TimestampDifferenceMilliseconds(now, not_before_);
+  if (look_for_work_ && may_claim()) return 0;
+  TimestampTz wake = Min(renew_at_, next_look_);
+  if (may_claim()) wake = Min(wake, next_due_);
+  long nap = Max(TimestampDifferenceMilliseconds(now, wake), 0L);
+  TimePoint deadline = pipeline_.deadline();
+  if (!put_off_.empty()) deadline = std::min(deadline, put_off_until_);
   if (deadline != TimePoint::max()) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
     nap = std::min(nap, static_cast<long>(std::max<std::int64_t>(left.count(), 0)));
   }
-  if (!pipeline_.image_outcomes().empty()) {
-    nap = std::min(nap, static_cast<long>(kGather.count()));
-  }
-  if (look_for_work_ && may_claim()) nap = 0;
-  return now < not_before_ ? std::min(kFallbackMs, until(not_before_)) : nap;
+  if (!pipeline_.image_outcomes().empty()) nap = std::min(nap, static_cast<long>(kGather.count()));
+  return nap;
 }
 
 }  // namespace imgpress

@@ -10,6 +10,7 @@
 #include "backend/queue.hpp"
 #include "backend/settings.hpp"
 #include "backend/window.hpp"
+#include "backend/worker_transaction.hpp"
 
 #include "backend/postgres_api.hpp"
 
@@ -39,32 +40,40 @@ class DrainerWork {
  private:
   struct Claim;
 
-  bool claim();
-  bool finish();
+  TransactionEnd claim();
+  TransactionEnd finish();
+  bool claim_deliveries();
+  bool finish_deliveries();
   bool keep_leases();
-  bool may_claim() const;
   bool must_finish() const;
+  bool may_claim() const;
+  int free_slots() const;
+  int free_retry_slots() const;
+  HeldCounts held_counts() const;
   void note_end(bool failed);
 
-  HeldCounts held_counts() const;
-
   // C++ zone.
+  void turn_pipeline();
   void prepare_finish();
   void forget_finished();
   void note_claimed(const Claim& claim, const ClaimedImages& images);
   void note_claimed(const ClaimedDeliveries& deliveries);
-  void start_claimed(int64 token);
+  void start_claimed();
+  void start_deliveries(int64 token);
 
   Settings config_;
   Queue queue_;
   Window window_;
   Pipeline pipeline_;
+  int window_limit_;
   std::unordered_map<int64, int64> delivery_tokens_;  // by id of the delivery
 
   // The batch that is being finished: the first outcomes of the pipeline, as many as these.
   std::vector<FinishedImage> batch_;
   std::vector<DeliveryResult> delivery_batch_;
   std::vector<std::int64_t> ended_tokens_;  // leases that end with it
+  std::vector<ImageOutcome> put_off_;       // of requests that another session has locked
+  TimePoint put_off_until_{};
 
   // Claimed in the transaction that is running.
   std::vector<std::pair<HeldImage, ImageTask>> claimed_images_;
@@ -72,8 +81,10 @@ class DrainerWork {
 
   bool look_for_work_ = true;
   TimestampTz next_due_ = DT_NOEND;
+  TimestampTz next_look_ = 0;  // even if nobody asks
   TimestampTz renew_at_ = 0;
   TimestampTz not_before_ = 0;  // no transaction earlier: the last one failed
+  TimestampTz deliveries_not_before_ = 0;
   long error_pause_ms_ = 0;
   TimePoint oldest_outcome_{};  // when the first of the waiting outcomes came
   uint64 finished_ = 0;

@@ -106,6 +106,7 @@ void FetchStage::take_reply(wire::FetchReply reply, UniqueFd body, TimePoint now
   const Task task = std::move(found->second);
   in_flight_.erase(found);
   last_answer_ = now;
+  deaths_in_a_row_ = 0;
   if (const auto* delivery = std::get_if<DeliveryTask>(&task.what)) {
     results.delivery_outcomes->push_back({delivery->key, reply.fault,
                                           static_cast<int>(reply.http_status),
@@ -152,16 +153,42 @@ void FetchStage::send_waiting(TimePoint now, Results& results) {
       held.push_back(std::move(task));
       continue;
     }
-    wire::FetchRequest request = request_for(task);
-    request.id = next_id_;
-    if (fetcher_.socket().send(request) != PacketSocket::Sent::kYes) {
+    const Sent sent = send(task);
+    if (sent == Sent::kNo) {
       waiting_.push_front(std::move(task));  // full, or gone: the next turn knows
       break;
+    }
+    if (sent == Sent::kNever) {
+      refuse(task, results);
+      continue;
     }
     in_flight_.emplace(next_id_++, std::move(task));
   }
   waiting_.insert(waiting_.begin(), std::make_move_iterator(held.begin()),
                   std::make_move_iterator(held.end()));
+}
+
+FetchStage::Sent FetchStage::send(const Task& task) {
+  wire::FetchRequest request = request_for(task);
+  request.id = next_id_;
+  try {
+    const bool sent = fetcher_.socket().send(request) == PacketSocket::Sent::kYes;
+    return sent ? Sent::kYes : Sent::kNo;
+  } catch (const wire::WireError&) {
+    return Sent::kNever;  // longer than any message may be
+  }
+}
+
+void FetchStage::refuse(const Task& task, Results& results) {
+  const char* message = "the URL is too long";
+  if (const auto* image = std::get_if<ImageTask>(&task.what)) {
+    ImageOutcome outcome = interrupted(*image, Fault::kBadUrl, message);
+    outcome.interrupted = false;
+    results.image_outcomes->push_back(std::move(outcome));
+  } else {
+    const auto& delivery = std::get<DeliveryTask>(task.what);
+    results.delivery_outcomes->push_back({delivery.key, Fault::kBadUrl, 0, 0, message});
+  }
 }
 
 bool FetchStage::is_hung(TimePoint now) const {
@@ -181,6 +208,10 @@ TimePoint FetchStage::paused_until(const Task& task, TimePoint now) const {
 
 void FetchStage::lose_fetcher(Results& results) {
   fetcher_.stop();
+  if (++deaths_in_a_row_ >= kMaxDeathsInARow) {
+    throw std::runtime_error("\"" + settings_.press_path +
+                             "\" keeps ending before it has done anything");
+  }
   const char* message = "the fetcher process ended while it held this";
   for (const auto& [id, task] : in_flight_) {
     if (const auto* image = std::get_if<ImageTask>(&task.what)) {

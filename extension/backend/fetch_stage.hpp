@@ -45,6 +45,9 @@ class FetchStage {
   TimePoint paused_until(const Task& task, TimePoint now) const;
   void lose_fetcher(Results& results);
   void pause_host(const std::string& host, std::uint32_t seconds, TimePoint now);
+  enum class Sent { kYes, kNo, kNever };
+  Sent send(const Task& task);
+  void refuse(const Task& task, Results& results);
   bool is_hung(TimePoint now) const;
   std::chrono::milliseconds patience() const;
   wire::FetchRequest request_for(const Task& task) const;
@@ -57,6 +60,7 @@ class FetchStage {
   std::map<std::string, TimePoint> paused_hosts_;
   std::uint64_t next_id_ = 1;
   TimePoint last_answer_{};  // or when it was last idle
+  int deaths_in_a_row_ = 0;  // since anything was answered
 };
 
 }  // namespace imgpress

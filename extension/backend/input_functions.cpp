@@ -238,11 +238,16 @@ void check_encoding(InputReader* reader, bytea* bytes) {
   });
 }
 
-// UTF-8 as text in the encoding of the database.
+// UTF-8, less a byte order mark, as text in the encoding of the database.
 text* server_text(bytea* bytes) {
-  const auto size = static_cast<int>(VARSIZE_ANY_EXHDR(bytes));
-  const char* converted = pg_any_to_server(VARDATA_ANY(bytes), size, PG_UTF8);
-  const bool same = converted == VARDATA_ANY(bytes);
+  const char* begin = VARDATA_ANY(bytes);
+  auto size = static_cast<int>(VARSIZE_ANY_EXHDR(bytes));
+  if (size >= 3 && memcmp(begin, "\xEF\xBB\xBF", 3) == 0) {
+    begin += 3;
+    size -= 3;
+  }
+  const char* converted = pg_any_to_server(begin, size, PG_UTF8);
+  const bool same = converted == begin;
   return cstring_to_text_with_len(converted, same ? size : static_cast<int>(strlen(converted)));
 }
 

@@ -1,5 +1,7 @@
 #include "backend/launcher.hpp"
 
+#include <csignal>
+
 #include "backend/compat.hpp"
 #include "backend/entry_points.hpp"
 #include "backend/settings.hpp"
@@ -15,6 +17,8 @@ namespace {
 
 constexpr long kFirstPauseMs = 1000;
 constexpr long kLongestPauseMs = 5 * 60 * 1000;
+constexpr long kAdoptedCheckMs = 5 * 1000;
+constexpr long kNoSlotPauseMs = 10 * 1000;
 constexpr long kHealthyAfterMs = 60 * 1000;  // a drainer that ran so long starts anew without pause
 
 // One configured database, or one whose drainer is still to end.
@@ -115,6 +119,17 @@ TimestampTz quiet_until(const SharedState* shared, const char* database) {
   return until;
 }
 
+// The drainer of a database that an earlier launcher has started, or 0.
+pid_t drainer_pid(const SharedState* shared, const char* database) {
+  pid_t pid = 0;
+  LWLockAcquire(shared->lock, LW_SHARED);
+  for (const DrainerSlot& slot : shared->drainers) {
+    if (OidIsValid(slot.database) && strcmp(NameStr(slot.name), database) == 0) pid = slot.pid;
+  }
+  LWLockRelease(shared->lock);
+  return pid;
+}
+
 bool take_launch_now(SharedState* shared) {
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   const bool now = shared->launch_now;
@@ -123,36 +138,62 @@ bool take_launch_now(SharedState* shared) {
   return now;
 }
 
-// Starts and stops what is due; returns how long nothing will be, in milliseconds (-1: no end).
+void stop_drainer(const Job* job, pid_t adopted) {
+  if (job->handle != nullptr) {
+    TerminateBackgroundWorker(job->handle);
+  } else {
+    kill(adopted, SIGTERM);
+  }
+}
+
+// Starts or stops the drainer of one job if that is due; returns when to look again (DT_NOEND: when
+// told).
+TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch_now) {
+  notice_end(job, now);
+  const pid_t adopted = job->handle == nullptr ? drainer_pid(shared, NameStr(job->database)) : 0;
+  if (job->handle != nullptr || adopted > 0) {
+    if (!job->wanted) stop_drainer(job, adopted);
+    // Nobody tells of the end of a drainer that is not our own.
+    return adopted > 0 ? TimestampTzPlusMilliseconds(now, kAdoptedCheckMs) : DT_NOEND;
+  }
+  if (!job->wanted) return DT_NOEND;
+  if (launch_now) job->start_at = now;
+  const TimestampTz start_at = Max(job->start_at, quiet_until(shared, NameStr(job->database)));
+  if (start_at > now) return start_at;
+  start_drainer(job);
+  if (job->handle != nullptr) return DT_NOEND;
+  job->start_at = TimestampTzPlusMilliseconds(now, kNoSlotPauseMs);
+  return job->start_at;
+}
+
+// Tends all jobs and drops those that are over; returns for how long nothing will be due, in
+// milliseconds (-1: no end).
 long tend_jobs(Jobs* jobs, SharedState* shared) {
   const TimestampTz now = GetCurrentTimestamp();
   const bool launch_now = take_launch_now(shared);
-  long nap = -1;
+  TimestampTz next = DT_NOEND;
   for (int i = 0; i < jobs->count; ++i) {
     Job* job = &jobs->all[i];
-    notice_end(job, now);
-    if (!job->wanted) {
-      if (job->handle != nullptr) {
-        TerminateBackgroundWorker(job->handle);
-      } else {
-        *job = jobs->all[--jobs->count];
-        --i;
-      }
-      continue;
-    }
-    if (job->handle != nullptr) continue;
-    if (launch_now) job->start_at = now;
-    const TimestampTz start_at = Max(job->start_at, quiet_until(shared, NameStr(job->database)));
-    if (start_at <= now) {
-      start_drainer(job);
-      if (job->handle == nullptr) job->start_at = now + kFirstPauseMs * 1000 * 10;
-    }
-    if (job->handle == nullptr) {
-      const long left = TimestampDifferenceMilliseconds(now, Max(start_at, job->start_at));
-      if (nap < 0 || left < nap) nap = left;
+    next = Min(next, tend_job(job, shared, now, launch_now));
+    if (!job->wanted && job->handle == nullptr &&
+        drainer_pid(shared, NameStr(job->database)) == 0) {
+      *job = jobs->all[--jobs->count];
+      --i;
     }
   }
-  return nap;
+  return next == DT_NOEND ? -1 : TimestampDifferenceMilliseconds(now, next);
+}
+
+// Drainers of databases that are not listed any more, left by an earlier launcher.
+void adopt_drainers(Jobs* jobs, const SharedState* shared) {
+  LWLockAcquire(shared->lock, LW_SHARED);
+  for (const DrainerSlot& slot : shared->drainers) {
+    if (!OidIsValid(slot.database) || find_job(jobs, NameStr(slot.name)) != nullptr) continue;
+    want_database(jobs, NameStr(slot.name));
+    Job* job = find_job(jobs, NameStr(slot.name));
+    if (job != nullptr) job->wanted = false;
+  }
+  LWLockRelease(shared->lock);
 }
 
 void leave(int, Datum) {
@@ -202,6 +243,7 @@ void imgpress_launcher_main(Datum) {
       AllocSetContextCreate(TopMemoryContext, "imgpress launcher", ALLOCSET_DEFAULT_SIZES);
   MemoryContextSwitchTo(loop_context);
   read_databases(jobs);
+  adopt_drainers(jobs, shared);
   while (!ShutdownRequestPending) {
     if (ConfigReloadPending) {
       ConfigReloadPending = false;
@@ -217,5 +259,5 @@ void imgpress_launcher_main(Datum) {
     ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
   }
-  proc_exit(0);
+  proc_exit(1);  // 0 would mean: never start it again
 }

@@ -25,7 +25,7 @@ class Pipeline {
   void add(DeliveryTask task) { fetching_.add(std::move(task)); }
 
   // Takes what the presses have answered, replaces those that died or hang, hands out new work.
-  // Throws std::system_error when a press cannot be started again.
+  // Throws std::runtime_error when a press cannot be started again or keeps ending at once.
   void turn(TimePoint now);
 
   // Readable when turn() has something to do.

@@ -12,6 +12,10 @@
 
 namespace imgpress {
 
+// A press that ends so often before it has answered anything cannot work at all: that is no fault
+// of the images, and starting it again and again would help nobody.
+constexpr int kMaxDeathsInARow = 6;
+
 using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
 

@@ -116,17 +116,18 @@ const char* status_word(Verdict::Kind kind) {
 
 }  // namespace
 
-ClaimedImages Queue::claim_images(int64 token, int slots, const HeldCounts& held, int lease_ms) {
+ClaimedImages Queue::claim_images(int64 token, int slots, int retry_slots, const HeldCounts& held,
+                                  int lease_ms) {
   ArrayArgument ids(kUuid, held.size);
   ArrayArgument counts(kInt4, held.size);
   for (int i = 0; i < held.size; ++i) {
     ids.set(i, UUIDPGetDatum(&held.request_ids[i]));
     counts.set(i, Int32GetDatum(held.counts[i]));
   }
-  Oid types[] = {INT8OID, INT4OID, UUIDARRAYOID, INT4ARRAYOID, INTERVALOID};
-  Datum values[] = {Int64GetDatum(token), Int32GetDatum(slots), ids.datum(), counts.datum(),
-                    milliseconds_interval(lease_ms)};
-  execute(&claim_images_, "SELECT * FROM imgpress.claim_images($1, $2, $3, $4, $5)", 5, types,
+  Oid types[] = {INT8OID, INT4OID, INT4OID, UUIDARRAYOID, INT4ARRAYOID, INTERVALOID};
+  Datum values[] = {Int64GetDatum(token), Int32GetDatum(slots), Int32GetDatum(retry_slots),
+                    ids.datum(),          counts.datum(),       milliseconds_interval(lease_ms)};
+  execute(&claim_images_, "SELECT * FROM imgpress.claim_images($1, $2, $3, $4, $5, $6)", 6, types,
           values);
   const int count = static_cast<int>(SPI_processed);
   auto* images = static_cast<ClaimedImage*>(palloc0(sizeof(ClaimedImage) * Max(count, 1)));
@@ -165,7 +166,7 @@ ClaimedDeliveries Queue::claim_deliveries(int64 token, int slots, int lease_ms) 
   return {all, count};
 }
 
-void Queue::finish_images(const FinishedImage* images, int count) {
+void Queue::finish_images(FinishedImage* images, int count) {
   ArrayArgument tokens(kInt8, count), ids(kUuid, count), positions(kInt4, count);
   ArrayArgument statuses(kText, count), delays(kInt8, count), failed(kInt2, count);
   ArrayArgument crashes(kInt2, count), codes(kText, count), errors(kText, count);
@@ -196,14 +197,17 @@ void Queue::finish_images(const FinishedImage* images, int count) {
                     delays.datum(), failed.datum(), crashes.datum(),      transients.datum(),
                     codes.datum(),  errors.datum(), source_sizes.datum(), output_sizes.datum()};
   execute(&finish_images_,
-          "SELECT imgpress.finish_images($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)", 12,
-          types, values);
-  const int owned = static_cast<int>(SPI_processed);
+          "SELECT * FROM imgpress.finish_images($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+          12, types, values);
+  const int answered = static_cast<int>(SPI_processed);
   SPITupleTable* rows = SPI_tuptable;
-  for (int i = 0; i < owned; ++i) {
+  for (int i = 0; i < answered; ++i) {
     bool is_null = false;
-    const int ordinal = DatumGetInt32(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &is_null));
-    if (images[ordinal - 1].output_fd >= 0) store_output(images[ordinal - 1]);
+    const Datum number = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &is_null);
+    const Datum stored = SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &is_null);
+    FinishedImage& image = images[DatumGetInt32(number) - 1];
+    image.put_off = !DatumGetBool(stored);
+    if (!image.put_off && image.output_fd >= 0) store_output(image);
   }
 }
 

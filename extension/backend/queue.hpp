@@ -57,10 +57,13 @@ struct ClaimedDeliveries {
 
 class Queue {
  public:
-  ClaimedImages claim_images(int64 token, int slots, const HeldCounts& held, int lease_ms);
+  // Of the slots, up to `retry_slots` are for images whose next attempt is due.
+  ClaimedImages claim_images(int64 token, int slots, int retry_slots, const HeldCounts& held,
+                             int lease_ms);
   ClaimedDeliveries claim_deliveries(int64 token, int slots, int lease_ms);
-  // Stores what is still ours; whoever lost a lease is left out.
-  void finish_images(const FinishedImage* images, int count);
+  // Stores what is still ours; whoever lost a lease is left out. Sets `put_off` of those whose
+  // request another session has locked: they are to be finished later.
+  void finish_images(FinishedImage* images, int count);
   void finish_delivery(const DeliveryResult& result, const char* retry_delays);
   void end_leases(const std::vector<std::int64_t>& tokens);
   void renew_leases(const std::vector<std::int64_t>& tokens, int lease_ms);

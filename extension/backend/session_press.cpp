@@ -55,6 +55,11 @@ bool SessionPress::poll() {
   throw FaultError(Fault::kPressDied, wrong);
 }
 
+void SessionPress::stop() {
+  fetcher_.stop();
+  codec_.stop();
+}
+
 void SessionPress::abandon() {
   if (busy_) press_of(busy_role_).stop();
   busy_ = false;

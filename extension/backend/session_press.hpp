@@ -37,6 +37,9 @@ class SessionPress {
 
   // Frees the answer's memory.
   void forget_answer() { answer_ = {}; }
+  // Ends and reaps both processes. The session must not leave them to whoever adopts orphans: a
+  // postmaster that runs as process 1 would take one for a crashed backend.
+  void stop();
   // Ends the press that the open request went to: nobody wants its answer any more.
   void abandon();
 

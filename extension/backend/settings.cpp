@@ -121,8 +121,8 @@ void define_limits() {
 void define_work() {
   define_int("imgpress.codecs", "Codec processes of a drainer; 0: as many as there are cores.",
              &stored.codecs, 0, 0, 256);
-  define_int("imgpress.images_in_flight", "Images that a drainer holds at a time.", &stored.window,
-             256, 2, 4096);
+  define_int("imgpress.images_in_flight", "Images that a drainer holds at a time.",
+             &stored.images_in_flight, 256, 2, 4096);
   define_int("imgpress.connections_per_host", "Connections to one origin at a time.",
              &stored.connections_per_host, 64, 1, 1024);
   define_int("imgpress.max_attempts",

@@ -17,7 +17,7 @@ struct Settings {
   char* webhook_retry_delays;
   int output_url_style;  // an OutputUrlStyle, as PostgreSQL stores it
   int codecs;
-  int window;
+  int images_in_flight;
   int connections_per_host;
   int max_image_bytes;
   int max_pixels;

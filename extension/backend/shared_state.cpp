@@ -55,9 +55,10 @@ void wake_drainer_now() {
   LWLockAcquire(state->lock, LW_EXCLUSIVE);
   int target = state->launcher_proc_number;
   bool drained = false;
-  for (const DrainerSlot& slot : state->drainers) {
+  for (DrainerSlot& slot : state->drainers) {
     if (slot.database != MyDatabaseId) continue;
     target = slot.proc_number;
+    slot.woken = true;
     drained = true;
   }
   if (!drained) state->launch_now = true;

@@ -14,6 +14,7 @@ struct DrainerSlot {
   Oid database;  // InvalidOid: slot is free
   int pid;
   int proc_number;
+  bool woken;  // set with its latch, which a wait for a lock may swallow
   NameData name;
   TimestampTz started_at;
   int fetching;

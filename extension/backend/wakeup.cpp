@@ -4,6 +4,7 @@
 #include "backend/shared_state.hpp"
 
 extern "C" {
+#include "access/xlog.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "utils/snapmgr.h"
@@ -74,13 +75,13 @@ long remaining_ms(TimestampTz deadline) {
   return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 }
 
-// Without shared memory there is nobody who could tell, so look every tenth of a second.
+// Without shared memory, or on a standby, there is nobody who could tell: look every second.
 void sleep_until_change(SharedState* shared, long timeout_ms) {
-  if (shared != nullptr) {
+  if (shared != nullptr && !RecoveryInProgress()) {
     ConditionVariableTimedSleep(&shared->request_ended, timeout_ms, PG_WAIT_EXTENSION);
     return;
   }
-  const long nap = timeout_ms < 0 || timeout_ms > 100 ? 100 : timeout_ms;
+  const long nap = timeout_ms < 0 ? 1000 : Min(timeout_ms, 1000L);
   WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap, PG_WAIT_EXTENSION);
   ResetLatch(MyLatch);
   CHECK_FOR_INTERRUPTS();

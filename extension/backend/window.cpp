@@ -5,6 +5,7 @@ namespace imgpress {
 std::uint64_t Window::hold(const HeldImage& image) {
   ++per_token_[image.token];
   ++per_request_[image.request_id];
+  if (image.history.attempts > 1) ++retries_;
   images_.emplace(next_key_, image);
   return next_key_++;
 }
@@ -42,7 +43,9 @@ FinishedImage Window::judge_outcome(const ImageOutcome& outcome, const RetryLimi
 
 std::vector<std::int64_t> Window::tokens_ended_by(const std::vector<FinishedImage>& images) const {
   std::unordered_map<std::int64_t, int> released;
-  for (const FinishedImage& image : images) ++released[image.held.token];
+  for (const FinishedImage& image : images) {
+    if (!image.put_off) ++released[image.held.token];
+  }
   std::vector<std::int64_t> ended;
   for (const auto& [token, count] : released) {
     if (per_token_.at(token) == count) ended.push_back(token);
@@ -57,6 +60,7 @@ void Window::release(std::uint64_t key) {
   if (--token->second == 0) per_token_.erase(token);
   const auto request = per_request_.find(image.request_id);
   if (--request->second == 0) per_request_.erase(request);
+  if (image.history.attempts > 1) --retries_;
   images_.erase(found);
 }
 

@@ -38,6 +38,7 @@ struct FinishedImage {
   std::int32_t height;
   bool kept_source;
   const char* warning;
+  bool put_off;  // set by the transaction: not finished yet
 };
 
 class Window {
@@ -47,6 +48,7 @@ class Window {
 
   std::size_t size() const { return images_.size(); }
   const std::map<RequestId, int>& held_per_request() const { return per_request_; }
+  std::size_t held_retries() const { return retries_; }
   std::vector<std::int64_t> tokens() const;
 
   FinishedImage judge_outcome(const ImageOutcome& outcome, const RetryLimits& limits);
@@ -61,6 +63,7 @@ class Window {
   std::unordered_map<std::uint64_t, HeldImage> images_;
   std::unordered_map<std::int64_t, int> per_token_;
   std::map<RequestId, int> per_request_;
+  std::size_t retries_ = 0;  // held images that are not at their first attempt
   std::uint64_t next_key_ = 1;
   std::mt19937_64 random_{std::random_device{}()};
 };

@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "core/plain_text.hpp"
 #include "core/url.hpp"
 
 namespace imgpress {
@@ -54,7 +55,7 @@ std::string list_of(const CsvFields& header) {
   std::string out;
   for (const std::string_view heading : header) {
     if (!out.empty()) out += ", ";
-    out += '"' + std::string(heading.substr(0, 40)) + '"';
+    out += quote_shortened(heading);
   }
   return out;
 }
@@ -126,10 +127,9 @@ std::optional<ProductCells> CsvLayout::cells_of(int line, const CsvFields& row,
   const auto first_url = split_url_list(cells.urls);
   if (!first_url.empty() && !is_http_url(first_url.front())) {
     faults.push_back({line, kNameColumn,
-                      "the row has more columns than the header, and \"" +
-                          std::string(first_url.front().substr(0, 40)) +
-                          "\" is no URL: put text with a " + delimiter_name() +
-                          " in it in double quotes"});
+                      "the row has more columns than the header, and " +
+                          quote_shortened(first_url.front()) + " is no URL: put text with a " +
+                          delimiter_name() + " in it in double quotes"});
     return std::nullopt;
   }
   joined_urls = std::string(cells.urls);

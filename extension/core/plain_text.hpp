@@ -11,4 +11,7 @@ namespace imgpress {
 // terminal. Anything else becomes '?'.
 std::string plain_text(std::string_view words);
 
+// UTF-8 text of the user's in quotes, shortened to about 60 bytes at a character boundary.
+std::string quote_shortened(std::string_view text);
+
 }  // namespace imgpress

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/plain_text.hpp"
 #include "core/url.hpp"
 
 namespace imgpress {
 namespace {
 
-constexpr std::size_t kMaxQuotedBytes = 60;
 constexpr std::string_view kNoBreakSpace = "\xC2\xA0";  // in UTF-8
 
 std::string_view trim(std::string_view text) {
@@ -28,14 +28,6 @@ std::string_view trim(std::string_view text) {
   }
 }
 
-// The offending text in quotes, shortened at a character boundary of UTF-8.
-std::string quoted(std::string_view text) {
-  if (text.size() <= kMaxQuotedBytes) return '"' + std::string(text) + '"';
-  std::size_t end = kMaxQuotedBytes;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return '"' + std::string(text.substr(0, end)) + "...\"";
-}
-
 std::optional<std::int32_t> parse_serial_number(std::string_view text) {
   if (text.size() > 1 && text.front() == '+' && text[1] != '-') text.remove_prefix(1);
   std::int32_t value = 0;
@@ -49,11 +41,11 @@ std::optional<std::int32_t> parse_serial_number(std::string_view text) {
 std::string check_urls(const std::vector<std::string_view>& urls) {
   if (urls.empty()) return "no image URL: give at least one http:// or https:// URL";
   if (std::none_of(urls.begin(), urls.end(), is_http_url)) {
-    return "no http:// or https:// URL in " + quoted(urls.front());
+    return "no http:// or https:// URL in " + quote_shortened(urls.front());
   }
   for (const std::string_view url : urls) {
     if (url.size() > kMaxUrlBytes) {
-      return "the URL " + quoted(url) + " is longer than " + std::to_string(kMaxUrlBytes) +
+      return "the URL " + quote_shortened(url) + " is longer than " + std::to_string(kMaxUrlBytes) +
              " bytes";
     }
   }
@@ -76,7 +68,8 @@ std::optional<Product> read_product(int line, const ProductCells& cells,
   if (serial_text.empty()) {
     faults.push_back({line, kSerialColumn, "empty: give an integer"});
   } else if (!serial_number) {
-    faults.push_back({line, kSerialColumn, "not an integer (of 32 bits): " + quoted(serial_text)});
+    faults.push_back(
+        {line, kSerialColumn, "not an integer (of 32 bits): " + quote_shortened(serial_text)});
   }
   const std::string_view name = trim(cells.name);
   if (name.empty()) faults.push_back({line, kNameColumn, "empty: every product needs a name"});

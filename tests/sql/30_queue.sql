@@ -8,12 +8,12 @@ CREATE FUNCTION pg_temp.request(images integer) RETURNS uuid LANGUAGE sql AS $$
     FROM generate_series(1, images) n
 $$;
 CREATE FUNCTION pg_temp.claim(token bigint, slots integer) RETURNS TABLE (request uuid, pos integer) LANGUAGE sql AS $$
-    SELECT request_id, "position" FROM imgpress.claim_images(token, slots, '{}', '{}', '1 minute')
+    SELECT request_id, "position" FROM imgpress.claim_images(token, slots, slots, '{}', '{}', '1 minute')
 $$;
 CREATE FUNCTION pg_temp.finish(token bigint, request uuid, pos integer, status text, delay_ms bigint DEFAULT NULL) RETURNS integer LANGUAGE sql AS $$
-    SELECT * FROM imgpress.finish_images(ARRAY[token], ARRAY[request], ARRAY[pos], ARRAY[status], ARRAY[delay_ms],
+    SELECT no FROM imgpress.finish_images(ARRAY[token], ARRAY[request], ARRAY[pos], ARRAY[status], ARRAY[delay_ms],
         ARRAY[0::smallint], ARRAY[0::smallint], ARRAY[status <> 'Completed'], ARRAY[CASE WHEN status <> 'Completed' THEN 'timeout' END],
-        ARRAY[CASE WHEN status <> 'Completed' THEN 'timed out' END], ARRAY[CASE WHEN status = 'Completed' THEN 100 END::bigint], ARRAY[CASE WHEN status = 'Completed' THEN 40 END::bigint])
+        ARRAY[CASE WHEN status <> 'Completed' THEN 'timed out' END], ARRAY[CASE WHEN status = 'Completed' THEN 100 END::bigint], ARRAY[CASE WHEN status = 'Completed' THEN 40 END::bigint]) WHERE stored
 $$;
 
 -- A claim counts the attempt and makes the request Processing.
@@ -54,7 +54,7 @@ SELECT pg_temp.request(1000) AS big \gset
 SELECT count(*) FROM pg_temp.claim(5, 100);
 SELECT pg_temp.request(1) AS small \gset
 SELECT is((SELECT request FROM pg_temp.claim(6, 1)), :'small'::uuid, 'a newcomer is served before a big one goes on');
-SELECT is((SELECT count(*) FROM imgpress.claim_images(7, 10, ARRAY[:'big'::uuid], ARRAY[10], '1 minute')), 0::bigint,
+SELECT is((SELECT count(*) FROM imgpress.claim_images(7, 10, 5, ARRAY[:'big'::uuid], ARRAY[10], '1 minute')), 0::bigint,
     'who holds half of the window gets no more');
 
 -- Cancel takes images back from whoever works on them.
