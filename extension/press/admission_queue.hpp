@@ -3,27 +3,40 @@
 // libcurl could hold transfers back itself, but their time-out would run while they wait.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <limits>
+#include <list>
 #include <string>
 #include <unordered_map>
 #include <utility>
+
+#include "press/host_allowance.hpp"
 
 namespace imgpress::press {
 
 template <typename T>
 class AdmissionQueue {
  public:
+  // What was learnt about a host outlasts its work, for so many hosts.
+  static constexpr std::size_t kRememberedHosts = 1000;
+
   explicit AdmissionQueue(std::size_t total_limit) : total_limit_(total_limit) {}
 
-  // 0 means no limit. Takes effect on what starts from now on.
+  // 0 means no limit but what the host can take. Takes effect on what starts from now on.
   void set_host_limit(std::size_t limit) {
-    host_limit_ = limit;
+    host_limit_ = limit == 0 ? std::numeric_limits<std::size_t>::max() : limit;
     for (auto& [name, host] : hosts_) make_ready(name, host);
   }
 
   void push(const std::string& host_name, T item) {
     Host& host = hosts_[host_name];
+    if (host.is_idle) {
+      idle_.erase(host.idle_place);
+      host.is_idle = false;
+    }
     host.waiting.push_back(std::move(item));
     make_ready(host_name, host);
   }
@@ -41,42 +54,67 @@ class AdmissionQueue {
       host.waiting.pop_front();
       ++host.active;
       ++active_;
+      ++newest_;
       make_ready(name, host);
       return true;
     }
     return false;
   }
 
-  void finished(const std::string& host_name) {
+  // The serial number of the item started last; the first one has 1.
+  std::uint64_t newest() const { return newest_; }
+
+  void finished(const std::string& host_name, std::uint64_t serial, const Outcome& outcome) {
     const auto found = hosts_.find(host_name);
     Host& host = found->second;
+    // What does not use its allowance up says nothing about a greater one.
+    const std::size_t ceiling =
+        host.waiting.empty() ? host.allowance.value() : std::min(host_limit_, total_limit_);
+    host.allowance.note(outcome, serial, newest_, ceiling);
     --host.active;
     --active_;
     make_ready(host_name, host);
-    if (host.active == 0 && host.waiting.empty()) hosts_.erase(found);
+    if (host.active == 0 && host.waiting.empty()) remember(found->first, host);
+  }
+
+  // The started item `serial` is not let in while later ones have come and gone.
+  void strained(const std::string& host_name, std::uint64_t serial) {
+    hosts_.at(host_name).allowance.strained(serial, newest_);
   }
 
  private:
   struct Host {
+    HostAllowance allowance;
     std::size_t active = 0;
     bool is_ready = false;  // its name is in ready_
+    bool is_idle = false;   // its name is in idle_
+    std::list<std::string>::iterator idle_place;
     std::deque<T> waiting;
   };
 
   bool may_start(const Host& host) const {
-    return !host.waiting.empty() && (host_limit_ == 0 || host.active < host_limit_);
+    return !host.waiting.empty() && host.active < std::min(host_limit_, host.allowance.value());
   }
   void make_ready(const std::string& name, Host& host) {
     if (host.is_ready || !may_start(host)) return;
     host.is_ready = true;
     ready_.push_back(name);
   }
+  void remember(const std::string& name, Host& host) {
+    host.is_idle = true;
+    host.idle_place = idle_.insert(idle_.end(), name);
+    if (idle_.size() <= kRememberedHosts) return;
+    hosts_.erase(idle_.front());
+    idle_.pop_front();
+  }
 
-  std::size_t host_limit_ = 0;
+  std::size_t host_limit_ = std::numeric_limits<std::size_t>::max();
   std::size_t total_limit_;
   std::size_t active_ = 0;
+  std::uint64_t newest_ = 0;
   std::unordered_map<std::string, Host> hosts_;
   std::deque<std::string> ready_;
+  std::list<std::string> idle_;  // the longest idle first
 };
 
 }  // namespace imgpress::press

@@ -130,7 +130,7 @@ void FetchEngine::start_waiting() {
 
 void FetchEngine::start(std::unique_ptr<Transfer> transfer) {
   CURL* easy = take_handle();
-  transfer->prepare(easy, user_agent_);
+  transfer->prepare(easy, user_agent_, queue_.newest());
   running_[easy] = std::move(transfer);
   require(curl_multi_add_handle(multi_, easy) == CURLM_OK);
 }
@@ -142,13 +142,28 @@ void FetchEngine::collect() {
     CURL* easy = message->easy_handle;
     const CURLcode code = message->data.result;  // `message` is gone after the removal
     const auto found = running_.find(easy);
-    finished_.push_back(found->second->finish(easy, code));
-    curl_multi_remove_handle(multi_, easy);
-    queue_.finished(found->second->host());
+    const std::unique_ptr<Transfer> transfer = std::move(found->second);
     running_.erase(found);
+    finished_.push_back(transfer->finish(easy, code));
+    settle(*transfer, code, easy);
+    curl_multi_remove_handle(multi_, easy);
     curl_easy_reset(easy);
     idle_handles_.push_back(easy);
   }
+}
+
+// Tells the queue how a transfer went, and whether it shows that its host drops connections.
+void FetchEngine::settle(const Transfer& transfer, CURLcode code, CURL* easy) {
+  Outcome outcome = transfer.outcome(easy, code);
+  if (transfer.opened_connection() && outcome.kind == Outcome::Kind::kAnswered) {
+    for (const auto& [ignored, other] : running_) {
+      if (other->serial() > transfer.serial() || !other->is_at_the_door()) continue;
+      if (other->host() != transfer.host()) continue;
+      outcome.overtook = true;
+      if (other->is_left_behind()) queue_.strained(transfer.host(), other->serial());
+    }
+  }
+  queue_.finished(transfer.host(), transfer.serial(), outcome);
 }
 
 CURL* FetchEngine::take_handle() {

@@ -50,6 +50,7 @@ class FetchEngine {
   void start_waiting();
   void start(std::unique_ptr<Transfer> transfer);
   void collect();
+  void settle(const Transfer& transfer, CURLcode code, CURL* easy);
   CURL* take_handle();
 
   int epoll_fd_;

@@ -1,9 +1,11 @@
 #include "press/guarded_socket.hpp"
 
 #include <ifaddrs.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cstddef>
 #include <cstring>
 #include <memory>
 
@@ -48,6 +50,15 @@ std::vector<IpAddress> own_addresses() {
   return addresses;
 }
 
+bool is_let_in(curl_socket_t fd) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return true;
+  constexpr std::size_t kNeeded =
+      offsetof(tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked);
+  return size < kNeeded || info.tcpi_bytes_acked > 1;  // 1 for the handshake itself
+}
+
 void AddressGuard::install(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &AddressGuard::open_socket);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, this);
@@ -57,6 +68,15 @@ void AddressGuard::install(CURL* easy) {
 
 std::optional<std::string> AddressGuard::denial() const {
   return permitted_any_ ? std::nullopt : denial_;
+}
+
+void AddressGuard::note_connected() {
+  connected_ = true;
+  if (opened_at_ && !past_first_request_) {
+    connect_time_ = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - *opened_at_);
+  }
+  past_first_request_ = true;
 }
 
 bool AddressGuard::permits(const std::optional<IpAddress>& address, std::uint16_t port) {
@@ -77,6 +97,9 @@ curl_socket_t AddressGuard::open_socket(void* self, curlsocktype /*purpose*/,
     auto& guard = *static_cast<AddressGuard*>(self);
     guard.connected_ = false;
     if (!guard.permits(endpoint.address, endpoint.port)) return CURL_SOCKET_BAD;
+    if (!guard.opened_at_ && !guard.past_first_request_) {
+      guard.opened_at_ = std::chrono::steady_clock::now();
+    }
     return ::socket(target->family, target->socktype | SOCK_CLOEXEC, target->protocol);
   } catch (...) {
     return CURL_SOCKET_BAD;
@@ -96,7 +119,7 @@ int AddressGuard::before_request(void* self, char* remote_ip, char* /*local_ip*/
       return CURL_PREREQFUNC_ABORT;
     }
     guard.permitted_any_ = false;  // the next connection belongs to another hop
-    guard.connected_ = true;
+    guard.note_connected();
     return CURL_PREREQFUNC_OK;
   } catch (...) {
     return CURL_PREREQFUNC_ABORT;

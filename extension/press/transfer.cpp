@@ -111,8 +111,9 @@ Transfer::Transfer(wire::FetchRequest request, const AddressPolicy& policy)
       host_(host_of(url_)),
       guard_(policy) {}
 
-void Transfer::prepare(CURL* easy, const std::string& user_agent) {
+void Transfer::prepare(CURL* easy, const std::string& user_agent, std::uint64_t serial) {
   easy_ = easy;
+  serial_ = serial;
   set_protocol_rules(easy);
   guard_.install(easy);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
@@ -233,6 +234,34 @@ FetchResult Transfer::finish(CURL* easy, CURLcode code) {
   result.reply.http_status = static_cast<std::uint32_t>(status);
   if (status == 429 || status == 503) result.reply.retry_after_seconds = retry_after(easy);
   return result;
+}
+
+bool Transfer::is_at_the_door() {
+  if (was_let_in_ || !guard_.opened()) return false;
+  if (!guard_.connect_time()) return true;
+  curl_socket_t fd = CURL_SOCKET_BAD;
+  curl_easy_getinfo(easy_, CURLINFO_ACTIVESOCKET, &fd);
+  was_let_in_ = fd == CURL_SOCKET_BAD || is_let_in(fd);
+  return !was_let_in_;
+}
+
+Outcome Transfer::outcome(CURL* easy, CURLcode code) const {
+  const long status = last_status(easy);
+  Outcome outcome;
+  outcome.connect_time = guard_.connect_time();
+  const bool timed_out = code == CURLE_OPERATION_TIMEDOUT;
+  if (guard_.opened() && !guard_.connect_time() && (timed_out || code == CURLE_COULDNT_CONNECT)) {
+    outcome.kind = Outcome::Kind::kUnconnected;
+  } else if (status == 0 || timed_out) {
+    outcome.kind = Outcome::Kind::kUnanswered;
+  } else if (status == 429 || status == 503) {
+    outcome.kind = Outcome::Kind::kBusy;
+  } else {
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
+    outcome.kept = fd != CURL_SOCKET_BAD;
+  }
+  return outcome;
 }
 
 }  // namespace imgpress::press

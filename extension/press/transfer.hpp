@@ -11,6 +11,7 @@
 #include "channel/sealed_memory.hpp"
 #include "core/wire.hpp"
 #include "press/guarded_socket.hpp"
+#include "press/host_allowance.hpp"
 
 namespace imgpress::press {
 
@@ -34,15 +35,31 @@ class Transfer {
 
   // Sets everything that this transfer needs on a fresh or reset handle. The transfer has to stay
   // where it is until finish().
-  void prepare(CURL* easy, const std::string& user_agent);
+  void prepare(CURL* easy, const std::string& user_agent, std::uint64_t serial);
+
+  // Its place in the order of all that were started.
+  std::uint64_t serial() const { return serial_; }
+
+  // True when it needed a new connection to its first host.
+  bool opened_connection() const { return guard_.opened(); }
+
+  // True while a new connection to its first host gets no acknowledgement from there.
+  bool is_at_the_door();
+
+  // Counts a later transfer that has come and gone while this one is at the door. True when that
+  // cannot be chance any more: what it sent was dropped.
+  bool is_left_behind() { return ++overtaken_ >= kOvertakenWhenDropped; }
 
   // REQUIRES: libcurl is done with `easy`, which prepare() got.
   FetchResult finish(CURL* easy, CURLcode code);
+  Outcome outcome(CURL* easy, CURLcode code) const;
 
  private:
   struct FreeHeaders {
     void operator()(curl_slist* list) const { curl_slist_free_all(list); }
   };
+
+  static constexpr unsigned kOvertakenWhenDropped = 3;
 
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
   bool take_body(CURL* easy, ByteView bytes);
@@ -56,6 +73,9 @@ class Transfer {
   std::string host_;
   AddressGuard guard_;
   CURL* easy_ = nullptr;
+  std::uint64_t serial_ = 0;
+  unsigned overtaken_ = 0;
+  bool was_let_in_ = false;
   std::unique_ptr<curl_slist, FreeHeaders> headers_;
   std::optional<MemoryWriter> body_;
   std::uint64_t discarded_bytes_ = 0;
