@@ -9,10 +9,18 @@ namespace {
 constexpr const char* kJsonType = "application/json";
 constexpr const char* kRetryAfterSeconds = "1";
 
+// "quality 0 is out of range. Give an integer from 1 to 100."
+std::string with_hint(const DatabaseError& error) {
+  const std::string message = error.what();
+  if (error.hint().empty()) return message;
+  const bool ends = !message.empty() && message.back() == '.';
+  return message + (ends ? " " : ". ") + error.hint();
+}
+
 Failure explain_database_error(const DatabaseError& error) {
   const StatusRule& rule = status_rule(error.sqlstate());
   if (rule.status >= 500) log_line("PostgreSQL: " + error.sqlstate() + ": " + error.what());
-  return {rule.status, rule.message != nullptr ? rule.message : error.what()};
+  return {rule.status, rule.message != nullptr ? rule.message : with_hint(error)};
 }
 
 void forbid_caching(httplib::Response& response) {

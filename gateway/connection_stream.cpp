@@ -15,14 +15,8 @@ using std::chrono::seconds;
 
 constexpr std::size_t kInputBytes = 64 * 1024;
 constexpr std::size_t kOutputBytes = 16 * 1024;  // small answers leave in one piece
-constexpr std::size_t kHeadBytes = 32 * 1024;
-constexpr auto kIdleTime = seconds(30);
-constexpr auto kIdleSlice = milliseconds(500);  // how often an idle connection looks for a queue
-constexpr auto kHeadTime = seconds(10);
 constexpr auto kStallTime = seconds(30);
 constexpr std::uint64_t kSlowestPace = 32 * 1024;  // bytes a second, beyond the stall time
-constexpr auto kLingerTime = seconds(10);
-constexpr auto kLingerStall = seconds(2);
 
 auto time_for(std::uint64_t bytes) {
   return kStallTime + seconds(bytes / kSlowestPace);
@@ -36,27 +30,8 @@ int as_milliseconds(Duration left) {
 
 }  // namespace
 
-ConnectionStream::ConnectionStream(int socket, int stop_fd)
-    : socket_(socket), stop_fd_(stop_fd), input_(new char[kInputBytes]) {}
-
-bool ConnectionStream::await_request(const std::function<bool()>& give_way) {
-  const auto end = Clock::now() + kIdleTime;
-  while (input_begin_ == input_end_) {
-    pollfd events[] = {{socket_, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
-    const int ready = ::poll(events, 2, as_milliseconds(kIdleSlice));
-    if (ready < 0 && errno != EINTR) return false;
-    if (ready > 0) return events[0].revents != 0;
-    if (Clock::now() >= end || give_way()) return false;
-  }
-  return true;
-}
-
-void ConnectionStream::begin_head() {
-  in_head_ = true;
-  head_left_ = kHeadBytes;
-  body_left_ = 0;
-  deadline_ = Clock::now() + kHeadTime;
-}
+ConnectionStream::ConnectionStream(int socket, std::string_view head, std::string_view input)
+    : socket_(socket), head_(head), input_(input) {}
 
 void ConnectionStream::begin_body(std::uint64_t length) {
   in_head_ = false;
@@ -65,28 +40,25 @@ void ConnectionStream::begin_body(std::uint64_t length) {
 }
 
 ssize_t ConnectionStream::read(char* data, std::size_t size) {
-  const std::uint64_t allowed = in_head_ ? head_left_ : body_left_;
+  std::string_view& source = in_head_ ? head_ : input_;
+  const std::uint64_t allowed = in_head_ ? head_.size() : body_left_;
   if (allowed == 0) return -1;
-  if (input_begin_ == input_end_ && !fill()) return -1;
-  size = std::min({size, static_cast<std::size_t>(allowed), input_end_ - input_begin_});
-  std::memcpy(data, input_.get() + input_begin_, size);
-  input_begin_ += size;
-  if (in_head_) {
-    head_left_ -= size;
-  } else {
-    body_left_ -= size;
-  }
+  if (source.empty() && !fill()) return -1;
+  size = std::min({size, static_cast<std::size_t>(allowed), source.size()});
+  std::memcpy(data, source.data(), size);
+  source.remove_prefix(size);
+  if (!in_head_) body_left_ -= size;
   return static_cast<ssize_t>(size);
 }
 
 bool ConnectionStream::fill() {
   // The client may be waiting for "100 Continue".
   if (!flush()) return false;
+  if (!buffer_) buffer_.reset(new char[kInputBytes]);
   for (;;) {
-    const ssize_t got = ::recv(socket_, input_.get(), kInputBytes, MSG_DONTWAIT);
+    const ssize_t got = ::recv(socket_, buffer_.get(), kInputBytes, MSG_DONTWAIT);
     if (got > 0) {
-      input_begin_ = 0;
-      input_end_ = static_cast<std::size_t>(got);
+      input_ = {buffer_.get(), static_cast<std::size_t>(got)};
       return true;
     }
     if (got == 0) return false;
@@ -141,22 +113,13 @@ bool ConnectionStream::send_all(const char* data, std::size_t size, bool more) {
   return true;
 }
 
-void ConnectionStream::linger() {
-  ::shutdown(socket_, SHUT_WR);
-  const auto end = Clock::now() + kLingerTime;
-  while (wait(POLLIN, std::min(end, Clock::now() + kLingerStall))) {
-    const ssize_t got = ::recv(socket_, input_.get(), kInputBytes, MSG_DONTWAIT);
-    if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) return;
-  }
-}
-
 void ConnectionStream::reset_on_close() {
   const ::linger none{1, 0};
   ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &none, sizeof none);
 }
 
 bool ConnectionStream::is_readable() const {
-  return input_begin_ != input_end_ || wait(POLLIN, Clock::now() + kStallTime);
+  return !input_.empty() || wait(POLLIN, Clock::now() + kStallTime);
 }
 
 bool ConnectionStream::is_writable() const {

@@ -204,7 +204,8 @@ void Connection::fail(const PGresult* result) {
       is_shutdown(sqlstate) || is_outdated_statement(sqlstate)) {
     lost(message != nullptr ? message : PQerrorMessage(connection_.get()));
   }
-  throw DatabaseError(sqlstate, message != nullptr ? message : "");
+  const char* hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+  throw DatabaseError(sqlstate, message != nullptr ? message : "", hint != nullptr ? hint : "");
 }
 
 void Connection::lost(const std::string& reason) {

@@ -21,15 +21,17 @@ inline Deadline within(Clock::duration time) {
   return Clock::now() + time;
 }
 
-// PostgreSQL refused a statement. what() is its primary message.
+// PostgreSQL refused a statement. what() is its primary message; the hint is empty where none came.
 class DatabaseError : public std::runtime_error {
  public:
-  DatabaseError(std::string sqlstate, const std::string& message)
-      : std::runtime_error(message), sqlstate_(std::move(sqlstate)) {}
+  DatabaseError(std::string sqlstate, const std::string& message, std::string hint = "")
+      : std::runtime_error(message), sqlstate_(std::move(sqlstate)), hint_(std::move(hint)) {}
   const std::string& sqlstate() const { return sqlstate_; }
+  const std::string& hint() const { return hint_; }
 
  private:
   std::string sqlstate_;
+  std::string hint_;
 };
 
 // PostgreSQL cannot be reached, or not in time. what() is for the log.

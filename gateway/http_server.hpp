@@ -2,17 +2,17 @@
 //
 // The library parses requests and writes answers. What it does around that is replaced, since its
 // compiled-in form in distributions cannot be tuned: a listen queue of five, a thread pool without
-// bound, select() and a sleep for idle connections, and connections kept open after a request
+// bound, a thread for every connection however idle, and connections kept open after a request
 // whose end is uncertain.
 #pragma once
 
 #include <httplib.h>
 
 #include <atomic>
-#include <cstddef>
 
 #include "connection_stream.hpp"
 #include "request_check.hpp"
+#include "lobby.hpp"
 #include "socket.hpp"
 #include "worker_pool.hpp"
 
@@ -22,13 +22,15 @@ namespace imgpress::gateway {
 // own multipart parser between the body and whoever reads it.
 constexpr const char* kBodyTypeHeader = "imgpress-body-type";
 
+// Set by the server alone: the status with which the request is refused, whatever it asks for.
+constexpr const char* kRefusalHeader = "imgpress-refusal";
+
 // How the end of a request is given.
 Framing framing_of(const httplib::Request& request);
 
 class HttpServer : public httplib::Server {
  public:
-  // As many connections are served at the same time as there are threads.
-  explicit HttpServer(std::size_t threads);
+  HttpServer();
 
   // Serves until stop(), then returns when the requests under way have ended.
   void serve(Socket listener);
@@ -37,15 +39,14 @@ class HttpServer : public httplib::Server {
   void stop_serving();
 
  private:
-  void accept_clients(int listener);
-  bool wait_for_client(int listener, int milliseconds) const;
-  void converse(Socket socket);
+  void dispatch(Client client);
+  void converse(Job job);
   // What becomes of a connection after a request.
   enum class Next { kRequest, kClose, kLinger, kReset };
-  Next serve_one(ConnectionStream& stream, bool last);
+  Next serve_one(ConnectionStream& stream, const Job& job);
 
-  const Socket stop_event_;
   std::atomic<bool> stopping_{false};
+  Lobby lobby_;
   WorkerPool workers_;
 };
 

@@ -9,8 +9,8 @@ constexpr const char* kNoExtension = "The imgpress extension is not available in
 
 constexpr StatusRule kRules[] = {
     // What the caller can mend
-    {"22", 400, nullptr},     // data exceptions: CSV faults, bad parameters, text not UTF-8
-    {"P0002", 404, nullptr},  // no such request
+    {"22", 400, nullptr},  // data exceptions: CSV faults, bad parameters, text not UTF-8
+    {"P0002", 404, kNoSuchRequest},
     {"54", 413, "The upload is larger than PostgreSQL can take."},
     // What passes, or what the operator must mend: worth another try later
     {"08", 503, "The connection to PostgreSQL was lost."},

@@ -14,6 +14,8 @@ struct StatusRule {
 // The rule with the longest beginning that fits; a state that no rule names is a 500.
 const StatusRule& status_rule(std::string_view sqlstate);
 
+constexpr const char* kNoSuchRequest = "No request has this id.";
+
 // CSV faults: answered with the list of them.
 constexpr std::string_view kCsvFaults = "22P04";
 

@@ -10,10 +10,11 @@ constexpr Statement kEtag{"etag",
                           "SELECT imgpress.output_etag($1::pg_catalog.uuid, $2::pg_catalog.int4)"};
 
 // Binary, since bytea as text is twice as long. The time comes as a number: the binary form of
-// timestamptz is PostgreSQL's own.
+// timestamptz is PostgreSQL's own; rounded up, it would lie in the future for a moment.
 constexpr Statement kImage{
     "image",
-    "SELECT content_type, etag, extract(epoch FROM created_at)::pg_catalog.int8, bytes "
+    "SELECT content_type, etag, "
+    "pg_catalog.floor(extract(epoch FROM created_at))::pg_catalog.int8, bytes "
     "FROM imgpress.output_image($1::pg_catalog.uuid, $2::pg_catalog.int4)",
     ValueFormat::kBinary};
 

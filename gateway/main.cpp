@@ -25,8 +25,6 @@
 namespace imgpress::gateway {
 namespace {
 
-// More than the clients that are expected at a time: each holds a thread while it is connected.
-constexpr std::size_t kThreads = 64;
 constexpr auto kGrace = std::chrono::seconds(5);
 
 std::optional<std::string> environment(const std::string& name) {
@@ -55,7 +53,7 @@ int run(const Options& options) {
   const std::string url = url_of(listener);
 
   Pool pool(options.database, options.connections);
-  HttpServer server(kThreads);
+  HttpServer server;
   install_routes(server, pool, options.max_upload_bytes);
   auto serving =
       std::async(std::launch::async, [&server, &listener] { server.serve(std::move(listener)); });

@@ -30,6 +30,7 @@ constexpr const char* kPage = R"html(<!DOCTYPE html>
   table { border-collapse: collapse; width: 100%; }
   th, td { border-bottom: 1px solid var(--line); padding: .3rem .5rem; text-align: left; vertical-align: top; }
   td { overflow-wrap: anywhere; }
+  .failed { color: #b3261e; }
 </style>
 </head>
 <body>
@@ -80,20 +81,54 @@ function imagesOf(list) {
   return list ? list.split(/,(?=https?:\/\/|Error processing image(?:,|$))/) : [];
 }
 
+const kFailed = 'Error processing image';
+
+// The name in an output's URL as a person would write it.
+function nameOf(url) {
+  const name = url.split('/').pop();
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;  // bytes that are no UTF-8
+  }
+}
+
+function failuresOf(product) {
+  return imagesOf(product.output_image_urls).filter((image) => image === kFailed).length;
+}
+
+// What is told about the products as a whole. Those with failures come first where not all fit.
+function summaryOf(products) {
+  const failed = products.reduce((sum, product) => sum + failuresOf(product), 0);
+  const faulty = products.filter((product) => failuresOf(product) > 0);
+  const all = products.length <= kMostRows;
+  const shown = all ? products
+      : [...faulty, ...products.filter((product) => failuresOf(product) === 0)].slice(0, kMostRows);
+  let text = '';
+  if (failed) {
+    text += ` ${failed} ${failed === 1 ? 'image' : 'images'} failed, in ${faulty.length} of ` +
+        `${products.length} products.`;
+  }
+  if (!all) text += ` ${kMostRows} of ${products.length} products${failed ? ', failures first' : ''}:`;
+  return { shown, text };
+}
+
 function showProducts(products) {
-  for (const product of products.slice(0, kMostRows)) {
+  const { shown, text } = summaryOf(products);
+  for (const product of shown) {
     const row = body.insertRow();
     row.insertCell().textContent = product.serial_number;
     row.insertCell().textContent = product.product_name;
     const cell = row.insertCell();
     for (const url of imagesOf(product.output_image_urls)) {
-      const item = element(/^https?:\/\//.test(url) ? 'a' : 'span', url.split('/').pop());
+      const item = element(/^https?:\/\//.test(url) ? 'a' : 'span', nameOf(url));
       if (item.tagName === 'A') item.href = url;
+      if (url === kFailed) item.className = 'failed';
       cell.append(item, document.createElement('br'));
     }
   }
   $('results').hidden = false;
-  return products.length > kMostRows ? ` The first ${kMostRows} of ${products.length} products:` : '';
+  return text;
 }
 
 async function getJson(path) {

@@ -5,6 +5,7 @@
 #include "answers.hpp"
 #include "http_date.hpp"
 #include "http_server.hpp"
+#include "http_status.hpp"
 #include "multipart.hpp"
 #include "page.hpp"
 #include "queries.hpp"
@@ -17,12 +18,28 @@ namespace {
 
 using HandlerResponse = httplib::Server::HandlerResponse;
 
-constexpr const char* kNoSuchRequest = "No request has this id.";
+// What was found wrong before the library saw the request.
+const char* refusal_message(int status) {
+  switch (status) {
+    case 414:
+      return "The path is too long.";
+    case 431:
+      return "The headers of the request are too long.";
+    case 503:
+      return "Too many requests of this kind are under way.";
+    default:
+      return "The request is malformed.";
+  }
+}
 
 // Why the request cannot be served, if so; known from its head alone.
 std::optional<Refusal> refuse(const httplib::Request& request, const Route& route,
                               std::uint64_t max_upload_bytes) {
   const Framing framing = framing_of(request);
+  if (request.has_header(kRefusalHeader)) {
+    const int status = std::stoi(request.get_header_value(kRefusalHeader));
+    return Refusal{status, refusal_message(status)};
+  }
   if (route.resource == Resource::kUpload && request.method == "POST") {
     return refuse_upload(framing, request.get_header_value(kBodyTypeHeader), max_upload_bytes);
   }
@@ -34,7 +51,7 @@ std::optional<Refusal> refuse(const httplib::Request& request, const Route& rout
 
 void answer_refusal(const httplib::Request& request, httplib::Response& response,
                     const Route& route, const Refusal& refusal) {
-  answer_error(response, refusal.status, refusal.message);
+  answer_failure(response, {refusal.status, refusal.message});
   if (refusal.status == 405) response.set_header("Allow", allowed_methods(route.resource));
   // A body is left unread, or nobody knows where it ends.
   if (body_length(framing_of(request)) != 0) close_after(response);
@@ -72,23 +89,9 @@ void answer_exception(httplib::Response& response, const std::exception_ptr& exc
 }
 
 // Errors that the library finds by itself, before any of the code here is asked.
-const char* own_message(int status) {
-  switch (status) {
-    case 414:
-      return "The path is too long.";
-    case 416:
-      return "The Range header is malformed.";
-    default:
-      return "The request is malformed.";
-  }
-}
-
-void complete_error(const httplib::Request& request, httplib::Response& response) {
-  // The library cuts an error message according to the very Range header that it refused. The
-  // request is an object of its own that is only const in this signature.
-  const_cast<httplib::Request&>(request).ranges.clear();
+void complete_error(httplib::Response& response) {
   if (!response.body.empty() || response.content_provider_) return;
-  answer_error(response, response.status, own_message(response.status));
+  answer_error(response, response.status, refusal_message(response.status));
   close_after(response);
 }
 
@@ -139,9 +142,8 @@ void install_routes(httplib::Server& server, Pool& pool, std::uint64_t max_uploa
       [](const httplib::Request&, httplib::Response& response, std::exception_ptr exception) {
         answer_exception(response, exception);
       });
-  server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
-    complete_error(request, response);
-  });
+  server.set_error_handler(
+      [](const httplib::Request&, httplib::Response& response) { complete_error(response); });
   server.set_post_routing_handler(
       [](const httplib::Request&, httplib::Response& response) { complete_headers(response); });
 }

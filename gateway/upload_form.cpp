@@ -64,7 +64,9 @@ void UploadForm::part_ends() {
     throw FormError(400, std::string("The field \"") + field_->name + "\" has a zero byte in it.");
   }
   if (field_ == &quality_ && !value.empty() && !is_integer(value)) {
-    throw FormError(400, "quality must be a whole number.");
+    throw FormError(400,
+                    "quality must be a whole number in plain digits, such as 50: no plus sign, no "
+                    "decimal point.");
   }
   if (!value.empty()) field_->value = value;
   field_ = nullptr;

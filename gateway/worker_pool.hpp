@@ -1,52 +1,71 @@
-// A fixed number of threads that serve accepted connections.
+// A fixed number of threads that serve requests, not all of them for the slow kinds.
 #pragma once
 
-#include <atomic>
+#include <array>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
-#include "socket.hpp"
+#include "client.hpp"
+#include "lane.hpp"
+#include "request_head.hpp"
 
 namespace imgpress::gateway {
 
+// A request whose head has come.
+struct Job {
+  Client client;
+  RequestHead head;
+  Lane lane = Lane::kQuick;
+  bool turned_away = false;  // its lane was full: to be answered with a refusal, quickly
+};
+
+struct LaneLimit {
+  std::size_t running;
+  std::size_t waiting;
+};
+// In the order of Lane. The quick lane turns nobody away, whatever it says here.
+using LaneLimits = std::array<LaneLimit, kLanes>;
+
 class WorkerPool {
  public:
-  using Work = std::function<void(Socket)>;
+  using Work = std::function<void(Job)>;
 
-  // The work must not throw.
-  WorkerPool(std::size_t threads, Work work);
+  // The work must not throw. REQUIRES: the slow lanes together leave threads to the quick one.
+  WorkerPool(std::size_t threads, const LaneLimits& limits, Work work);
   // Ends like shut_down().
   ~WorkerPool();
 
-  // Blocks while every thread is busy and as many connections wait: then the kernel's queue, which
-  // costs nothing here, takes the rest. After shut_down() the socket is closed instead.
-  void submit(Socket socket);
+  // Never blocks. After stop_accepting() the connection is closed instead.
+  void submit(Job job);
 
-  // How many connections wait for a thread. Cheap.
-  std::size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
-
-  // Closes what waits, and returns when all work has ended. A second call does nothing.
-  void shut_down();
-
-  // Makes submit() stop blocking. May be called from any thread.
+  // Closes what waits; no work begins any more. May be called from any thread.
   void stop_accepting();
 
- private:
-  void run();
+  // The same, and returns when all work has ended. A second call does nothing.
+  void shut_down();
 
-  const std::size_t most_waiting_;
+ private:
+  struct LaneState {
+    LaneLimit limit;
+    std::size_t running;
+    std::deque<Job> queue;
+  };
+
+  void run();
+  LaneState& state_of(Lane lane) { return lanes_[static_cast<std::size_t>(lane)]; }
+  std::optional<Job> next_job();
+
   const Work work_;
-  std::atomic<std::size_t> waiting_{0};
   std::mutex mutex_;  // guards the two below
-  std::deque<Socket> queue_;
+  std::array<LaneState, kLanes> lanes_;
   bool stopping_ = false;
-  std::condition_variable changed_;   // something to do
-  std::condition_variable has_room_;  // something was taken
+  std::condition_variable changed_;
   std::vector<std::thread> threads_;
 };
 

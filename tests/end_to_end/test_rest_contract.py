@@ -1,11 +1,15 @@
 """The REST endpoints: shapes, words, status codes, and that a refused upload leaves nothing."""
 
+import json
+import re
+import shutil
 import subprocess
 import uuid
+from email.utils import parsedate_to_datetime
 
 import pytest
 
-from harness.catalogue import HEADER, catalogue, one_product, split_urls
+from harness.catalogue import ERROR_TEXT, HEADER, catalogue, one_product, split_urls
 
 TABLES = ("processing_requests", "products", "images", "upload_parts")
 
@@ -27,6 +31,33 @@ def assert_refused(shop, answer_of, *statuses):
     assert_error(answer, *statuses)
     assert stored_rows(shop) == before
     return answer.json()
+
+
+def output_paths(shop, finished):
+    """Paths of the good outputs."""
+    outputs = [product["output_image_urls"] for product in shop.products(finished[0])]
+    urls = [url for output in outputs for url in split_urls(output)]
+    return [shop.output_path(url) for url in urls if url.startswith("http")]
+
+
+def read_answers(connection, count):
+    """The next JSON answers on a connection on which several were asked for."""
+    stream = connection.makefile("rb")
+    return [json.loads(read_body(stream)) for _ in range(count)]
+
+
+def read_body(stream):
+    headers = iter(stream.readline, b"\r\n")
+    fields = dict(line.decode().strip().lower().split(": ", 1) for line in headers if b": " in line)
+    if "content-length" in fields:
+        return stream.read(int(fields["content-length"]))
+    assert fields["transfer-encoding"] == "chunked"
+    body = b""
+    while size := int(stream.readline(), 16):
+        body += stream.read(size)
+        stream.readline()
+    stream.readline()
+    return body
 
 
 @pytest.fixture(scope="module", name="finished")
@@ -92,6 +123,16 @@ def test_unknown_id(shop, kind, slash):
 
 
 @pytest.mark.parametrize("kind", ["status", "products"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_unknown_id_is_one_whether_it_could_exist_or_not(shop, kind, method):
+    answers = [
+        shop.gateway.request(method, f"/api/{kind}/{request}/") for request in (uuid.uuid4(), "1")
+    ]
+    assert [answer.status for answer in answers] == [404, 404]
+    assert answers[0].body == answers[1].body
+
+
+@pytest.mark.parametrize("kind", ["status", "products"])
 @pytest.mark.parametrize(
     "wrong", ["1", "not-a-uuid", "'; DROP TABLE x; --", "0" * 5000, "%00", "%ff"]
 )
@@ -110,14 +151,81 @@ def test_malformed_id(shop, kind, wrong):
         ("DELETE", f"/api/status/{uuid.UUID(int=1)}"),
         ("PUT", f"/api/products/{uuid.UUID(int=1)}/"),
         ("PATCH", f"/api/products/{uuid.UUID(int=1)}"),
+        ("FOO", "/api/upload/"),
+        ("get", "/healthz"),
+        ("TRACE", "/healthz"),
     ],
 )
 def test_wrong_method(shop, method, path):
-    assert_error(shop.gateway.request(method, path), 405)
+    answer = shop.gateway.request(method, path)
+    assert_error(answer, 405)
+    assert answer.headers["Allow"] == ("POST" if "upload" in path else "GET, HEAD")
 
 
 def test_unknown_path(shop):
     assert_error(shop.gateway.get("/api/nothing/"), 404)
+
+
+@pytest.mark.parametrize("size", [8200, 20_000, 40_000, 200_000, 3_000_000])
+def test_a_long_path_is_414(shop, size):
+    assert_error(shop.gateway.get("/api/status/" + "a" * size), 414)
+
+
+def test_long_headers_are_431(shop):
+    assert_error(shop.gateway.get("/healthz", {f"X-{n}": "a" * 1000 for n in range(60)}), 431)
+
+
+@pytest.mark.parametrize("base", ["http://shop.example", "HTTPS://127.0.0.1:1"])
+def test_a_whole_url_as_target(shop, finished, base):
+    request, _ = finished
+    answer = shop.gateway.get(f"{base}/api/status/{request}/")
+    assert answer.status == 200 and answer.json()["status"] == "Completed"
+    assert shop.gateway.get(base).headers["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    "head", ["GET /healthz\r\n", "GET /healthz HTTP/1.1\r\nHost: a\nX: b\r\n", "\x16\x03\r\n"]
+)
+def test_a_malformed_head_is_answered(shop, head):
+    assert_error(shop.gateway.raw(head.encode() + b"\r\n"), 400)
+
+
+def test_requests_in_a_row(shop, finished):
+    """Sent at once on one connection, in pieces that end anywhere; answered in their order."""
+    request, _ = finished
+    paths = ["/healthz", f"/api/products/{request}/", f"/api/status/{request}/"]
+    requests = "".join(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n" for path in paths).encode()
+    with shop.gateway.connect() as connection:
+        for cut in (1, 20, len(requests) - 3, len(requests)):
+            connection.sendall(requests[:cut])
+            connection.sendall(requests[cut:])
+            answers = read_answers(connection, len(paths))
+            assert [sorted(answer) for answer in answers] == [
+                ["status"],
+                ["products", "request_id"],
+                ["request_id", "status"],
+            ]
+
+
+@pytest.mark.parametrize("value", ["junk", "bytes=5-1", "bytes=0-3", "bytes=999999999-"])
+def test_ranges_are_ignored(shop, finished, value):
+    path = output_paths(shop, finished)[0]
+    whole = shop.gateway.get(path)
+    answer = shop.gateway.get(path, {"Range": value})
+    assert (answer.status, answer.body) == (200, whole.body)
+
+
+@pytest.mark.parametrize("fraction", [".0", ".4", ".5", ".999999"])
+def test_last_modified_is_not_in_the_future(shop, finished, fraction):
+    request, _ = finished
+    shop.sql(
+        "UPDATE imgpress.outputs SET created_at = %s::timestamptz WHERE request_id = %s",
+        f"2024-02-29 12:00:30{fraction}+00",
+        request,
+    )
+    answer = shop.gateway.get(output_paths(shop, finished)[0])
+    assert answer.headers["Last-Modified"] == "Thu, 29 Feb 2024 12:00:30 GMT"
+    assert parsedate_to_datetime(answer.headers["Date"]).year > 2024
 
 
 def test_missing_file(shop):
@@ -149,6 +257,18 @@ def test_not_a_form(shop):
 def test_bad_parameter(shop, fields):
     csv = one_product(shop.origin.url("small0.jpg"))
     assert_refused(shop, lambda: shop.gateway.upload(csv, **fields), 400)
+
+
+def test_a_bad_parameter_comes_with_its_remedy(shop):
+    answers = {
+        quality: shop.gateway.upload(one_product(shop.origin.url("small0.jpg")), quality=quality)
+        for quality in ("0", "+40")
+    }
+    assert answers["0"].json()["error"] == (
+        "quality 0 is out of range. Give an integer from 1 to 100; 50 is the default."
+    )
+    assert "plain digits" in answers["+40"].json()["error"]
+    assert all(answer.status == 400 for answer in answers.values())
 
 
 def test_every_fault_is_told_with_its_line(shop):
@@ -213,3 +333,60 @@ def test_quality_is_obeyed(shop):
         output = shop.finish(request)[0]["output_image_urls"]
         sizes[quality] = len(shop.fetch_output(output).body)
     assert sizes[20] * 1.5 < sizes[80]
+
+
+# Enough of a browser for the page's script to load.
+STUB = """
+const node = () => new Proxy(function () {}, {
+  get: (_, name) => name === 'tBodies' ? [node()] : node(), apply: node, set: () => true });
+globalThis.document = { getElementById: node };
+"""
+
+
+@pytest.fixture(scope="module", name="page")
+def fixture_page(shop):
+    """A function that evaluates a JavaScript expression with the page's own script."""
+    if shutil.which("node") is None:
+        pytest.skip("needs node")
+    html = shop.gateway.get("/").body.decode()
+    (script,) = re.findall(r"<script[^>]*>(.*?)</script>", html, re.DOTALL)
+
+    def evaluate(expression):
+        # The page's names are those of its script, so the expression is evaluated right there.
+        program = f"{STUB}\n{script.replace('form.addEventListener', 'void ', 1)}"
+        program += f"\nconsole.log(JSON.stringify({expression}));"
+        command = ["node", "-"]
+        done = subprocess.run(command, input=program, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return evaluate
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("http://a/images/1/1/x%2Cy_compressed.jpg", "x,y_compressed.jpg"),
+        ("http://a/images/1/1/sch%C3%B6n_compressed.jpg", "sch\u00f6n_compressed.jpg"),
+        ("http://a/images/1/1/%ff_compressed.jpg", "%ff_compressed.jpg"),
+        (ERROR_TEXT, ERROR_TEXT),
+    ],
+)
+def test_page_shows_names_as_people_write_them(page, url, name):
+    assert page(f"nameOf({json.dumps(url)})") == name
+
+
+def test_page_tells_how_many_images_failed(page):
+    good = {"output_image_urls": "http://a/1.jpg,http://a/2.jpg"}
+    bad = {"output_image_urls": f"http://a/1.jpg,{ERROR_TEXT},{ERROR_TEXT}"}
+    assert page(f"summaryOf({json.dumps([good])})")["text"] == ""
+    text = page(f"summaryOf({json.dumps([good, bad])})")["text"]
+    assert text == " 2 images failed, in 1 of 2 products."
+
+
+def test_page_shows_failures_first_where_not_all_fit(page):
+    good = {"output_image_urls": "http://a/1.jpg"}
+    bad = {"output_image_urls": ERROR_TEXT}
+    told = page(f"summaryOf({json.dumps([good] * 600 + [bad])})")
+    assert told["shown"] == [bad] + [good] * 499
+    assert "1 image failed" in told["text"] and "500 of 601" in told["text"]

@@ -62,6 +62,16 @@ def multipart(fields, file_name="products.csv", file_bytes=None):
     return {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}, body
 
 
+def read_answer(connection, method="GET"):
+    """The next answer on a bare connection."""
+    answer = http.client.HTTPResponse(connection, method=method)
+    try:
+        answer.begin()
+        return Response(answer.status, answer.headers, answer.read())
+    finally:
+        answer.close()
+
+
 class Client:
     """HTTP calls to one host; a fresh connection for each, so that no test sees another's."""
 
@@ -80,6 +90,16 @@ class Client:
 
     def get(self, path, headers=None):
         return self.request("GET", path, headers=headers)
+
+    def connect(self):
+        """A bare connection, for what no well-behaved client sends."""
+        return socket.create_connection(self._address, timeout=self._timeout)
+
+    def raw(self, request):
+        """Sends these bytes as they are on a connection of their own; returns the one answer."""
+        with self.connect() as connection:
+            connection.sendall(request)
+            return read_answer(connection)
 
     def upload(self, csv, path="/api/upload/", **fields):
         """Posts the CSV (str or bytes; None for a form without a file) with further fields."""

@@ -20,7 +20,7 @@ TEST(HttpStatus, OfSqlstates) {
 
 TEST(HttpStatus, OnlyTheCallersFaultsAreToldInPostgresqlsWords) {
   EXPECT_EQ(status_rule("22023").message, nullptr);
-  EXPECT_EQ(status_rule("P0002").message, nullptr);
+  EXPECT_STREQ(status_rule("P0002").message, kNoSuchRequest);  // as where the path has no uuid
   for (const char* sqlstate : {"XX000", "42501", "53100", "42883"}) {
     EXPECT_NE(status_rule(sqlstate).message, nullptr) << sqlstate;
   }

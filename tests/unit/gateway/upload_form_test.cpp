@@ -77,7 +77,7 @@ TEST_F(UploadFormTest, NothingTwice) {
 }
 
 TEST_F(UploadFormTest, QualityIsAnInteger) {
-  for (const char* bad : {"x", "5.5", "50%", "0x10", "99999999999", "5 0"}) {
+  for (const char* bad : {"x", "5.5", "50%", "0x10", "99999999999", "5 0", "+40"}) {
     File other;
     UploadForm fresh(other, 100);
     fresh.part_begins("quality");
@@ -85,6 +85,15 @@ TEST_F(UploadFormTest, QualityIsAnInteger) {
     EXPECT_THROW(fresh.part_ends(), FormError) << bad;
   }
   EXPECT_EQ(status_of("quality", "-5"), 0);  // the range is for the database to judge
+}
+
+TEST_F(UploadFormTest, ASignedQualityIsToldWhatItShouldBe) {
+  try {
+    part("quality", "+40");
+    ADD_FAILURE() << "+40 was accepted";
+  } catch (const FormError& error) {
+    EXPECT_NE(std::string(error.what()).find("no plus sign"), std::string::npos) << error.what();
+  }
 }
 
 TEST_F(UploadFormTest, LimitsAndZeroBytes) {
