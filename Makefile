@@ -81,8 +81,10 @@ SOURCES = $(shell git ls-files '*.cpp' '*.hpp')
 format:
 	@clang-format -i $(SOURCES)
 
-lint:
+lint: $(BUILD)/CMakeCache.txt
 	@clang-format --dry-run --Werror $(SOURCES)
+	@scripts/check-boundaries
+	@clang-tidy --quiet -p $(BUILD) $(wildcard extension/core/*.cpp extension/channel/*.cpp)
 
 clean:
 	@$(MAKE) --no-print-directory -C extension PG_CONFIG=$(PG_CONFIG) clean
