@@ -157,7 +157,10 @@ TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch
     return adopted > 0 ? TimestampTzPlusMilliseconds(now, kAdoptedCheckMs) : DT_NOEND;
   }
   if (!job->wanted) return DT_NOEND;
-  if (launch_now) job->start_at = now;
+  // Somebody has work for it: no long pause, but no more than one start a second either.
+  if (launch_now) {
+    job->start_at = Min(job->start_at, TimestampTzPlusMilliseconds(job->started_at, kFirstPauseMs));
+  }
   const TimestampTz start_at = Max(job->start_at, quiet_until(shared, NameStr(job->database)));
   if (start_at > now) return start_at;
   start_drainer(job);

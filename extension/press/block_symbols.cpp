@@ -1,7 +1,5 @@
 #include "press/block_symbols.hpp"
 
-#include <cstdlib>
-
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -10,10 +8,11 @@ namespace imgpress::press {
 namespace {
 
 constexpr int kSize = 64;
-constexpr int kEndOfBlock = 0x00;
-constexpr int kSixteenZeros = 0xF0;
 
-// Place in the block (row by row) of each coefficient in coding order (diagonal by diagonal).
+// The most bits that a level, and a step of the first one from block to block, can take.
+constexpr std::size_t kMaxLevelBits = 10;
+constexpr std::size_t kMaxStepBits = 11;
+
 constexpr std::array<std::uint8_t, kSize> make_zigzag() {
   std::array<std::uint8_t, kSize> places{};
   int row = 0;
@@ -33,7 +32,7 @@ constexpr std::array<std::uint8_t, kSize> make_zigzag() {
   return places;
 }
 
-constexpr auto kZigzag = make_zigzag();
+constexpr auto kOrder = make_zigzag();
 
 // For each row of a block and each pattern of its non-zero coefficients: the same in coding order.
 using RowPatterns = std::array<std::array<std::uint64_t, 256>, 8>;
@@ -41,8 +40,8 @@ using RowPatterns = std::array<std::array<std::uint64_t, 256>, 8>;
 constexpr RowPatterns make_row_patterns() {
   RowPatterns patterns{};
   for (std::size_t i = 0; i < kSize; ++i) {
-    const std::size_t row = kZigzag[i] / 8;
-    const std::size_t bit = kZigzag[i] % 8;
+    const std::size_t row = kOrder[i] / 8;
+    const std::size_t bit = kOrder[i] % 8;
     for (std::size_t pattern = 0; pattern < 256; ++pattern) {
       if ((pattern >> bit & 1) != 0) patterns[row][pattern] |= std::uint64_t{1} << i;
     }
@@ -67,26 +66,13 @@ unsigned row_pattern(const std::int16_t* row) {
 }
 #endif
 
-std::uint64_t nonzero_in_coding_order(const std::int16_t* block) {
-  std::uint64_t nonzero = 0;
-  for (std::size_t row = 0; row < 8; ++row) {
-    nonzero |= kRowPatterns[row][row_pattern(block + row * 8)];
-  }
-  return nonzero;
-}
-
-// Bits that a coefficient's magnitude takes.
-int magnitude_bits(int value) {
-  return value == 0 ? 0 : 32 - __builtin_clz(static_cast<unsigned>(std::abs(value)));
-}
-
 void count_block(const std::int16_t* block, SymbolCounts& counts) {
   int last = 0;
   for (std::uint64_t rest = nonzero_in_coding_order(block) & ~std::uint64_t{1}; rest != 0;
        rest &= rest - 1) {
     const int place = __builtin_ctzll(rest);
     const int zeros = place - last - 1;
-    const int bits = magnitude_bits(block[kZigzag[static_cast<std::size_t>(place)]]);
+    const int bits = magnitude_bits(block[kOrder[static_cast<std::size_t>(place)]]);
     counts[kSixteenZeros] += static_cast<std::uint32_t>(zeros / 16);
     ++counts[static_cast<std::size_t>(zeros % 16 * 16 + bits)];
     last = place;
@@ -94,7 +80,21 @@ void count_block(const std::int16_t* block, SymbolCounts& counts) {
   if (last < kSize - 1) ++counts[kEndOfBlock];
 }
 
+void count_16_times(SymbolCounts& counts) {
+  for (std::uint32_t& count : counts) count *= 16;
+}
+
 }  // namespace
+
+const std::array<std::uint8_t, kSize> kZigzag = kOrder;
+
+std::uint64_t nonzero_in_coding_order(const std::int16_t* block) {
+  std::uint64_t nonzero = 0;
+  for (std::size_t row = 0; row < 8; ++row) {
+    nonzero |= kRowPatterns[row][row_pattern(block + row * 8)];
+  }
+  return nonzero;
+}
 
 void count_ac_symbols(const std::int16_t* blocks, std::size_t count, SymbolCounts& counts) {
   for (std::size_t i = 0; i < count; ++i) count_block(blocks + i * kSize, counts);
@@ -107,6 +107,20 @@ void count_dc_symbol(int difference, SymbolCounts& counts) {
 void count_padding_blocks(std::uint32_t count, SymbolCounts& dc, SymbolCounts& ac) {
   dc[0] += count;
   ac[kEndOfBlock] += count;
+}
+
+void admit_all_dc_symbols(SymbolCounts& counts) {
+  count_16_times(counts);
+  for (std::size_t bits = 0; bits <= kMaxStepBits; ++bits) ++counts[bits];
+}
+
+void admit_all_ac_symbols(SymbolCounts& counts) {
+  count_16_times(counts);
+  for (std::size_t zeros = 0; zeros < 16; ++zeros) {
+    for (std::size_t bits = 1; bits <= kMaxLevelBits; ++bits) ++counts[zeros * 16 + bits];
+  }
+  ++counts[kEndOfBlock];
+  ++counts[kSixteenZeros];
 }
 
 }  // namespace imgpress::press

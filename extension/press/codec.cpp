@@ -42,23 +42,24 @@ CodecResult choose_smaller(std::optional<Bytes> encoded, ByteView source, Bytes 
 
 CodecResult compress_jpeg(ByteView source, const CodecOptions& options) {
   JpegGuard guard;
+  if (options.accept_truncated) guard.tolerate_cut();
   JpegInput input(guard);
-  input.read_header(source, options.max_pixels);
   const JpegAnatomy anatomy = dissect_jpeg(source);
+  input.read_header(options.accept_truncated ? anatomy.whole : source, options.max_pixels);
   const ImageMetadata metadata = read_metadata(anatomy);
   const auto convert = suits_requantising(input.state()) ? requantise_jpeg : reencode_jpeg;
   CodecResult result =
-      choose_smaller(convert(guard, input, options.quality, metadata, source.size), source,
+      choose_smaller(convert(guard, input, options, metadata, source.size), source,
                      assemble_jpeg(anatomy, metadata.orientation), wire::ImageFormat::kJpeg);
   result.width = input.state().image_width;
   result.height = input.state().image_height;
-  result.warning = guard.warning();
+  result.warning = guard.cut() != nullptr ? input.missing_part() : guard.warning();
   return result;
 }
 
 CodecResult compress_pixels(const PixelImage& image, ByteView source, Bytes stripped,
                             wire::ImageFormat format, const CodecOptions& options) {
-  CodecResult result = choose_smaller(encode_pixels(image, options.quality, source.size), source,
+  CodecResult result = choose_smaller(encode_pixels(image, options, source.size), source,
                                       std::move(stripped), format);
   result.width = image.width;
   result.height = image.height;

@@ -8,13 +8,19 @@
 #include <vector>
 
 #include "core/bytes.hpp"
+#include "core/effort.hpp"
 #include "core/wire.hpp"
 
 namespace imgpress::press {
 
 struct CodecOptions {
-  int quality = 50;              // 1 to 100, the IJG scale
+  int quality = 50;  // 1 to 100, the IJG scale
+  Effort effort = Effort::kBalanced;
   std::uint64_t max_pixels = 0;  // width x height; larger images throw Fault::kTooManyPixels
+
+  // A JPEG file that ends too early is damaged. With this it succeeds, with a warning, as long as
+  // it shows at least four fifths of its rows (or, of a progressive one, the shapes of all).
+  bool accept_truncated = false;
 };
 
 struct CodecResult {

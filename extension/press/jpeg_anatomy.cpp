@@ -105,6 +105,7 @@ void append_exif_segment(std::vector<std::uint8_t>& bytes, int orientation) {
 
 JpegAnatomy dissect_jpeg(ByteView source) {
   JpegAnatomy anatomy;
+  anatomy.whole = source;
   std::size_t at = find_marker(source, 0);
   while (at < source.size) {
     const int marker = source.data[at + 1];
@@ -113,9 +114,12 @@ JpegAnatomy dissect_jpeg(ByteView source) {
       at = find_marker(source, at + 2);
       continue;
     }
-    if (source.size - at < 4) break;
-    const std::size_t length = source.data[at + 2] * std::size_t{256} + source.data[at + 3];
-    if (length < 2 || length > source.size - at - 2) break;
+    const std::size_t length =
+        source.size - at < 4 ? 0 : source.data[at + 2] * std::size_t{256} + source.data[at + 3];
+    if (length < 2 || length > source.size - at - 2) {
+      anatomy.whole.size = at;
+      break;
+    }
     std::size_t end = at + 2 + length;
     if (marker == kStartOfScan) end = end_of_scan_data(source, end);
     sort_in(anatomy, marker, {source.data + at, end - at});

@@ -14,6 +14,7 @@ struct JpegAnatomy {
   ByteView jfif;                 // whole segment with its marker; empty when there is none
   std::vector<ByteView> exif;    // payloads, "Exif\0\0" included, in file order
   std::vector<ByteView> icc;     // payloads of the ICC chunks, in file order
+  ByteView whole;                // the file without a segment at its end that is cut off
   std::vector<ByteView> needed;  // what decoding and colours need, in file order, without JFIF
 };
 

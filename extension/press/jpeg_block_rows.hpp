@@ -10,16 +10,15 @@ namespace imgpress::press {
 
 class JpegBlockRows {
  public:
-  JpegBlockRows(jpeg_decompress_struct& state, jvirt_barray_ptr array,
-                const jpeg_component_info& component)
-      : state_(&state),
-        array_(array),
-        width_(component.width_in_blocks),
-        height_(component.height_in_blocks) {}
+  JpegBlockRows(jpeg_decompress_struct& state, jvirt_barray_ptr array, JDIMENSION width,
+                JDIMENSION height)
+      : state_(&state), array_(array), width_(width), height_(height) {}
 
   // In blocks, without those that only fill up the edge.
   JDIMENSION width() const { return width_; }
   JDIMENSION height() const { return height_; }
+
+  jvirt_barray_ptr array() const { return array_; }
 
   // Inside a step of the guard. The pointer is good until the next call.
   std::int16_t* row(JDIMENSION y) const {

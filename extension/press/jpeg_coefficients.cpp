@@ -1,18 +1,17 @@
 #include "press/jpeg_coefficients.hpp"
 
-#include <algorithm>
+#include <numeric>
 
 #include "press/jpeg_block_rows.hpp"
+#include "press/jpeg_chroma.hpp"
 #include "press/jpeg_huffman.hpp"
 #include "press/jpeg_output.hpp"
 #include "press/jpeg_quant_tables.hpp"
-#include "press/requantiser.hpp"
+#include "press/jpeg_requantising.hpp"
+#include "press/jpeg_scans.hpp"
 
 namespace imgpress::press {
 namespace {
-
-// The distribution of a picture's coefficients shows in this many of its blocks.
-constexpr std::uint32_t kSampledBlocks = 1024;
 
 // Describes the picture of `input` to `output`: size, colours, sampling. Tables are not copied.
 void describe_picture(const jpeg_decompress_struct& in, jpeg_compress_struct& out) {
@@ -36,31 +35,26 @@ void describe_picture(const jpeg_decompress_struct& in, jpeg_compress_struct& ou
   if (in.num_components == 4) out.write_Adobe_marker = in.saw_Adobe_marker;
 }
 
-std::vector<JpegBlockRows> block_rows(jpeg_decompress_struct& in, jvirt_barray_ptr* arrays) {
+void describe_420(jpeg_compress_struct& out) {
+  for (int i = 0; i < out.num_components; ++i) {
+    out.comp_info[i].h_samp_factor = out.comp_info[i].v_samp_factor = i == 0 ? 2 : 1;
+  }
+}
+
+std::vector<JpegBlockRows> read_blocks(JpegGuard& guard, JpegInput& input) {
+  jpeg_decompress_struct& in = input.state();
+  jvirt_barray_ptr* arrays = nullptr;
+  guard.run([&in, &arrays] { arrays = jpeg_read_coefficients(&in); });
+  input.check_complete();
   std::vector<JpegBlockRows> components;
   for (int i = 0; i < in.num_components; ++i) {
-    components.emplace_back(in, arrays[i], in.comp_info[i]);
+    const jpeg_component_info& info = in.comp_info[i];
+    components.emplace_back(in, arrays[i], info.width_in_blocks, info.height_in_blocks);
   }
   return components;
 }
 
-void requantise_component(JpegGuard& guard, const JpegBlockRows& rows, const QuantTable& from,
-                          const QuantTable& to) {
-  const JDIMENSION every = 1 + rows.width() * rows.height() / kSampledBlocks;
-  CoefficientSample sample;
-  guard.run([&] {
-    for (JDIMENSION y = 0; y < rows.height(); y += every) sample.add(rows.row(y), rows.width());
-  });
-  const Requantiser requantiser(from, to, sample);
-  guard.run([&] {
-    for (JDIMENSION y = 0; y < rows.height(); ++y) requantiser.apply(rows.row(y), rows.width());
-  });
-}
-
-}  // namespace
-
-bool suits_requantising(const jpeg_decompress_struct& header) {
-  if (header.num_components != 3) return true;
+bool has_coarse_chroma(const jpeg_decompress_struct& header) {
   if (header.jpeg_color_space != JCS_YCbCr) return false;
   const auto samples = [&header](int i) {
     return header.comp_info[i].h_samp_factor * header.comp_info[i].v_samp_factor;
@@ -68,27 +62,54 @@ bool suits_requantising(const jpeg_decompress_struct& header) {
   return samples(1) * 4 <= samples(0) && samples(2) * 4 <= samples(0);
 }
 
+// Chroma that is coarser than it would become has nothing to give.
+bool is_worth_halving(const QuantTable& from, const QuantTable& to) {
+  return std::accumulate(from.begin(), from.end(), 0) <= std::accumulate(to.begin(), to.end(), 0);
+}
+
+void choose_coding(JpegGuard& guard, JpegOutput& output, Effort effort,
+                   const std::vector<JpegBlockRows>& components) {
+  if (effort == Effort::kSmall) {
+    guard.run([&output] { use_progressive_scans(output.state()); });
+    return;
+  }
+  const bool fast = effort == Effort::kFast;
+  use_codes(guard, output, components, fast ? CodeChoice::kFromSample : CodeChoice::kBest);
+}
+
+}  // namespace
+
+bool suits_requantising(const jpeg_decompress_struct& header) {
+  return header.num_components != 3 || has_ordinary_chroma(header) || has_coarse_chroma(header);
+}
+
 std::optional<std::vector<std::uint8_t>> requantise_jpeg(JpegGuard& guard, JpegInput& input,
-                                                         int quality, const ImageMetadata& metadata,
+                                                         const CodecOptions& options,
+                                                         const ImageMetadata& metadata,
                                                          std::size_t room) {
   jpeg_decompress_struct& in = input.state();
-  jvirt_barray_ptr* arrays = nullptr;
-  guard.run([&in, &arrays] { arrays = jpeg_read_coefficients(&in); });
-  input.check_complete();
+  std::vector<JpegBlockRows> components = read_blocks(guard, input);
 
   JpegOutput output(guard, room);
   jpeg_compress_struct& out = output.state();
   guard.run([&in, &out] { describe_picture(in, out); });
-  const ComponentTables from = source_tables(input);
-  ComponentTables to = quality_tables(guard, output, quality);
-  const std::vector<JpegBlockRows> components = block_rows(in, arrays);
-  for (std::size_t i = 0; i < static_cast<std::size_t>(in.num_components); ++i) {
+  ComponentTables from = source_tables(input);
+  ComponentTables to = quality_tables(guard, output, options.quality);
+  if (has_ordinary_chroma(in) && chroma_fineness(in).any() && is_worth_halving(from[1], to[1])) {
+    halve_chroma(guard, in, chroma_fineness(in), components, from);
+    describe_420(out);
+  }
+  for (std::size_t i = 0; i < components.size(); ++i) {
     to[i] = coarser_of(from[i], to[i]);
-    if (to[i] != from[i]) requantise_component(guard, components[i], from[i], to[i]);
+    if (to[i] == from[i]) continue;
+    const Channel channel = out.comp_info[i].ac_tbl_no == 0 ? Channel::kLight : Channel::kColour;
+    requantise_component(guard, components[i], from[i], to[i], channel, options.effort);
   }
   use_tables(guard, output, to);
-  use_best_codes(guard, output, components);
+  choose_coding(guard, output, options.effort, components);
 
+  jvirt_barray_ptr arrays[MAX_COMPS_IN_SCAN] = {};
+  for (std::size_t i = 0; i < components.size(); ++i) arrays[i] = components[i].array();
   const bool fits = guard.run([&] {
     jpeg_write_coefficients(&out, arrays);
     output.write_metadata(metadata);

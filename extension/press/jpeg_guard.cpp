@@ -73,10 +73,25 @@ void JpegGuard::on_error(j_common_ptr jpeg) {
   leave(jpeg, Stop::kError);
 }
 
+// True when the damage is that the data have ended, or a consequence of it.
+bool JpegGuard::note_cut(j_common_ptr jpeg) {
+  Frame& frame = frame_of(jpeg);
+  if (!frame.tolerates_cut || jpeg->is_decompressor == FALSE) return false;
+  if (frame.is_cut) return true;
+  const auto& input = *reinterpret_cast<j_decompress_ptr>(jpeg);
+  // An end marker of the file's own in the midst of a picture tells of other damage.
+  if (frame.manager.msg_code != JWRN_HIT_MARKER || !frame.ended_early) return false;
+  if (input.comps_in_scan < 1) return false;
+  frame.is_cut = true;
+  frame.cut = {input.input_iMCU_row, input.total_iMCU_rows, input.cur_comp_info[0]->component_index,
+               input.Ss, input.Ah == 0};
+  return true;
+}
+
 void JpegGuard::on_message(j_common_ptr jpeg, int level) {
   if (level >= 0) return;  // a trace
   Frame& frame = frame_of(jpeg);
-  if (is_damage(frame.manager)) on_error(jpeg);
+  if (is_damage(frame.manager) && !note_cut(jpeg)) on_error(jpeg);
   if (frame.manager.msg_code == JWRN_JPEG_EOF) frame.ended_early = true;
   if (frame.warning[0] == '\0') frame.manager.format_message(jpeg, frame.warning);
 }

@@ -12,6 +12,15 @@
 
 namespace imgpress::press {
 
+// Where the data of a JPEG file ended before its picture did.
+struct JpegCut {
+  unsigned row;      // of the scan, in units (MCUs): the first one that is not whole
+  unsigned rows;     // that the scan should have had
+  int component;     // the first of the scan
+  int first_order;   // of its coefficients, in coding order
+  bool first_visit;  // of these coefficients; false where it would have refined known ones
+};
+
 class JpegGuard {
  public:
   JpegGuard();
@@ -29,6 +38,14 @@ class JpegGuard {
     step();
     return true;
   }
+
+  // From now on data that end too early are no failure but a cut. What is missing reads as zeros.
+  void tolerate_cut() { frame_.tolerates_cut = true; }
+
+  bool tolerates_cut() const { return frame_.tolerates_cut; }
+
+  // Nothing where the data were complete.
+  const JpegCut* cut() const { return frame_.is_cut ? &frame_.cut : nullptr; }
 
   // The data ended before the end marker, which alone does no harm to a picture that is complete.
   bool ended_early() const { return frame_.ended_early; }
@@ -51,12 +68,16 @@ class JpegGuard {
     std::jmp_buf landing;
     Stop stop;
     bool ended_early;
+    bool tolerates_cut;
+    bool is_cut;
+    JpegCut cut;
     char message[JMSG_LENGTH_MAX];
     char warning[JMSG_LENGTH_MAX];
   };
 
   static Frame& frame_of(j_common_ptr jpeg) { return *reinterpret_cast<Frame*>(jpeg->err); }
   [[noreturn]] static void leave(j_common_ptr jpeg, Stop stop);
+  static bool note_cut(j_common_ptr jpeg);
   static void on_error(j_common_ptr jpeg);
   static void on_message(j_common_ptr jpeg, int level);
   static void on_output(j_common_ptr jpeg);

@@ -8,6 +8,10 @@
 namespace imgpress::press {
 namespace {
 
+// One row of units in so many makes a sample; a picture of fewer than the second is counted whole.
+constexpr JDIMENSION kSampleEvery = 8;
+constexpr JDIMENSION kMinSampledRows = 16;
+
 struct TableCounts {
   SymbolCounts dc{};
   SymbolCounts ac{};
@@ -56,13 +60,17 @@ void count_steps(const JpegBlockRows& rows, const Layout& layout, JDIMENSION uni
   }
 }
 
-void count_component(const JpegBlockRows& rows, const Layout& layout, TableCounts& counts) {
-  for (JDIMENSION y = 0; y < rows.height(); ++y) {
-    count_ac_symbols(rows.row(y), rows.width(), counts.ac);
-  }
+// The symbols of every `every`th row of units.
+void count_component(const JpegBlockRows& rows, const Layout& layout, JDIMENSION every,
+                     TableCounts& counts) {
   int previous = 0;
-  for (JDIMENSION y = 0; y < layout.units_down; ++y) {
-    count_steps(rows, layout, y, previous, counts.dc);
+  for (JDIMENSION unit_row = 0; unit_row < layout.units_down; unit_row += every) {
+    const JDIMENSION top = unit_row * layout.down;
+    const JDIMENSION bottom = std::min(rows.height(), top + layout.down);
+    for (JDIMENSION y = top; y < bottom; ++y) {
+      count_ac_symbols(rows.row(y), rows.width(), counts.ac);
+    }
+    count_steps(rows, layout, unit_row, previous, counts.dc);
   }
   const JDIMENSION coded = layout.units_across * layout.across * layout.units_down * layout.down;
   count_padding_blocks(coded - rows.width() * rows.height(), counts.dc, counts.ac);
@@ -76,18 +84,25 @@ void store(const HuffmanCode& code, JHUFF_TBL& table) {
 
 }  // namespace
 
-void use_best_codes(JpegGuard& guard, JpegOutput& output,
-                    const std::vector<JpegBlockRows>& components) {
+void use_codes(JpegGuard& guard, JpegOutput& output, const std::vector<JpegBlockRows>& components,
+               CodeChoice choice) {
   jpeg_compress_struct& out = output.state();
+  const Layout luma = layout_of(out, 0, components[0]);
+  const bool sample = choice == CodeChoice::kFromSample && luma.units_down >= kMinSampledRows;
   TableCounts counts[2];  // libjpeg's defaults: one table for luma, one for chroma
   guard.run([&] {
     for (int i = 0; i < out.num_components; ++i) {
       const JpegBlockRows& rows = components[static_cast<std::size_t>(i)];
-      count_component(rows, layout_of(out, i, rows), counts[out.comp_info[i].ac_tbl_no]);
+      count_component(rows, layout_of(out, i, rows), sample ? kSampleEvery : 1,
+                      counts[out.comp_info[i].ac_tbl_no]);
     }
   });
   for (int slot = 0; slot < 2; ++slot) {
     if (counts[slot].dc == SymbolCounts{}) continue;
+    if (sample) {
+      admit_all_dc_symbols(counts[slot].dc);
+      admit_all_ac_symbols(counts[slot].ac);
+    }
     store(best_huffman_code(counts[slot].dc), *out.dc_huff_tbl_ptrs[slot]);
     store(best_huffman_code(counts[slot].ac), *out.ac_huff_tbl_ptrs[slot]);
   }

@@ -1,4 +1,4 @@
-// The best Huffman codes for a picture's coefficients.
+// Huffman codes that suit a picture's coefficients.
 #pragma once
 
 #include <vector>
@@ -9,8 +9,13 @@
 
 namespace imgpress::press {
 
+enum class CodeChoice {
+  kBest,        // for exactly these coefficients: the smallest file
+  kFromSample,  // for a part of them, with a code for every other symbol: 1 % larger
+};
+
 // Stores them in `output`, for a single baseline scan of the given components.
-void use_best_codes(JpegGuard& guard, JpegOutput& output,
-                    const std::vector<JpegBlockRows>& components);
+void use_codes(JpegGuard& guard, JpegOutput& output, const std::vector<JpegBlockRows>& components,
+               CodeChoice choice);
 
 }  // namespace imgpress::press

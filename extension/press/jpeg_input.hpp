@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "core/bytes.hpp"
 #include "press/jpeg_guard.hpp"
@@ -19,14 +20,21 @@ class JpegInput {
   // The source must outlive this object. From here on memory and number of scans are bounded.
   void read_header(ByteView source, std::uint64_t max_pixels);
 
-  // Once all scans but a single one have been read: throws FaultError(kDamagedImage) when some are
-  // missing. What is missing within a scan, libjpeg's warnings tell.
+  // Once all scans but a single one have been read, and again after that one: throws
+  // FaultError(kDamagedImage) when too much is missing. That is anything at all, unless the guard
+  // tolerates a cut: then the picture must show over most of its rows, in all colours and more than
+  // its coarsest shapes. What is missing within a scan otherwise, libjpeg's warnings tell.
   void check_complete() const;
+
+  // A sentence about what is missing; empty for a complete picture.
+  std::string missing_part() const;
 
   jpeg_decompress_struct& state() { return state_; }
   const jpeg_decompress_struct& state() const { return state_; }
 
  private:
+  bool shows_most() const;
+
   JpegGuard& guard_;
   jpeg_decompress_struct state_{};
   jpeg_progress_mgr progress_{};

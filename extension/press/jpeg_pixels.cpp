@@ -5,6 +5,7 @@
 
 #include "press/jpeg_output.hpp"
 #include "press/jpeg_quant_tables.hpp"
+#include "press/jpeg_scans.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -19,13 +20,14 @@ void check_sides(const PixelImage& image) {
 }
 
 void describe_pixels(jpeg_compress_struct& out, std::uint32_t width, std::uint32_t height,
-                     J_COLOR_SPACE colours) {
+                     J_COLOR_SPACE colours, Effort effort) {
   out.image_width = width;
   out.image_height = height;
   out.input_components = colours == JCS_GRAYSCALE ? 1 : 3;
   out.in_color_space = colours;
   jpeg_set_defaults(&out);  // 4:2:0
-  out.optimize_coding = TRUE;
+  out.optimize_coding = effort != Effort::kFast;
+  if (effort == Effort::kSmall) use_progressive_scans(out);
 }
 
 // Colours stay YCbCr between reading and writing, and chroma is neither interpolated nor smoothed
@@ -55,15 +57,17 @@ void choose_tables(JpegGuard& guard, const JpegInput& input, JpegOutput& output,
 
 }  // namespace
 
-std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image, int quality,
+std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
+                                                       const CodecOptions& options,
                                                        std::size_t room) {
   check_sides(image);
   JpegGuard guard;
   JpegOutput output(guard, room);
   jpeg_compress_struct& out = output.state();
   const bool fits = guard.run([&] {
-    describe_pixels(out, image.width, image.height, image.channels == 1 ? JCS_GRAYSCALE : JCS_RGB);
-    jpeg_set_quality(&out, quality, TRUE);
+    describe_pixels(out, image.width, image.height, image.channels == 1 ? JCS_GRAYSCALE : JCS_RGB,
+                    options.effort);
+    jpeg_set_quality(&out, options.quality, TRUE);
     jpeg_start_compress(&out, TRUE);
     output.write_metadata(image.metadata);
     while (out.next_scanline < out.image_height) {
@@ -79,15 +83,18 @@ std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image, 
 }
 
 std::optional<std::vector<std::uint8_t>> reencode_jpeg(JpegGuard& guard, JpegInput& input,
-                                                       int quality, const ImageMetadata& metadata,
+                                                       const CodecOptions& options,
+                                                       const ImageMetadata& metadata,
                                                        std::size_t room) {
   jpeg_decompress_struct& in = input.state();
   guard.run([&in] { start_reading(in); });  // a file of several scans is read as a whole here
   input.check_complete();
   JpegOutput output(guard, room);
   jpeg_compress_struct& out = output.state();
-  guard.run([&] { describe_pixels(out, in.image_width, in.image_height, in.out_color_space); });
-  choose_tables(guard, input, output, quality);
+  guard.run([&] {
+    describe_pixels(out, in.image_width, in.image_height, in.out_color_space, options.effort);
+  });
+  choose_tables(guard, input, output, options.quality);
 
   std::vector<std::uint8_t> row(std::size_t{in.image_width} * 3);
   const bool fits = guard.run([&] {
@@ -96,6 +103,7 @@ std::optional<std::vector<std::uint8_t>> reencode_jpeg(JpegGuard& guard, JpegInp
     copy_rows(in, out, row.data());
     jpeg_finish_compress(&out);
   });
+  input.check_complete();
   if (!fits) return std::nullopt;
   return output.take_bytes();
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "press/codec.hpp"
 #include "press/jpeg_guard.hpp"
 #include "press/jpeg_input.hpp"
 #include "press/pixel_image.hpp"
@@ -12,12 +13,14 @@
 namespace imgpress::press {
 
 // Both: 4:2:0 (or grey), nothing when the result would not be smaller than `room` bytes.
-std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image, int quality,
+std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
+                                                       const CodecOptions& options,
                                                        std::size_t room);
 
 // For three colour components. The header must have been read.
 std::optional<std::vector<std::uint8_t>> reencode_jpeg(JpegGuard& guard, JpegInput& input,
-                                                       int quality, const ImageMetadata& metadata,
+                                                       const CodecOptions& options,
+                                                       const ImageMetadata& metadata,
                                                        std::size_t room);
 
 }  // namespace imgpress::press

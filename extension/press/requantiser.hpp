@@ -9,7 +9,7 @@
 // with the bias of each of the 64 frequencies estimated from the picture's own coefficients. Where
 // t is exactly 2*s, as from quality 75 to 50, every odd k lies on the border between two levels,
 // and this decides all of them for the smaller and likelier one; where t is much larger than s the
-// rule is plain rounding.
+// rule is plain rounding, ties up.
 #pragma once
 
 #include <array>

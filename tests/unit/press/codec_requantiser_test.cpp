@@ -62,14 +62,14 @@ TEST(Requantiser, TheFastLoopAgreesWithTheDefinitionForAllStepsAndLevels) {
   }
 }
 
-TEST(Requantiser, OnlyRoundsUpWhereTheUpperLevelIsNearer) {
+TEST(Requantiser, OnlyRoundsUpWhereTheUpperLevelIsAsNear) {
   const CoefficientSample unknown;
   for (int from = 1; from <= 60; ++from) {
     for (int to = from; to <= 255; ++to) {
       const Requantiser requantiser(uniform(static_cast<std::uint16_t>(from)),
                                     uniform(static_cast<std::uint16_t>(to)), unknown);
       for (int i = 0; i < kBlockSize; i += 7) {
-        EXPECT_LT(2 * requantiser.addend(i), to);  // a tie goes to the smaller level
+        EXPECT_LE(2 * requantiser.addend(i), to);  // a tie may go up, nothing else
         EXPECT_GE(requantiser.addend(i), 0);       // never beyond rounding down
         // A level is given up for a larger error only where the difference is slight.
         EXPECT_GE(2 * requantiser.addend(i) + 2 + from, to);
@@ -88,6 +88,17 @@ TEST(Requantiser, TwiceTheStepTakesOddLevelsDown) {
   EXPECT_EQ(block[7], 1);
   EXPECT_EQ(block[8], -1);
   EXPECT_EQ(block[9], 2);
+}
+
+TEST(Requantiser, FineStepsTakeTiesUp) {
+  const Requantiser requantiser(uniform(1), uniform(10), geometric_sample(0.5));
+  Block block{};
+  block[5] = 5, block[6] = -5, block[7] = 4, block[8] = 15;
+  requantiser.apply(block.data(), 1);
+  EXPECT_EQ(block[5], 1);
+  EXPECT_EQ(block[6], -1);
+  EXPECT_EQ(block[7], 0);
+  EXPECT_EQ(block[8], 2);
 }
 
 TEST(Requantiser, LeavesLevelsAloneWhereTheStepStays) {

@@ -1,0 +1,49 @@
+// Levels that are not worth their bits.
+//
+// After requantisation a block's levels are the nearest to the source. Some of them cost far more
+// bits than they are worth: a lone 1 behind a long run of zeros above all. The economiser chooses
+// for each block, among its levels, one less, and none at all, the combination with the least
+//     squared error + price * bits
+// where bits are those of a Huffman code fit for the picture. The best one is found by dynamic
+// programming over the places of non-zero levels.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "press/block_symbols.hpp"
+#include "press/requantiser.hpp"
+
+namespace imgpress::press {
+
+class Economiser {
+ public:
+  // What errors of different frequencies are compared by.
+  enum class Measure {
+    kSteps,    // each in its own steps
+    kSamples,  // all alike, as they show in the samples; in typical steps
+  };
+
+  // `counts`: how often each symbol occurs in (a sample of) the requantised blocks. `price`: of a
+  // bit, in squared (typical) steps.
+  Economiser(const QuantTable& from, const QuantTable& to, const SymbolCounts& counts,
+             Measure measure, double price);
+
+  // `blocks`: the requantised ones, in place; `before`: what they were. First coefficients stay.
+  void apply(const std::int16_t* before, std::int16_t* blocks, std::size_t count) const;
+
+ private:
+  struct Places;
+  void choose(Places& places, int at) const;
+  int choose_last(const Places& places) const;
+  void economise(const std::int16_t* before, std::int16_t* block) const;
+  float rate(int zeros, int level) const;
+
+  float price_;
+  std::array<float, kBlockSize> scale_;   // from levels before to steps
+  std::array<float, kBlockSize> weight_;  // from squared steps to errors
+  std::array<float, 256> bits_;           // of each symbol, with those of the level behind it
+};
+
+}  // namespace imgpress::press
