@@ -147,6 +147,8 @@ bool CodecStage::send(Codec& codec, TimePoint now) {
   request.quality = static_cast<std::uint32_t>(image.task.quality);
   request.max_pixels = settings_.max_pixels;
   request.cpu_seconds = settings_.codec_cpu_seconds;
+  request.effort = settings_.effort;
+  request.accept_truncated = settings_.accept_truncated;
   if (codec.press.socket().send(request, image.source.get()) != PacketSocket::Sent::kYes) {
     return false;  // gone: the next turn knows
   }

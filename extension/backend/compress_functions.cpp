@@ -94,6 +94,8 @@ bytea* compress(SessionPress* press, int source, uint64 source_size, int quality
     request.quality = static_cast<std::uint32_t>(quality);
     request.max_pixels = static_cast<std::uint64_t>(config.max_pixels);
     request.cpu_seconds = static_cast<std::uint32_t>(config.codec_cpu_seconds);
+    request.effort = static_cast<Effort>(config.effort);
+    request.accept_truncated = config.accept_truncated;
     press->begin(PressProcess::Role::kCodec, path, request, source);
   });
   wait_or_abandon(press, 4L * 1000 * config.codec_cpu_seconds);

@@ -42,6 +42,8 @@ PipelineSettings pipeline_settings(const Settings& config) {
   settings.fetch_timeout_ms = static_cast<std::uint32_t>(config.fetch_timeout_ms);
   settings.webhook_timeout_ms = static_cast<std::uint32_t>(config.webhook_timeout_ms);
   settings.codec_cpu_seconds = static_cast<std::uint32_t>(config.codec_cpu_seconds);
+  settings.effort = static_cast<Effort>(config.effort);
+  settings.accept_truncated = config.accept_truncated;
   const long cores = ::sysconf(_SC_NPROCESSORS_ONLN);
   settings.codecs =
       static_cast<std::size_t>(config.codecs > 0 ? config.codecs : std::max(cores, 1L));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "channel/unique_fd.hpp"
+#include "core/effort.hpp"
 #include "core/fault.hpp"
 #include "core/wire.hpp"
 
@@ -29,6 +30,8 @@ struct PipelineSettings {
   std::uint32_t fetch_timeout_ms = 0;
   std::uint32_t webhook_timeout_ms = 0;
   std::uint32_t codec_cpu_seconds = 0;
+  Effort effort = Effort::kBalanced;
+  bool accept_truncated = false;
   std::size_t codecs = 1;
   std::size_t max_waiting_bytes = 0;  // downloaded images that no codec has taken yet
 };

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "core/address.hpp"
+#include "core/effort.hpp"
 
 #include "backend/compat.hpp"
 #include "backend/postgres_api.hpp"
@@ -19,6 +20,12 @@ Settings stored;
 const config_enum_entry kOutputUrlStyles[] = {
     {"served", static_cast<int>(OutputUrlStyle::kServed), false},
     {"simulated", static_cast<int>(OutputUrlStyle::kSimulated), false},
+    {nullptr, 0, false}};
+
+const config_enum_entry kEfforts[] = {
+    {kEffortNames[0].data(), static_cast<int>(Effort::kFast), false},
+    {kEffortNames[1].data(), static_cast<int>(Effort::kBalanced), false},
+    {kEffortNames[2].data(), static_cast<int>(Effort::kSmall), false},
     {nullptr, 0, false}};
 
 // True when `text` is a list of networks; else the reason goes into `reason`.
@@ -102,6 +109,19 @@ void define_places() {
                 check_retry_delays, GUC_LIST_INPUT);
 }
 
+void define_codec() {
+  DefineCustomEnumVariable("imgpress.effort",
+                           "What a smaller file may cost: fast, balanced, or small (several times "
+                           "the CPU time).",
+                           nullptr, &stored.effort, static_cast<int>(Effort::kBalanced), kEfforts,
+                           PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("imgpress.accept_truncated",
+                           "Whether a JPEG that ends too early, but shows most of its picture, is "
+                           "compressed with a warning instead of refused as damaged.",
+                           nullptr, &stored.accept_truncated, false, PGC_USERSET, 0, nullptr,
+                           nullptr, nullptr);
+}
+
 void define_limits() {
   define_int("imgpress.max_image_bytes", "Largest image that is downloaded or compressed.",
              &stored.max_image_bytes, 64 * 1024 * 1024, 1024, 1024 * 1024 * 1024 - 1024,
@@ -146,6 +166,7 @@ Settings settings() {
 
 void define_settings() {
   define_places();
+  define_codec();
   define_limits();
   define_work();
   compat::reserve_guc_prefix("imgpress");

@@ -16,6 +16,8 @@ struct Settings {
   char* public_url;
   char* webhook_retry_delays;
   int output_url_style;  // an OutputUrlStyle, as PostgreSQL stores it
+  int effort;            // an Effort
+  bool accept_truncated;
   int codecs;
   int images_in_flight;
   int connections_per_host;

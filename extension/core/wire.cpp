@@ -91,6 +91,7 @@ void visit_fields(Visitor& visit, M& m) {
     visit(m.message);
   } else if constexpr (std::is_same_v<T, CompressRequest>) {
     visit(m.id), visit(m.quality), visit(m.max_pixels), visit(m.cpu_seconds);
+    visit(m.effort), visit(m.accept_truncated);
   } else {
     static_assert(std::is_same_v<T, CompressReply>);
     visit(m.id), visit(m.fault), visit(m.format), visit(m.kept_source);
@@ -116,6 +117,9 @@ void check_enums(const Message& message) {
   };
   if (const auto* fetch = std::get_if<FetchRequest>(&message)) check(fetch->method, Method::kPost);
   if (const auto* reply = std::get_if<FetchReply>(&message)) check(reply->fault, Fault::kCancelled);
+  if (const auto* request = std::get_if<CompressRequest>(&message)) {
+    check(request->effort, Effort::kSmall);
+  }
   if (const auto* reply = std::get_if<CompressReply>(&message)) {
     check(reply->fault, Fault::kCancelled);
     check(reply->format, ImageFormat::kGif);

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/effort.hpp"
 #include "core/fault.hpp"
 
 namespace imgpress::wire {
@@ -60,6 +61,8 @@ struct CompressRequest {
   std::uint32_t quality = 50;  // 1 to 100, the IJG scale
   std::uint64_t max_pixels = 0;
   std::uint32_t cpu_seconds = 0;  // CPU time this one image may cost
+  Effort effort = Effort::kBalanced;
+  bool accept_truncated = false;  // see press::CodecOptions
 };
 
 // What the output bytes are. Jpeg unless the source's own bytes were kept because no JPEG of this

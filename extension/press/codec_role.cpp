@@ -19,6 +19,9 @@ namespace {
 constexpr std::uint64_t kLargeSourceBytes = 4 << 20;
 constexpr std::uint64_t kLargePixels = 8'000'000;
 
+constexpr int kKeptBlockBytes = 64 << 20;
+constexpr int kKeptHeapBytes = 128 << 20;
+
 struct Outcome {
   wire::CompressReply reply;
   UniqueFd image;
@@ -28,6 +31,8 @@ Outcome compress_one(const wire::CompressRequest& request, ByteView source) {
   CodecOptions options;
   options.quality = static_cast<int>(request.quality);
   options.max_pixels = request.max_pixels;
+  options.effort = request.effort;
+  options.accept_truncated = request.accept_truncated;
   const CodecResult result = compress(source, options);
   Outcome outcome;
   outcome.image = make_sealed("imgpress output", {result.bytes.data(), result.bytes.size()});
@@ -63,6 +68,10 @@ Outcome handle(const wire::CompressRequest& request, int source_fd) {
 }  // namespace
 
 void run_codec(PacketSocket socket) {
+  // Coefficient arrays come from the heap and stay there for the next image of the same size: else
+  // the kernel hands out and takes back the same pages again and again.
+  ::mallopt(M_MMAP_THRESHOLD, kKeptBlockBytes);
+  ::mallopt(M_TRIM_THRESHOLD, kKeptHeapBytes);
   Packet packet;
   while (socket.receive(packet) == PacketSocket::Received::kPacket) {
     const auto* request = std::get_if<wire::CompressRequest>(&packet.message);

@@ -37,6 +37,32 @@ def test_sample_pictures(shop, pictures, picture):
     assert psnr(decode(source), image) > 33
 
 
+def compress_with(shop, image, **settings):
+    """compress_image() in a session of its own with these settings."""
+    with contextlib.closing(shop.cluster.connect()) as connection, connection.cursor() as cursor:
+        for name, value in settings.items():
+            cursor.execute(f"SET imgpress.{name} = %s", (value,))
+        cursor.execute("SELECT imgpress.compress_image(%s)", (image,))
+        return bytes(cursor.fetchone()[0])
+
+
+def test_effort(shop, pictures):
+    source = (pictures / "mug-front.jpg").read_bytes()
+    sizes = [len(compress_with(shop, source, effort=word)) for word in ("fast", "balanced", "small")]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
+    assert len(compress(shop, source)) == sizes[1]
+
+
+def test_truncated_files_where_they_are_accepted(shop, pictures):
+    whole = (pictures / "mug-front.jpg").read_bytes()
+    most, little = whole[: len(whole) * 95 // 100], whole[: len(whole) // 4]
+    assert sqlstate_of(shop, "SELECT imgpress.compress_image(%s)", most) == "IP002"
+    assert decode(compress_with(shop, most, accept_truncated="on")).size == decode(whole).size
+    with pytest.raises(psycopg2.Error) as raised:
+        compress_with(shop, little, accept_truncated="on")
+    assert raised.value.pgcode == "IP002"
+
+
 def test_orientation_is_not_lost(shop, pictures):
     source = (pictures / "lamp-portrait.jpg").read_bytes()
     assert psnr(decode(source), decode(compress(shop, source))) > 33

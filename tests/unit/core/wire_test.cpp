@@ -53,11 +53,13 @@ TEST(WireTest, FetchReply) {
 }
 
 TEST(WireTest, CompressRequestAndReply) {
-  const auto request = round_trip(CompressRequest{8, 73, 1ull << 33, 20});
+  const auto request = round_trip(CompressRequest{8, 73, 1ull << 33, 20, Effort::kSmall, true});
   EXPECT_EQ(request.id, 8u);
   EXPECT_EQ(request.quality, 73u);
   EXPECT_EQ(request.max_pixels, 1ull << 33);
   EXPECT_EQ(request.cpu_seconds, 20u);
+  EXPECT_EQ(request.effort, Effort::kSmall);
+  EXPECT_TRUE(request.accept_truncated);
   const auto reply =
       round_trip(CompressReply{9, Fault::kNone, ImageFormat::kGif, true, 640, 480, "kept"});
   EXPECT_EQ(reply.id, 9u);
