@@ -14,6 +14,7 @@ namespace imgpress {
 namespace {
 
 constexpr std::size_t kImagesInAdvance = 4;
+constexpr std::chrono::milliseconds kSendPause{5};
 
 ImageOutcome outcome_of(const FetchedImage& image, Fault fault, std::string message) {
   ImageOutcome outcome;
@@ -132,11 +133,16 @@ void CodecStage::replace(Codec& codec, std::vector<ImageOutcome>& outcomes) {
 
 // The codec with the fewest images gets the next one.
 void CodecStage::send_waiting(TimePoint now) {
+  send_again_ = TimePoint::max();
   while (!waiting_.empty()) {
     const auto idlest = std::min_element(
         codecs_.begin(), codecs_.end(),
         [](const Codec& a, const Codec& b) { return a.held.size() < b.held.size(); });
-    if (idlest->held.size() >= kImagesInAdvance || !send(*idlest, now)) return;
+    if (idlest->held.size() >= kImagesInAdvance) return;
+    if (!send(*idlest, now)) {
+      send_again_ = now + kSendPause;
+      return;
+    }
   }
 }
 
@@ -150,7 +156,7 @@ bool CodecStage::send(Codec& codec, TimePoint now) {
   request.effort = settings_.effort;
   request.accept_truncated = settings_.accept_truncated;
   if (codec.press.socket().send(request, image.source.get()) != PacketSocket::Sent::kYes) {
-    return false;  // gone: the next turn knows
+    return false;  // gone, or too many descriptors under way: a later turn knows
   }
   if (codec.held.empty()) codec.deadline = now + patience();
   waiting_bytes_ -= image.source_bytes;
@@ -165,7 +171,8 @@ std::chrono::seconds CodecStage::patience() const {
 }
 
 TimePoint CodecStage::deadline() const {
-  TimePoint earliest = TimePoint::max();
+  // A full codec will answer; one that could not be sent to must be tried again.
+  TimePoint earliest = send_again_;
   for (const Codec& codec : codecs_) {
     if (!codec.held.empty()) earliest = std::min(earliest, codec.deadline);
   }

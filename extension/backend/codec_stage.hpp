@@ -49,6 +49,7 @@ class CodecStage {
   std::deque<Codec> codecs_;
   std::deque<FetchedImage> waiting_;
   std::uint64_t waiting_bytes_ = 0;
+  TimePoint send_again_ = TimePoint::max();
 };
 
 }  // namespace imgpress

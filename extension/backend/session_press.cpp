@@ -3,6 +3,11 @@
 #include <stdexcept>
 
 namespace imgpress {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{1000};
+
+}  // namespace
 
 void SessionPress::begin(Role role, const std::string& path, const wire::Message& request,
                          int attachment) {
@@ -23,9 +28,16 @@ void SessionPress::send_first(Role role, const std::string& path, const wire::Me
   abandon();
   forget_answer();
   PressProcess& press = press_of(role);
-  if (press.running() && press.socket().send(first, attachment) == PacketSocket::Sent::kYes) return;
-  press = PressProcess::start(path, role);
-  press.socket().send(first, attachment);  // if it ends at its start, poll() says so
+  auto sent = PacketSocket::Sent::kPeerGone;
+  if (press.running()) sent = press.socket().send_within(kPatience, first, attachment);
+  if (sent == PacketSocket::Sent::kPeerGone) {
+    press = PressProcess::start(path, role);
+    // If it ends at its start, poll() says so.
+    sent = press.socket().send_within(kPatience, first, attachment);
+  }
+  if (sent == PacketSocket::Sent::kWouldBlock) {
+    throw FaultError(Fault::kOutOfResources, "too many images are under way on this server");
+  }
 }
 
 void SessionPress::expect_answer(Role role) {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string>
 #include <system_error>
+#include <thread>
 
 namespace imgpress {
 namespace {
@@ -63,11 +64,23 @@ PacketSocket::Sent PacketSocket::send(const wire::Message& message, int attachme
   }
   while (::sendmsg(fd_.get(), &header, MSG_NOSIGNAL) < 0) {
     if (errno == EINTR) continue;
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return Sent::kWouldBlock;
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ETOOMANYREFS) {
+      return Sent::kWouldBlock;
+    }
     if (errno == EPIPE || errno == ECONNRESET) return Sent::kPeerGone;
     fail("sendmsg");
   }
   return Sent::kYes;
+}
+
+PacketSocket::Sent PacketSocket::send_within(std::chrono::milliseconds patience,
+                                             const wire::Message& message, int attachment) {
+  const auto limit = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    const Sent sent = send(message, attachment);
+    if (sent != Sent::kWouldBlock || std::chrono::steady_clock::now() >= limit) return sent;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 PacketSocket::Received PacketSocket::receive(Packet& packet) {

@@ -2,7 +2,7 @@
 // one wire message and carries at most one file descriptor (SCM_RIGHTS).
 #pragma once
 
-#include <optional>
+#include <chrono>
 #include <utility>
 
 #include "channel/unique_fd.hpp"
@@ -26,9 +26,16 @@ class PacketSocket {
   int fd() const { return fd_.get(); }
   void set_nonblocking();
 
+  // kWouldBlock also where too many descriptors of this user are under way at the moment
+  // (ETOOMANYREFS, see unix(7)), and then on a blocking socket as well: the kernel counts them over
+  // all sockets of the user, and no event tells when they have become fewer.
   enum class Sent { kYes, kWouldBlock, kPeerGone };
   // Throws WireError when the message is too long, std::system_error on unforeseen errors.
   Sent send(const wire::Message& message, int attachment = -1);
+
+  // Like send(), but tries for up to this long.
+  Sent send_within(std::chrono::milliseconds patience, const wire::Message& message,
+                   int attachment = -1);
 
   enum class Received { kPacket, kWouldBlock, kPeerGone };
   // Waits on a blocking socket. Throws WireError on a malformed packet (surplus descriptors are

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <chrono>
 #include <new>
 #include <stdexcept>
 #include <system_error>
@@ -19,6 +20,7 @@ namespace {
 constexpr std::uint64_t kLargeSourceBytes = 4 << 20;
 constexpr std::uint64_t kLargePixels = 8'000'000;
 
+constexpr std::chrono::seconds kSendPatience{60};
 constexpr int kKeptBlockBytes = 64 << 20;
 constexpr int kKeptHeapBytes = 128 << 20;
 
@@ -86,7 +88,10 @@ void run_codec(PacketSocket socket) {
         outcome.reply.fault != Fault::kNone) {
       ::malloc_trim(0);
     }
-    if (socket.send(outcome.reply, outcome.image.get()) != PacketSocket::Sent::kYes) return;
+    if (socket.send_within(kSendPatience, outcome.reply, outcome.image.get()) !=
+        PacketSocket::Sent::kYes) {
+      return;
+    }
   }
 }
 

@@ -19,7 +19,9 @@ namespace {
 
 // A transfer needs a socket and a memfd; hundreds run at once.
 constexpr rlim_t kFetcherFiles = 8192;
-constexpr rlim_t kCodecFiles = 64;
+// A codec opens a few at a time, but this is also how many descriptors of PostgreSQL's user, in all
+// of its processes, may be under way when a codec sends one.
+constexpr rlim_t kCodecFiles = 8192;
 constexpr rlim_t kCodecAddressSpace = rlim_t{2} << 30;
 // Counts for memfds as well, so it cannot be 0; no image is longer than a bytea can be.
 constexpr rlim_t kLargestFile = rlim_t{1} << 30;

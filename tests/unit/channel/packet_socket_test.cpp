@@ -2,9 +2,13 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
+#include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -31,6 +35,32 @@ std::size_t open_descriptors() {
   std::size_t count = 0;
   for (int fd = 0; fd < 256; ++fd) count += ::fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
   return count;
+}
+
+// Runs in a process of its own as a user without privileges, who is bound by the limit.
+[[noreturn]] void exceed_descriptors_under_way() {
+  constexpr rlim_t kLimit = 24;
+  const rlimit limit{kLimit, kLimit};
+  auto [left, right] = PacketSocket::make_pair();
+  const UniqueFd memory = make_sealed("test", {});
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) std::exit(10);
+  if (::geteuid() == 0 && ::setuid(65534) != 0) std::exit(11);
+  rlim_t sent = 0;
+  while (left.send(reply(1), memory.get()) == Sent::kYes) {
+    if (++sent > 4 * kLimit) std::exit(12);  // no limit was met
+  }
+  if (left.send_within(std::chrono::milliseconds(5), reply(1), memory.get()) != Sent::kWouldBlock) {
+    std::exit(13);
+  }
+  for (rlim_t i = 0; i < sent; ++i) {
+    Packet packet;
+    if (right.receive(packet) != Received::kPacket) std::exit(14);
+  }
+  std::exit(left.send(reply(1), memory.get()) == Sent::kYes ? 0 : 15);
+}
+
+TEST(PacketSocketTest, TooManyDescriptorsUnderWayPass) {
+  EXPECT_EXIT(exceed_descriptors_under_way(), testing::ExitedWithCode(0), "");
 }
 
 TEST(PacketSocketTest, KeepsMessagesApartAndInOrder) {

@@ -146,7 +146,7 @@ TEST_P(PressRoleTest, IsConfined) {
   EXPECT_EQ(proc_file(press_.pid(), "environ"), "");
   EXPECT_EQ(limit(RLIMIT_CORE).rlim_max, 0u);
   EXPECT_EQ(limit(RLIMIT_FSIZE).rlim_max, rlim_t{1} << 30);
-  EXPECT_LE(limit(RLIMIT_NOFILE).rlim_max, is_codec() ? 64u : 8192u);
+  EXPECT_LE(limit(RLIMIT_NOFILE).rlim_max, 8192u);
   if (!is_codec()) return;
   EXPECT_EQ(limit(RLIMIT_NPROC).rlim_max, 0u);
 #ifndef __SANITIZE_ADDRESS__
