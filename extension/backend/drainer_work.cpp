@@ -18,8 +18,8 @@
 namespace imgpress {
 namespace {
 
-constexpr std::size_t kBatch = 32;                 // images finished in one transaction
-constexpr std::chrono::milliseconds kGather{10};   // how long a batch may take to fill up
+constexpr std::size_t kBatch = 64;                 // images finished in one transaction
+constexpr std::chrono::milliseconds kGather{25};   // how long a batch may take to fill up
 constexpr std::chrono::milliseconds kPutOff{250};  // for images of a request that is locked
 constexpr std::size_t kDeliverySlots = 16;
 constexpr int kDeliveryGraceMs = 60 * 1000;

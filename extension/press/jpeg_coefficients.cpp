@@ -62,6 +62,10 @@ bool has_coarse_chroma(const jpeg_decompress_struct& header) {
   return samples(1) * 4 <= samples(0) && samples(2) * 4 <= samples(0);
 }
 
+// Huffman codes are chosen after one row of units in so many.
+constexpr JDIMENSION kRowsInFast = 8;
+constexpr JDIMENSION kRowsInBalanced = 1;
+
 // Chroma that is coarser than it would become has nothing to give.
 bool is_worth_halving(const QuantTable& from, const QuantTable& to) {
   return std::accumulate(from.begin(), from.end(), 0) <= std::accumulate(to.begin(), to.end(), 0);
@@ -73,8 +77,7 @@ void choose_coding(JpegGuard& guard, JpegOutput& output, Effort effort,
     guard.run([&output] { use_progressive_scans(output.state()); });
     return;
   }
-  const bool fast = effort == Effort::kFast;
-  use_codes(guard, output, components, fast ? CodeChoice::kFromSample : CodeChoice::kBest);
+  use_codes(guard, output, components, effort == Effort::kFast ? kRowsInFast : kRowsInBalanced);
 }
 
 }  // namespace

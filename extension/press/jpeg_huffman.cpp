@@ -8,8 +8,7 @@
 namespace imgpress::press {
 namespace {
 
-// One row of units in so many makes a sample; a picture of fewer than the second is counted whole.
-constexpr JDIMENSION kSampleEvery = 8;
+// A picture of fewer rows of units is counted whole.
 constexpr JDIMENSION kMinSampledRows = 16;
 
 struct TableCounts {
@@ -85,15 +84,15 @@ void store(const HuffmanCode& code, JHUFF_TBL& table) {
 }  // namespace
 
 void use_codes(JpegGuard& guard, JpegOutput& output, const std::vector<JpegBlockRows>& components,
-               CodeChoice choice) {
+               JDIMENSION every) {
   jpeg_compress_struct& out = output.state();
   const Layout luma = layout_of(out, 0, components[0]);
-  const bool sample = choice == CodeChoice::kFromSample && luma.units_down >= kMinSampledRows;
+  const bool sample = every > 1 && luma.units_down >= kMinSampledRows;
   TableCounts counts[2];  // libjpeg's defaults: one table for luma, one for chroma
   guard.run([&] {
     for (int i = 0; i < out.num_components; ++i) {
       const JpegBlockRows& rows = components[static_cast<std::size_t>(i)];
-      count_component(rows, layout_of(out, i, rows), sample ? kSampleEvery : 1,
+      count_component(rows, layout_of(out, i, rows), sample ? every : 1,
                       counts[out.comp_info[i].ac_tbl_no]);
     }
   });

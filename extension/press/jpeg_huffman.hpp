@@ -9,13 +9,10 @@
 
 namespace imgpress::press {
 
-enum class CodeChoice {
-  kBest,        // for exactly these coefficients: the smallest file
-  kFromSample,  // for a part of them, with a code for every other symbol: 1 % larger
-};
-
-// Stores them in `output`, for a single baseline scan of the given components.
+// Stores them in `output`, for a single baseline scan of the given components. They are chosen
+// after every `every`th row of units: 1 gives the smallest file; more saves counting, and as every
+// symbol must have a code then, costs about 1 % of the size. Small pictures are counted whole.
 void use_codes(JpegGuard& guard, JpegOutput& output, const std::vector<JpegBlockRows>& components,
-               CodeChoice choice);
+               JDIMENSION every);
 
 }  // namespace imgpress::press
