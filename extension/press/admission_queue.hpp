@@ -38,6 +38,7 @@ class AdmissionQueue {
       host.is_idle = false;
     }
     host.waiting.push_back(std::move(item));
+    ++waiting_;
     make_ready(host_name, host);
   }
 
@@ -52,6 +53,7 @@ class AdmissionQueue {
       if (!may_start(host)) continue;  // the limit was lowered
       item = std::move(host.waiting.front());
       host.waiting.pop_front();
+      --waiting_;
       ++host.active;
       ++active_;
       ++newest_;
@@ -72,10 +74,22 @@ class AdmissionQueue {
         host.waiting.empty() ? host.allowance.value() : std::min(host_limit_, total_limit_);
     host.allowance.note(outcome, serial, newest_, ceiling);
     --host.active;
+    if (outcome.excused) --host.excused;
     --active_;
     make_ready(host_name, host);
     if (host.active == 0 && host.waiting.empty()) remember(found->first, host);
   }
+
+  // A started item was let in and is waiting for its answer for long: its host is slow, but not
+  // crowded by it. From now on it counts against the fixed limit only, so that some transfers that
+  // hang do not keep the rest of their host's from starting.
+  void excuse(const std::string& host_name) {
+    Host& host = hosts_.at(host_name);
+    ++host.excused;
+    make_ready(host_name, host);
+  }
+
+  bool has_waiting() const { return waiting_ > 0; }
 
   // The started item `serial` is not let in while later ones have come and gone.
   void strained(const std::string& host_name, std::uint64_t serial) {
@@ -86,14 +100,16 @@ class AdmissionQueue {
   struct Host {
     HostAllowance allowance;
     std::size_t active = 0;
-    bool is_ready = false;  // its name is in ready_
-    bool is_idle = false;   // its name is in idle_
+    std::size_t excused = 0;  // of the active ones
+    bool is_ready = false;    // its name is in ready_
+    bool is_idle = false;     // its name is in idle_
     std::list<std::string>::iterator idle_place;
     std::deque<T> waiting;
   };
 
   bool may_start(const Host& host) const {
-    return !host.waiting.empty() && host.active < std::min(host_limit_, host.allowance.value());
+    return !host.waiting.empty() && host.active < host_limit_ &&
+           host.active - host.excused < host.allowance.value();
   }
   void make_ready(const std::string& name, Host& host) {
     if (host.is_ready || !may_start(host)) return;
@@ -111,6 +127,7 @@ class AdmissionQueue {
   std::size_t host_limit_ = std::numeric_limits<std::size_t>::max();
   std::size_t total_limit_;
   std::size_t active_ = 0;
+  std::size_t waiting_ = 0;
   std::uint64_t newest_ = 0;
   std::unordered_map<std::string, Host> hosts_;
   std::deque<std::string> ready_;

@@ -11,6 +11,10 @@
 namespace imgpress::press {
 namespace {
 
+// An answer that takes longer is the host's thinking, not a crowd at its door.
+constexpr std::chrono::milliseconds kLongAnswer{500};
+constexpr std::chrono::milliseconds kExcuseEvery{100};
+
 // Kept open for the next request to the same host.
 constexpr long kIdleConnections = 256;
 
@@ -86,13 +90,18 @@ void FetchEngine::run_due() {
       curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
     }
     collect();
+    excuse_slow();
     start_waiting();
   } while (due_ && *due_ <= Clock::now());
 }
 
 int FetchEngine::wait_ms() const {
-  if (!due_) return -1;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due_ - Clock::now());
+  std::optional<Clock::time_point> due = due_;
+  if (queue_.has_waiting() && !running_.empty()) {
+    due = std::min(due.value_or(next_excuse_), next_excuse_);
+  }
+  if (!due) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - Clock::now());
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
 }
 
@@ -121,6 +130,19 @@ int FetchEngine::on_timer(CURLM* /*multi*/, long timeout_ms, void* self) {
   due.reset();
   if (timeout_ms >= 0) due = Clock::now() + std::chrono::milliseconds(timeout_ms);
   return 0;
+}
+
+// Looks for transfers that are let in and take long over their answer.
+void FetchEngine::excuse_slow() {
+  const auto now = Clock::now();
+  if (running_.empty() || now < next_excuse_) return;
+  next_excuse_ = now + kExcuseEvery;
+  for (auto& [ignored, transfer] : running_) {
+    if (transfer->is_excused() || now - transfer->started_at() < kLongAnswer) continue;
+    if (transfer->is_at_the_door()) continue;
+    transfer->excuse();
+    queue_.excuse(transfer->host());
+  }
 }
 
 void FetchEngine::start_waiting() {
@@ -155,6 +177,7 @@ void FetchEngine::collect() {
 // Tells the queue how a transfer went, and whether it shows that its host drops connections.
 void FetchEngine::settle(const Transfer& transfer, CURLcode code, CURL* easy) {
   Outcome outcome = transfer.outcome(easy, code);
+  outcome.excused = transfer.is_excused();
   if (transfer.opened_connection() && outcome.kind == Outcome::Kind::kAnswered) {
     for (const auto& [ignored, other] : running_) {
       if (other->serial() > transfer.serial() || !other->is_at_the_door()) continue;

@@ -47,6 +47,7 @@ class FetchEngine {
 
   static int on_watch(CURL* easy, curl_socket_t fd, int what, void* self, void* known);
   static int on_timer(CURLM* multi, long timeout_ms, void* self);
+  void excuse_slow();
   void start_waiting();
   void start(std::unique_ptr<Transfer> transfer);
   void collect();
@@ -61,6 +62,7 @@ class FetchEngine {
   std::unordered_map<CURL*, std::unique_ptr<Transfer>> running_;
   std::vector<CURL*> idle_handles_;
   std::deque<FetchResult> finished_;
+  Clock::time_point next_excuse_{};
   std::optional<Clock::time_point> due_;
 };
 

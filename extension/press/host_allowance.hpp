@@ -23,6 +23,7 @@ struct Outcome {
   };
   Kind kind = Kind::kAnswered;
   bool kept = false;      // its connection stays open: the next transfer needs no new one
+  bool excused = false;   // AdmissionQueue::excuse() was called for it
   bool overtook = false;  // an older attempt to connect still waits to be let in
   std::optional<std::chrono::milliseconds> connect_time{};  // of a connection that it opened
 };

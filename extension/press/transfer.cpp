@@ -114,6 +114,7 @@ Transfer::Transfer(wire::FetchRequest request, const AddressPolicy& policy)
 void Transfer::prepare(CURL* easy, const std::string& user_agent, std::uint64_t serial) {
   easy_ = easy;
   serial_ = serial;
+  started_at_ = std::chrono::steady_clock::now();
   set_protocol_rules(easy);
   guard_.install(easy);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, this);

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 #include <array>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,12 @@ class Transfer {
   // Its place in the order of all that were started.
   std::uint64_t serial() const { return serial_; }
 
+  std::chrono::steady_clock::time_point started_at() const { return started_at_; }
+
+  // Whether its slow answer has been noted: see AdmissionQueue::excuse().
+  bool is_excused() const { return is_excused_; }
+  void excuse() { is_excused_ = true; }
+
   // True when it needed a new connection to its first host.
   bool opened_connection() const { return guard_.opened(); }
 
@@ -74,6 +81,8 @@ class Transfer {
   AddressGuard guard_;
   CURL* easy_ = nullptr;
   std::uint64_t serial_ = 0;
+  std::chrono::steady_clock::time_point started_at_{};
+  bool is_excused_ = false;
   unsigned overtaken_ = 0;
   bool was_let_in_ = false;
   std::unique_ptr<curl_slist, FreeHeaders> headers_;

@@ -41,6 +41,22 @@ TEST(AdmissionQueueTest, LimitsEachHost) {
   EXPECT_EQ(start_all(queue), "a2");
 }
 
+TEST(AdmissionQueueTest, TransfersThatHangDoNotKeepOthersFromStarting) {
+  AdmissionQueue<std::string> queue(100);
+  queue.set_host_limit(8);
+  for (int i = 0; i < 12; ++i) queue.push("a", "x");
+  EXPECT_EQ(start_all(queue), "x x x x x x");  // what a host is trusted with at first
+  queue.excuse("a");
+  queue.excuse("a");
+  queue.excuse("a");
+  EXPECT_EQ(start_all(queue), "x x");  // up to the fixed limit
+  EXPECT_TRUE(queue.has_waiting());
+  Outcome timed_out{Outcome::Kind::kUnanswered};
+  timed_out.excused = true;
+  queue.finished("a", 1, timed_out);
+  EXPECT_EQ(start_all(queue), "x");
+}
+
 TEST(AdmissionQueueTest, LimitsTheWhole) {
   auto queue = queue_with(2, 0);
   EXPECT_EQ(start_all(queue), "a1 b1");
