@@ -49,6 +49,10 @@ BEGIN
     SELECT max(i.product_no), max(i."position") INTO stored_products, stored_images FROM input i;
     UPDATE imgpress.processing_requests r SET product_count = stored_products, image_count = stored_images
         WHERE r.id = new_id;
+    IF NOT EXISTS (SELECT FROM imgpress.worker_state() w WHERE w.database = current_database()) THEN
+        RAISE NOTICE 'no drainer is running for database "%": the request waits for one', current_database()
+            USING HINT = 'imgpress must be in shared_preload_libraries, and the database in imgpress.databases.';
+    END IF;
     RETURN new_id;
 END
 $$;

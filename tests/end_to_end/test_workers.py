@@ -1,5 +1,7 @@
 """The background workers: seen by name, told by a reload which databases to serve."""
 
+from contextlib import closing
+
 from harness.catalogue import one_product
 from harness.waiting import wait_for_exit, wait_until
 
@@ -68,3 +70,16 @@ def test_drainer_idles_without_the_extension(shop):
     cluster.configure({"imgpress.databases": None})
     assert wait_for_exit([drainer.pid]) == []
     cluster.query("DROP DATABASE bare")
+
+
+def test_a_submission_that_nobody_will_work_on_says_so(shop):
+    cluster = shop.cluster
+    cluster.query("CREATE DATABASE unserved")
+    cluster.query("CREATE EXTENSION imgpress", database="unserved")
+    csv = one_product("http://127.0.0.1:1/a.jpg")
+    for database, expected in (("unserved", 1), ("shop", 0)):
+        with closing(cluster.connect(database)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT imgpress.submit_csv(%s)", (csv,))
+            told = [notice for notice in connection.notices if "no drainer is running" in notice]
+        assert len(told) == expected
+    cluster.query("DROP DATABASE unserved")
