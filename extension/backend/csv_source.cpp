@@ -65,17 +65,8 @@ void read_records(Relation any_relation, char delimiter, CsvRecordSink sink, voi
 
 }  // namespace
 
-const char* skip_byte_order_mark(const char* text, size_t* size) {
-  if (GetDatabaseEncoding() == PG_UTF8 && *size >= 3 && std::memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
-    *size -= 3;
-    return text + 3;
-  }
-  return text;
-}
-
 char* read_csv(const char* text, size_t size, char delimiter, CsvRecordSink sink, void* arg,
                int* fault_line) {
-  text = skip_byte_order_mark(text, &size);
   current_feed = make_in<CsvFeed>(CurrentMemoryContext, std::string_view(text, size), delimiter);
   *fault_line = 1;
   char* volatile message = nullptr;

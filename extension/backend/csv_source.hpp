@@ -9,13 +9,10 @@ namespace imgpress {
 // (nothing between two delimiters) arrives as nullptr. May ereport.
 using CsvRecordSink = void (*)(void* arg, int line, char** fields, int count);
 
-// Reads `size` bytes of text in the database encoding, in the forms that CsvFeed allows; a byte
-// order mark is skipped. On text that is no CSV (an unclosed quote) returns the parser's message
+// Reads `size` bytes of text in the database encoding, in the forms that CsvFeed allows. On
+// text that is no CSV (an unclosed quote) returns the parser's message
 // and sets `fault_line` to the line where the broken record begins; else nullptr.
 char* read_csv(const char* text, size_t size, char delimiter, CsvRecordSink sink, void* arg,
                int* fault_line);
-
-// The text without a byte order mark.
-const char* skip_byte_order_mark(const char* text, size_t* size);
 
 }  // namespace imgpress

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/csv_encoding.hpp"
@@ -43,12 +44,8 @@ struct InputReader {
 
   void read_record(int line, char** values, int count);
   void read_header(int line);
-  void add(int line, const ProductCells& cells) {
-    product = read_product(line, cells, faults);
-    if (product) ++product_count;
-  }
-  void add(int line, const ProductCells& cells, const std::vector<std::string_view>& urls) {
-    product = read_product(line, cells, urls, faults);
+  void take(std::optional<Product> read) {
+    product = std::move(read);
     if (product) ++product_count;
   }
 };
@@ -75,7 +72,7 @@ void InputReader::read_record(int line, char** values, int count) {
   if (!header_seen) return read_header(line);
   if (!layout || faults.size() >= kMaxFaultsKept) return;
   const auto cells = layout->cells_of(line, fields, joined_urls, faults);
-  if (cells) add(line, *cells);
+  if (cells) take(read_product(line, *cells, faults));
 }
 
 // Stores the images of the product that was read last, one row each.
@@ -106,10 +103,12 @@ void take_csv_record(void* arg, int line, char** values, int count) {
 }
 
 void read_csv_text(InputReader* reader, text* csv) {
-  size_t size = VARSIZE_ANY_EXHDR(csv);
-  const char* bytes = skip_byte_order_mark(VARDATA_ANY(csv), &size);
+  const bool in_utf8 = GetDatabaseEncoding() == PG_UTF8;
+  const char* bytes = nullptr;
+  size_t size = 0;
   guard([&] {
-    std::string_view all(bytes, size);
+    std::string_view all(VARDATA_ANY(csv), VARSIZE_ANY_EXHDR(csv));
+    if (in_utf8) all.remove_prefix(byte_order_mark_length(all));
     const std::size_t skipped = separator_line_length(all);
     if (skipped > 0) reader->line_offset = 1;
     all.remove_prefix(skipped);
@@ -149,7 +148,9 @@ ArrayType* parse_text_array(char* text) {
 // URLs come as a list like in the CSV, or as an array, whose elements are taken as they are.
 void read_element(InputReader* reader, int number, const ProductCells& cells, char* urls) {
   if (urls[0] != '{') {
-    guard([&] { reader->add(number, {cells.serial_number, cells.name, urls}); });
+    guard([&] {
+      reader->take(read_product(number, {cells.serial_number, cells.name, urls}, reader->faults));
+    });
     return;
   }
   Datum* elements = nullptr;
@@ -162,7 +163,7 @@ void read_element(InputReader* reader, int number, const ProductCells& cells, ch
   for (int i = 0; i < count; ++i) {
     if (!nulls[i]) texts[kept++] = TextDatumGetCString(elements[i]);
   }
-  guard([&] { reader->add(number, cells, {texts, texts + kept}); });
+  guard([&] { reader->take(read_product(number, cells, {texts, texts + kept}, reader->faults)); });
 }
 
 void read_products(InputReader* reader, ArrayType* products) {
@@ -240,12 +241,10 @@ void check_encoding(InputReader* reader, bytea* bytes) {
 
 // UTF-8, less a byte order mark, as text in the encoding of the database.
 text* server_text(bytea* bytes) {
-  const char* begin = VARDATA_ANY(bytes);
-  auto size = static_cast<int>(VARSIZE_ANY_EXHDR(bytes));
-  if (size >= 3 && memcmp(begin, "\xEF\xBB\xBF", 3) == 0) {
-    begin += 3;
-    size -= 3;
-  }
+  size_t mark = 0;
+  guard([&] { mark = byte_order_mark_length({VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)}); });
+  const char* begin = VARDATA_ANY(bytes) + mark;
+  const auto size = static_cast<int>(VARSIZE_ANY_EXHDR(bytes) - mark);
   const char* converted = pg_any_to_server(begin, size, PG_UTF8);
   const bool same = converted == begin;
   return cstring_to_text_with_len(converted, same ? size : static_cast<int>(strlen(converted)));

@@ -58,6 +58,10 @@ std::optional<InputFault> find_encoding_fault(std::string_view bytes) {
   return std::nullopt;
 }
 
+std::size_t byte_order_mark_length(std::string_view utf8) {
+  return starts_with(utf8, "\xEF\xBB\xBF") ? 3 : 0;
+}
+
 std::size_t separator_line_length(std::string_view csv) {
   const std::size_t end = csv.find_first_of("\r\n");
   if (!starts_with(csv, "sep=") || end == std::string_view::npos || end > 6) return 0;

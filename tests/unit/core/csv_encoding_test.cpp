@@ -31,6 +31,14 @@ TEST(FindEncodingFault, KnowsWhatSpreadsheetsSave) {
             std::string::npos);
 }
 
+TEST(ByteOrderMark, IsOnlyOneWhenWhole) {
+  EXPECT_EQ(byte_order_mark_length("\xEF\xBB\xBF"
+                                   "a"),
+            3u);
+  EXPECT_EQ(byte_order_mark_length("\xEF\xBB"), 0u);
+  EXPECT_EQ(byte_order_mark_length("a"), 0u);
+}
+
 TEST(SeparatorLine, IsSkippedWhole) {
   EXPECT_EQ(separator_line_length("sep=;\r\na;b"), 7u);
   EXPECT_EQ(separator_line_length("sep=,\na,b"), 6u);
