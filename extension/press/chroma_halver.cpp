@@ -61,7 +61,7 @@ inline void multiply(const float* a, const float* b, float* product) {
 }
 
 IMGPRESS_WIDE_REGISTERS
-void join(const float* parts, bool across, bool down, std::int16_t* block) {
+void join(const float* parts, bool across, bool down, Block& block) {
   float halved[kBlockSize];
   const float* product = parts;
   if (down) {
@@ -75,63 +75,52 @@ void join(const float* parts, bool across, bool down, std::int16_t* block) {
   }
   constexpr float kLimit = kMaxLevel;
   for (std::size_t i = 0; i < kBlockSize; ++i) {
-    const float bounded = std::min(std::max(product[i], -kLimit), kLimit);
-    block[i] = static_cast<std::int16_t>(bounded + (bounded < 0 ? -0.5F : 0.5F));
+    const float exact = product[kZigzag[i]];
+    const float bounded = std::min(std::max(exact, -kLimit), kLimit);
+    block.at[i] = static_cast<std::int16_t>(bounded + (bounded < 0 ? -0.5F : 0.5F));
   }
 }
 
-// How much of a block makes a part of the joined one.
-struct Extent {
-  std::size_t rows;
-  std::size_t columns;
-};
+}  // namespace
+
+ChromaHalver::ChromaHalver(const QuantTable& steps, ChromaFineness fineness) : fineness_(fineness) {
+  for (std::size_t i = 0; i < kBlockSize; ++i) steps_[kZigzag[i]] = steps[i];
+  for (std::size_t i = 0; i < kBlockSize; ++i) order_[kZigzag[i]] = static_cast<std::uint8_t>(i);
+}
 
 // Dequantises the lowest frequencies of `block`.
-void lay(const std::int16_t* block, const float* steps, Extent extent, float* part) {
-  for (std::size_t row = 0; row < extent.rows; ++row) {
-    for (std::size_t column = 0; column < extent.columns; ++column) {
+void ChromaHalver::lay(const Block& block, float* part) const {
+  for (std::size_t row = 0; row < (fineness_.down ? kHalf : kSide); ++row) {
+    for (std::size_t column = 0; column < (fineness_.across ? kHalf : kSide); ++column) {
       const std::size_t i = row * kSide + column;
-      part[i] = static_cast<float>(block[i]) * steps[i];
+      part[i] = static_cast<float>(block.at[order_[i]]) * steps_[i];
     }
   }
 }
 
 // The picture mirrored: its odd frequencies negated.
-void mirror(bool rows, bool columns, Extent extent, float* part) {
-  for (std::size_t row = 0; row < extent.rows; ++row) {
-    for (std::size_t column = 0; column < extent.columns; ++column) {
+void ChromaHalver::mirror(bool rows, bool columns, float* part) const {
+  for (std::size_t row = 0; row < (fineness_.down ? kHalf : kSide); ++row) {
+    for (std::size_t column = 0; column < (fineness_.across ? kHalf : kSide); ++column) {
       const bool negated = (rows && row % 2 == 1) != (columns && column % 2 == 1);
       if (negated) part[row * kSide + column] *= -1;
     }
   }
 }
 
-}  // namespace
-
-ChromaHalver::ChromaHalver(const QuantTable& steps, bool across, bool down)
-    : across_(across), down_(down) {
-  std::copy(steps.begin(), steps.end(), steps_.begin());
-}
-
-void ChromaHalver::halve(const std::int16_t* upper, const std::int16_t* lower, std::size_t width,
-                         std::int16_t* halved) const {
-  const Extent extent{down_ ? kHalf : kSide, across_ ? kHalf : kSide};
-  const std::size_t parts_across = across_ ? 2 : 1;
-  const std::size_t parts_down = down_ ? 2 : 1;
-  for (std::size_t x = 0; x < width; x += parts_across, halved += kBlockSize) {
-    alignas(32) float parts[kBlockSize];
-    for (std::size_t i = 0; i < parts_across * parts_down; ++i) {
-      const std::size_t right = i % parts_across;
-      const bool below = i >= parts_across;
-      const bool no_right = x + right == width;
-      const bool no_lower = below && lower == nullptr;
-      const std::int16_t* row = below && !no_lower ? lower : upper;
-      float* part = parts + (below ? kHalf * kSide : 0) + right * kHalf;
-      lay(row + (no_right ? x : x + right) * kBlockSize, steps_.data(), extent, part);
-      if (no_right || no_lower) mirror(no_lower, no_right, extent, part);
+void ChromaHalver::halve(const Neighbours& blocks, Block& halved) const {
+  alignas(32) float parts[kBlockSize];
+  for (std::size_t below = 0; below < (fineness_.down ? 2 : 1); ++below) {
+    const bool no_lower = below == 1 && blocks.lower[0] == nullptr;
+    const Block* const* row = below == 1 && !no_lower ? blocks.lower : blocks.upper;
+    for (std::size_t right = 0; right < (fineness_.across ? 2 : 1); ++right) {
+      const bool no_right = right == 1 && row[1] == nullptr;
+      float* const part = parts + below * kHalf * kSide + right * kHalf;
+      lay(*row[no_right ? 0 : right], part);
+      if (no_right || no_lower) mirror(no_lower, no_right, part);
     }
-    join(parts, across_, down_, halved);
   }
+  join(parts, fineness_.across, fineness_.down, halved);
 }
 
 }  // namespace imgpress::press

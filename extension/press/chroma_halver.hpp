@@ -9,27 +9,38 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "press/requantiser.hpp"
+#include "press/quant_table.hpp"
 
 namespace imgpress::press {
+
+// In which directions the chroma has luma's resolution.
+struct ChromaFineness {
+  bool across = false;
+  bool down = false;
+  bool any() const { return across || down; }
+};
 
 class ChromaHalver {
  public:
   // `steps` of the source's chroma; the new coefficients have steps of 1.
-  ChromaHalver(const QuantTable& steps, bool across, bool down);
+  ChromaHalver(const QuantTable& steps, ChromaFineness fineness);
 
-  // One row of new blocks from one row of `width` blocks, or, when halving down, from two. The
-  // lower one may be missing (nullptr), and so may the last block of an odd width: what is there is
-  // mirrored. Writes half_of(width) blocks when halving across, `width` otherwise.
-  void halve(const std::int16_t* upper, const std::int16_t* lower, std::size_t width,
-             std::int16_t* halved) const;
-
-  static std::size_t half_of(std::size_t blocks) { return (blocks + 1) / 2; }
+  // Up to four blocks, beside and below each other as far as the chroma is halved there. Of those,
+  // but for the first, any may be missing (nullptr): what is there is mirrored.
+  struct Neighbours {
+    const Block* upper[2];
+    const Block* lower[2];
+  };
+  // Makes one block of them.
+  void halve(const Neighbours& blocks, Block& halved) const;
 
  private:
-  std::array<float, kBlockSize> steps_;
-  bool across_;
-  bool down_;
+  void lay(const Block& block, float* part) const;
+  void mirror(bool rows, bool columns, float* part) const;
+
+  std::array<float, kBlockSize> steps_;         // row by row
+  std::array<std::uint8_t, kBlockSize> order_;  // place in coding order, row by row
+  ChromaFineness fineness_;
 };
 
 }  // namespace imgpress::press

@@ -17,7 +17,7 @@ float squared(float value) {
 float typical_step(const QuantTable& steps) {
   constexpr int kCommon = 20;
   float sum = 0;
-  for (std::size_t order = 1; order < kCommon; ++order) sum += steps[kZigzag[order]];
+  for (std::size_t order = 1; order < kCommon; ++order) sum += steps[order];
   return std::max(1.0F, sum / (kCommon - 1));
 }
 
@@ -52,20 +52,20 @@ Economiser::Economiser(const QuantTable& from, const QuantTable& to, const Symbo
     scale_[i] = static_cast<float>(from[i]) / static_cast<float>(std::max<int>(to[i], 1));
   }
   SymbolCounts smoothed = counts;
-  admit_all_ac_symbols(smoothed);
+  admit_all_other_symbols(smoothed);
   const HuffmanCode code = best_huffman_code(smoothed);
   bits_.fill(0);
   std::size_t next = 0;
   for (std::size_t length = 1; length < code.lengths.size(); ++length) {
     for (int i = 0; i < code.lengths[length]; ++i) {
-      const std::size_t symbol = code.symbols[next++];
+      const unsigned symbol = code.symbols[next++];
       bits_[symbol] = static_cast<float>(length + (symbol == kSixteenZeros ? 0 : symbol % 16));
     }
   }
 }
 
 float Economiser::rate(int zeros, int level) const {
-  const auto symbol = static_cast<std::size_t>(zeros % 16 * 16 + magnitude_bits(level));
+  const auto symbol = static_cast<std::size_t>(zeros) % 16 * 16 + magnitude_bits(level);
   return bits_[symbol] + static_cast<float>(zeros / 16) * bits_[kSixteenZeros];
 }
 
@@ -106,15 +106,15 @@ int Economiser::choose_last(const Places& places) const {
   return last;
 }
 
-void Economiser::economise(const std::int16_t* before, std::int16_t* block) const {
+void Economiser::economise(const Block& before, Block& block) const {
   Places places;
-  for (std::uint64_t rest = nonzero_in_coding_order(block) & ~std::uint64_t{1}; rest != 0;
+  for (std::uint64_t rest = nonzero_in(block) & bits_between(1, kBlockSize - 1); rest != 0;
        rest &= rest - 1) {
     const int at = places.count++;
     places.order[at] = __builtin_ctzll(rest);
-    const std::size_t i = kZigzag[static_cast<std::size_t>(places.order[at])];
-    places.level[at] = std::abs(block[i]);
-    places.value[at] = static_cast<float>(std::abs(before[i])) * scale_[i];
+    const auto i = static_cast<std::size_t>(places.order[at]);
+    places.level[at] = std::abs(block.at[i]);
+    places.value[at] = static_cast<float>(std::abs(before.at[i])) * scale_[i];
     places.weight[at] = weight_[i];
     places.error_before[at] = places.error_after[at - 1];
     places.error_after[at] = places.error_before[at] + weight_[i] * squared(places.value[at]);
@@ -122,16 +122,15 @@ void Economiser::economise(const std::int16_t* before, std::int16_t* block) cons
   }
   int coded = choose_last(places);
   for (int at = places.count - 1; at > 0; --at) {
-    std::int16_t& level = block[kZigzag[static_cast<std::size_t>(places.order[at])]];
+    std::int16_t& level = block.at[places.order[at]];
     const int magnitude = at == coded ? places.level[at] : 0;
     if (at == coded) coded = places.previous[at];
     level = static_cast<std::int16_t>(level < 0 ? -magnitude : magnitude);
   }
 }
 
-void Economiser::apply(const std::int16_t* before, std::int16_t* blocks, std::size_t count) const {
-  for (std::size_t i = 0; i < count * kBlockSize; i += kBlockSize)
-    economise(before + i, blocks + i);
+void Economiser::apply(const Block* before, Block* blocks, std::size_t count) const {
+  for (std::size_t i = 0; i < count; ++i) economise(before[i], blocks[i]);
 }
 
 }  // namespace imgpress::press

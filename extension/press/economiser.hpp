@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "press/block_symbols.hpp"
+#include "press/symbols.hpp"
 #include "press/requantiser.hpp"
 
 namespace imgpress::press {
@@ -31,13 +31,13 @@ class Economiser {
              Measure measure, double price);
 
   // `blocks`: the requantised ones, in place; `before`: what they were. First coefficients stay.
-  void apply(const std::int16_t* before, std::int16_t* blocks, std::size_t count) const;
+  void apply(const Block* before, Block* blocks, std::size_t count) const;
 
  private:
   struct Places;
   void choose(Places& places, int at) const;
   int choose_last(const Places& places) const;
-  void economise(const std::int16_t* before, std::int16_t* block) const;
+  void economise(const Block& before, Block& block) const;
   float rate(int zeros, int level) const;
 
   float price_;

@@ -90,4 +90,11 @@ std::array<std::uint8_t, kMinimalExifBytes> minimal_exif(int orientation) {
           0,    0};  // no further directory
 }
 
+std::vector<std::uint8_t> minimal_exif_payload(int orientation) {
+  std::vector<std::uint8_t> payload = {'E', 'x', 'i', 'f', 0, 0};
+  const auto tiff = minimal_exif(orientation);
+  payload.insert(payload.end(), tiff.begin(), tiff.end());
+  return payload;
+}
+
 }  // namespace imgpress::press

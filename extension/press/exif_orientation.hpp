@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "core/bytes.hpp"
 
@@ -17,5 +18,8 @@ constexpr std::size_t kMinimalExifBytes = 26;
 
 // A TIFF block that holds the orientation and nothing else.
 std::array<std::uint8_t, kMinimalExifBytes> minimal_exif(int orientation);
+
+// The same as the payload of a JPEG segment.
+std::vector<std::uint8_t> minimal_exif_payload(int orientation);
 
 }  // namespace imgpress::press

@@ -4,9 +4,12 @@
 #include <array>
 #include <cstdint>
 
-#include "press/block_symbols.hpp"
+#include "press/symbols.hpp"
 
 namespace imgpress::press {
+
+// What a code is for: steps of first coefficients, or all others. Numbered as files do.
+enum class CodeClass : std::uint8_t { kFirst = 0, kOthers = 1 };
 
 // As a DHT segment states it. Codes have up to 16 bits, and none consists of ones alone.
 struct HuffmanCode {

@@ -94,11 +94,10 @@ void append(std::vector<std::uint8_t>& bytes, ByteView more) {
 }
 
 void append_exif_segment(std::vector<std::uint8_t>& bytes, int orientation) {
-  const auto tiff = minimal_exif(orientation);
-  constexpr std::uint8_t kLength = 2 + 6 + kMinimalExifBytes;
-  constexpr std::uint8_t kHead[] = {0xFF, kApp1, 0, kLength, 'E', 'x', 'i', 'f', 0, 0};
-  append(bytes, {kHead, sizeof kHead});
-  append(bytes, {tiff.data(), tiff.size()});
+  const auto payload = minimal_exif_payload(orientation);
+  const auto length = static_cast<std::uint8_t>(2 + payload.size());
+  bytes.insert(bytes.end(), {0xFF, kApp1, 0, length});
+  append(bytes, {payload.data(), payload.size()});
 }
 
 }  // namespace

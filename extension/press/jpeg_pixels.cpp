@@ -48,7 +48,8 @@ void copy_rows(jpeg_decompress_struct& in, jpeg_compress_struct& out, JSAMPROW r
 // A step of luma is never finer than the source's. Chroma changes its resolution, and RGB its
 // meaning, so that their steps do not compare.
 void choose_tables(JpegGuard& guard, const JpegInput& input, JpegOutput& output, int quality) {
-  ComponentTables tables = quality_tables(guard, output, quality);
+  const QualityTables wanted = quality_tables(guard, quality);
+  ComponentTables tables = {wanted.light, wanted.colour, wanted.colour};
   if (input.state().jpeg_color_space == JCS_YCbCr) {
     tables[0] = coarser_of(tables[0], source_tables(input)[0]);
   }

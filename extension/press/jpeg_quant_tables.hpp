@@ -5,18 +5,25 @@
 
 #include "press/jpeg_input.hpp"
 #include "press/jpeg_output.hpp"
-#include "press/requantiser.hpp"
+#include "press/quant_table.hpp"
 
 namespace imgpress::press {
 
 // One table for each colour component.
 using ComponentTables = std::array<QuantTable, MAX_COMPS_IN_SCAN>;
 
-// Those that the source was quantised with; known once its picture is being read.
+// Those that the source was quantised with. A file may redefine them between its scans: before its
+// picture is read, those of the first one.
 ComponentTables source_tables(const JpegInput& input);
+bool has_all_tables(const JpegInput& input);
 
-// Those of an IJG quality, for the components of `output`, whose colour space must be set.
-ComponentTables quality_tables(JpegGuard& guard, JpegOutput& output, int quality);
+struct QualityTables {
+  QuantTable light;
+  QuantTable colour;
+};
+
+// Those of a quality on the IJG scale, 1 to 100.
+QualityTables quality_tables(JpegGuard& guard, int quality);
 
 // Stores the tables in `output`, equal ones once.
 void use_tables(JpegGuard& guard, JpegOutput& output, const ComponentTables& tables);

@@ -27,9 +27,9 @@ int divide_up(int a, int b) {
 // As narrow as the coefficients, so that eight of both fit into one register.
 using NarrowCounters = std::array<std::int16_t, kBlockSize>;
 
-void tally(const std::int16_t* block, int magnitude, NarrowCounters& counters) {
+IMGPRESS_INLINE void tally(const Block& block, int magnitude, NarrowCounters& counters) {
   for (std::size_t i = 0; i < kBlockSize; ++i) {
-    const int hit = (block[i] == magnitude) | (block[i] == -magnitude);
+    const int hit = (block.at[i] == magnitude) | (block.at[i] == -magnitude);
     counters[i] = static_cast<std::int16_t>(counters[i] + hit);
   }
 }
@@ -42,36 +42,32 @@ struct Extremes {
 };
 
 IMGPRESS_WIDE_REGISTERS
-void requantise(std::int16_t* blocks, std::size_t count, const float* scale, const float* offset,
+void requantise(Block* blocks, std::size_t count, const float* scale, const float* offset,
                 const Extremes& extremes) {
-  for (std::size_t b = 0; b < count; ++b, blocks += kBlockSize) {
-    const int first = blocks[0] * extremes.first_step;
+  for (Block* block = blocks; block < blocks + count; ++block) {
+    std::int16_t* const levels = block->at;
+    const int first = levels[0] * extremes.first_step;
     for (std::size_t i = 0; i < kBlockSize; ++i) {
-      const int value = blocks[i];
+      const int value = levels[i];
       const float exact = static_cast<float>(std::abs(value)) * scale[i] + offset[i];
       const int level = std::min(static_cast<int>(exact), kMaxLevel);
-      blocks[i] = static_cast<std::int16_t>(value < 0 ? -level : level);
+      levels[i] = static_cast<std::int16_t>(value < 0 ? -level : level);
     }
-    if (first >= kWhite) blocks[0] = std::max(blocks[0], extremes.white_level);
-    if (first <= kBlack) blocks[0] = std::min(blocks[0], extremes.black_level);
+    if (first >= kWhite) levels[0] = std::max(levels[0], extremes.white_level);
+    if (first <= kBlack) levels[0] = std::min(levels[0], extremes.black_level);
   }
 }
 
 }  // namespace
 
-QuantTable coarser_of(const QuantTable& a, const QuantTable& b) {
-  QuantTable coarser;
-  for (std::size_t i = 0; i < coarser.size(); ++i) coarser[i] = std::max(a[i], b[i]);
-  return coarser;
-}
-
-void CoefficientSample::add(const std::int16_t* blocks, std::size_t count) {
+IMGPRESS_WIDE_REGISTERS
+void CoefficientSample::add(const Block* blocks, std::size_t count) {
   NarrowCounters ones{};
   NarrowCounters twos{};
   const std::size_t counted = std::min<std::size_t>(count, INT16_MAX);
-  for (std::size_t b = 0; b < counted; ++b, blocks += kBlockSize) {
-    tally(blocks, 1, ones);
-    tally(blocks, 2, twos);
+  for (const Block* block = blocks; block < blocks + counted; ++block) {
+    tally(*block, 1, ones);
+    tally(*block, 2, twos);
   }
   for (std::size_t i = 0; i < kBlockSize; ++i) {
     ones_[i] += static_cast<std::uint32_t>(ones[i]);
@@ -79,13 +75,13 @@ void CoefficientSample::add(const std::int16_t* blocks, std::size_t count) {
   }
 }
 
-double CoefficientSample::bias(int frequency) const {
-  if (frequency == 0) return 0;
+double CoefficientSample::bias(std::size_t place) const {
+  if (place == 0) return 0;
   // The levels of a Laplacian fall off by a constant quotient. Real pictures have heavier tails;
   // what counts is the slope where most coefficients are. The added counts say "one in two" where
   // the sample is thin.
-  const double ones = ones_[static_cast<std::size_t>(frequency)] + 16.0;
-  const double twos = twos_[static_cast<std::size_t>(frequency)] + 8.0;
+  const double ones = ones_[place] + 16.0;
+  const double twos = twos_[place] + 8.0;
   const double quotient = twos / ones;
   if (quotient > 0.99) return 0;
   return 0.5 + 1 / std::log(quotient) + quotient / (1 - quotient);
@@ -101,7 +97,7 @@ Requantiser::Requantiser(const QuantTable& from, const QuantTable& to,
   for (std::size_t i = 0; i < kBlockSize; ++i) {
     const double step = from[i];
     const double target = std::max<int>(to[i], 1);
-    const double bias = std::min(kMaxBias, sample.bias(static_cast<int>(i)));
+    const double bias = std::min(kMaxBias, sample.bias(i));
     const double addend = std::floor(target / 2 - bias * step + kTextureBonus);
     addend_[i] = static_cast<int>(std::max(0.0, addend));
     scale_[i] = static_cast<float>(step / target);
@@ -109,7 +105,7 @@ Requantiser::Requantiser(const QuantTable& from, const QuantTable& to,
   }
 }
 
-void Requantiser::apply(std::int16_t* blocks, std::size_t count) const {
+void Requantiser::apply(Block* blocks, std::size_t count) const {
   requantise(blocks, count, scale_.data(), offset_.data(),
              {first_step_, white_level_, black_level_});
 }

@@ -16,25 +16,19 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "press/quant_table.hpp"
+
 namespace imgpress::press {
 
-constexpr int kBlockSize = 64;
-
-// Steps in the order of the coefficients within a block.
-using QuantTable = std::array<std::uint16_t, kBlockSize>;
-
-// The larger step of each frequency: a quantisation that is nowhere finer than either.
-QuantTable coarser_of(const QuantTable& a, const QuantTable& b);
-
-// How the coefficients of one colour component are distributed, from a sample of its blocks.
+// How the coefficients of a plane are distributed, from a sample of its blocks.
 class CoefficientSample {
  public:
   // At most 32,767 blocks at once; more are left out.
-  void add(const std::int16_t* blocks, std::size_t count);
+  void add(const Block* blocks, std::size_t count);
 
   // How far the mean of a non-zero coefficient's interval lies from its middle, towards zero, in
   // steps: 0 to 0.5. The first coefficient is a block's mean, which prefers no side: 0.
-  double bias(int frequency) const;
+  double bias(std::size_t place) const;
 
  private:
   std::array<std::uint32_t, kBlockSize> ones_{};
@@ -47,10 +41,10 @@ class Requantiser {
   Requantiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample);
 
   // In place. Levels are bounded to what a baseline JPEG can code.
-  void apply(std::int16_t* blocks, std::size_t count) const;
+  void apply(Block* blocks, std::size_t count) const;
 
   // What is added to |k| * s before it is divided by t and rounded down.
-  int addend(int frequency) const { return addend_[static_cast<std::size_t>(frequency)]; }
+  int addend(std::size_t place) const { return addend_[place]; }
 
  private:
   int first_step_ = 0;
@@ -60,7 +54,5 @@ class Requantiser {
   alignas(32) std::array<float, kBlockSize> scale_;
   alignas(32) std::array<float, kBlockSize> offset_;
 };
-
-constexpr int kMaxLevel = 1023;
 
 }  // namespace imgpress::press

@@ -1,7 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
-#include <random>
+#include <utility>
 
 #include "codec_fixtures.hpp"
 #include "press/chroma_halver.hpp"
@@ -10,8 +11,6 @@ namespace imgpress::press {
 namespace {
 
 using namespace fixtures;
-
-using Block = std::array<std::int16_t, kBlockSize>;
 
 QuantTable uniform(std::uint16_t step) {
   QuantTable table;
@@ -24,11 +23,21 @@ double cosine(int frequency, int sample) {
   return length * std::cos((2 * sample + 1) * frequency * M_PI / 16);
 }
 
+// The coefficient of a block in row v and column u.
+const std::int16_t& coefficient(const Block& block, int u, int v) {
+  const auto place = std::find(kZigzag.begin(), kZigzag.end(), v * 8 + u);
+  return block.at[place - kZigzag.begin()];
+}
+
+std::int16_t& coefficient(Block& block, int u, int v) {
+  return const_cast<std::int16_t&>(coefficient(std::as_const(block), u, v));
+}
+
 // The sample at x, y of a block with steps of 1.
-double sample_of(const std::int16_t* block, int x, int y) {
+double sample_of(const Block& block, int x, int y) {
   double sum = 0;
   for (int v = 0; v < 8; ++v) {
-    for (int u = 0; u < 8; ++u) sum += block[v * 8 + u] * cosine(u, x) * cosine(v, y);
+    for (int u = 0; u < 8; ++u) sum += coefficient(block, u, v) * cosine(u, x) * cosine(v, y);
   }
   return sum;
 }
@@ -48,34 +57,27 @@ Block block_at(int left, int top) {
           sum += surface(left + x, top + y) * cosine(u, x) * cosine(v, y);
         }
       }
-      block[std::size_t(v * 8 + u)] = std::int16_t(std::lround(sum));
+      coefficient(block, u, v) = std::int16_t(std::lround(sum));
     }
   }
   return block;
-}
-
-std::vector<std::int16_t> join(const Block& a, const Block& b) {
-  std::vector<std::int16_t> both(a.begin(), a.end());
-  both.insert(both.end(), b.begin(), b.end());
-  return both;
 }
 
 class Directions : public testing::TestWithParam<std::pair<bool, bool>> {};
 
 TEST_P(Directions, TheHalvedSurfaceIsTheSurface) {
   const auto [across, down] = GetParam();
-  const auto upper = join(block_at(0, 0), block_at(8, 0));
-  const auto lower = join(block_at(0, 8), block_at(8, 8));
-  Block result[2];
-  ChromaHalver(uniform(1), across, down)
-      .halve(upper.data(), down ? lower.data() : nullptr, across ? 2 : 1, result[0].data());
+  const Block blocks[] = {block_at(0, 0), block_at(8, 0), block_at(0, 8), block_at(8, 8)};
+  Block result;
+  ChromaHalver(uniform(1), {across, down})
+      .halve({{&blocks[0], &blocks[1]}, {&blocks[2], &blocks[3]}}, result);
   const int step_x = across ? 2 : 1;
   const int step_y = down ? 2 : 1;
   for (int y = 0; y < 8; ++y) {
     for (int x = 0; x < 8; ++x) {
       const double expected =
           surface(x * step_x + (across ? 0.5 : 0), y * step_y + (down ? 0.5 : 0));
-      EXPECT_NEAR(sample_of(result[0].data(), x, y), expected, 4) << x << ", " << y;
+      EXPECT_NEAR(sample_of(result, x, y), expected, 4) << x << ", " << y;
     }
   }
 }
@@ -86,12 +88,11 @@ INSTANTIATE_TEST_SUITE_P(All, Directions,
 
 TEST(ChromaHalver, KeepsAPlainColourExactly) {
   Block plain{};
-  plain[0] = -37;
-  const auto row = join(plain, plain);
+  plain.at[0] = -37;
   Block result;
-  ChromaHalver(uniform(13), true, true).halve(row.data(), row.data(), 2, result.data());
-  EXPECT_EQ(result[0], -37 * 13);
-  for (std::size_t i = 1; i < kBlockSize; ++i) EXPECT_EQ(result[i], 0) << i;
+  ChromaHalver(uniform(13), {true, true}).halve({{&plain, &plain}, {&plain, &plain}}, result);
+  EXPECT_EQ(result.at[0], -37 * 13);
+  for (std::size_t i = 1; i < kBlockSize; ++i) EXPECT_EQ(result.at[i], 0) << i;
 }
 
 TEST(ChromaHalver, MirrorsWhatIsMissingAtTheEdges) {
@@ -99,29 +100,29 @@ TEST(ChromaHalver, MirrorsWhatIsMissingAtTheEdges) {
   Block mirrored_x = block;
   Block mirrored_y = block;
   Block mirrored_both = block;
-  for (std::size_t i = 0; i < kBlockSize; ++i) {
-    const int x = i % 2 == 1 ? -1 : 1;
-    const int y = i / 8 % 2 == 1 ? -1 : 1;
-    mirrored_x[i] = std::int16_t(block[i] * x);
-    mirrored_y[i] = std::int16_t(block[i] * y);
-    mirrored_both[i] = std::int16_t(block[i] * x * y);
+  for (int v = 0; v < 8; ++v) {
+    for (int u = 0; u < 8; ++u) {
+      const int x = u % 2 == 1 ? -1 : 1;
+      const int y = v % 2 == 1 ? -1 : 1;
+      coefficient(mirrored_x, u, v) = std::int16_t(coefficient(block, u, v) * x);
+      coefficient(mirrored_y, u, v) = std::int16_t(coefficient(block, u, v) * y);
+      coefficient(mirrored_both, u, v) = std::int16_t(coefficient(block, u, v) * x * y);
+    }
   }
-  const ChromaHalver halver(uniform(1), true, true);
+  const ChromaHalver halver(uniform(1), {true, true});
   Block expected;
-  const auto upper = join(block, mirrored_x);
-  const auto lower = join(mirrored_y, mirrored_both);
-  halver.halve(upper.data(), lower.data(), 2, expected.data());
+  halver.halve({{&block, &mirrored_x}, {&mirrored_y, &mirrored_both}}, expected);
   Block result;
-  halver.halve(block.data(), nullptr, 1, result.data());
-  EXPECT_EQ(result, expected);
+  halver.halve({{&block, nullptr}, {nullptr, nullptr}}, result);
+  EXPECT_TRUE(std::equal(std::begin(result.at), std::end(result.at), expected.at));
 }
 
 TEST(ChromaHalver, BoundsWhatBrokenFilesHold) {
   Block wild;
-  for (std::size_t i = 0; i < kBlockSize; ++i) wild[i] = i % 3 == 0 ? INT16_MIN : INT16_MAX;
+  for (std::size_t i = 0; i < kBlockSize; ++i) wild.at[i] = i % 3 == 0 ? INT16_MIN : INT16_MAX;
   Block result;
-  ChromaHalver(uniform(65535), true, true).halve(wild.data(), nullptr, 1, result.data());
-  for (const int level : result) EXPECT_LE(std::abs(level), kMaxLevel);
+  ChromaHalver(uniform(65535), {true, true}).halve({{&wild, nullptr}, {nullptr, nullptr}}, result);
+  for (const int level : result.at) EXPECT_LE(std::abs(level), kMaxLevel);
 }
 
 // Samples of one plane (0 luma, 1 and 2 chroma) as decoders show them.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <random>
 #include <vector>
 
@@ -10,8 +11,6 @@
 
 namespace imgpress::press {
 namespace {
-
-using Block = std::array<std::int16_t, kBlockSize>;
 
 QuantTable uniform(std::uint16_t step) {
   QuantTable table;
@@ -35,7 +34,7 @@ SymbolCounts common_counts() {
 class Coder {
  public:
   explicit Coder(SymbolCounts counts) {
-    admit_all_ac_symbols(counts);
+    admit_all_other_symbols(counts);
     const HuffmanCode code = best_huffman_code(counts);
     std::size_t next = 0;
     for (std::size_t length = 1; length <= 16; ++length) {
@@ -47,7 +46,7 @@ class Coder {
     double sum = 0;
     std::size_t zeros = 0;
     for (std::size_t order = 1; order < 64; ++order) {
-      const int level = block[kZigzag[order]];
+      const int level = block.at[order];
       if (level == 0) {
         ++zeros;
         continue;
@@ -67,7 +66,7 @@ class Coder {
 double squared_error(const Block& before, const Block& after, double scale) {
   double sum = 0;
   for (std::size_t i = 1; i < kBlockSize; ++i) {
-    const double error = before[i] * scale - after[i];
+    const double error = before.at[i] * scale - after.at[i];
     sum += error * error;
   }
   return sum;
@@ -78,7 +77,7 @@ double least_cost(const Block& before, const Block& levels, const Coder& coder, 
                   double price) {
   std::vector<std::size_t> places;
   for (std::size_t i = 1; i < kBlockSize; ++i) {
-    if (levels[i] != 0) places.push_back(i);
+    if (levels.at[i] != 0) places.push_back(i);
   }
   unsigned combinations = 1;
   for (std::size_t i = 0; i < places.size(); ++i) combinations *= 3;
@@ -87,9 +86,9 @@ double least_cost(const Block& before, const Block& levels, const Coder& coder, 
     Block trial = levels;
     unsigned rest = combination;
     for (const std::size_t place : places) {
-      const int magnitude = std::abs(trial[place]);
+      const int magnitude = std::abs(trial.at[place]);
       const int chosen = rest % 3 == 0 ? magnitude : rest % 3 == 1 ? magnitude - 1 : 0;
-      trial[place] = static_cast<std::int16_t>(trial[place] < 0 ? -chosen : chosen);
+      trial.at[place] = static_cast<std::int16_t>(trial.at[place] < 0 ? -chosen : chosen);
       rest /= 3;
     }
     least = std::min(least, squared_error(before, trial, scale) + price * coder.bits(trial));
@@ -105,16 +104,16 @@ TEST(Economiser, FindsTheBestOfAllCombinations) {
     const Economiser economiser(uniform(3), uniform(10), common_counts(),
                                 Economiser::Measure::kSteps, price);
     Block before{};
-    before[0] = static_cast<std::int16_t>(random() % 300);
+    before.at[0] = static_cast<std::int16_t>(random() % 300);
     for (unsigned i = 0; i < 1 + random() % 7; ++i) {
-      before[1 + random() % 63] = static_cast<std::int16_t>(int(random() % 31) - 15);
+      before.at[1 + random() % 63] = static_cast<std::int16_t>(int(random() % 31) - 15);
     }
     const Requantiser requantiser(uniform(3), uniform(10), CoefficientSample());
     Block levels = before;
-    requantiser.apply(levels.data(), 1);
+    requantiser.apply(&levels, 1);
     Block result = levels;
-    economiser.apply(before.data(), result.data(), 1);
-    EXPECT_EQ(result[0], levels[0]);
+    economiser.apply(&before, &result, 1);
+    EXPECT_EQ(result.at[0], levels.at[0]);
     EXPECT_NEAR(squared_error(before, result, 0.3) + price * coder.bits(result),
                 least_cost(before, levels, coder, 0.3, price), 1e-3);
   }
@@ -124,11 +123,11 @@ TEST(Economiser, GivesUpALoneLevelThatIsFarOutButNotANearOne) {
   const Economiser economiser(uniform(6), uniform(10), common_counts(), Economiser::Measure::kSteps,
                               0.05);
   Block before{};
-  before[kZigzag[1]] = before[kZigzag[60]] = -1;  // 0.6 steps
+  before.at[1] = before.at[60] = -1;  // 0.6 steps
   Block levels = before;
-  economiser.apply(before.data(), levels.data(), 1);
-  EXPECT_EQ(levels[kZigzag[1]], -1);
-  EXPECT_EQ(levels[kZigzag[60]], 0);
+  economiser.apply(&before, &levels, 1);
+  EXPECT_EQ(levels.at[1], -1);
+  EXPECT_EQ(levels.at[60], 0);
 }
 
 TEST(Economiser, ChangesNothingWhereBitsAreFree) {
@@ -137,32 +136,33 @@ TEST(Economiser, ChangesNothingWhereBitsAreFree) {
                               Economiser::Measure::kSamples, 0);
   for (int round = 0; round < 100; ++round) {
     Block before;
-    for (auto& level : before) level = static_cast<std::int16_t>(int(random() % 41) - 20);
+    for (auto& level : before.at) level = static_cast<std::int16_t>(int(random() % 41) - 20);
     Block levels;
     for (std::size_t i = 0; i < kBlockSize; ++i) {
-      levels[i] = static_cast<std::int16_t>(std::lround(before[i] * 0.5));
+      levels.at[i] = static_cast<std::int16_t>(std::lround(before.at[i] * 0.5));
     }
     Block result = levels;
-    economiser.apply(before.data(), result.data(), 1);
+    economiser.apply(&before, &result, 1);
     for (std::size_t i = 0; i < kBlockSize; ++i) {
       // Of two levels equally near, either.
-      ASSERT_LE(std::abs(before[i] * 0.5 - result[i]), std::abs(before[i] * 0.5 - levels[i]));
+      ASSERT_LE(std::abs(before.at[i] * 0.5 - result.at[i]),
+                std::abs(before.at[i] * 0.5 - levels.at[i]));
     }
   }
 }
 
 TEST(Economiser, InSamplesCoarseStepsAreWorthMore) {
   QuantTable steps = uniform(10);
-  steps[kZigzag[60]] = 60;
+  steps[60] = 60;
   const auto kept = [&steps](Economiser::Measure measure) {
     QuantTable from = steps;
     for (auto& step : from) step = static_cast<std::uint16_t>(step * 6 / 10);
     const Economiser economiser(from, steps, common_counts(), measure, 0.05);
     Block before{};
-    before[kZigzag[60]] = 1;
+    before.at[60] = 1;
     Block levels = before;
-    economiser.apply(before.data(), levels.data(), 1);
-    return levels[kZigzag[60]] != 0;
+    economiser.apply(&before, &levels, 1);
+    return levels.at[60] != 0;
   };
   EXPECT_TRUE(kept(Economiser::Measure::kSamples));
   EXPECT_FALSE(kept(Economiser::Measure::kSteps));
@@ -172,10 +172,10 @@ TEST(Economiser, StepsOfZeroInBrokenTablesDoNoHarm) {
   const Economiser economiser(uniform(0), uniform(0), common_counts(),
                               Economiser::Measure::kSamples, 0.05);
   Block before;
-  before.fill(9);
+  std::fill(std::begin(before.at), std::end(before.at), std::int16_t{9});
   Block levels = before;
-  economiser.apply(before.data(), levels.data(), 1);
-  for (const int level : levels) EXPECT_TRUE(level >= 0 && level <= 9);
+  economiser.apply(&before, &levels, 1);
+  for (const int level : levels.at) EXPECT_TRUE(level >= 0 && level <= 9);
 }
 
 }  // namespace

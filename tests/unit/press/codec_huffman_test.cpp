@@ -5,16 +5,11 @@
 #include <random>
 #include <vector>
 
-#include "press/block_symbols.hpp"
 #include "press/huffman_code.hpp"
+#include "press/symbols.hpp"
 
 namespace imgpress::press {
 namespace {
-
-constexpr int kZigzag[64] = {0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,
-                             12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6,  7,  14, 21, 28,
-                             35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
-                             58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63};
 
 int bits_of(int value) {
   int bits = 0;
@@ -23,10 +18,10 @@ int bits_of(int value) {
 }
 
 // As the standard tells it: coefficient by coefficient.
-void count_slowly(const std::vector<std::int16_t>& block, SymbolCounts& counts) {
+void count_slowly(const Block& block, SymbolCounts& counts) {
   int zeros = 0;
   for (int i = 1; i < 64; ++i) {
-    const int value = block[static_cast<std::size_t>(kZigzag[i])];
+    const int value = block.at[i];
     if (value == 0) {
       ++zeros;
       continue;
@@ -60,40 +55,52 @@ std::size_t symbols_in(const HuffmanCode& code) {
   return static_cast<std::size_t>(std::accumulate(code.lengths.begin(), code.lengths.end(), 0));
 }
 
-TEST(BlockSymbols, AgreeWithTheSlowWay) {
+TEST(Symbols, AgreeWithTheSlowWay) {
   std::mt19937 random(7);
   for (int round = 0; round < 2000; ++round) {
     const unsigned density = 1 + random() % 64;
-    std::vector<std::int16_t> block(64);
-    for (auto& value : block) {
+    Block block{};
+    for (auto& value : block.at) {
       if (random() % 64 < density) value = static_cast<std::int16_t>(int(random() % 2047) - 1023);
     }
     SymbolCounts fast{};
+    SymbolCounter counter{fast};
+    put_block(block, counter);
     SymbolCounts slow{};
-    count_ac_symbols(block.data(), 1, fast);
     count_slowly(block, slow);
     ASSERT_EQ(fast, slow);
   }
 }
 
-TEST(BlockSymbols, StepsOfTheFirstCoefficient) {
-  SymbolCounts counts{};
-  for (const int step : {0, 1, -1, 2, -3, 1023, -2046}) count_dc_symbol(step, counts);
-  EXPECT_EQ(counts[0], 1U);
-  EXPECT_EQ(counts[1], 2U);
-  EXPECT_EQ(counts[2], 2U);
-  EXPECT_EQ(counts[10], 1U);
-  EXPECT_EQ(counts[11], 1U);
+TEST(Symbols, HaveTheirNumbersBehindThem) {
+  struct Sink {
+    PackedSymbol last;
+    void put(PackedSymbol symbol) { last = symbol; }
+  };
+  for (const auto& [value, number] : std::vector<std::pair<int, unsigned>>{
+           {0, 0}, {1, 1}, {-1, 0}, {2, 2}, {-2, 1}, {-3, 0}, {1023, 1023}, {-2047, 0}}) {
+    Sink sink{};
+    put_number(value, 3, sink);
+    EXPECT_EQ(sink.last >> 16, number) << value;
+    EXPECT_EQ(sink.last & 0xFFFF, 3U * 16 + static_cast<unsigned>(bits_of(value))) << value;
+  }
 }
 
-TEST(BlockSymbols, ASampleAdmitsEverySymbolOfABaselineFileAndNoOther) {
+TEST(Symbols, CodingOrderFollowsTheDiagonals) {
+  constexpr int kFirst[] = {0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5};
+  constexpr int kLast[] = {58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63};
+  EXPECT_TRUE(std::equal(std::begin(kFirst), std::end(kFirst), kZigzag.begin()));
+  EXPECT_TRUE(std::equal(std::begin(kLast), std::end(kLast), kZigzag.end() - 16));
+}
+
+TEST(Symbols, ASampleAdmitsEverySymbolOfABaselineFileAndNoOther) {
   SymbolCounts ac{};
   ac[0x11] = 3;
-  admit_all_ac_symbols(ac);
+  admit_all_other_symbols(ac);
   EXPECT_EQ(ac[0x11], 3U * 16 + 1);  // what was seen outweighs what was not
   EXPECT_EQ(std::count_if(ac.begin(), ac.end(), [](auto n) { return n > 0; }), 162);
   SymbolCounts dc{};
-  admit_all_dc_symbols(dc);
+  admit_all_first_symbols(dc);
   EXPECT_EQ(std::count_if(dc.begin(), dc.end(), [](auto n) { return n > 0; }), 12);
   EXPECT_EQ(symbols_in(best_huffman_code(ac)), 162U);
 }

@@ -23,6 +23,7 @@ struct JpegForm {
   bool arithmetic = false;
   J_COLOR_SPACE stored = JCS_UNKNOWN;  // JCS_UNKNOWN: libjpeg's choice
   bool scan_per_coefficient = false;   // 190 scans, all legal
+  unsigned restart_interval = 0;       // in units
 };
 
 inline Bytes make_jpeg(const Picture& picture, const JpegForm& form = {}) {
@@ -47,6 +48,7 @@ inline Bytes make_jpeg(const Picture& picture, const JpegForm& form = {}) {
   jpeg.optimize_coding = form.optimised;
   jpeg.arith_code = form.arithmetic;
   if (form.progressive) jpeg_simple_progression(&jpeg);
+  jpeg.restart_interval = form.restart_interval;
   std::vector<jpeg_scan_info> scans;
   if (form.scan_per_coefficient) {
     scans.push_back({3, {0, 1, 2, 0}, 0, 0, 0, 0});

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <random>
 #include <vector>
 
@@ -15,13 +17,15 @@ QuantTable uniform(std::uint16_t step) {
   return table;
 }
 
-using Block = std::array<std::int16_t, kBlockSize>;
+void fill(Block& block, std::int16_t value) {
+  std::fill(std::begin(block.at), std::end(block.at), value);
+}
 
 // The definition, in whole numbers: what the fast loop has to agree with.
-int level_by_definition(const Requantiser& requantiser, int value, int frequency, int from,
+int level_by_definition(const Requantiser& requantiser, int value, std::size_t place, int from,
                         int to) {
   const long long level =
-      (static_cast<long long>(std::abs(value)) * from + requantiser.addend(frequency)) / to;
+      (static_cast<long long>(std::abs(value)) * from + requantiser.addend(place)) / to;
   return static_cast<int>(value < 0 ? -level : level);
 }
 
@@ -31,8 +35,8 @@ CoefficientSample geometric_sample(double quotient) {
   double count = 4000;
   for (std::int16_t level = 0; count >= 1; ++level, count *= quotient) {
     Block block;
-    block.fill(level);
-    for (int i = 0; i < static_cast<int>(count); ++i) sample.add(block.data(), 1);
+    fill(block, level);
+    for (int i = 0; i < static_cast<int>(count); ++i) sample.add(&block, 1);
   }
   return sample;
 }
@@ -49,15 +53,14 @@ TEST(Requantiser, TheFastLoopAgreesWithTheDefinitionForAllStepsAndLevels) {
       to[i] = static_cast<std::uint16_t>(from[i] + random() % (256 - from[i]));
       // All that 8-bit samples can lead to, less pure white and black, which have a rule apart.
       const int most = (i == 0 ? 1000 : 1023) / from[i];
-      block[i] = static_cast<std::int16_t>(static_cast<int>(random() % (2 * most + 1)) - most);
+      block.at[i] = static_cast<std::int16_t>(static_cast<int>(random() % (2 * most + 1)) - most);
     }
     const Requantiser requantiser(from, to, sample);
     Block result = block;
-    requantiser.apply(result.data(), 1);
-    for (int i = 0; i < kBlockSize; ++i) {
-      const auto at = static_cast<std::size_t>(i);
-      ASSERT_EQ(result[at], level_by_definition(requantiser, block[at], i, from[at], to[at]))
-          << block[at] << " from step " << from[at] << " to " << to[at];
+    requantiser.apply(&result, 1);
+    for (std::size_t i = 0; i < kBlockSize; ++i) {
+      ASSERT_EQ(result.at[i], level_by_definition(requantiser, block.at[i], i, from[i], to[i]))
+          << block.at[i] << " from step " << from[i] << " to " << to[i];
     }
   }
 }
@@ -68,7 +71,7 @@ TEST(Requantiser, OnlyRoundsUpWhereTheUpperLevelIsAsNear) {
     for (int to = from; to <= 255; ++to) {
       const Requantiser requantiser(uniform(static_cast<std::uint16_t>(from)),
                                     uniform(static_cast<std::uint16_t>(to)), unknown);
-      for (int i = 0; i < kBlockSize; i += 7) {
+      for (std::size_t i = 0; i < kBlockSize; i += 7) {
         EXPECT_LE(2 * requantiser.addend(i), to);  // a tie may go up, nothing else
         EXPECT_GE(requantiser.addend(i), 0);       // never beyond rounding down
         // A level is given up for a larger error only where the difference is slight.
@@ -81,33 +84,33 @@ TEST(Requantiser, OnlyRoundsUpWhereTheUpperLevelIsAsNear) {
 TEST(Requantiser, TwiceTheStepTakesOddLevelsDown) {
   const Requantiser requantiser(uniform(8), uniform(16), geometric_sample(0.5));
   Block block{};
-  block[5] = 1, block[6] = -1, block[7] = 3, block[8] = -3, block[9] = 4;
-  requantiser.apply(block.data(), 1);
-  EXPECT_EQ(block[5], 0);
-  EXPECT_EQ(block[6], 0);
-  EXPECT_EQ(block[7], 1);
-  EXPECT_EQ(block[8], -1);
-  EXPECT_EQ(block[9], 2);
+  block.at[5] = 1, block.at[6] = -1, block.at[7] = 3, block.at[8] = -3, block.at[9] = 4;
+  requantiser.apply(&block, 1);
+  EXPECT_EQ(block.at[5], 0);
+  EXPECT_EQ(block.at[6], 0);
+  EXPECT_EQ(block.at[7], 1);
+  EXPECT_EQ(block.at[8], -1);
+  EXPECT_EQ(block.at[9], 2);
 }
 
 TEST(Requantiser, FineStepsTakeTiesUp) {
   const Requantiser requantiser(uniform(1), uniform(10), geometric_sample(0.5));
   Block block{};
-  block[5] = 5, block[6] = -5, block[7] = 4, block[8] = 15;
-  requantiser.apply(block.data(), 1);
-  EXPECT_EQ(block[5], 1);
-  EXPECT_EQ(block[6], -1);
-  EXPECT_EQ(block[7], 0);
-  EXPECT_EQ(block[8], 2);
+  block.at[5] = 5, block.at[6] = -5, block.at[7] = 4, block.at[8] = 15;
+  requantiser.apply(&block, 1);
+  EXPECT_EQ(block.at[5], 1);
+  EXPECT_EQ(block.at[6], -1);
+  EXPECT_EQ(block.at[7], 0);
+  EXPECT_EQ(block.at[8], 2);
 }
 
 TEST(Requantiser, LeavesLevelsAloneWhereTheStepStays) {
   const Requantiser requantiser(uniform(7), uniform(7), geometric_sample(0.1));
   for (int value = -100; value <= 100; ++value) {
     Block block;
-    block.fill(static_cast<std::int16_t>(value));
-    requantiser.apply(block.data(), 1);
-    for (const std::int16_t level : block) ASSERT_EQ(level, value);
+    fill(block, static_cast<std::int16_t>(value));
+    requantiser.apply(&block, 1);
+    for (const std::int16_t level : block.at) ASSERT_EQ(level, value);
   }
 }
 
@@ -123,9 +126,9 @@ TEST(Requantiser, WhiteAndBlackBlocksStayWhiteAndBlack) {
         };
         if (shown(stored, from) != (exact > 0 ? 255 : 0)) continue;
         Block block{};
-        block[0] = static_cast<std::int16_t>(stored);
-        requantiser.apply(block.data(), 1);
-        ASSERT_EQ(shown(block[0], to), exact > 0 ? 255 : 0) << "from " << from << " to " << to;
+        block.at[0] = static_cast<std::int16_t>(stored);
+        requantiser.apply(&block, 1);
+        ASSERT_EQ(shown(block.at[0], to), exact > 0 ? 255 : 0) << "from " << from << " to " << to;
       }
     }
   }
@@ -134,19 +137,19 @@ TEST(Requantiser, WhiteAndBlackBlocksStayWhiteAndBlack) {
 TEST(Requantiser, BoundsWhatABaselineFileCannotCode) {
   const Requantiser requantiser(uniform(10), uniform(11), CoefficientSample());
   Block block;
-  block.fill(INT16_MIN);
-  block[1] = INT16_MAX;
-  requantiser.apply(block.data(), 1);
-  EXPECT_EQ(block[1], kMaxLevel);
-  EXPECT_EQ(block[2], -kMaxLevel);
+  fill(block, INT16_MIN);
+  block.at[1] = INT16_MAX;
+  requantiser.apply(&block, 1);
+  EXPECT_EQ(block.at[1], kMaxLevel);
+  EXPECT_EQ(block.at[2], -kMaxLevel);
 }
 
 TEST(Requantiser, StepsOfZeroInBrokenTablesDoNoHarm) {
   const Requantiser requantiser(uniform(0), uniform(0), CoefficientSample());
   Block block;
-  block.fill(77);
-  requantiser.apply(block.data(), 1);
-  for (const std::int16_t level : block) EXPECT_EQ(level, 0);
+  fill(block, 77);
+  requantiser.apply(&block, 1);
+  for (const std::int16_t level : block.at) EXPECT_EQ(level, 0);
 }
 
 TEST(CoefficientSample, FindsTheBiasOfALaplacian) {
