@@ -12,7 +12,7 @@ GRANT EXECUTE ON FUNCTION
     imgpress.worker_state()
     TO imgpress_user;
 GRANT SELECT ON imgpress.processing_requests, imgpress.products, imgpress.images, imgpress.outputs,
-    imgpress.webhook_deliveries, imgpress.csv_upload, imgpress.progress, imgpress.failures, imgpress.workers
+    imgpress.webhook_deliveries, imgpress.csv_upload, imgpress.progress, imgpress.failures, imgpress.results, imgpress.workers
     TO imgpress_user;
 GRANT INSERT ON imgpress.csv_upload TO imgpress_user;
 

@@ -11,6 +11,7 @@ import pytest
 
 from harness.catalogue import ERROR_TEXT, catalogue, one_product, split_urls
 from harness.cluster import installed_libraries
+from harness.images import jpeg
 
 CHILDREN = ("products", "images", "outputs")
 
@@ -217,6 +218,24 @@ def test_views(shop):
     (failure,) = shop.failures(request)
     assert (failure["product_name"], failure["position"], failure["attempts"]) == ("Mug", 2, 1)
     assert "404" in failure["error"] and failure["error_code"] == "http_status"
+    (result,) = shop.results(request)
+    assert (result["product_name"], result["position"], result["url"]) == ("Mug", 1, small(shop))
+    assert result["output_url"] == split_urls(shop.products(request)[0]["output_image_urls"])[0]
+    assert (result["bytes_in"], result["bytes_out"]) == (
+        progress["bytes_in"],
+        progress["bytes_out"],
+    )
+    assert (result["kept_source"], result["warning"]) == (False, None)
+
+
+def test_a_kept_source_shows_in_the_results(shop):
+    once = shop.value("SELECT imgpress.compress_image(%s)", jpeg(300, 200))
+    shop.origin.add("once.jpg", bytes(once))
+    request = shop.submit_csv(one_product(shop.origin.url("once.jpg")))
+    shop.finish(request)
+    (result,) = shop.results(request)
+    assert (result["kept_source"], result["content_type"]) == (True, "image/jpeg")
+    assert result["bytes_out"] == result["bytes_in"] == len(once)
 
 
 def test_simulated_output_urls(shop):

@@ -1,11 +1,11 @@
 -- What CREATE EXTENSION makes: objects, comments, privileges.
 BEGIN;
-SELECT plan(14);
+SELECT plan(15);
 
 SELECT has_schema('imgpress');
 SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'leases',
     'webhook_deliveries', 'webhook_secrets', 'csv_upload_rows', 'upload_parts']);
-SELECT views_are('imgpress', ARRAY['progress', 'failures', 'workers', 'csv_upload']);
+SELECT views_are('imgpress', ARRAY['progress', 'failures', 'results', 'workers', 'csv_upload']);
 SELECT has_function('imgpress', 'compress_image', ARRAY['bytea', 'integer']);
 SELECT function_returns('imgpress', 'compress_image_url', ARRAY['text', 'integer'], 'bytea');
 SELECT function_returns('imgpress', 'submit_csv', ARRAY['text', 'text', 'integer', 'uuid'], 'uuid');
@@ -32,6 +32,8 @@ SELECT is_empty(
     $$ SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'imgpress'::regnamespace
        AND c.relkind IN ('r', 'v') AND has_table_privilege('public', c.oid, 'SELECT') $$,
     'no table is for PUBLIC');
+SELECT is(has_table_privilege('imgpress_user', 'imgpress.results', 'SELECT'), true,
+    'users see what became of their images');
 SELECT is(has_table_privilege('imgpress_gateway', 'imgpress.outputs', 'SELECT'), false,
     'the gateway cannot read tables');
 SELECT is(has_function_privilege('imgpress_user', 'imgpress.purge(interval)', 'EXECUTE'), false,
