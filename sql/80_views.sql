@@ -9,7 +9,7 @@ CREATE VIEW imgpress.progress AS
            coalesce(r.ended_at, now()) - r.started_at AS working_time,
            round((r.done_count + r.failed_count)
                  / nullif(extract(epoch FROM coalesce(r.ended_at, now()) - r.started_at), 0)::numeric, 1) AS images_per_second,
-           r.reason, r.created_at, r.started_at, r.ended_at
+           r.reason, r.created_at, r.started_at, r.ended_at, r.quality, r.effort
     FROM imgpress.processing_requests r;
 COMMENT ON VIEW imgpress.progress IS 'How far each request is; bytes_in and bytes_out count the images that have an output';
 

@@ -139,6 +139,8 @@ def test_bad_parameters(shop):
     for quality in (0, 101, -1, None):
         refused(shop, "22023", "SELECT imgpress.submit_csv(%s, NULL, %s)", csv, quality)
     refused(shop, "22023", "SELECT imgpress.submit_csv(%s, %s)", csv, "ftp://127.0.0.1/done")
+    told = refused(shop, "22023", "SELECT imgpress.submit_csv(%s, effort => 'turbo')", csv)
+    assert '"turbo"' in told and "fast, balanced or small" in told
 
 
 def test_cancel(shop):

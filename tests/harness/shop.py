@@ -108,8 +108,14 @@ class Shop:
     def value(self, statement, *parameters):
         return self.cluster.scalar(statement, parameters or None)
 
-    def submit_csv(self, csv, webhook_url=None, quality=50):
-        return self.value("SELECT imgpress.submit_csv(%s, %s, %s)", csv, webhook_url, quality)
+    def submit_csv(self, csv, webhook_url=None, quality=50, effort=None):
+        return self.value(
+            "SELECT imgpress.submit_csv(%s, %s, %s, effort => %s)",
+            csv,
+            webhook_url,
+            quality,
+            effort,
+        )
 
     def status(self, request):
         return self.value("SELECT imgpress.request_status(%s)", request)
