@@ -42,6 +42,8 @@ compressed images come out.</p>
     <input type="file" name="file" accept=".csv,text/csv" required></label>
   <fieldset>
     <label>Quality <input type="number" name="quality" min="1" max="100" value="50"></label>
+    <label>Effort <select name="effort">
+      <option value="">as set on the server<option>fast<option>balanced<option>small</select></label>
     <label>Webhook <input type="url" name="webhook_url" placeholder="https://… (optional)"></label>
     <button>Upload</button>
   </fieldset>

@@ -33,7 +33,7 @@ class Upload {
     if (failure_) std::rethrow_exception(failure_);
     if (!parser_.complete()) throw MultipartError("The form ends before its last boundary.");
     form_.require_file();
-    return transaction_.submit(form_.webhook_url(), form_.quality());
+    return transaction_.submit(form_.webhook_url(), form_.quality(), form_.effort());
   }
 
  private:

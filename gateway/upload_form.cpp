@@ -77,7 +77,7 @@ void UploadForm::require_file() const {
 }
 
 UploadForm::Field* UploadForm::field_named(const std::string& name) {
-  for (Field* field : {&webhook_url_, &quality_}) {
+  for (Field* field : {&webhook_url_, &quality_, &effort_}) {
     if (name == field->name) return field;
   }
   return nullptr;

@@ -45,6 +45,7 @@ class UploadForm : public PartListener {
   // A field that is missing and one that is left empty are the same.
   const std::optional<std::string>& webhook_url() const { return webhook_url_.value; }
   const std::optional<std::string>& quality() const { return quality_.value; }
+  const std::optional<std::string>& effort() const { return effort_.value; }
 
  private:
   struct Field {
@@ -64,6 +65,7 @@ class UploadForm : public PartListener {
   std::string value_;
   Field webhook_url_{"webhook_url", std::nullopt};
   Field quality_{"quality", std::nullopt};
+  Field effort_{"effort", std::nullopt};
 };
 
 }  // namespace imgpress::gateway

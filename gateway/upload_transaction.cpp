@@ -20,7 +20,7 @@ constexpr const char* kCopy =
     "COPY imgpress.upload_parts (upload_id, part_no, bytes) FROM STDIN (FORMAT binary)";
 constexpr const char* kSavepoint = "SET LOCAL statement_timeout = '10min'; SAVEPOINT submission";
 constexpr Statement kSubmit{
-    "submit", "SELECT imgpress.submit_upload($1::pg_catalog.uuid, $2, $3::pg_catalog.int4)"};
+    "submit", "SELECT imgpress.submit_upload($1::pg_catalog.uuid, $2, $3::pg_catalog.int4, $4)"};
 constexpr const char* kToSavepoint = "ROLLBACK TO submission";
 constexpr const char* kFaults =
     "SELECT line, \"column\", message FROM imgpress.upload_faults($1::pg_catalog.uuid) "
@@ -65,7 +65,8 @@ void UploadTransaction::send_part() {
 }
 
 UploadTransaction::Outcome UploadTransaction::submit(const std::optional<std::string>& webhook_url,
-                                                     const std::optional<std::string>& quality) {
+                                                     const std::optional<std::string>& quality,
+                                                     const std::optional<std::string>& effort) {
   // An empty file is one empty part, so that PostgreSQL can say what is wrong with it.
   if (!part_.empty() || part_number_ == 0) send_part();
   (*lease_)->copy_write(copy_trailer(), within(kCopyTime));
@@ -73,11 +74,11 @@ UploadTransaction::Outcome UploadTransaction::submit(const std::optional<std::st
   (*lease_)->copy_end(within(kSubmitTime));
   (*lease_)->execute(kSavepoint, within(kQueryTime));
   try {
-    const Result result =
-        (*lease_)->query(kSubmit,
-                         {upload_id_.c_str(), webhook_url ? webhook_url->c_str() : nullptr,
-                          quality ? quality->c_str() : kDefaultQuality},
-                         within(kSubmitTime));
+    const Result result = (*lease_)->query(
+        kSubmit,
+        {upload_id_.c_str(), webhook_url ? webhook_url->c_str() : nullptr,
+         quality ? quality->c_str() : kDefaultQuality, effort ? effort->c_str() : nullptr},
+        within(kSubmitTime));
     const std::string request_id(result.value(0, 0));
     (*lease_)->execute("COMMIT", within(kSubmitTime));
     lease_.reset();

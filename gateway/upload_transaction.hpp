@@ -33,7 +33,8 @@ class UploadTransaction : public FileSink {
   };
   // REQUIRES: begin() was called.
   Outcome submit(const std::optional<std::string>& webhook_url,
-                 const std::optional<std::string>& quality);
+                 const std::optional<std::string>& quality,
+                 const std::optional<std::string>& effort);
 
   // Rolls back. May be called at any time.
   void abandon() noexcept;

@@ -9,6 +9,7 @@ CREATE TABLE imgpress.processing_requests (
     status        text NOT NULL DEFAULT 'Pending'
                   CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
     quality       smallint NOT NULL DEFAULT 50 CHECK (quality BETWEEN 1 AND 100),
+    effort        text NOT NULL DEFAULT 'balanced' CHECK (effort IN ('fast', 'balanced', 'small')),
     webhook_url   text CHECK (octet_length(webhook_url) <= 2048),
     reason        text,
     product_count integer NOT NULL DEFAULT 0,
@@ -28,6 +29,7 @@ CREATE TABLE imgpress.processing_requests (
 COMMENT ON TABLE imgpress.processing_requests IS 'One row for each submitted request; a row is Completed in the transaction that stores its last output';
 COMMENT ON COLUMN imgpress.processing_requests.status IS 'Pending (not started), Processing, Completed (every image ended, some perhaps with an error) or Failed (the request as a whole, see reason)';
 COMMENT ON COLUMN imgpress.processing_requests.quality IS 'JPEG quality of the outputs, 1 to 100 (IJG scale)';
+COMMENT ON COLUMN imgpress.processing_requests.effort IS 'What a smaller file may cost: fast, balanced or small; what the submitter gave, or the setting imgpress.effort of the submitting session';
 COMMENT ON COLUMN imgpress.processing_requests.webhook_url IS 'Gets a signed POST when the request has ended';
 COMMENT ON COLUMN imgpress.processing_requests.reason IS 'Why a Failed request failed';
 COMMENT ON COLUMN imgpress.processing_requests.claimed_count IS 'Images 1 to claimed_count have been handed to a drainer at least once';

@@ -1,13 +1,19 @@
 -- What is written in C++.
 
-CREATE FUNCTION imgpress.compress_image(image bytea, quality integer DEFAULT 50) RETURNS bytea
-    LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_compress_image';
-COMMENT ON FUNCTION imgpress.compress_image(bytea, integer) IS
-    'Compresses one image (JPEG, PNG, WebP, GIF) to a JPEG of this quality (1 to 100) in a helper process; the result is never larger than the source';
+CREATE FUNCTION imgpress.effort_or_setting(effort text) RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'imgpress_effort_or_setting';
+COMMENT ON FUNCTION imgpress.effort_or_setting(text) IS
+    'Internal: the effort itself, or for NULL the setting imgpress.effort; refuses any other word than fast, balanced, small';
 
-CREATE FUNCTION imgpress.compress_image_url(url text, quality integer DEFAULT 50) RETURNS bytea
-    LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_compress_image_url';
-COMMENT ON FUNCTION imgpress.compress_image_url(text, integer) IS
+-- Not STRICT: an effort of NULL is the setting.
+CREATE FUNCTION imgpress.compress_image(image bytea, quality integer DEFAULT 50, effort text DEFAULT NULL) RETURNS bytea
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_compress_image';
+COMMENT ON FUNCTION imgpress.compress_image(bytea, integer, text) IS
+    'Compresses one image (JPEG, PNG, WebP, GIF) to a JPEG of this quality (1 to 100) with this effort (fast, balanced, small; NULL: the setting imgpress.effort) in a helper process; the result is never larger than the source';
+
+CREATE FUNCTION imgpress.compress_image_url(url text, quality integer DEFAULT 50, effort text DEFAULT NULL) RETURNS bytea
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_compress_image_url';
+COMMENT ON FUNCTION imgpress.compress_image_url(text, integer, text) IS
     'Downloads one image and compresses it like compress_image(); only public addresses and imgpress.allowed_networks are reached';
 
 CREATE TYPE imgpress.product_input AS (

@@ -20,7 +20,7 @@ $$;
 COMMENT ON FUNCTION imgpress.check_submission(text, integer) IS 'Internal: refuses a bad webhook URL or quality';
 
 CREATE FUNCTION imgpress.store_request(
-    csv text, products imgpress.product_input[], webhook_url text, quality integer, request_id uuid
+    csv text, products imgpress.product_input[], webhook_url text, quality integer, request_id uuid, effort text
 ) RETURNS uuid
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -32,8 +32,8 @@ DECLARE
     stored_images integer;
 BEGIN
     PERFORM imgpress.check_submission(webhook, quality);
-    INSERT INTO imgpress.processing_requests (id, webhook_url, quality)
-        VALUES (new_id, webhook, quality) ON CONFLICT DO NOTHING;
+    INSERT INTO imgpress.processing_requests (id, webhook_url, quality, effort)
+        VALUES (new_id, webhook, quality, imgpress.effort_or_setting(effort)) ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         RETURN new_id;  -- the same request again
     END IF;
@@ -56,31 +56,33 @@ BEGIN
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION imgpress.store_request(text, imgpress.product_input[], text, integer, uuid) IS
+COMMENT ON FUNCTION imgpress.store_request(text, imgpress.product_input[], text, integer, uuid, text) IS
     'Internal: stores a request with its products and images, or nothing';
 
 CREATE FUNCTION imgpress.submit_csv(
-    csv text, webhook_url text DEFAULT NULL, quality integer DEFAULT 50, request_id uuid DEFAULT NULL
+    csv text, webhook_url text DEFAULT NULL, quality integer DEFAULT 50, request_id uuid DEFAULT NULL,
+    effort text DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN imgpress.store_request(coalesce(csv, ''), NULL::imgpress.product_input[], webhook_url, quality, request_id);
+    RETURN imgpress.store_request(coalesce(csv, ''), NULL::imgpress.product_input[], webhook_url, quality, request_id, effort);
 END
 $$;
-COMMENT ON FUNCTION imgpress.submit_csv(text, text, integer, uuid) IS
-    'Submits a CSV (serial number, product name, image URLs) and returns the request id; work starts at commit. The same request_id twice is the same request';
+COMMENT ON FUNCTION imgpress.submit_csv(text, text, integer, uuid, text) IS
+    'Submits a CSV (serial number, product name, image URLs) and returns the request id; work starts at commit. effort is fast, balanced or small (NULL: the setting imgpress.effort). The same request_id twice is the same request';
 
 CREATE FUNCTION imgpress.submit(
-    products imgpress.product_input[], webhook_url text DEFAULT NULL, quality integer DEFAULT 50, request_id uuid DEFAULT NULL
+    products imgpress.product_input[], webhook_url text DEFAULT NULL, quality integer DEFAULT 50, request_id uuid DEFAULT NULL,
+    effort text DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN imgpress.store_request(NULL::text, coalesce(products, '{}'), webhook_url, quality, request_id);
+    RETURN imgpress.store_request(NULL::text, coalesce(products, '{}'), webhook_url, quality, request_id, effort);
 END
 $$;
-COMMENT ON FUNCTION imgpress.submit(imgpress.product_input[], text, integer, uuid) IS
+COMMENT ON FUNCTION imgpress.submit(imgpress.product_input[], text, integer, uuid, text) IS
     'Submits products out of a query: SELECT imgpress.submit(array_agg((id, name, urls)::imgpress.product_input ORDER BY id)) FROM my_products';
 
 -- The view for \copy: rows are collected while the statement runs and submitted at its end, so that
@@ -149,17 +151,19 @@ AS $$
 $$;
 COMMENT ON FUNCTION imgpress.upload_bytes(uuid) IS 'Internal: the parts of an upload put together';
 
-CREATE FUNCTION imgpress.submit_upload(upload_id uuid, webhook_url text DEFAULT NULL, quality integer DEFAULT 50) RETURNS uuid
+CREATE FUNCTION imgpress.submit_upload(
+    upload_id uuid, webhook_url text DEFAULT NULL, quality integer DEFAULT 50, effort text DEFAULT NULL
+) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     csv text := imgpress.csv_text(imgpress.upload_bytes(upload_id));
 BEGIN
     DELETE FROM imgpress.upload_parts p WHERE p.upload_id = submit_upload.upload_id;
-    RETURN imgpress.submit_csv(csv, webhook_url, quality);
+    RETURN imgpress.submit_csv(csv, webhook_url, quality, effort => effort);
 END
 $$;
-COMMENT ON FUNCTION imgpress.submit_upload(uuid, text, integer) IS 'Submits the CSV whose parts are in imgpress.upload_parts, like submit_csv(), and removes the parts';
+COMMENT ON FUNCTION imgpress.submit_upload(uuid, text, integer, text) IS 'Submits the CSV whose parts are in imgpress.upload_parts, like submit_csv(), and removes the parts';
 
 CREATE FUNCTION imgpress.upload_faults(upload_id uuid, OUT line integer, OUT "column" text, OUT message text) RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

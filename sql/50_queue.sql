@@ -67,7 +67,7 @@ COMMENT ON FUNCTION imgpress.claim_retries(bigint, integer) IS 'Internal: claims
 CREATE FUNCTION imgpress.claim_images(
     token bigint, slots integer, retry_slots integer, held_requests uuid[], held_counts integer[], lease interval,
     OUT request_id uuid, OUT "position" integer, OUT url text, OUT quality smallint,
-    OUT attempts smallint, OUT failed_attempts smallint, OUT codec_crashes smallint
+    OUT attempts smallint, OUT failed_attempts smallint, OUT codec_crashes smallint, OUT effort text
 ) RETURNS SETOF record
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -84,7 +84,7 @@ BEGIN
     INSERT INTO imgpress.leases (token, request_ids, positions, expires_at)
         SELECT token, array_agg(c.request_id), array_agg(c.position), clock_timestamp() + lease FROM unnest(claimed) c;
     RETURN QUERY
-        SELECT c.request_id, c.position, c.url, r.quality, c.attempts, c.failed_attempts, c.codec_crashes
+        SELECT c.request_id, c.position, c.url, r.quality, c.attempts, c.failed_attempts, c.codec_crashes, r.effort
         FROM unnest(claimed) c JOIN imgpress.processing_requests r ON r.id = c.request_id;
 END
 $$;

@@ -4,20 +4,20 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA imgpress FROM PUBLIC;
 GRANT USAGE ON SCHEMA imgpress TO imgpress_user, imgpress_gateway, imgpress_admin, imgpress_worker;
 
 GRANT EXECUTE ON FUNCTION
-    imgpress.compress_image(bytea, integer), imgpress.compress_image_url(text, integer),
-    imgpress.submit_csv(text, text, integer, uuid), imgpress.submit(imgpress.product_input[], text, integer, uuid),
+    imgpress.compress_image(bytea, integer, text), imgpress.compress_image_url(text, integer, text),
+    imgpress.submit_csv(text, text, integer, uuid, text), imgpress.submit(imgpress.product_input[], text, integer, uuid, text),
     imgpress.csv_faults(text), imgpress.csv_faults(bytea), imgpress.csv_text(bytea), imgpress.request_status(uuid), imgpress.request_products(uuid),
     imgpress.output_image(uuid, integer), imgpress.output_etag(uuid, integer), imgpress.output_url(uuid, integer, text),
     imgpress.wait(uuid, interval), imgpress.cancel(uuid), imgpress.retry_failed(uuid, boolean),
     imgpress.worker_state()
     TO imgpress_user;
 GRANT SELECT ON imgpress.processing_requests, imgpress.products, imgpress.images, imgpress.outputs,
-    imgpress.webhook_deliveries, imgpress.csv_upload, imgpress.progress, imgpress.failures, imgpress.workers
+    imgpress.webhook_deliveries, imgpress.csv_upload, imgpress.progress, imgpress.failures, imgpress.results, imgpress.workers
     TO imgpress_user;
 GRANT INSERT ON imgpress.csv_upload TO imgpress_user;
 
 GRANT EXECUTE ON FUNCTION
-    imgpress.submit_csv(text, text, integer, uuid), imgpress.submit_upload(uuid, text, integer),
+    imgpress.submit_csv(text, text, integer, uuid, text), imgpress.submit_upload(uuid, text, integer, text),
     imgpress.upload_faults(uuid), imgpress.request_status(uuid), imgpress.request_products(uuid),
     imgpress.output_image(uuid, integer), imgpress.output_etag(uuid, integer)
     TO imgpress_gateway;

@@ -153,7 +153,7 @@ bool CodecStage::send(Codec& codec, TimePoint now) {
   request.quality = static_cast<std::uint32_t>(image.task.quality);
   request.max_pixels = settings_.max_pixels;
   request.cpu_seconds = settings_.codec_cpu_seconds;
-  request.effort = settings_.effort;
+  request.effort = image.task.effort;
   request.accept_truncated = settings_.accept_truncated;
   if (codec.press.socket().send(request, image.source.get()) != PacketSocket::Sent::kYes) {
     return false;  // gone, or too many descriptors under way: a later turn knows

@@ -2,6 +2,7 @@
 #include "core/plain_text.hpp"
 
 #include "backend/boundary.hpp"
+#include "backend/effort_argument.hpp"
 #include "backend/entry_points.hpp"
 #include "backend/press_path.hpp"
 #include "backend/session_press.hpp"
@@ -25,11 +26,21 @@ SessionPress* session_press() {
   return press;
 }
 
-void check_quality(int quality) {
-  if (quality >= 1 && quality <= 100) return;
-  ereport(ERROR,
-          (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("quality %d is out of range", quality),
-           errhint("Give an integer from 1 to 100; 50 is the default.")));
+// What the caller wants the image to become.
+struct Wish {
+  int quality;
+  Effort effort;
+};
+
+// Both functions take quality and effort behind the image.
+Wish wish_of(FunctionCallInfo fcinfo) {
+  const int quality = PG_GETARG_INT32(1);
+  if (quality < 1 || quality > 100) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("quality %d is out of range", quality),
+                    errhint("Give an integer from 1 to 100; 50 is the default.")));
+  }
+  return {quality, effort_argument(fcinfo, 2)};
 }
 
 void wait_for_answer(SessionPress* press, long timeout_ms) {
@@ -85,16 +96,16 @@ bytea* take_output(SessionPress* press, uint64 limit) {
 }
 
 // Compresses the sealed memory behind `source`.
-bytea* compress(SessionPress* press, int source, uint64 source_size, int quality) {
+bytea* compress(SessionPress* press, int source, uint64 source_size, Wish wish) {
   const Settings config = settings();
   const char* path = press_path();
   guard([&] {
     wire::CompressRequest request;
     request.id = 1;
-    request.quality = static_cast<std::uint32_t>(quality);
+    request.quality = static_cast<std::uint32_t>(wish.quality);
     request.max_pixels = static_cast<std::uint64_t>(config.max_pixels);
     request.cpu_seconds = static_cast<std::uint32_t>(config.codec_cpu_seconds);
-    request.effort = static_cast<Effort>(config.effort);
+    request.effort = wish.effort;
     request.accept_truncated = config.accept_truncated;
     press->begin(PressProcess::Role::kCodec, path, request, source);
   });
@@ -135,9 +146,9 @@ void fetch(SessionPress* press, const char* url, UniqueFd* body) {
 using namespace imgpress;
 
 Datum imgpress_compress_image(PG_FUNCTION_ARGS) {
+  if (PG_ARGISNULL(0) || PG_ARGISNULL(1)) PG_RETURN_NULL();
+  const Wish wish = wish_of(fcinfo);
   bytea* image = PG_GETARG_BYTEA_PP(0);
-  const int quality = PG_GETARG_INT32(1);
-  check_quality(quality);
   const uint64 size = VARSIZE_ANY_EXHDR(image);
   if (size > static_cast<uint64>(settings().max_image_bytes)) {
     raise_fault(Fault::kTooLarge,
@@ -149,21 +160,21 @@ Datum imgpress_compress_image(PG_FUNCTION_ARGS) {
     *source = make_sealed("imgpress-source",
                           {reinterpret_cast<const std::uint8_t*>(VARDATA_ANY(image)), size});
   });
-  bytea* output = compress(session_press(), source->get(), size, quality);
+  bytea* output = compress(session_press(), source->get(), size, wish);
   source->reset();
   PG_RETURN_BYTEA_P(output);
 }
 
 Datum imgpress_compress_image_url(PG_FUNCTION_ARGS) {
+  if (PG_ARGISNULL(0) || PG_ARGISNULL(1)) PG_RETURN_NULL();
+  const Wish wish = wish_of(fcinfo);
   const char* url = text_to_cstring(PG_GETARG_TEXT_PP(0));
-  const int quality = PG_GETARG_INT32(1);
-  check_quality(quality);
   SessionPress* press = session_press();
   UniqueFd* source = make_descriptor();
   fetch(press, url, source);
   uint64 size = 0;
   guard([&] { size = sealed_size(source->get()); });
-  bytea* output = compress(press, source->get(), size, quality);
+  bytea* output = compress(press, source->get(), size, wish);
   source->reset();
   PG_RETURN_BYTEA_P(output);
 }

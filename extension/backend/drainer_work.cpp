@@ -42,7 +42,6 @@ PipelineSettings pipeline_settings(const Settings& config) {
   settings.fetch_timeout_ms = static_cast<std::uint32_t>(config.fetch_timeout_ms);
   settings.webhook_timeout_ms = static_cast<std::uint32_t>(config.webhook_timeout_ms);
   settings.codec_cpu_seconds = static_cast<std::uint32_t>(config.codec_cpu_seconds);
-  settings.effort = static_cast<Effort>(config.effort);
   settings.accept_truncated = config.accept_truncated;
   const long cores = ::sysconf(_SC_NPROCESSORS_ONLN);
   settings.codecs =
@@ -296,7 +295,8 @@ void DrainerWork::note_claimed(const Claim& claim, const ClaimedImages& images) 
     memcpy(held.request_id.data(), image.request_id.data, UUID_LEN);
     held.position = image.position;
     held.history = {image.attempts, image.failed_attempts, image.codec_crashes};
-    claimed_images_.emplace_back(held, ImageTask{0, image.url, image.quality});
+    claimed_images_.emplace_back(
+        held, ImageTask{0, image.url, image.quality, parse_effort(image.effort).value()});
   }
 }
 

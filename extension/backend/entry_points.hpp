@@ -11,6 +11,7 @@ void _PG_init(void);
 
 Datum imgpress_compress_image(PG_FUNCTION_ARGS);
 Datum imgpress_compress_image_url(PG_FUNCTION_ARGS);
+Datum imgpress_effort_or_setting(PG_FUNCTION_ARGS);
 Datum imgpress_read_input(PG_FUNCTION_ARGS);
 Datum imgpress_csv_faults(PG_FUNCTION_ARGS);
 Datum imgpress_csv_faults_of_bytes(PG_FUNCTION_ARGS);

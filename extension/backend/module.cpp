@@ -10,6 +10,7 @@ PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(imgpress_compress_image);
 PG_FUNCTION_INFO_V1(imgpress_compress_image_url);
+PG_FUNCTION_INFO_V1(imgpress_effort_or_setting);
 PG_FUNCTION_INFO_V1(imgpress_read_input);
 PG_FUNCTION_INFO_V1(imgpress_csv_faults);
 PG_FUNCTION_INFO_V1(imgpress_csv_faults_of_bytes);

@@ -30,7 +30,6 @@ struct PipelineSettings {
   std::uint32_t fetch_timeout_ms = 0;
   std::uint32_t webhook_timeout_ms = 0;
   std::uint32_t codec_cpu_seconds = 0;
-  Effort effort = Effort::kBalanced;
   bool accept_truncated = false;
   std::size_t codecs = 1;
   std::size_t max_waiting_bytes = 0;  // downloaded images that no codec has taken yet
@@ -40,6 +39,7 @@ struct ImageTask {
   std::uint64_t key = 0;
   std::string url;
   int quality = 50;
+  Effort effort = Effort::kBalanced;
 };
 
 // An image on its way from the fetcher to a codec.

@@ -139,6 +139,7 @@ ClaimedImages Queue::claim_images(int64 token, int slots, int retry_slots, const
     images[i].attempts = DatumGetInt16(field(i, 5));
     images[i].failed_attempts = DatumGetInt16(field(i, 6));
     images[i].codec_crashes = DatumGetInt16(field(i, 7));
+    images[i].effort = text_field(i, 8);
   }
   return {images, count};
 }

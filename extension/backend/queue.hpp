@@ -20,6 +20,7 @@ struct ClaimedImage {
   int16 attempts;
   int16 failed_attempts;
   int16 codec_crashes;
+  const char* effort;
 };
 
 struct ClaimedDelivery {

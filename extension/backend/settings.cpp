@@ -111,8 +111,8 @@ void define_places() {
 
 void define_codec() {
   DefineCustomEnumVariable("imgpress.effort",
-                           "What a smaller file may cost: fast, balanced, or small (several times "
-                           "the CPU time).",
+                           "What a smaller file may cost, where a request does not say: fast, "
+                           "balanced, or small (several times the CPU time).",
                            nullptr, &stored.effort, static_cast<int>(Effort::kBalanced), kEfforts,
                            PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomBoolVariable("imgpress.accept_truncated",

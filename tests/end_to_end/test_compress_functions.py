@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 from PIL import Image, ImageCms
 
-from harness.images import decode, encode, jpeg, painting, psnr
+from harness.images import decode, encode, is_progressive, jpeg, painting, psnr
 from harness.waiting import wait_for_exit
 from pictures import PICTURES
 
@@ -51,6 +51,21 @@ def test_effort(shop, pictures):
     sizes = [len(compress_with(shop, source, effort=word)) for word in ("fast", "balanced", "small")]
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
     assert len(compress(shop, source)) == sizes[1]
+
+
+def test_effort_as_an_argument(shop, pictures):
+    source = (pictures / "mug-front.jpg").read_bytes()
+    statement = "SELECT imgpress.compress_image(%s, 50, %s)"
+    fast, small, as_set = (
+        bytes(shop.value(statement, source, effort)) for effort in ("fast", "small", None)
+    )
+    assert fast == compress_with(shop, source, effort="fast")
+    assert small == compress_with(shop, source, effort="small")
+    assert as_set == compress(shop, source) not in (fast, small)
+    assert (is_progressive(fast), is_progressive(small)) == (False, True)
+    url = shop.origin.url("mug-front.jpg")
+    from_url = shop.value("SELECT imgpress.compress_image_url(%s, effort => 'small')", url)
+    assert bytes(from_url) == small
 
 
 def test_truncated_files_where_they_are_accepted(shop, pictures):
@@ -106,6 +121,7 @@ def test_null_is_null(shop):
     assert shop.sql("SELECT imgpress.compress_image(NULL), imgpress.compress_image_url(NULL)") == [
         (None, None)
     ]
+    assert shop.value("SELECT imgpress.compress_image('x', NULL, 'fast')") is None
 
 
 @pytest.mark.parametrize(
@@ -151,6 +167,20 @@ def test_nobody_listens(shop):
 def test_bad_quality(shop):
     for quality in (0, 101):
         assert sqlstate_of(shop, "SELECT imgpress.compress_image('x', %s)", quality) == "22023"
+
+
+@pytest.mark.parametrize("effort", ["turbo", "", "FAST", "fast "])
+def test_bad_effort(shop, effort):
+    with pytest.raises(psycopg2.errors.InvalidParameterValue) as raised:
+        shop.sql("SELECT imgpress.compress_image('x', effort => %s)", effort)
+    assert f'effort "{effort}" is not known' in str(raised.value)
+    assert "fast, balanced or small" in str(raised.value)
+    url = shop.origin.url("small0.jpg?bad-effort")
+    assert (
+        sqlstate_of(shop, "SELECT imgpress.compress_image_url(%s, effort => %s)", url, effort)
+        == "22023"
+    )
+    assert shop.origin.ledger.total("/small0.jpg?bad-effort") == 0
 
 
 def test_limits(shop):

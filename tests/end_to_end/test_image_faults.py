@@ -1,12 +1,13 @@
 """Images that cannot be processed: each leaves its mark at its place and its reason in SQL, and
 harms no other image of the request."""
 
+import re
 import time
 
 import pytest
 
 from harness.catalogue import ERROR_TEXT, catalogue, one_product, split_urls
-from harness.images import encode, jpeg, painting
+from harness.images import as_seen, decode, encode, jpeg, painting
 
 # path below the origin -> (error code, attempts or None where it is not promised)
 FAULTS = {
@@ -92,6 +93,54 @@ def test_status_of_the_origin_is_told(mixed):
 def test_denied_address_names_the_setting_that_opens_it(mixed):
     _, failures = mixed
     assert "imgpress.allowed_networks" in failures["redirect-private/a.jpg"]["error"]
+
+
+@pytest.fixture(scope="module", name="cut")
+def fixture_cut(shop):
+    """A function that submits truncated files and tells what became of each, by its name."""
+    whole = shop.origin.content("mug-front.jpg")
+    progressive = encode(as_seen(decode(whole)), quality=90, progressive=True)
+    png = encode(painting(600, 400), "PNG")
+    files = {
+        "no-end.jpg": whole[:-2],
+        "most.jpg": whole[: len(whole) * 95 // 100],
+        "little.jpg": whole[: len(whole) // 2],
+        "details.jpg": progressive[: len(progressive) * 9 // 10],
+        "shapes.jpg": progressive[: len(progressive) // 20],
+        "most.png": png[: len(png) * 95 // 100],
+    }
+    for name, content in files.items():
+        shop.origin.add(f"cut-{name}", content)
+
+    def submit():
+        products = [(1, name, [shop.origin.url(f"cut-{name}")]) for name in files]
+        request = shop.submit_csv(catalogue(products))
+        shop.finish(request)
+        rows = [*shop.results(request), *shop.failures(request)]
+        return {row["product_name"]: row for row in rows}
+
+    return submit
+
+
+def test_truncated_files_are_damaged(cut):
+    told = cut()
+    assert "JPEG" in told.pop("no-end.jpg")["warning"]  # its picture is whole
+    for row in told.values():
+        assert row["error_code"] == "damaged_image" and row["error"]
+
+
+def test_truncated_files_that_show_most_where_they_are_accepted(shop, cut):
+    with shop.cluster.settings({"imgpress.accept_truncated": "on"}):
+        told = cut()
+    shown = re.search(r"truncated: it shows (\d+) % of the picture", told["most.jpg"]["warning"])
+    assert 80 <= int(shown.group(1)) < 100
+    assert "truncated: details are missing" in told["details.jpg"]["warning"]
+    for name in ("most.jpg", "details.jpg"):
+        output = decode(shop.fetch_output(told[name]["output_url"]).body)
+        assert output.size == decode(shop.origin.content("mug-front.jpg")).size
+    refused = {name for name, row in told.items() if row.get("error_code") == "damaged_image"}
+    assert refused == {"little.jpg", "shapes.jpg", "most.png"}
+    assert all(told[name]["error"] for name in refused)
 
 
 def test_redirect_is_followed(shop):

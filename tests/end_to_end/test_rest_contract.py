@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from harness.catalogue import ERROR_TEXT, HEADER, catalogue, one_product, split_urls
+from harness.images import is_progressive
 
 TABLES = ("processing_requests", "products", "images", "upload_parts")
 
@@ -250,6 +251,9 @@ def test_not_a_form(shop):
         {"quality": 101},
         {"quality": "high"},
         {"quality": "50; DROP TABLE x"},
+        {"effort": "turbo"},
+        {"effort": "Fast"},
+        {"effort": "50"},
         {"webhook_url": "ftp://127.0.0.1/done"},
         {"webhook_url": "nonsense"},
     ],
@@ -269,6 +273,12 @@ def test_a_bad_parameter_comes_with_its_remedy(shop):
     )
     assert "plain digits" in answers["+40"].json()["error"]
     assert all(answer.status == 400 for answer in answers.values())
+    answer = shop.gateway.upload(one_product(shop.origin.url("small0.jpg")), effort="turbo")
+    assert answer.json() == {
+        "error": 'effort "turbo" is not known. Give fast, balanced or small; without any, the '
+        "setting imgpress.effort holds.",
+        "details": [],
+    }
 
 
 def test_every_fault_is_told_with_its_line(shop):
@@ -333,6 +343,18 @@ def test_quality_is_obeyed(shop):
         output = shop.finish(request)[0]["output_image_urls"]
         sizes[quality] = len(shop.fetch_output(output).body)
     assert sizes[20] * 1.5 < sizes[80]
+
+
+def test_effort_is_obeyed(shop):
+    outputs = {}
+    for effort in ("fast", "small", "", None):
+        fields = {} if effort is None else {"effort": effort}
+        csv = one_product(shop.origin.url("mug-front.jpg"))
+        request = shop.gateway.upload(csv, **fields).json()["request_id"]
+        outputs[effort] = shop.fetch_output(shop.finish(request)[0]["output_image_urls"]).body
+    assert len(outputs["small"]) < len(outputs[None]) < len(outputs["fast"])
+    assert outputs[""] == outputs[None]
+    assert [effort for effort in outputs if is_progressive(outputs[effort])] == ["small"]
 
 
 # Enough of a browser for the page's script to load.

@@ -11,6 +11,7 @@ import pytest
 
 from harness.catalogue import ERROR_TEXT, catalogue, one_product, split_urls
 from harness.cluster import installed_libraries
+from harness.images import jpeg
 
 CHILDREN = ("products", "images", "outputs")
 
@@ -138,6 +139,8 @@ def test_bad_parameters(shop):
     for quality in (0, 101, -1, None):
         refused(shop, "22023", "SELECT imgpress.submit_csv(%s, NULL, %s)", csv, quality)
     refused(shop, "22023", "SELECT imgpress.submit_csv(%s, %s)", csv, "ftp://127.0.0.1/done")
+    told = refused(shop, "22023", "SELECT imgpress.submit_csv(%s, effort => 'turbo')", csv)
+    assert '"turbo"' in told and "fast, balanced or small" in told
 
 
 def test_cancel(shop):
@@ -217,6 +220,24 @@ def test_views(shop):
     (failure,) = shop.failures(request)
     assert (failure["product_name"], failure["position"], failure["attempts"]) == ("Mug", 2, 1)
     assert "404" in failure["error"] and failure["error_code"] == "http_status"
+    (result,) = shop.results(request)
+    assert (result["product_name"], result["position"], result["url"]) == ("Mug", 1, small(shop))
+    assert result["output_url"] == split_urls(shop.products(request)[0]["output_image_urls"])[0]
+    assert (result["bytes_in"], result["bytes_out"]) == (
+        progress["bytes_in"],
+        progress["bytes_out"],
+    )
+    assert (result["kept_source"], result["warning"]) == (False, None)
+
+
+def test_a_kept_source_shows_in_the_results(shop):
+    once = shop.value("SELECT imgpress.compress_image(%s)", jpeg(300, 200))
+    shop.origin.add("once.jpg", bytes(once))
+    request = shop.submit_csv(one_product(shop.origin.url("once.jpg")))
+    shop.finish(request)
+    (result,) = shop.results(request)
+    assert (result["kept_source"], result["content_type"]) == (True, "image/jpeg")
+    assert result["bytes_out"] == result["bytes_in"] == len(once)
 
 
 def test_simulated_output_urls(shop):

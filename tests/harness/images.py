@@ -31,6 +31,11 @@ def decode(content):
     return image
 
 
+def is_progressive(jpeg_bytes):
+    """Whether the frame is one of the progressive kind (SOF2)."""
+    return "progressive" in Image.open(io.BytesIO(jpeg_bytes)).info
+
+
 def as_seen(image):
     """What a viewer shows: turned as EXIF says, on white, in RGB."""
     image = ImageOps.exif_transpose(image)

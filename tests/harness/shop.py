@@ -31,6 +31,20 @@ FAILURE_COLUMNS = (
 )
 
 
+RESULT_COLUMNS = (
+    "serial_number",
+    "product_name",
+    "position",
+    "url",
+    "output_url",
+    "content_type",
+    "bytes_in",
+    "bytes_out",
+    "kept_source",
+    "warning",
+)
+
+
 class Shop:
     """with Shop(folder_of_pictures) as shop: shop.finish(shop.submit_csv(...))"""
 
@@ -94,8 +108,14 @@ class Shop:
     def value(self, statement, *parameters):
         return self.cluster.scalar(statement, parameters or None)
 
-    def submit_csv(self, csv, webhook_url=None, quality=50):
-        return self.value("SELECT imgpress.submit_csv(%s, %s, %s)", csv, webhook_url, quality)
+    def submit_csv(self, csv, webhook_url=None, quality=50, effort=None):
+        return self.value(
+            "SELECT imgpress.submit_csv(%s, %s, %s, effort => %s)",
+            csv,
+            webhook_url,
+            quality,
+            effort,
+        )
 
     def status(self, request):
         return self.value("SELECT imgpress.request_status(%s)", request)
@@ -122,11 +142,17 @@ class Shop:
         return dict(zip(columns, rows[0])) if rows else None
 
     def failures(self, request):
+        return self._rows_of_view("failures", FAILURE_COLUMNS, request)
+
+    def results(self, request):
+        return self._rows_of_view("results", RESULT_COLUMNS, request)
+
+    def _rows_of_view(self, view, columns, request):
         statement = (
-            f"SELECT {', '.join(FAILURE_COLUMNS)} FROM imgpress.failures "
+            f"SELECT {', '.join(columns)} FROM imgpress.{view} "
             "WHERE request_id = %s ORDER BY position"
         )
-        return [dict(zip(FAILURE_COLUMNS, row)) for row in self.sql(statement, request)]
+        return [dict(zip(columns, row)) for row in self.sql(statement, request)]
 
     def output_path(self, output_url):
         """The path of an output URL, which must lie under the public base."""

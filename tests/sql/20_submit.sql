@@ -1,7 +1,7 @@
 -- Submitting by SQL: what is stored, and every fault of a CSV with its line. Nothing is processed
 -- here, since the transaction is rolled back.
 BEGIN;
-SELECT plan(42);
+SELECT plan(51);
 
 CREATE FUNCTION pg_temp.stored(request uuid) RETURNS TABLE (serial integer, name text, urls text)
 LANGUAGE sql AS $$
@@ -71,6 +71,22 @@ SELECT throws_ok($$ SELECT imgpress.submit_csv(NULL) $$, '22P04');
 -- Parameters.
 SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', quality => 0) $$, '22023');
 SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', 'ftp://x') $$, '22023');
+-- Effort: the argument, else the setting of the session that submits, once and for all.
+CREATE FUNCTION pg_temp.effort_of(request uuid) RETURNS text LANGUAGE sql AS
+$$ SELECT effort FROM imgpress.progress WHERE request_id = request $$;
+CREATE FUNCTION pg_temp.csv() RETURNS text LANGUAGE sql AS $$ SELECT E'S. No.,Product Name,URLs\n1,n,http://a/1\n' $$;
+SELECT is(pg_temp.effort_of(:'id'), 'balanced', 'the default effort');
+SELECT is(pg_temp.effort_of(imgpress.submit_csv(pg_temp.csv(), effort => 'fast')), 'fast', 'submit_csv() takes an effort');
+SELECT is(pg_temp.effort_of(imgpress.submit(ARRAY[(1, 'n', 'http://a/1')::imgpress.product_input], effort => 'small')), 'small', 'so does submit()');
+SET LOCAL imgpress.effort = 'small';
+SELECT is(pg_temp.effort_of(imgpress.submit_csv(pg_temp.csv())), 'small', 'none given: the setting');
+SELECT is(pg_temp.effort_of(imgpress.submit_csv(pg_temp.csv(), effort => 'balanced')), 'balanced', 'the argument goes before the setting');
+SELECT is(pg_temp.effort_of(:'id'), 'balanced', 'a stored request keeps its effort');
+RESET imgpress.effort;
+SELECT throws_ok($$ SELECT imgpress.submit_csv(pg_temp.csv(), effort => 'turbo') $$, '22023', 'effort "turbo" is not known');
+SELECT throws_ok($$ SELECT imgpress.submit('{}', effort => 'Small') $$, '22023', 'effort "Small" is not known');
+SELECT throws_ok($$ UPDATE imgpress.processing_requests SET effort = 'turbo' $$, '23514');
+
 SELECT throws_ok($$ SELECT imgpress.request_status('00000000-0000-0000-0000-000000000000') $$, 'P0002',
     'request 00000000-0000-0000-0000-000000000000 does not exist');
 

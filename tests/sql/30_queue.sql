@@ -1,7 +1,7 @@
 -- The queue's own functions, played by hand: claims, fences, rescue, fairness. The drainer sees none
 -- of it, since the transaction is rolled back.
 BEGIN;
-SELECT plan(21);
+SELECT plan(22);
 
 CREATE FUNCTION pg_temp.request(images integer) RETURNS uuid LANGUAGE sql AS $$
     SELECT imgpress.submit(array_agg((n, 'P', 'http://a/' || n)::imgpress.product_input ORDER BY n))
@@ -56,6 +56,11 @@ SELECT pg_temp.request(1) AS small \gset
 SELECT is((SELECT request FROM pg_temp.claim(6, 1)), :'small'::uuid, 'a newcomer is served before a big one goes on');
 SELECT is((SELECT count(*) FROM imgpress.claim_images(7, 10, 5, ARRAY[:'big'::uuid], ARRAY[10], '1 minute')), 0::bigint,
     'who holds half of the window gets no more');
+
+-- Each image is claimed with what its request asks for.
+SELECT imgpress.submit(ARRAY[(1, 'P', 'http://a/1')::imgpress.product_input], quality => 30, effort => 'fast');
+SELECT results_eq($$ SELECT url, quality, effort FROM imgpress.claim_images(8, 1, 0, '{}', '{}', '1 minute') $$,
+    $$ VALUES ('http://a/1', 30::smallint, 'fast') $$, 'quality and effort go along');
 
 -- Cancel takes images back from whoever works on them.
 SELECT imgpress.cancel(:'big');

@@ -137,6 +137,18 @@ TEST_F(PipelineTest, ImagesPassThroughAndFailuresTellWhy) {
   EXPECT_EQ(outcomes_.at(22).fault, Fault::kNotAnImage);
 }
 
+TEST_F(PipelineTest, EachImageGetsItsOwnEffort) {
+  const std::string picture = photograph();
+  ScriptedOrigin origin([&](const OriginRequest&) { return answer("200 OK", picture); });
+  Pipeline pipeline(test_settings());
+  pipeline.add(ImageTask{1, origin.url("/a.jpg"), 50, Effort::kSmall});
+  pipeline.add(ImageTask{2, origin.url("/a.jpg"), 50, Effort::kFast});
+  pipeline.add(ImageTask{3, origin.url("/a.jpg"), 50, Effort::kSmall});
+  turn_until_outcomes(pipeline, 3);
+  EXPECT_EQ(outcomes_.at(1).output_bytes, outcomes_.at(3).output_bytes);
+  EXPECT_LT(outcomes_.at(1).output_bytes, outcomes_.at(2).output_bytes);
+}
+
 TEST_F(PipelineTest, ADeadFetcherIsReplacedAndCostsNoAttempt) {
   const std::string picture = photograph();
   Gate gate;

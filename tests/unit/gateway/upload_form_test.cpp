@@ -41,18 +41,22 @@ TEST_F(UploadFormTest, FieldsMayStandBeforeAndAfterTheFile) {
   part("quality", " 70\r\n");
   part("file", "a,b");
   part("webhook_url", "https://hook/");
+  part("effort", "small ");
   part("other", std::string(100000, 'x'));
   form.require_file();
   EXPECT_EQ(file.begun, 1);
   EXPECT_EQ(file.content, "a,b");
   EXPECT_EQ(form.quality(), "70");
   EXPECT_EQ(form.webhook_url(), "https://hook/");
+  EXPECT_EQ(form.effort(), "small");
 }
 
 TEST_F(UploadFormTest, EmptyFieldsAreAsGoodAsMissing) {
   part("quality", " ");
   part("webhook_url", "");
+  part("effort", "");
   EXPECT_EQ(form.quality(), std::nullopt);
+  EXPECT_EQ(form.effort(), std::nullopt);
   EXPECT_EQ(form.webhook_url(), std::nullopt);
 }
 
@@ -70,8 +74,10 @@ TEST_F(UploadFormTest, NothingTwice) {
   part("file", "a");
   part("quality", "1");
   part("webhook_url", "");
+  part("effort", "fast");
   EXPECT_EQ(status_of("file", "a"), 400);
   EXPECT_EQ(status_of("quality", "1"), 400);
+  EXPECT_EQ(status_of("effort", "fast"), 400);
   EXPECT_EQ(status_of("webhook_url", "http://hook/"), 400);
   EXPECT_EQ(file.content, "a");
 }

@@ -1,0 +1,77 @@
+"""The effort of a request: its own, and kept whatever the settings become."""
+
+import contextlib
+import re
+
+from harness.catalogue import one_product
+from harness.images import decode, is_progressive, psnr
+
+SUBMIT = "SELECT imgpress.submit_csv(%s, effort => %s)"
+
+
+def outputs_of(shop, request):
+    """The bytes of its outputs, in their order."""
+    shop.finish(request)
+    rows = shop.sql(
+        "SELECT bytes FROM imgpress.outputs WHERE request_id = %s ORDER BY position", request
+    )
+    return [bytes(row[0]) for row in rows]
+
+
+def submit_in_session(shop, csv, *efforts, setting=None):
+    """Submits the CSV once with each effort, all in one transaction, so that they are one queue."""
+    with contextlib.closing(shop.cluster.connect(autocommit=False)) as connection:
+        with connection, connection.cursor() as cursor:
+            if setting is not None:
+                cursor.execute("SET LOCAL imgpress.effort = %s", (setting,))
+            requests = []
+            for effort in efforts:
+                cursor.execute(SUBMIT, (csv, effort))
+                requests.append(cursor.fetchone()[0])
+    return requests
+
+
+def test_each_request_has_its_own(shop):
+    csv = one_product(shop.origin.url("mug-front.jpg"), shop.origin.url("vase-blue.jpg"))
+    requests = submit_in_session(shop, csv, "fast", "small", "balanced")
+    fast, small, balanced = (outputs_of(shop, request) for request in requests)
+    for number in range(2):
+        assert len(small[number]) < len(balanced[number]) < len(fast[number])
+        assert is_progressive(small[number])
+        assert not is_progressive(fast[number]) and not is_progressive(balanced[number])
+        assert psnr(decode(small[number]), decode(fast[number])) > 33
+
+
+def test_the_submitters_setting_is_taken_and_stays(shop):
+    gate = shop.origin.gate("effort")
+    csv = one_product(shop.origin.url("held/effort/mug-front.jpg"))
+    as_set, given = submit_in_session(shop, csv, None, "fast", setting="small")
+    with shop.cluster.settings({"imgpress.effort": "balanced"}):
+        gate.wait_arrived(2)
+        gate.open()
+        assert [is_progressive(outputs_of(shop, id)[0]) for id in (as_set, given)] == [True, False]
+
+
+def test_the_servers_setting_is_for_all_who_say_nothing(shop):
+    csv = one_product(shop.origin.url("mug-front.jpg"))
+    with shop.cluster.settings({"imgpress.effort": "small"}):
+        requests = [shop.submit_csv(csv), shop.submit_csv(csv, effort="fast")]
+    assert [is_progressive(outputs_of(shop, id)[0]) for id in requests] == [True, False]
+
+
+def test_a_copy_takes_the_setting_of_its_session(shop, tmp_path):
+    path = tmp_path / "sample.csv"
+    path.write_text(one_product(shop.origin.url("mug-front.jpg")))
+    load = f"\\copy imgpress.csv_upload FROM '{path}' CSV HEADER"
+    done = shop.cluster.psql("-c", "SET imgpress.effort = 'small'", "-c", load)
+    request = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", done.stderr).group()
+    assert is_progressive(outputs_of(shop, request)[0])
+
+
+def test_a_retry_keeps_it(shop):
+    request = shop.submit_csv(one_product(shop.origin.url("effort-late.jpg")), effort="small")
+    shop.finish(request)
+    assert len(shop.failures(request)) == 1
+    shop.origin.add("effort-late.jpg", shop.origin.content("mug-front.jpg"))
+    assert shop.value("SELECT imgpress.retry_failed(%s)", request) == 1
+    assert is_progressive(outputs_of(shop, request)[0])
