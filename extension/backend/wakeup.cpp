@@ -7,6 +7,7 @@ extern "C" {
 #include "access/xlog.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 }
 
@@ -16,20 +17,19 @@ namespace {
 bool wake_at_commit = false;
 bool callback_registered = false;
 
-void at_transaction_end(XactEvent event, void*) {
-  if (!wake_at_commit) return;
-  if (event == XACT_EVENT_COMMIT) {
-    wake_drainer_now();
-    wake_waiters_now();
-  }
-  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) {
-    wake_at_commit = false;
-  }
+// The last thing that a transaction does: by now it has also told the others which of their cached
+// catalogue entries are stale, so that a drainer finds an extension that was just created.
+void at_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void*) {
+  if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || !wake_at_commit) return;
+  wake_at_commit = false;
+  if (!is_commit) return;
+  wake_drainer_now();
+  wake_waiters_now();
 }
 
 void wake_when_committed() {
   if (!callback_registered) {
-    RegisterXactCallback(at_transaction_end, nullptr);
+    RegisterResourceReleaseCallback(at_release, nullptr);
     callback_registered = true;
   }
   wake_at_commit = true;

@@ -1,5 +1,6 @@
 #include "press/exif_orientation.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace imgpress::press {
@@ -91,9 +92,10 @@ std::array<std::uint8_t, kMinimalExifBytes> minimal_exif(int orientation) {
 }
 
 std::vector<std::uint8_t> minimal_exif_payload(int orientation) {
-  std::vector<std::uint8_t> payload = {'E', 'x', 'i', 'f', 0, 0};
+  constexpr std::array<std::uint8_t, 6> kName = {'E', 'x', 'i', 'f', 0, 0};
   const auto tiff = minimal_exif(orientation);
-  payload.insert(payload.end(), tiff.begin(), tiff.end());
+  std::vector<std::uint8_t> payload(kName.size() + tiff.size());
+  std::copy(tiff.begin(), tiff.end(), std::copy(kName.begin(), kName.end(), payload.begin()));
   return payload;
 }
 
