@@ -124,8 +124,8 @@ def effort_targets(data, groups, effort, sources, bounds):
     measures = {
         "images/s": (data.speed, "images/s against Pillow", "at least", "times", 2),
         "bytes": (data.size, "bytes against Pillow", "at most", "times", 3),
-        "SSIM": (data.ssim_gain, "SSIM less Pillow's", "at least", "", 3),
-        "PSNR": (data.psnr_gain, "PSNR less Pillow's", "at least", "dB", 2),
+        "SSIM": (data.ssim_gain, "SSIM minus Pillow's", "at least", "", 3),
+        "PSNR": (data.psnr_gain, "PSNR minus Pillow's", "at least", "dB", 2),
     }
     for name, wanted in bounds.items():
         measure, words, bound, unit, digits = measures[name]
@@ -208,8 +208,7 @@ def main():
         folder = Path(name)
         groups, pristine = make_groups(folder)
         peers, missing, versions = codec_peers.open_peers(folder)
-        report.environment("codec", *versions)
-        print("".join(f"{line}\n" for line in missing))
+        report.environment("codec", *versions, *missing)
         try:
             data = Measurements(groups, peers, options.rounds)
         finally:
