@@ -11,7 +11,6 @@ against that of the fetcher, the codecs and the drainer while they work on a req
 origin nor the submission counts; PostgreSQL's checkpointer and writers count on neither side.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -140,10 +139,7 @@ def target_rows(rounds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+    options = rig.options(__doc__, rounds=5)
     report.environment("overhead")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "photographs")

@@ -7,7 +7,6 @@
 that answers after 50 ms. The peer is pipeline_peer.py.
 """
 
-import argparse
 import select
 import statistics
 import tempfile
@@ -91,10 +90,7 @@ def target_rows(results):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+    options = rig.options(__doc__, rounds=3)
     report.environment("pipeline")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,6 +1,7 @@
 """What the benchmarks of the whole system share: a durable cluster with a drainer, an origin that
 costs next to nothing, and a request from its submission to its end."""
 
+import argparse
 import subprocess
 import sys
 import time
@@ -13,6 +14,14 @@ sys.path[:0] = [str(ROOT / "tests")]
 from harness.cluster import Cluster  # noqa: E402
 
 SETTINGS = {"imgpress.databases": "shop", "imgpress.allowed_networks": "127.0.0.0/8"}
+
+
+def options(documentation, rounds):
+    """The command line of a benchmark that works on requests."""
+    parser = argparse.ArgumentParser(description=documentation.splitlines()[0])
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    return parser.parse_args()
 
 
 @contextmanager
