@@ -60,6 +60,16 @@ def _server_can_enter(path):
     return subprocess.run(_as_server(["test", "-w", str(path)]), cwd="/").returncode == 0
 
 
+@contextlib.contextmanager
+def _uninterrupted():
+    """Ctrl-C waits until what was made has a name by which it can be removed."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def _make_home(name):
     """A directory for the cluster below the checkout, or below /var/tmp if the server's account
     cannot get into the checkout (a root user's home, for instance)."""
@@ -69,15 +79,10 @@ def _make_home(name):
             home = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))
         except PermissionError:
             continue
-        usable = False
-        try:
-            _own_by_server(home)
-            usable = _server_can_enter(home)
-        finally:
-            if not usable:  # or Ctrl-C came just now
-                home.rmdir()
-        if usable:
+        _own_by_server(home)
+        if _server_can_enter(home):
             return home
+        home.rmdir()
     raise ClusterError(f"the user {SERVER_ACCOUNT} can write neither below {CHECKOUT} nor /var/tmp")
 
 
@@ -160,9 +165,10 @@ class Cluster:
         return [line for line in lines if text in line]
 
     def _create(self):
-        self.home = _make_home(self.name)
-        # Not below home: a socket's path may have 107 bytes, a checkout's may be longer.
-        self.socket_dir = Path(tempfile.mkdtemp(prefix="imgpress-", dir="/tmp"))
+        with _uninterrupted():
+            self.home = _make_home(self.name)
+            # Not below home: a socket's path may have 107 bytes, a checkout's may be longer.
+            self.socket_dir = Path(tempfile.mkdtemp(prefix="imgpress-", dir="/tmp"))
         _own_by_server(self.socket_dir)
         self._run(
             "initdb",
@@ -289,10 +295,15 @@ class Cluster:
         return [] if postmaster is None else processes.descendants(postmaster)
 
     def launchers(self):
-        return [process for process in self.family() if "imgpress launcher" in process.title]
+        return self._workers("imgpress launcher")
 
     def drainers(self):
-        return [process for process in self.family() if "imgpress drainer" in process.title]
+        return self._workers("imgpress drainer")
+
+    def _workers(self, title):
+        """Children of the postmaster: a press, too, has its drainer's title before it is run."""
+        parent = self.postmaster()
+        return [it for it in self.family() if title in it.title and it.parent == parent]
 
     def presses(self, role=""):
         """The presses of this cluster; role: "fetch" or "codec" for one kind."""
