@@ -62,12 +62,20 @@ def _server_can_enter(path):
 
 @contextlib.contextmanager
 def _uninterrupted():
-    """Ctrl-C waits until what was made has a name by which it can be removed."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Ctrl-C waits until what was made has a name by which it can be removed. For the main thread,
+    whose handlers run whatever thread the kernel gives the signal to."""
+    came = []
+    usual = {
+        number: signal.signal(number, lambda *_: came.append(True))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _make_home(name):
