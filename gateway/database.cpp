@@ -12,6 +12,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr auto kSessionTime = seconds(5);
+constexpr std::size_t kPipelined = 32;  // statements in one round trip
 
 // No short statement of the gateway takes a second: one that takes ten waits for a lock or a dying
 // disk, and its client has gone. Uploads and long answers lift this for their transaction.
@@ -65,6 +66,50 @@ Result Connection::query(const Statement& statement, Parameters parameters, Dead
                            parameters.begin(), nullptr, nullptr,
                            static_cast<int>(statement.format)));
   return collect(deadline);
+}
+
+std::vector<Outcome> Connection::query_each(const Statement& statement,
+                                            const std::vector<std::string>& values,
+                                            Deadline deadline) {
+  prepare(statement, deadline);
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(values.size());
+  while (outcomes.size() < values.size()) {
+    const std::size_t done = outcomes.size();
+    start_pipeline(statement, &values[done], std::min(values.size() - done, kPipelined));
+    read_pipeline(outcomes, deadline);
+  }
+  return outcomes;
+}
+
+void Connection::start_pipeline(const Statement& statement, const std::string* values,
+                                std::size_t count) {
+  sent(PQenterPipelineMode(connection_.get()));
+  for (std::size_t i = 0; i < count; ++i) {
+    const char* value = values[i].c_str();
+    sent(PQsendQueryPrepared(connection_.get(), statement.name, 1, &value, nullptr, nullptr,
+                             static_cast<int>(statement.format)));
+  }
+  sent(PQpipelineSync(connection_.get()));
+}
+
+// PostgreSQL skips what comes behind a statement that it refused: that has no outcome yet.
+void Connection::read_pipeline(std::vector<Outcome>& outcomes, Deadline deadline) {
+  for (;;) {
+    Result result = next_result(deadline);
+    switch (PQresultStatus(result.result_.get())) {
+      case PGRES_PIPELINE_SYNC:
+        return sent(PQexitPipelineMode(connection_.get()));
+      case PGRES_TUPLES_OK:
+        outcomes.emplace_back(std::move(result));
+        break;
+      case PGRES_PIPELINE_ABORTED:
+        break;
+      default:
+        outcomes.emplace_back(error_of(result.result_.get()));
+    }
+    next_result(deadline);  // the end of this statement
+  }
 }
 
 void Connection::prepare(const Statement& statement, Deadline deadline) {
@@ -198,6 +243,11 @@ void Connection::drain(Deadline deadline) {
 }
 
 void Connection::fail(const PGresult* result) {
+  throw error_of(result);
+}
+
+// Throws itself where the connection is of no more use.
+DatabaseError Connection::error_of(const PGresult* result) {
   const char* sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char* message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
   if (sqlstate == nullptr || PQstatus(connection_.get()) != CONNECTION_OK ||
@@ -205,7 +255,7 @@ void Connection::fail(const PGresult* result) {
     lost(message != nullptr ? message : PQerrorMessage(connection_.get()));
   }
   const char* hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
-  throw DatabaseError(sqlstate, message != nullptr ? message : "", hint != nullptr ? hint : "");
+  return DatabaseError(sqlstate, message != nullptr ? message : "", hint != nullptr ? hint : "");
 }
 
 void Connection::lost(const std::string& reason) {

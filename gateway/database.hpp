@@ -11,6 +11,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 namespace imgpress::gateway {
 
@@ -75,6 +77,9 @@ struct Statement {
 // As text; nullptr is NULL.
 using Parameters = std::initializer_list<const char*>;
 
+// What came of one statement of several.
+using Outcome = std::variant<Result, DatabaseError>;
+
 class Connection {
  public:
   // Throws DatabaseUnavailable.
@@ -87,6 +92,10 @@ class Connection {
   // One or more statements without parameters; returns the last result.
   Result execute(const char* sql, Deadline deadline);
   Result query(const Statement& statement, Parameters parameters, Deadline deadline);
+  // The statement once for each of the values, its only parameter; their outcomes in that order.
+  // Takes one round trip for some dozens of them, and one more for each that PostgreSQL refuses.
+  std::vector<Outcome> query_each(const Statement& statement,
+                                  const std::vector<std::string>& values, Deadline deadline);
 
   // A query whose rows are fetched one by one: none is kept here.
   void start_rows(const char* sql, Parameters parameters, Deadline deadline);
@@ -110,12 +119,15 @@ class Connection {
   };
 
   void prepare(const Statement& statement, Deadline deadline);
+  void start_pipeline(const Statement& statement, const std::string* values, std::size_t count);
+  void read_pipeline(std::vector<Outcome>& outcomes, Deadline deadline);
   void sent(int ok);
   void flush(Deadline deadline);
   void wait(short events, Deadline deadline);
   Result next_result(Deadline deadline);
   Result collect(Deadline deadline);
   void drain(Deadline deadline);
+  DatabaseError error_of(const PGresult* result);
   [[noreturn]] void fail(const PGresult* result);
   [[noreturn]] void lost(const std::string& reason);
 

@@ -11,8 +11,10 @@ namespace {
 
 // Threads cost little. What the slow lanes leave is for requests that no client can draw out.
 constexpr std::size_t kThreads = 128;
-constexpr LaneLimits kLaneLimits{{{48, 0}, {48, 256}, {kThreads, 0}}};
-static_assert(kLaneLimits[0].running + kLaneLimits[1].running < kThreads);
+// Few threads for statuses: those that come meanwhile are asked for together.
+constexpr LaneLimits kLaneLimits{
+    {{48, 0}, {48, 256}, {4, kUnlimited, 256}, {kThreads, kUnlimited}}};
+static_assert(kLaneLimits[0].running + kLaneLimits[1].running + kLaneLimits[2].running < kThreads);
 
 bool names_close(const std::string& connection_header) {
   return connection_header.size() == 5 && ::strcasecmp(connection_header.c_str(), "close") == 0;
@@ -27,12 +29,15 @@ bool ends_with_connection(const httplib::Request& request) {
 
 // Settles what the library would otherwise do with the request. True if the connection may stay
 // open after the answer.
-bool prepare(httplib::Request& request, int refusal) {
+bool prepare(httplib::Request& request, int refusal, const std::string& finding) {
   // It would compress long answers on the fly at the slowest level; a proxy in front does better.
   request.headers.erase("Accept-Encoding");
 
   request.headers.erase(kRefusalHeader);
   if (refusal != 0) request.set_header(kRefusalHeader, std::to_string(refusal));
+
+  request.headers.erase(kFindingHeader);
+  if (!finding.empty()) request.set_header(kFindingHeader, finding);
 
   request.headers.erase(kBodyTypeHeader);
   request.set_header(kBodyTypeHeader, request.get_header_value("Content-Type"));
@@ -60,9 +65,10 @@ Framing framing_of(const httplib::Request& request) {
   return framing;
 }
 
-HttpServer::HttpServer()
-    : lobby_([this](Client client) { dispatch(std::move(client)); }),
-      workers_(kThreads, kLaneLimits, [this](Job job) { converse(std::move(job)); }) {}
+HttpServer::HttpServer(Lookup look_up)
+    : look_up_(std::move(look_up)),
+      lobby_([this](Client client) { dispatch(std::move(client)); }),
+      workers_(kThreads, kLaneLimits, [this](Jobs jobs) { work(std::move(jobs)); }) {}
 
 void HttpServer::serve(Socket listener) {
   svr_sock_ = listener.get();  // the library takes this for "not shutting down"
@@ -78,15 +84,27 @@ void HttpServer::stop_serving() {
 
 void HttpServer::dispatch(Client client) {
   RequestHead head = take_head(client.input);
-  const Lane lane = head.refusal == 0 ? lane_of(head.method, head.target) : Lane::kQuick;
+  Lane lane = head.refusal == 0 ? lane_of(head.method, head.target) : Lane::kQuick;
+  // One who does not read its answers must not hold up the others of its kind.
+  if (lane == Lane::kStatus && !has_room(client.socket)) lane = Lane::kDownload;
   workers_.submit({std::move(client), std::move(head), lane});
 }
 
-void HttpServer::converse(Job job) {
+void HttpServer::work(Jobs jobs) {
+  std::vector<std::string> findings(jobs.size());
+  if (jobs.front().lane == Lane::kStatus) {
+    std::vector<std::string> ids;
+    for (const Job& job : jobs) ids.push_back(request_id_in(job.head.target));
+    findings = look_up_(ids);
+  }
+  for (std::size_t i = 0; i < jobs.size(); ++i) converse(std::move(jobs[i]), findings[i]);
+}
+
+void HttpServer::converse(Job job, const std::string& finding) {
   ConnectionStream stream(job.client.socket.get(), job.head.text, job.client.input);
   Next next = Next::kReset;
   try {
-    next = serve_one(stream, job);
+    next = serve_one(stream, job, finding);
   } catch (const std::exception& error) {
     log_line(std::string("a connection was broken off: ") + error.what());
   }
@@ -97,7 +115,8 @@ void HttpServer::converse(Job job) {
   lobby_.linger(std::move(job.client));
 }
 
-HttpServer::Next HttpServer::serve_one(ConnectionStream& stream, const Job& job) {
+HttpServer::Next HttpServer::serve_one(ConnectionStream& stream, const Job& job,
+                                       const std::string& finding) {
   bool has_head = false;        // it was read and made sense
   bool end_is_certain = false;  // of this request, and with it the beginning of the next
   bool keep_open = false;
@@ -107,7 +126,7 @@ HttpServer::Next HttpServer::serve_one(ConnectionStream& stream, const Job& job)
     const auto length = body_length(framing_of(request));
     has_head = true;
     end_is_certain = job.head.refusal == 0 && length.has_value();
-    keep_open = prepare(request, job.turned_away ? 503 : job.head.refusal);
+    keep_open = prepare(request, job.turned_away ? 503 : job.head.refusal, finding);
     stream.begin_body(length.value_or(0));
   });
   if (!stream.flush()) return Next::kReset;

@@ -25,12 +25,19 @@ constexpr const char* kBodyTypeHeader = "imgpress-body-type";
 // Set by the server alone: the status with which the request is refused, whatever it asks for.
 constexpr const char* kRefusalHeader = "imgpress-refusal";
 
+// Set by the server alone: what was found for a request that was served together with others.
+constexpr const char* kFindingHeader = "imgpress-finding";
+
+// Called for requests that are served together, with the ids in their paths: what is found for
+// each, in that order. Must not throw.
+using Lookup = std::function<std::vector<std::string>(const std::vector<std::string>& ids)>;
+
 // How the end of a request is given.
 Framing framing_of(const httplib::Request& request);
 
 class HttpServer : public httplib::Server {
  public:
-  HttpServer();
+  explicit HttpServer(Lookup look_up);
 
   // Serves until stop(), then returns when the requests under way have ended.
   void serve(Socket listener);
@@ -40,11 +47,13 @@ class HttpServer : public httplib::Server {
 
  private:
   void dispatch(Client client);
-  void converse(Job job);
+  void work(Jobs jobs);
+  void converse(Job job, const std::string& finding);
   // What becomes of a connection after a request.
   enum class Next { kRequest, kClose, kLinger, kReset };
-  Next serve_one(ConnectionStream& stream, const Job& job);
+  Next serve_one(ConnectionStream& stream, const Job& job, const std::string& finding);
 
+  const Lookup look_up_;
   std::atomic<bool> stopping_{false};
   Lobby lobby_;
   WorkerPool workers_;

@@ -26,6 +26,8 @@ using std::chrono::seconds;
 constexpr std::size_t kMostGuests = 1000;
 constexpr std::size_t kInputBytes = 64 * 1024;
 constexpr int kEventsAtOnce = 64;
+// A client that was called in is not heard until it is back.
+constexpr std::uint32_t kOnce = EPOLLIN | EPOLLONESHOT;
 constexpr auto kSweepTime = milliseconds(500);
 constexpr auto kIdleTime = seconds(30);
 constexpr auto kHeadTime = seconds(10);
@@ -49,7 +51,7 @@ Lobby::Lobby(Ready ready)
 void Lobby::run(Socket listener) {
   // A client may leave between the event and accept(), which must not wait for the next one.
   ::fcntl(listener.get(), F_SETFL, ::fcntl(listener.get(), F_GETFL) | O_NONBLOCK);
-  if (!watch(listener.get()) || !watch(stop_event_.get())) {
+  if (!watch(listener.get(), EPOLLIN) || !watch(stop_event_.get(), EPOLLIN)) {
     throw std::runtime_error(std::string("epoll_ctl: ") + std::strerror(errno));
   }
   epoll_event events[kEventsAtOnce];
@@ -89,11 +91,13 @@ void Lobby::linger(Client client) {
   admit({std::move(client), now + kLingerStall, now + kLingerTime, true});
 }
 
-bool Lobby::watch(int fd) {
+bool Lobby::watch(int fd, std::uint32_t events) {
   epoll_event event{};
-  event.events = EPOLLIN;
+  event.events = events;
   event.data.fd = fd;
-  return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+  // Most have been here before: a client is forgotten when its socket is closed, not earlier.
+  return ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0 ||
+         (errno == ENOENT && ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0);
 }
 
 void Lobby::accept_clients(int listener) {
@@ -122,7 +126,7 @@ void Lobby::admit(Guest guest) {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
   if (guests_.size() >= kMostGuests) evict();
-  if (watch(fd)) guests_.emplace(fd, std::move(guest));
+  if (watch(fd, kOnce)) guests_.emplace(fd, std::move(guest));
 }
 
 void Lobby::attend(int fd) {
@@ -136,8 +140,9 @@ void Lobby::attend(int fd) {
     if (!receive(guest)) {
       guests_.erase(found);
     } else if (!guest.lingers && head_is_complete(guest.client.input, seen)) {
-      ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
       ready.emplace(std::move(guest.client));
+      guests_.erase(found);
+    } else if (!watch(fd, kOnce)) {
       guests_.erase(found);
     }
   }

@@ -39,7 +39,7 @@ class Lobby {
     bool lingers = false;
   };
 
-  bool watch(int fd);
+  bool watch(int fd, std::uint32_t events);
   void accept_clients(int listener);
   void admit(Guest guest);
   void attend(int fd);

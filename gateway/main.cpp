@@ -16,6 +16,7 @@
 #include "log.hpp"
 #include "options.hpp"
 #include "pool.hpp"
+#include "queries.hpp"
 #include "routes.hpp"
 
 #ifndef IMGPRESS_VERSION
@@ -53,7 +54,8 @@ int run(const Options& options) {
   const std::string url = url_of(listener);
 
   Pool pool(options.database, options.connections);
-  HttpServer server;
+  HttpServer server(
+      [&pool](const std::vector<std::string>& ids) { return find_statuses(pool, ids); });
   install_routes(server, pool, options.max_upload_bytes);
   auto serving =
       std::async(std::launch::async, [&server, &listener] { server.serve(std::move(listener)); });

@@ -40,7 +40,7 @@ void answer_products(Pool& pool, const Route& route, const httplib::Request& req
                      httplib::Response& response) {
   if (request.method == "HEAD") {
     // The same headers without putting all the rows together; an unknown id is a 404 here, too.
-    answer_status(pool, route, response);
+    answer_status(pool, route, request, response);
     response.body.clear();
     response.headers.erase("Content-Type");  // the next call adds one
     response.set_chunked_content_provider("application/json",

@@ -1,5 +1,5 @@
 // The GET side of the API: each function asks one SQL function and answers with what it says.
-// They throw HttpError, DatabaseError and DatabaseUnavailable.
+// Those that answer throw HttpError, DatabaseError and DatabaseUnavailable.
 #pragma once
 
 #include <httplib.h>
@@ -14,8 +14,12 @@ namespace imgpress::gateway {
 constexpr auto kConnectionWait = std::chrono::seconds(5);
 constexpr auto kQueryTime = std::chrono::seconds(15);
 
+// What answer_status() takes for the statuses of these requests, known in one go. Throws nothing.
+std::vector<std::string> find_statuses(Pool& pool, const std::vector<std::string>& request_ids);
+
 void answer_health(Pool& pool, httplib::Response& response);
-void answer_status(Pool& pool, const Route& route, httplib::Response& response);
+void answer_status(Pool& pool, const Route& route, const httplib::Request& request,
+                   httplib::Response& response);
 void answer_products(Pool& pool, const Route& route, const httplib::Request& request,
                      httplib::Response& response);
 void answer_image(Pool& pool, const Route& route, const httplib::Request& request,

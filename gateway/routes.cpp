@@ -70,7 +70,7 @@ void answer_get(Pool& pool, const Route& route, const httplib::Request& request,
       return answer_health(pool, response);
     case Resource::kStatus:
       require_request_id(route);
-      return answer_status(pool, route, response);
+      return answer_status(pool, route, request, response);
     case Resource::kProducts:
       require_request_id(route);
       return answer_products(pool, route, request, response);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -52,6 +53,11 @@ Socket listen_on(const addrinfo& candidate) {
 
 Socket::~Socket() {
   if (fd_ >= 0) ::close(fd_);
+}
+
+bool has_room(const Socket& socket) {
+  pollfd writable{socket.get(), POLLOUT, 0};
+  return ::poll(&writable, 1, 0) > 0;
 }
 
 bool is_loopback(const sockaddr& address) {

@@ -30,6 +30,9 @@ class Socket {
   int fd_ = -1;
 };
 
+// True when a few bytes can be sent without waiting for the other side.
+bool has_room(const Socket& socket);
+
 // Where to listen. An empty host means every interface.
 struct ListenAddress {
   std::string host;

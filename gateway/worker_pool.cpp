@@ -1,11 +1,13 @@
 #include "worker_pool.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace imgpress::gateway {
 
 WorkerPool::WorkerPool(std::size_t threads, const LaneLimits& limits, Work work)
-    : work_(std::move(work)),
-      lanes_{LaneState{limits[0], 0, {}}, LaneState{limits[1], 0, {}},
-             LaneState{{threads, 0}, 0, {}}} {
+    : work_(std::move(work)) {
+  for (std::size_t i = 0; i < kLanes; ++i) lanes_[i].limit = limits[i];
   threads_.reserve(threads);
   for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
 }
@@ -19,12 +21,14 @@ void WorkerPool::submit(Job job) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
     const LaneState& wanted = state_of(job.lane);
-    const std::size_t places = wanted.limit.running + wanted.limit.waiting;
-    if (job.lane != Lane::kQuick && wanted.running + wanted.queue.size() >= places) {
+    if (wanted.running + wanted.queue.size() >= wanted.limit.running + wanted.limit.waiting) {
       job.turned_away = true;
       job.lane = Lane::kQuick;
     }
-    state_of(job.lane).queue.push_back(std::move(job));
+    LaneState& lane = state_of(job.lane);
+    lane.queue.push_back(std::move(job));
+    // Where others were waiting before, somebody is on the way or none is allowed to come.
+    if (lane.queue.size() > 1 || !lane.startable()) return;
   }
   changed_.notify_one();
 }
@@ -44,31 +48,36 @@ void WorkerPool::shut_down() {
   threads_.clear();
 }
 
-// The slow lanes come first: their limits keep threads for the quick one, but nothing else keeps
-// any for them.
-std::optional<Job> WorkerPool::next_job() {
-  for (LaneState& lane : lanes_) {
-    if (lane.queue.empty() || lane.running >= lane.limit.running) continue;
-    std::optional<Job> job(std::move(lane.queue.front()));
-    lane.queue.pop_front();
-    ++lane.running;
-    return job;
-  }
-  return std::nullopt;
+// The slow lanes come first: their limits keep threads for the others, but nothing else keeps any
+// for them. Null where nothing can begin.
+WorkerPool::LaneState* WorkerPool::startable_lane() {
+  const auto found = std::find_if(lanes_.begin(), lanes_.end(),
+                                  [](const LaneState& lane) { return lane.startable(); });
+  return found == lanes_.end() ? nullptr : &*found;
+}
+
+Jobs WorkerPool::take_jobs(LaneState& lane) {
+  const auto begin = lane.queue.begin();
+  const auto end = begin + std::min(lane.queue.size(), lane.limit.together);
+  Jobs jobs(std::make_move_iterator(begin), std::make_move_iterator(end));
+  lane.queue.erase(begin, end);
+  return jobs;
 }
 
 void WorkerPool::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    std::optional<Job> job;
-    changed_.wait(lock, [&] { return stopping_ || (job = next_job()); });
-    if (!job) return;
-    const Lane lane = job->lane;
+    LaneState* lane = nullptr;
+    changed_.wait(lock, [&] { return stopping_ || (lane = startable_lane()) != nullptr; });
+    if (lane == nullptr) return;
+    Jobs jobs = take_jobs(*lane);
+    ++lane->running;
+    const bool more = startable_lane() != nullptr;
     lock.unlock();
-    work_(std::move(*job));
-    job.reset();
+    if (more) changed_.notify_one();
+    work_(std::move(jobs));
     lock.lock();
-    --state_of(lane).running;
+    --lane->running;
   }
 }
 

@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <vector>
 
@@ -25,18 +25,24 @@ struct Job {
   bool turned_away = false;  // its lane was full: to be answered with a refusal, quickly
 };
 
+using Jobs = std::vector<Job>;
+
+constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max() / 2;
+
 struct LaneLimit {
-  std::size_t running;
-  std::size_t waiting;
+  std::size_t running;       // threads at work for it
+  std::size_t waiting;       // jobs; more are turned away
+  std::size_t together = 1;  // of those that wait, as many go to one thread at once
 };
-// In the order of Lane. The quick lane turns nobody away, whatever it says here.
+// In the order of Lane. The quick lane must not be limited: it takes those who are turned away.
 using LaneLimits = std::array<LaneLimit, kLanes>;
 
 class WorkerPool {
  public:
-  using Work = std::function<void(Job)>;
+  // Takes at least one job, all of the same lane.
+  using Work = std::function<void(Jobs)>;
 
-  // The work must not throw. REQUIRES: the slow lanes together leave threads to the quick one.
+  // The work must not throw. REQUIRES: the other lanes together leave threads to the quick one.
   WorkerPool(std::size_t threads, const LaneLimits& limits, Work work);
   // Ends like shut_down().
   ~WorkerPool();
@@ -53,13 +59,16 @@ class WorkerPool {
  private:
   struct LaneState {
     LaneLimit limit;
-    std::size_t running;
+    std::size_t running = 0;
     std::deque<Job> queue;
+
+    bool startable() const { return !queue.empty() && running < limit.running; }
   };
 
   void run();
   LaneState& state_of(Lane lane) { return lanes_[static_cast<std::size_t>(lane)]; }
-  std::optional<Job> next_job();
+  LaneState* startable_lane();
+  Jobs take_jobs(LaneState& lane);
 
   const Work work_;
   std::mutex mutex_;  // guards the two below

@@ -30,6 +30,11 @@ def stalled_upload():
     return f"{head}Content-Length: 1000000\r\n\r\n".encode() + body[:150]
 
 
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE application_name = 'imgpress-gateway' AND wait_event_type = 'Lock'"
+)
+
 BEGINNINGS = {
     "nothing": b"",
     "head": b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-",
@@ -63,6 +68,57 @@ def test_stalled_clients_keep_nobody_waiting(shop, gateway, beginning):
             answer, seconds = timed(lambda: gateway.get(path))  # noqa: B023
             assert answer.status == 200, path
             assert seconds < QUICK, path
+
+
+def test_statuses_asked_for_together(shop, gateway):
+    """More than go to PostgreSQL in one round trip, among them ids that nobody has."""
+    known = [shop.submit_csv(one_product(shop.origin.url("small0.jpg"))) for _ in range(3)]
+    for request in known:
+        shop.finish(request)
+    cancelled = shop.submit_csv(one_product(shop.origin.url("small0.jpg")))
+    shop.sql("SELECT imgpress.cancel(%s)", cancelled)
+    truth = {request: (200, {"request_id": request, "status": "Completed"}) for request in known}
+    truth[cancelled] = (200, {"request_id": cancelled, "status": shop.status(cancelled)})
+    asked = [*truth, str(uuid.uuid4())] * 40
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(gateway.connect()) for _ in asked]
+        with contextlib.closing(shop.cluster.connect(autocommit=False)) as other:
+            # Whoever asks has to wait, and so all of them come to wait for the same.
+            other.cursor().execute("LOCK TABLE imgpress.processing_requests")
+            for client, request in zip(clients, asked):
+                client.sendall(f"GET /api/status/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            wait_until(lambda: shop.value(WAITING) > 0, "the gateway waits for the lock", QUICK)
+            other.rollback()
+        for client, request in zip(clients, asked):
+            answer = read_answer(client)
+            if request in truth:
+                assert (answer.status, answer.json()) == truth[request]
+            else:
+                assert answer.status == 404 and answer.json()["error"]
+
+
+def test_those_who_do_not_read_their_answers_keep_nobody_waiting(shop, gateway):
+    request = shop.submit_csv(one_product(shop.origin.url("small0.jpg")))
+    shop.finish(request)
+    path = f"/api/status/{request}/"
+    with stalled_clients(gateway, b"", 5) as clients:
+        many = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() * 100
+        fillers = [threading.Thread(target=fill, args=(client, many)) for client in clients]
+        for filler in fillers:
+            filler.start()
+        for filler in fillers:
+            filler.join()
+        for _ in range(20):
+            answer, seconds = timed(lambda: gateway.get(path))
+            assert answer.status == 200 and seconds < QUICK
+
+
+def fill(client, requests):
+    """Sends until the other side takes no more."""
+    client.settimeout(2.0)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            client.sendall(requests)
 
 
 def test_uploads_beyond_the_limit_are_turned_away(shop, gateway):

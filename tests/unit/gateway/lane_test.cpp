@@ -11,12 +11,21 @@ const std::string kId = "0123abcd-4567-89ef-0123-456789abcdef";
 
 TEST(Lane, WhatNoClientCanDrawOutIsQuick) {
   for (const std::string& path :
-       {std::string("/"), std::string("/healthz"), "/api/status/" + kId + "/", "/nothing" + kId}) {
+       {std::string("/"), std::string("/healthz"), "/api/status/" + kId + "0/", "/nothing" + kId}) {
     EXPECT_EQ(lane_of("GET", path), Lane::kQuick) << path;
     EXPECT_EQ(lane_of("GET", path + "?a=%20"), Lane::kQuick) << path;
   }
+  EXPECT_EQ(lane_of("HEAD", "/api/status/" + kId), Lane::kQuick);
   EXPECT_EQ(lane_of("HEAD", "/images/" + kId + "/1/a.jpg"), Lane::kQuick);
   EXPECT_EQ(lane_of("PATCH", "/api/upload/"), Lane::kQuick);
+}
+
+TEST(Lane, StatusesAreServedTogether) {
+  for (const char* rest : {"", "/", "?a=%20", "/?b", "#c"}) {
+    const std::string target = "/api/status/" + kId + rest;
+    EXPECT_EQ(lane_of("GET", target), Lane::kStatus) << target;
+    EXPECT_EQ(request_id_in(target), kId) << target;
+  }
 }
 
 TEST(Lane, BodiesAndLargeAnswers) {

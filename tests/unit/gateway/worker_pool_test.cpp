@@ -23,11 +23,13 @@ class WorkerPoolTest : public testing::Test {
     pool.submit(std::move(job));
   }
 
-  void work(const Job& job) {
+  void work(const Jobs& jobs) {
     std::unique_lock lock(mutex);
-    began[job.head.target] = job.turned_away ? "away" : "served";
+    for (const Job& job : jobs) began[job.head.target] = job.turned_away ? "away" : "served";
+    sizes.push_back(jobs.size());
     changed.notify_all();
-    if (!job.turned_away && job.lane != Lane::kQuick) changed.wait(lock, [&] { return released; });
+    if (jobs.front().turned_away || jobs.front().lane == Lane::kQuick) return;
+    changed.wait(lock, [&] { return released; });
   }
 
   // "served", "away" or, when it has not begun in time, "".
@@ -51,8 +53,11 @@ class WorkerPoolTest : public testing::Test {
   std::mutex mutex;
   std::condition_variable changed;
   std::map<std::string, std::string> began;
+  std::vector<std::size_t> sizes;
   bool released = false;
-  WorkerPool pool{4, {{{2, 0}, {1, 1}, {0, 0}}}, [this](const Job& job) { work(job); }};
+  WorkerPool pool{5,
+                  {{{2, 0}, {1, 1}, {1, kUnlimited, 3}, {5, kUnlimited}}},
+                  [this](const Jobs& jobs) { work(jobs); }};
 };
 
 TEST_F(WorkerPoolTest, AFullLaneTurnsAway) {
@@ -67,6 +72,7 @@ TEST_F(WorkerPoolTest, AFullLaneTurnsAway) {
 TEST_F(WorkerPoolTest, SlowLanesLeaveThreadsToTheQuickOne) {
   for (const char* name : {"a", "b", "c", "d", "e"}) submit(Lane::kUpload, name);
   for (const char* name : {"f", "g", "h", "i", "j"}) submit(Lane::kDownload, name);
+  for (const char* name : {"p", "q", "r", "s", "t"}) submit(Lane::kStatus, name);
   for (const char* name : {"k", "l", "m", "n", "o"}) submit(Lane::kQuick, name);
   for (const char* name : {"k", "l", "m", "n", "o"}) EXPECT_EQ(fate_of(name), "served") << name;
 }
@@ -80,6 +86,16 @@ TEST_F(WorkerPoolTest, WaitingJobsFollow) {
   EXPECT_FALSE(has_begun("second"));
   release();
   EXPECT_EQ(fate_of("second"), "served");
+}
+
+TEST_F(WorkerPoolTest, WhatWaitsInALaneIsServedTogether) {
+  submit(Lane::kStatus, "first");
+  EXPECT_EQ(fate_of("first"), "served");
+  for (const char* name : {"a", "b", "c", "d"}) submit(Lane::kStatus, name);
+  release();
+  for (const char* name : {"a", "b", "c", "d"}) EXPECT_EQ(fate_of(name), "served") << name;
+  pool.shut_down();
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{1, 3, 1}));
 }
 
 TEST_F(WorkerPoolTest, NothingBeginsAfterTheEnd) {

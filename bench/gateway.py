@@ -1,0 +1,177 @@
+#!/usr/bin/python3
+"""Measures status answers of the gateway, and in turn with them what bounds them from above.
+
+    gateway.py [--rounds N] [--seconds N]
+
+32 clients with a kept connection each ask for the status of a request, one question after the other
+(wrk). The bounds: pgbench with the statement that the gateway runs, on as many connections; and the
+same gateway with an answer that takes no database. All share the machine with their clients. Prints
+a table and writes it as results/gateway.csv.
+"""
+
+import argparse
+import csv
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tests")]
+
+from harness.cluster import Cluster, pg_config  # noqa: E402
+from harness.gateway import Gateway  # noqa: E402
+
+CLIENTS = 32
+LOGIN = "bench_gateway"  # with the rights of a gateway and no others
+# 40 times the answers/s of the stack that this replaces, which was measured once, on two cores; it
+# does not run here.
+LEAST_RATE = 40 * 366
+LEAST_SHARE = 1 / 8  # of what pgbench reaches
+MOST_MS = 20
+MILLISECONDS = {"us": 0.001, "ms": 1, "s": 1000}
+
+
+def said(command, **options):
+    """What the program writes; its complaint is the error."""
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[0]}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def run_wrk(url, seconds, expect_errors=False):
+    """Answers per second, and the median and the 99th percentile in milliseconds."""
+    text = said(["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}", "--latency", url])
+    if "Socket errors" in text or ("Non-2xx" in text) != expect_errors:
+        raise RuntimeError(f"unexpected answers from {url}:\n{text}")
+    row = {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])}
+    for name in ("50", "99"):
+        number, unit = re.search(rf"^\s+{name}%\s+([\d.]+)(us|ms|s)$", text, re.MULTILINE).groups()
+        row[name] = float(number) * MILLISECONDS[unit]
+    return row
+
+
+def run_pgbench(cluster, script, request, seconds):
+    """Statements per second, and the mean in milliseconds."""
+    program = Path(pg_config("--bindir"), "pgbench")
+    settings = ["-n", "-M", "prepared", "-f", script, "-D", f"id={request}"]
+    load = ["-c", str(CLIENTS), "-j", "2", "-T", str(seconds)]
+    environment = {**cluster.environment(), "PGUSER": LOGIN}
+    text = said([program, *settings, *load], env=environment)
+    return {
+        "rate": float(re.search(r"tps = ([\d.]+)", text)[1]),
+        "mean": float(re.search(r"latency average = ([\d.]+)", text)[1]),
+    }
+
+
+def ended_request(cluster):
+    """A request of one image, which ends at once: private networks are not allowed."""
+    product = "(1, 'one', 'http://127.0.0.1:9/one.jpg')"
+    submit = f"SELECT imgpress.submit(ARRAY[{product}::imgpress.product_input])"
+    request = cluster.scalar(submit)
+    if cluster.scalar("SELECT imgpress.wait(%s)", (request,)) != "Completed":
+        raise RuntimeError("the request did not end")
+    return request
+
+
+def statement_of(cluster, gateway, request):
+    """The statement that the gateway has just run, as a script for pgbench."""
+    if gateway.get(f"/api/status/{request}/").json()["status"] != "Completed":
+        raise RuntimeError("the gateway does not know the request")
+    statement = cluster.scalar("SELECT query FROM pg_stat_activity WHERE usename = %s", (LOGIN,))
+    return statement.replace("$1", ":id") + ";\n"
+
+
+def measure(rounds, seconds):
+    """For each round what the three reached, one after the other."""
+    settings = {"imgpress.databases": "shop"}
+    with Cluster(settings, "shop", ("imgpress",), name="bench") as cluster:
+        cluster.query("CREATE EXTENSION imgpress")
+        cluster.query(f"CREATE ROLE {LOGIN} LOGIN IN ROLE imgpress_gateway")
+        request = ended_request(cluster)
+        with Gateway(cluster.conninfo(user=LOGIN)) as gateway, tempfile.NamedTemporaryFile("w") as script:
+            script.write(statement_of(cluster, gateway, request))
+            script.flush()
+            status = f"{gateway.base}/api/status/{request}/"
+            run_wrk(status, 1)  # opens the connections to the database
+            return [
+                {
+                    "status": run_wrk(status, seconds),
+                    "pgbench": run_pgbench(cluster, script.name, request, seconds),
+                    "http": run_wrk(f"{gateway.base}/api/nothing/", seconds, expect_errors=True),
+                }
+                for _ in range(rounds)
+            ]
+
+
+def median(rounds, name, figure):
+    return statistics.median(each[name][figure] for each in rounds)
+
+
+def share(rounds):
+    """Of what pgbench reached in the same round."""
+    return statistics.median(each["status"]["rate"] / each["pgbench"]["rate"] for each in rounds)
+
+
+def target_figures(rounds):
+    """(what, measured, bound, target, unit, digits) of each target."""
+    what = f"status answers, {CLIENTS} connections"
+    return [
+        (what, median(rounds, "status", "rate"), "at least", LEAST_RATE, "/s", 0),
+        (f"{what}: share of pgbench's rate", share(rounds), "at least", LEAST_SHARE, "", 3),
+        (f"{what}: 99th percentile", median(rounds, "status", "99"), "at most", MOST_MS, "ms", 1),
+    ]
+
+
+def table_rows(rounds):
+    """The medians of the rounds."""
+    base = median(rounds, "pgbench", "rate")
+
+    def row(what, name, typical, slow):
+        rate = median(rounds, name, "rate")
+        return {
+            f"{CLIENTS} clients": what,
+            "per second": round(rate),
+            "of pgbench": f"{share(rounds) if name == 'status' else rate / base:.2f}",
+            "typical": f"{median(rounds, name, typical):.2f} ms",
+            "99 % within": f"{median(rounds, name, slow):.2f} ms" if slow else "",
+        }
+
+    return [
+        row("status by the gateway", "status", "50", "99"),
+        row("the same statement by pgbench", "pgbench", "mean", None),
+        row("the gateway without the database", "http", "50", "99"),
+    ]
+
+
+def report(rows, folder):
+    folder.mkdir(exist_ok=True)
+    with open(folder / "gateway.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    print("| " + " | ".join(rows[0]) + " |\n|" + " --- |" * len(rows[0]))
+    for row in rows:
+        print("| " + " | ".join(str(value) for value in row.values()) + " |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--results", type=Path, default=ROOT / "results")
+    options = parser.parse_args()
+    if shutil.which("wrk") is None:
+        sys.exit("gateway.py: wrk is not installed; apt-get install wrk")
+    rounds = measure(options.rounds, options.seconds)
+    report(table_rows(rounds), options.results)
+    for what, measured, bound, wanted, unit, digits in target_figures(rounds):
+        print(f"{what}: {measured:.{digits}f} {unit}, {bound} {wanted} {unit}")
+
+
+if __name__ == "__main__":
+    main()
