@@ -73,7 +73,7 @@ check-end-to-end:
 	@$(PYTHON) -m pytest -q tests/end_to_end
 
 # Each is bench/NAME.py: prints its tables and writes them into results/.
-BENCHES := codec pipeline overhead
+BENCHES := codec pipeline overhead gateway
 BENCH_TARGETS := $(addprefix bench-,$(BENCHES))
 .PHONY: $(BENCH_TARGETS)
 

@@ -5,12 +5,10 @@
 
 32 clients with a kept connection each ask for the status of a request, one question after the other
 (wrk). The bounds: pgbench with the statement that the gateway runs, on as many connections; and the
-same gateway with an answer that takes no database. All share the machine with their clients. Prints
-a table and writes it as results/gateway.csv.
+same gateway with an answer that takes no database. All share the machine with their clients.
 """
 
 import argparse
-import csv
 import re
 import shutil
 import statistics
@@ -19,10 +17,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests")]
+import report
+import rig
+from report import target
 
-from harness.cluster import Cluster, pg_config  # noqa: E402
+from harness.cluster import pg_config  # noqa: E402
 from harness.gateway import Gateway  # noqa: E402
 
 CLIENTS = 32
@@ -88,9 +87,7 @@ def statement_of(cluster, gateway, request):
 
 def measure(rounds, seconds):
     """For each round what the three reached, one after the other."""
-    settings = {"imgpress.databases": "shop"}
-    with Cluster(settings, "shop", ("imgpress",), name="bench") as cluster:
-        cluster.query("CREATE EXTENSION imgpress")
+    with rig.cluster({"imgpress.allowed_networks": ""}) as cluster:
         cluster.query(f"CREATE ROLE {LOGIN} LOGIN IN ROLE imgpress_gateway")
         request = ended_request(cluster)
         with Gateway(cluster.conninfo(user=LOGIN)) as gateway, tempfile.NamedTemporaryFile("w") as script:
@@ -117,13 +114,12 @@ def share(rounds):
     return statistics.median(each["status"]["rate"] / each["pgbench"]["rate"] for each in rounds)
 
 
-def target_figures(rounds):
-    """(what, measured, bound, target, unit, digits) of each target."""
+def target_rows(rounds):
     what = f"status answers, {CLIENTS} connections"
     return [
-        (what, median(rounds, "status", "rate"), "at least", LEAST_RATE, "/s", 0),
-        (f"{what}: share of pgbench's rate", share(rounds), "at least", LEAST_SHARE, "", 3),
-        (f"{what}: 99th percentile", median(rounds, "status", "99"), "at most", MOST_MS, "ms", 1),
+        target(what, median(rounds, "status", "rate"), "at least", LEAST_RATE, "/s", 0),
+        target(f"{what}: share of pgbench's rate", share(rounds), "at least", LEAST_SHARE, "", 3),
+        target(f"{what}: 99th percentile", median(rounds, "status", "99"), "at most", MOST_MS, "ms", 1),
     ]
 
 
@@ -148,29 +144,17 @@ def table_rows(rounds):
     ]
 
 
-def report(rows, folder):
-    folder.mkdir(exist_ok=True)
-    with open(folder / "gateway.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    print("| " + " | ".join(rows[0]) + " |\n|" + " --- |" * len(rows[0]))
-    for row in rows:
-        print("| " + " | ".join(str(value) for value in row.values()) + " |")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
-    parser.add_argument("--results", type=Path, default=ROOT / "results")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("gateway.py: wrk is not installed; apt-get install wrk")
+    report.environment("gateway")
     rounds = measure(options.rounds, options.seconds)
-    report(table_rows(rounds), options.results)
-    for what, measured, bound, wanted, unit, digits in target_figures(rounds):
-        print(f"{what}: {measured:.{digits}f} {unit}, {bound} {wanted} {unit}")
+    report.publish_targets("gateway", target_rows(rounds))
+    report.publish("gateway", table_rows(rounds))
 
 
 if __name__ == "__main__":
