@@ -1,6 +1,7 @@
 #include "press/economiser.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 
@@ -32,6 +33,7 @@ struct Economiser::Places {
     cost[0] = 0;
   }
 
+  float price;  // of a bit
   int count = 1;
   int order[kBlockSize];           // 1 to 63
   int level[kBlockSize];           // magnitude: as it is, then as chosen
@@ -43,13 +45,17 @@ struct Economiser::Places {
   int previous[kBlockSize];        // the place that is coded before this one
 };
 
-Economiser::Economiser(const QuantTable& from, const QuantTable& to, const SymbolCounts& counts,
-                       Measure measure, double price)
+Economiser::Economiser(const QuantTable& from, const QuantTable& to,
+                       const CoefficientSample& sample, const SymbolCounts& counts, Measure measure,
+                       double price)
     : price_(static_cast<float>(price)) {
   const float typical = typical_step(to);
   for (std::size_t i = 0; i < kBlockSize; ++i) {
-    weight_[i] = measure == Measure::kSamples ? squared(static_cast<float>(to[i]) / typical) : 1;
-    scale_[i] = static_cast<float>(from[i]) / static_cast<float>(std::max<int>(to[i], 1));
+    const auto after = static_cast<float>(std::max<int>(to[i], 1));
+    weight_[i] = measure == Measure::kSamples ? squared(after / typical) : 1;
+    step_[i] = static_cast<float>(from[i]);
+    bias_[i] = static_cast<float>(sample.bias(i));
+    scale_[i] = step_[i] / after;
   }
   SymbolCounts smoothed = counts;
   admit_all_other_symbols(smoothed);
@@ -62,6 +68,18 @@ Economiser::Economiser(const QuantTable& from, const QuantTable& to, const Symbo
       bits_[symbol] = static_cast<float>(length + (symbol == kSixteenZeros ? 0 : symbol % 16));
     }
   }
+}
+
+// After structural similarity, which divides errors by the variance of what they are added to.
+float Economiser::price_in(const Block& before) const {
+  constexpr float kTypicalVariance = 300;  // of a block's samples
+  constexpr float kNoise = 58.5F;          // SSIM's C2 = (0.03 * 255)^2: what hides errors anywhere
+  float energy = 0;
+  for (std::size_t i = 1; i < kBlockSize; ++i) {
+    energy += squared(static_cast<float>(before.at[i]) * step_[i]);
+  }
+  const float activity = std::sqrt((energy / kBlockSize + kNoise) / kTypicalVariance);
+  return price_ * std::min(std::max(activity, 0.6F), 4.0F);
 }
 
 float Economiser::rate(int zeros, int level) const {
@@ -81,8 +99,8 @@ void Economiser::choose(Places& places, int at) const {
     if (error >= least) break;  // and so would be all further ones
     const int zeros = places.order[at] - places.order[i] - 1;
     const float base = places.cost[i] + error;
-    const float kept = base + kept_error + price_ * rate(zeros, level);
-    const float less = level > 1 ? base + less_error + price_ * rate(zeros, level - 1) : kept;
+    const float kept = base + kept_error + places.price * rate(zeros, level);
+    const float less = level > 1 ? base + less_error + places.price * rate(zeros, level - 1) : kept;
     if (std::min(kept, less) >= least) continue;
     least = std::min(kept, less);
     places.previous[at] = i;
@@ -97,7 +115,7 @@ int Economiser::choose_last(const Places& places) const {
   int last = 0;
   float least = std::numeric_limits<float>::max();
   for (int i = places.count - 1; i >= 0; --i) {
-    const float end = places.order[i] == kBlockSize - 1 ? 0 : price_ * bits_[kEndOfBlock];
+    const float end = places.order[i] == kBlockSize - 1 ? 0 : places.price * bits_[kEndOfBlock];
     const float cost = places.cost[i] + error_of_all - places.error_after[i] + end;
     if (cost >= least) continue;
     least = cost;
@@ -108,13 +126,14 @@ int Economiser::choose_last(const Places& places) const {
 
 void Economiser::economise(const Block& before, Block& block) const {
   Places places;
+  places.price = price_in(before);
   for (std::uint64_t rest = nonzero_in(block) & bits_between(1, kBlockSize - 1); rest != 0;
        rest &= rest - 1) {
     const int at = places.count++;
     places.order[at] = __builtin_ctzll(rest);
     const auto i = static_cast<std::size_t>(places.order[at]);
     places.level[at] = std::abs(block.at[i]);
-    places.value[at] = static_cast<float>(std::abs(before.at[i])) * scale_[i];
+    places.value[at] = (static_cast<float>(std::abs(before.at[i])) - bias_[i]) * scale_[i];
     places.weight[at] = weight_[i];
     places.error_before[at] = places.error_after[at - 1];
     places.error_after[at] = places.error_before[at] + weight_[i] * squared(places.value[at]);

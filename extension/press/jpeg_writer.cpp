@@ -15,15 +15,8 @@ namespace {
 constexpr std::uint32_t kRowsForFast = 8;
 constexpr std::uint32_t kMinSampledRows = 16;
 
-// Of a baseline file: one code for light, one for colour.
-constexpr std::uint8_t kSlots = 2;
-
-std::uint8_t slot_of(const Plane& plane) {
-  return plane.channel == Channel::kLight ? 0 : 1;
-}
-
 std::size_t table_of(CodeClass kind, std::uint8_t slot) {
-  return static_cast<std::size_t>(kind) * kSlots + slot;
+  return static_cast<std::size_t>(kind) * kCodeSlots + slot;
 }
 
 // The symbols of row `y` of units.
@@ -32,7 +25,7 @@ IMGPRESS_INLINE void put_row(const CodedPicture& picture, std::uint32_t y, Steps
                              SymbolStream& stream) {
   PackedSymbol* next = stream.open(blocks_in_row(picture) * kMaxBlockSymbols);
   visit_row(picture, y, [&](std::size_t i, const Block* block) {
-    const std::uint8_t slot = slot_of(picture[i]);
+    const std::uint8_t slot = code_slot(picture[i]);
     const std::size_t first = table_of(CodeClass::kFirst, slot);
     const std::size_t others = table_of(CodeClass::kOthers, slot);
     SymbolSink<kCounted> firsts{next, stream.counts(first), first};
@@ -62,9 +55,9 @@ void put_uncounted(const CodedPicture& picture, std::uint32_t y, Steps& steps,
 HuffmanEncoder choose_codes(const CodedPicture& picture, bool sampled, SymbolStream& stream,
                             JpegSegments& file) {
   HuffmanEncoder codes;
-  for (std::uint8_t slot = 0; slot < kSlots; ++slot) {
+  for (std::uint8_t slot = 0; slot < kCodeSlots; ++slot) {
     bool is_used = false;
-    for (const Plane& plane : picture) is_used = is_used || slot_of(plane) == slot;
+    for (const Plane& plane : picture) is_used = is_used || code_slot(plane) == slot;
     if (!is_used) continue;
     for (const CodeClass kind : {CodeClass::kFirst, CodeClass::kOthers}) {
       const std::size_t table = table_of(kind, slot);
@@ -92,7 +85,7 @@ bool put_baseline_scan(const CodedPicture& picture, Effort effort, std::size_t r
   const HuffmanEncoder codes = choose_codes(picture, sampled, stream, file);
   std::vector<ScanComponent> components;
   for (std::size_t i = 0; i < picture.size(); ++i) {
-    components.push_back({i, slot_of(picture[i]), slot_of(picture[i])});
+    components.push_back({i, code_slot(picture[i]), code_slot(picture[i])});
   }
   file.put_scan(picture, components, {});
   return pack_symbols(stream, codes, room, file);

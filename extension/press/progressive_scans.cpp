@@ -10,7 +10,7 @@ namespace imgpress::press {
 namespace {
 
 // Where luma's coefficients are split: the coarse shapes come first.
-constexpr std::uint8_t kLastOfShapes = 5;
+constexpr std::uint8_t kLastOfShapes = 9;
 
 // The most blocks that one symbol can end (ITU-T T.81, G.1.2.2).
 constexpr unsigned kMaxEnded = 0x7FFF;
@@ -28,8 +28,9 @@ void put_firsts(const CodedPicture& picture, SymbolStream& stream) {
   Steps steps;
   for (std::uint32_t y = 0; y < rows; ++y) {
     PackedSymbol* next = stream.open(blocks_in_row(picture));
-    SymbolSink<true> sink{next, stream.counts(0), 0};
     visit_row(picture, y, [&](std::size_t i, const Block* block) {
+      const std::size_t table = code_slot(picture[i]);
+      SymbolSink<true> sink{next, stream.counts(table), table};
       put_number(steps.take(i, block), 0, sink);
     });
     stream.close(next);
@@ -59,31 +60,36 @@ void put_band(const Plane& plane, Band band, SymbolStream& stream) {
   }
 }
 
-bool put_scan(const CodedPicture& picture, CodeClass kind, const std::vector<std::size_t>& planes,
-              Band band, SymbolStream& stream, std::size_t room, JpegSegments& file) {
-  const HuffmanCode code = best_huffman_code(stream.counts(0));
-  file.put_code(kind, 0, code);
-  std::vector<ScanComponent> components;
-  for (const std::size_t plane : planes) components.push_back({plane, 0, 0});
-  file.put_scan(picture, components, band);
+// Puts the codes of the tables that were used, the header of the scan and its data.
+bool put_scan(const CodedPicture& picture, CodeClass kind,
+              const std::vector<ScanComponent>& components, Band band, SymbolStream& stream,
+              std::size_t room, JpegSegments& file) {
   HuffmanEncoder codes;
-  codes.use(0, code);
+  for (std::uint8_t slot = 0; slot < kCodeSlots; ++slot) {
+    if (stream.counts(slot) == SymbolCounts{}) continue;
+    const HuffmanCode code = best_huffman_code(stream.counts(slot));
+    file.put_code(kind, slot, code);
+    codes.use(slot, code);
+  }
+  file.put_scan(picture, components, band);
   return pack_symbols(stream, codes, room, file);
 }
 
 bool put_first_scan(const CodedPicture& picture, std::size_t room, JpegSegments& file) {
   SymbolStream stream;
   put_firsts(picture, stream);
-  std::vector<std::size_t> all;
-  for (std::size_t i = 0; i < picture.size(); ++i) all.push_back(i);
-  return put_scan(picture, CodeClass::kFirst, all, {0, 0}, stream, room, file);
+  std::vector<ScanComponent> components;
+  for (std::size_t i = 0; i < picture.size(); ++i) {
+    components.push_back({i, code_slot(picture[i]), 0});
+  }
+  return put_scan(picture, CodeClass::kFirst, components, {0, 0}, stream, room, file);
 }
 
 bool put_band_scan(const CodedPicture& picture, std::size_t plane, Band band, std::size_t room,
                    JpegSegments& file) {
   SymbolStream stream;
   put_band(picture[plane], band, stream);
-  return put_scan(picture, CodeClass::kOthers, {plane}, band, stream, room, file);
+  return put_scan(picture, CodeClass::kOthers, {{plane, 0, 0}}, band, stream, room, file);
 }
 
 }  // namespace

@@ -10,6 +10,13 @@
 
 namespace imgpress::press {
 
+// A file has two codes of each class: one for light, one for colour.
+constexpr std::uint8_t kCodeSlots = 2;
+
+inline std::uint8_t code_slot(const Plane& plane) {
+  return plane.channel == Channel::kLight ? 0 : 1;
+}
+
 inline std::size_t blocks_in_row(const CodedPicture& picture) {
   std::size_t blocks = 0;
   for (const Plane& plane : picture) {

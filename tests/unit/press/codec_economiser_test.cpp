@@ -66,7 +66,8 @@ class Coder {
 double squared_error(const Block& before, const Block& after, double scale) {
   double sum = 0;
   for (std::size_t i = 1; i < kBlockSize; ++i) {
-    const double error = before.at[i] * scale - after.at[i];
+    const double likely = std::max(0.0, std::abs(before.at[i]) - CoefficientSample().bias(i));
+    const double error = likely * scale - std::abs(after.at[i]);
     sum += error * error;
   }
   return sum;
@@ -100,9 +101,9 @@ TEST(Economiser, FindsTheBestOfAllCombinations) {
   std::mt19937 random(5);
   const Coder coder(common_counts());
   for (int round = 0; round < 300; ++round) {
-    const double price = 0.01 * (1 + random() % 40);
-    const Economiser economiser(uniform(3), uniform(10), common_counts(),
-                                Economiser::Measure::kSteps, price);
+    const double base_price = 0.01 * (1 + random() % 40);
+    const Economiser economiser(uniform(3), uniform(10), CoefficientSample(), common_counts(),
+                                Economiser::Measure::kSteps, base_price);
     Block before{};
     before.at[0] = static_cast<std::int16_t>(random() % 300);
     for (unsigned i = 0; i < 1 + random() % 7; ++i) {
@@ -114,14 +115,15 @@ TEST(Economiser, FindsTheBestOfAllCombinations) {
     Block result = levels;
     economiser.apply(&before, &result, 1);
     EXPECT_EQ(result.at[0], levels.at[0]);
+    const double price = economiser.price_in(before);
     EXPECT_NEAR(squared_error(before, result, 0.3) + price * coder.bits(result),
                 least_cost(before, levels, coder, 0.3, price), 1e-3);
   }
 }
 
 TEST(Economiser, GivesUpALoneLevelThatIsFarOutButNotANearOne) {
-  const Economiser economiser(uniform(6), uniform(10), common_counts(), Economiser::Measure::kSteps,
-                              0.05);
+  const Economiser economiser(uniform(6), uniform(10), CoefficientSample(), common_counts(),
+                              Economiser::Measure::kSteps, 0.05);
   Block before{};
   before.at[1] = before.at[60] = -1;  // 0.6 steps
   Block levels = before;
@@ -130,9 +132,22 @@ TEST(Economiser, GivesUpALoneLevelThatIsFarOutButNotANearOne) {
   EXPECT_EQ(levels.at[60], 0);
 }
 
+TEST(Economiser, BitsAreWorthLessWhereErrorsShow) {
+  const Economiser economiser(uniform(6), uniform(10), CoefficientSample(), common_counts(),
+                              Economiser::Measure::kSteps, 0.05);
+  Block calm{};
+  calm.at[1] = 2;
+  Block busy{};
+  for (std::size_t i = 1; i < 30; ++i) busy.at[i] = 12;
+  EXPECT_LT(economiser.price_in(calm), 0.05);
+  EXPECT_GT(economiser.price_in(busy), 0.05);
+  calm.at[0] = 100;  // its mean makes no block busy
+  EXPECT_LT(economiser.price_in(calm), 0.05);
+}
+
 TEST(Economiser, ChangesNothingWhereBitsAreFree) {
   std::mt19937 random(6);
-  const Economiser economiser(uniform(5), uniform(10), common_counts(),
+  const Economiser economiser(uniform(5), uniform(10), CoefficientSample(), common_counts(),
                               Economiser::Measure::kSamples, 0);
   for (int round = 0; round < 100; ++round) {
     Block before;
@@ -157,7 +172,7 @@ TEST(Economiser, InSamplesCoarseStepsAreWorthMore) {
   const auto kept = [&steps](Economiser::Measure measure) {
     QuantTable from = steps;
     for (auto& step : from) step = static_cast<std::uint16_t>(step * 6 / 10);
-    const Economiser economiser(from, steps, common_counts(), measure, 0.05);
+    const Economiser economiser(from, steps, CoefficientSample(), common_counts(), measure, 0.05);
     Block before{};
     before.at[60] = 1;
     Block levels = before;
@@ -169,7 +184,7 @@ TEST(Economiser, InSamplesCoarseStepsAreWorthMore) {
 }
 
 TEST(Economiser, StepsOfZeroInBrokenTablesDoNoHarm) {
-  const Economiser economiser(uniform(0), uniform(0), common_counts(),
+  const Economiser economiser(uniform(0), uniform(0), CoefficientSample(), common_counts(),
                               Economiser::Measure::kSamples, 0.05);
   Block before;
   std::fill(std::begin(before.at), std::end(before.at), std::int16_t{9});
