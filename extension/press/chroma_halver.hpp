@@ -40,6 +40,7 @@ class ChromaHalver {
 
   std::array<float, kBlockSize> steps_;         // row by row
   std::array<std::uint8_t, kBlockSize> order_;  // place in coding order, row by row
+  std::array<std::uint8_t, kBlockSize> places_;
   ChromaFineness fineness_;
 };
 
