@@ -24,7 +24,6 @@ static_assert(kNumbersInFill * (kMaxCodeBits + kMaxLevelBits) <= BitReader::kFil
 
 // A block takes fewer bytes than this: between two checks of its place a reader stays within the
 // slack.
-constexpr std::size_t kMaxBlocksInUnit = 10;
 constexpr std::size_t kMaxBlockBytes = 64 * (kMaxCodeBits + kMaxLevelBits + 7) / 8;
 static_assert(kMaxBlocksInUnit * kMaxBlockBytes + 64 < ScanData::kSlack);
 
@@ -97,20 +96,21 @@ class Scan {
 };
 
 // One unit's blocks of one plane.
-IMGPRESS_INLINE bool read_unit(BitReader& in, PlaneReader& reader, std::uint32_t x,
-                               std::uint32_t y) {
+IMGPRESS_INLINE bool read_unit(BitReader& in, PlaneReader& reader, std::uint32_t unit_x,
+                               std::uint32_t unit_y) {
   Plane& plane = *reader.plane;
-  const std::uint32_t left = x * plane.across;
-  for (std::uint32_t v = y * plane.down; v < (y + 1) * plane.down; ++v) {
-    Block* const row = v < plane.height ? plane.row(v) : nullptr;
-    for (std::uint32_t h = left; h < left + plane.across; ++h) {
+  const std::uint32_t left = unit_x * plane.across;
+  const std::uint32_t top = unit_y * plane.down;
+  for (std::uint32_t y = top; y < top + plane.down; ++y) {
+    Block* const row = y < plane.height ? plane.row(y) : nullptr;
+    for (std::uint32_t x = left; x < left + plane.across; ++x) {
       Block filler;  // blocks beyond the edge are read for nothing
-      Block& block = row != nullptr && h < plane.width ? row[h] : filler;
+      Block& block = row != nullptr && x < plane.width ? row[x] : filler;
       clear(block);
       const std::optional<int> step = read_step(in, *reader.first);
       if (!step) return false;
       reader.previous += *step;
-      if (reader.previous < -kMaxLevel - 1 || reader.previous > kMaxLevel) return false;
+      if (reader.previous < kMinFirst || reader.previous > kMaxLevel) return false;
       block.at[0] = static_cast<std::int16_t>(reader.previous);
       if (!read_levels(in, *reader.others, block.at)) return false;
     }
@@ -174,14 +174,12 @@ class Decoders {
   Slots others_;
 };
 
+// `interval`: units between two restarts.
 bool read_parts(Scan& scan, const ScanData& data, std::uint64_t interval) {
-  const std::uint64_t units = scan.units();
-  if (interval == 0) interval = units;
-  if ((units + interval - 1) / interval != data.ends.size()) return false;
   std::size_t begin = 0;
   std::uint64_t from = 0;
   for (const std::size_t end : data.ends) {
-    const std::uint64_t to = std::min(units, from + interval);
+    const std::uint64_t to = std::min(scan.units(), from + interval);
     if (!scan.read(data.bytes.get() + begin, data.bytes.get() + end, from, to)) return false;
     begin = end;
     from = to;
@@ -194,21 +192,21 @@ bool read_parts(Scan& scan, const ScanData& data, std::uint64_t interval) {
 bool read_baseline(const JpegInput& input, CodedPicture& picture) {
   const jpeg_decompress_struct& header = input.state();
   if (!is_ordinary(header) || !has_all_tables(input)) return false;
+  if (blocks_in_unit(picture) > kMaxBlocksInUnit) return false;
   Decoders decoders(header);
   std::vector<PlaneReader> planes;
-  std::size_t blocks_in_unit = 0;
   for (std::size_t i = 0; i < picture.size(); ++i) {
     const jpeg_component_info& info = header.comp_info[i];
     planes.push_back({&picture[i], decoders.find(CodeClass::kFirst, info.dc_tbl_no),
                       decoders.find(CodeClass::kOthers, info.ac_tbl_no), 0});
     if (planes.back().first == nullptr || planes.back().others == nullptr) return false;
-    blocks_in_unit += std::size_t{picture[i].across} * picture[i].down;
   }
-  if (blocks_in_unit > kMaxBlocksInUnit) return false;
-  const ScanData data = unstuff({header.src->next_input_byte, header.src->bytes_in_buffer});
-  if (!data.complete) return false;
   Scan scan(std::move(planes));
-  return read_parts(scan, data, header.restart_interval);
+  const std::uint64_t interval =
+      header.restart_interval > 0 ? header.restart_interval : scan.units();
+  const std::uint64_t parts = (scan.units() + interval - 1) / interval;
+  const ScanData data = unstuff({header.src->next_input_byte, header.src->bytes_in_buffer}, parts);
+  return data.complete && read_parts(scan, data, interval);
 }
 
 }  // namespace imgpress::press

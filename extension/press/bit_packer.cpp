@@ -11,7 +11,6 @@ namespace {
 
 // Symbols that are packed at a time, into memory that stays in the nearest cache.
 constexpr std::ptrdiff_t kAtOnce = 4096;
-constexpr std::size_t kMaxSymbolBits = 31;
 
 // The bits that do not make a whole byte yet, uppermost.
 struct Rest {

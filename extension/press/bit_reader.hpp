@@ -1,6 +1,7 @@
 // Bits from memory, the first one uppermost.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -31,13 +32,6 @@ class BitReader {
   IMGPRESS_INLINE void drop(unsigned bits) {
     upcoming_ <<= bits;
     count_ -= bits;
-  }
-
-  // Of 1 to 16 bits, which must be upcoming.
-  IMGPRESS_INLINE unsigned take(unsigned bits) {
-    const auto taken = static_cast<unsigned>(upcoming_ >> (64 - bits));
-    drop(bits);
-    return taken;
   }
 
   // Bits not taken yet, of those up to `end`; negative where more were taken than there were.

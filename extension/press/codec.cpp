@@ -47,10 +47,13 @@ CodecResult compress_jpeg(ByteView source, const CodecOptions& options) {
   const JpegAnatomy anatomy = dissect_jpeg(source);
   input.read_header(options.accept_truncated ? anatomy.whole : source, options.max_pixels);
   const ImageMetadata metadata = read_metadata(anatomy);
+  // What only decoders can make sense of stays as it is.
+  Bytes stripped = anatomy.has_frame && anatomy.has_scan
+                       ? assemble_jpeg(anatomy, metadata.orientation)
+                       : Bytes(source.data, source.data + source.size);
   const auto convert = suits_requantising(input.state()) ? requantise_jpeg : reencode_jpeg;
-  CodecResult result =
-      choose_smaller(convert(guard, input, options, metadata, source.size), source,
-                     assemble_jpeg(anatomy, metadata.orientation), wire::ImageFormat::kJpeg);
+  CodecResult result = choose_smaller(convert(guard, input, options, metadata, source.size), source,
+                                      std::move(stripped), wire::ImageFormat::kJpeg);
   result.width = input.state().image_width;
   result.height = input.state().image_height;
   result.warning = guard.cut() != nullptr ? input.missing_part() : guard.warning();

@@ -36,6 +36,13 @@ constexpr std::size_t kMaxPlanes = 4;
 
 using CodedPicture = std::vector<Plane>;
 
+// Makes the units of a file as small as they can be, now that its blocks have been read.
+void simplify_units(CodedPicture& picture);
+
+// The most blocks in a unit of a scan of all planes (ITU-T T.81, B.2.3).
+constexpr std::size_t kMaxBlocksInUnit = 10;
+std::size_t blocks_in_unit(const CodedPicture& picture);
+
 // How many units a plane takes, across or down.
 constexpr std::uint32_t units_of(std::uint32_t blocks, std::uint32_t in_unit) {
   return (blocks + in_unit - 1) / in_unit;

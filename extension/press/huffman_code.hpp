@@ -11,13 +11,15 @@ namespace imgpress::press {
 // What a code is for: steps of first coefficients, or all others. Numbered as files do.
 enum class CodeClass : std::uint8_t { kFirst = 0, kOthers = 1 };
 
+constexpr unsigned kMaxCodeBits = 16;
+
 // As a DHT segment states it. Codes have up to 16 bits, and none consists of ones alone.
 struct HuffmanCode {
   std::array<std::uint8_t, 17> lengths{};   // how many codes have 1 to 16 bits; [0] is unused
   std::array<std::uint8_t, 256> symbols{};  // by increasing length of their codes
 };
 
-// A code for every symbol that occurs. At least one must, and each less than 2^32 / 256 times.
+// A code for every symbol that occurs. At least one must.
 HuffmanCode best_huffman_code(const SymbolCounts& counts);
 
 }  // namespace imgpress::press

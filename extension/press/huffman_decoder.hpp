@@ -12,8 +12,6 @@
 
 namespace imgpress::press {
 
-constexpr unsigned kMaxCodeBits = 16;
-
 // Ends a block: ahead of all of its places. Modulo its size, a place ahead as any other.
 constexpr unsigned kAheadOfAll = 2 * kBlockSize + 1;
 

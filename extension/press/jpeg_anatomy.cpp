@@ -29,6 +29,15 @@ bool stands_alone(int marker) {
   return marker == 0x01 || (marker >= 0xD0 && marker <= kStartOfImage);
 }
 
+bool is_metadata(int marker) {
+  return (marker >= kApp0 && marker <= kApp15) || marker == kComment;
+}
+
+// Of 0xC0 to 0xCF three are something else: Huffman codes, an extension, arithmetic conditioning.
+bool is_start_of_frame(int marker) {
+  return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+}
+
 bool is_restart(int marker) {
   return marker >= 0xD0 && marker <= 0xD7;
 }
@@ -68,7 +77,7 @@ void sort_in(JpegAnatomy& anatomy, int marker, ByteView segment) {
     anatomy.needed.push_back(segment);
   } else if (marker == kApp14 && starts_with(payload, "Adobe"sv)) {
     anatomy.needed.push_back(segment);
-  } else if ((marker < kApp0 || marker > kApp15) && marker != kComment) {
+  } else if (!is_metadata(marker)) {
     anatomy.needed.push_back(segment);
   }
 }
@@ -115,12 +124,18 @@ JpegAnatomy dissect_jpeg(ByteView source) {
     }
     const std::size_t length =
         source.size - at < 4 ? 0 : source.data[at + 2] * std::size_t{256} + source.data[at + 3];
+    if (length < 2 && is_metadata(marker)) {  // decoders step over these
+      at = find_marker(source, at + 4);
+      continue;
+    }
     if (length < 2 || length > source.size - at - 2) {
       anatomy.whole.size = at;
       break;
     }
     std::size_t end = at + 2 + length;
     if (marker == kStartOfScan) end = end_of_scan_data(source, end);
+    anatomy.has_scan = anatomy.has_scan || marker == kStartOfScan;
+    anatomy.has_frame = anatomy.has_frame || is_start_of_frame(marker);
     sort_in(anatomy, marker, {source.data + at, end - at});
     at = find_marker(source, end);
   }

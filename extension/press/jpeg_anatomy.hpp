@@ -16,6 +16,8 @@ struct JpegAnatomy {
   std::vector<ByteView> icc;     // payloads of the ICC chunks, in file order
   ByteView whole;                // the file without a segment at its end that is cut off
   std::vector<ByteView> needed;  // what decoding and colours need, in file order, without JFIF
+  bool has_frame = false;
+  bool has_scan = false;
 };
 
 // Takes the first picture of the file apart. Bytes between segments and after the end of the

@@ -56,6 +56,10 @@ std::optional<std::vector<std::uint8_t>> requantise_jpeg(JpegGuard& guard, JpegI
       is_worth_halving(picture[1].steps, to.colour)) {
     halve_chroma(picture);
   }
+  simplify_units(picture);
+  if (blocks_in_unit(picture) > kMaxBlocksInUnit) {
+    throw FaultError(Fault::kUnsupportedImage, "JPEG file: its sampling factors are too large");
+  }
   for (Plane& plane : picture) {
     requantise_plane(plane, plane.channel == Channel::kLight ? to.light : to.colour,
                      options.effort);

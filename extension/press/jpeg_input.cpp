@@ -12,9 +12,10 @@ namespace {
 // Encoders write a dozen scans; each costs a walk over the whole picture.
 constexpr int kMaxScans = 100;
 
-// Coefficients take 2 bytes a sample, and there are at most 4 samples a pixel, or 3 and what
-// halving the chroma adds; the allowance covers the padding of small pictures to whole blocks.
-constexpr std::uint64_t kBytesPerPixel = 9;
+// libjpeg's coefficients take 2 bytes a sample, and there are at most 4 samples a pixel; the
+// allowance covers the padding of small pictures to whole blocks. A CodedPicture takes as much
+// again, and its symbols what the picture shows; the codec's address space bounds the sum.
+constexpr std::uint64_t kBytesPerPixel = 8;
 constexpr std::uint64_t kAllowance = 32 << 20;
 
 // Of the rows of a truncated picture, so much must be there.

@@ -17,7 +17,8 @@ class JpegInput {
   JpegInput& operator=(const JpegInput&) = delete;
 
   // Throws FaultError when the header makes no sense, or promises more than max_pixels.
-  // The source must outlive this object. From here on memory and number of scans are bounded.
+  // The source must outlive this object. From here on libjpeg's memory and the number of scans are
+  // bounded.
   void read_header(ByteView source, std::uint64_t max_pixels);
 
   // Once all scans but a single one have been read, and again after that one: throws

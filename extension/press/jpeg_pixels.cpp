@@ -45,6 +45,10 @@ void copy_rows(jpeg_decompress_struct& in, jpeg_compress_struct& out, JSAMPROW r
   }
 }
 
+void skip_rows(jpeg_decompress_struct& in, JSAMPROW row) {
+  while (in.output_scanline < in.output_height) jpeg_read_scanlines(&in, &row, 1);
+}
+
 // A step of luma is never finer than the source's. Chroma changes its resolution, and RGB its
 // meaning, so that their steps do not compare.
 void choose_tables(JpegGuard& guard, const JpegInput& input, JpegOutput& output, int quality) {
@@ -104,6 +108,8 @@ std::optional<std::vector<std::uint8_t>> reencode_jpeg(JpegGuard& guard, JpegInp
     copy_rows(in, out, row.data());
     jpeg_finish_compress(&out);
   });
+  // Damage behind the place where the room ran out is damage as well.
+  if (!fits) guard.run([&] { skip_rows(in, row.data()); });
   input.check_complete();
   if (!fits) return std::nullopt;
   return output.take_bytes();

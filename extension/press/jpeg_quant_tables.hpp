@@ -15,6 +15,8 @@ using ComponentTables = std::array<QuantTable, MAX_COMPS_IN_SCAN>;
 // Those that the source was quantised with. A file may redefine them between its scans: before its
 // picture is read, those of the first one.
 ComponentTables source_tables(const JpegInput& input);
+
+// False where the file does not define one of them.
 bool has_all_tables(const JpegInput& input);
 
 struct QualityTables {

@@ -1,6 +1,7 @@
 #include "press/jpeg_reader.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "press/baseline_reader.hpp"
 #include "press/jpeg_quant_tables.hpp"
@@ -32,8 +33,17 @@ Plane describe_plane(const jpeg_decompress_struct& header, int component) {
 
 void take_block(const JCOEF* coefficients, Block& block) {
   for (std::size_t i = 0; i < kBlockSize; ++i) {
-    block.at[i] = std::clamp<std::int16_t>(coefficients[kZigzag[i]], -kMaxLevel - 1, kMaxLevel);
+    const std::int16_t least = i == 0 ? kMinFirst : -kMaxLevel;
+    block.at[i] = std::clamp<std::int16_t>(coefficients[kZigzag[i]], least, kMaxLevel);
   }
+}
+
+// Scans name components by these numbers; nothing forbids two of the same to be found in a file.
+void make_ids_unique(CodedPicture& picture) {
+  std::set<std::uint8_t> ids;
+  for (const Plane& plane : picture) ids.insert(plane.id);
+  if (ids.size() == picture.size()) return;
+  for (std::size_t i = 0; i < picture.size(); ++i) picture[i].id = static_cast<std::uint8_t>(i + 1);
 }
 
 // Any file that libjpeg can read.
@@ -62,6 +72,7 @@ CodedPicture describe_picture(const jpeg_decompress_struct& header) {
   for (int i = 0; i < header.num_components; ++i) {
     picture.push_back(describe_plane(header, i));
   }
+  make_ids_unique(picture);
   return picture;
 }
 

@@ -11,7 +11,7 @@ constexpr std::size_t kRestarts = 8;  // markers, in turn
 
 }  // namespace
 
-ScanData unstuff(ByteView coded) {
+ScanData unstuff(ByteView coded, std::uint64_t parts) {
   ScanData data;
   data.bytes.reset(new std::uint8_t[coded.size + ScanData::kSlack]);
   std::uint8_t* to = data.bytes.get();
@@ -26,17 +26,20 @@ ScanData unstuff(ByteView coded) {
     std::memcpy(to, from, plain);
     to += plain;
     from += plain;
-    while (end - from > 1 && from[1] == 0xFF) ++from;  // fill bytes
+    const std::uint8_t* const fill = from;
+    while (end - from > 1 && from[1] == 0xFF) ++from;
     if (end - from < 2) break;
     const std::uint8_t marker = from[1];
-    from += 2;
-    if (marker == 0) {
+    if (marker == 0 && from == fill) {
       *to++ = 0xFF;
+      from += 2;
       continue;
     }
-    data.complete = marker == kEndOfImage;
-    if (marker != kFirstRestart + data.ends.size() % kRestarts) break;
+    data.complete = marker == kEndOfImage && data.ends.size() + 1 == parts;
+    const bool expected = marker == kFirstRestart + data.ends.size() % kRestarts;
+    if (!expected || data.ends.size() + 1 >= parts) break;
     data.ends.push_back(static_cast<std::size_t>(to - data.bytes.get()));
+    from += 2;
   }
   data.ends.push_back(static_cast<std::size_t>(to - data.bytes.get()));
   std::memset(to, 0, ScanData::kSlack);

@@ -17,10 +17,11 @@ struct ScanData {
 
   std::unique_ptr<std::uint8_t[]> bytes;
   std::vector<std::size_t> ends;  // of the parts, as places in `bytes`
-  bool complete = false;          // restart markers count up, and the end marker follows
+  bool complete = false;          // all parts are there, and the end marker follows
 };
 
-// `coded` begins right behind the header of a scan and ends anywhere behind its data.
-ScanData unstuff(ByteView coded);
+// `coded` begins right behind the header of a scan, which should have so many parts, and ends
+// anywhere behind its data. Goes no further than to what makes the data incomplete.
+ScanData unstuff(ByteView coded, std::uint64_t parts);
 
 }  // namespace imgpress::press

@@ -25,17 +25,19 @@ inline std::size_t blocks_in_row(const CodedPicture& picture) {
   return blocks;
 }
 
-// Calls visit(plane's index, block) for the blocks of row `y` of units. Those that only fill up an
+// Calls visit(plane's index, block) for the blocks of a row of units. Those that only fill up an
 // edge are nullptr.
 template <typename Visit>
-IMGPRESS_INLINE void visit_row(const CodedPicture& picture, std::uint32_t y, Visit visit) {
+IMGPRESS_INLINE void visit_row(const CodedPicture& picture, std::uint32_t unit_y, Visit visit) {
   const std::uint32_t units = units_of(picture[0].width, picture[0].across);
-  for (std::uint32_t x = 0; x < units; ++x) {
+  for (std::uint32_t unit_x = 0; unit_x < units; ++unit_x) {
     for (std::size_t i = 0; i < picture.size(); ++i) {
       const Plane& plane = picture[i];
-      for (std::uint32_t v = y * plane.down; v < (y + 1) * plane.down; ++v) {
-        for (std::uint32_t h = x * plane.across; h < (x + 1) * plane.across; ++h) {
-          visit(i, v < plane.height && h < plane.width ? plane.row(v) + h : nullptr);
+      const std::uint32_t left = unit_x * plane.across;
+      const std::uint32_t top = unit_y * plane.down;
+      for (std::uint32_t y = top; y < top + plane.down; ++y) {
+        for (std::uint32_t x = left; x < left + plane.across; ++x) {
+          visit(i, y < plane.height && x < plane.width ? plane.row(y) + x : nullptr);
         }
       }
     }

@@ -12,7 +12,7 @@ void HuffmanEncoder::use(std::size_t table, const HuffmanCode& code) {
     for (int i = 0; i < code.lengths[length]; ++i, ++next) {
       const unsigned symbol = code.symbols[place++];
       const unsigned size = number_bits(symbol);
-      entries_[table * 256 + symbol] = next << size << 5 | (length + size);
+      entries_[table * 256 + symbol] = next << size << kCountBits | (length + size);
     }
   }
 }

@@ -17,6 +17,10 @@ namespace imgpress::press {
 // Of a scan: two for first coefficients, two for the others.
 constexpr std::size_t kCodeTables = 4;
 
+// Of a code and the number behind it.
+constexpr unsigned kMaxNumberBits = kMaxStepBits;
+constexpr unsigned kMaxSymbolBits = kMaxCodeBits + kMaxNumberBits;
+
 // The writing side of the Huffman codes of a scan.
 class HuffmanEncoder {
  public:
@@ -29,10 +33,13 @@ class HuffmanEncoder {
   };
   IMGPRESS_INLINE Entry operator[](std::size_t table_and_symbol) const {
     const std::uint32_t packed = entries_[table_and_symbol];
-    return {packed >> 5, packed & 31};
+    return {packed >> kCountBits, packed & ((1U << kCountBits) - 1)};
   }
 
  private:
+  static constexpr unsigned kCountBits = 5;
+  static_assert(kMaxSymbolBits < 1U << kCountBits && kMaxSymbolBits + kCountBits <= 32);
+
   std::array<std::uint32_t, kCodeTables * 256> entries_{};
 };
 

@@ -109,8 +109,9 @@ struct SymbolCounter {
   IMGPRESS_INLINE void put(PackedSymbol symbol) { ++counts[symbol & 0xFF]; }
 };
 
-// From counts of a sample to those of a picture: every symbol that 8-bit samples can lead to counts
-// as seen a sixteenth of a time at least, so that a code for all of them has one for each.
+// From counts of a sample to those of a picture, each less than 2^32 / 16: every symbol that 8-bit
+// samples can lead to counts as seen a sixteenth of a time at least, so that a code for all of them
+// has one for each.
 void admit_all_first_symbols(SymbolCounts& counts);
 void admit_all_other_symbols(SymbolCounts& counts);
 

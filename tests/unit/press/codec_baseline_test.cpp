@@ -156,10 +156,75 @@ TEST(BaselineReader, LeavesDamagedFilesToLibjpeg) {
   Bytes no_restart = whole;
   no_restart.erase(no_restart.begin() + (first_restart - whole.begin()) - 1,
                    no_restart.begin() + (first_restart - whole.begin()) + 1);
-  for (const Bytes& damaged : {without_end, cut, surplus, wrong_restart, no_restart}) {
+  Bytes filled = make_jpeg(photograph(160, 120));  // surplus fill bytes before a stuffed one
+  const Bytes stuffed = {0xFF, 0x00};
+  const auto first_stuffed = std::search(filled.begin() + std::ptrdiff_t(data_begin(filled)),
+                                         filled.end(), stuffed.begin(), stuffed.end());
+  ASSERT_NE(first_stuffed, filled.end());
+  filled.insert(first_stuffed, 0xFF);
+  for (const Bytes& damaged : {without_end, cut, surplus, wrong_restart, no_restart, filled}) {
     EXPECT_FALSE(read_ourselves(damaged));
   }
   EXPECT_TRUE(read_ourselves(whole));
+}
+
+// A picture of coefficients as libjpeg has it, where a decoder must see the same.
+void expect_same_picture(const Bytes& result, const Bytes& source) {
+  const JpegFacts after = read_jpeg(result);
+  EXPECT_EQ(after.warnings, 0);
+  const JpegFacts before = read_jpeg(source);
+  EXPECT_EQ(after.picture.width, before.picture.width);
+  EXPECT_EQ(after.picture.samples, before.picture.samples);
+}
+
+// At quality 100 nothing is requantised where the source's steps are no finer.
+void expect_lossless(const Bytes& source) {
+  for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
+    const CodecResult result = press(source, effort, 100);
+    EXPECT_FALSE(result.kept_source);
+    expect_same_picture(result.bytes, source);
+  }
+}
+
+TEST(UnusualFiles, SamplingFactorsThatSayNothing) {
+  JpegForm form;  // all components have the same resolution
+  form.scan_per_component = true;
+  form.luma_across = form.luma_down = form.chroma_factors = 2;
+  JpegForm plain_form;
+  plain_form.luma_across = plain_form.luma_down = 1;
+  for (const int quality : {20, 85}) {  // 20: its chroma is not worth halving
+    form.quality = plain_form.quality = quality;
+    const Picture picture = photograph(75, 53);
+    for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
+      const CodecResult result = press(make_jpeg(picture, form), effort);
+      EXPECT_EQ(read_jpeg(result.bytes).warnings, 0);
+      EXPECT_EQ(result.bytes, press(make_jpeg(picture, plain_form), effort).bytes);
+    }
+  }
+}
+
+TEST(UnusualFiles, UnitsThatNoFileOfOneScanMayHave) {
+  JpegForm form;
+  form.scan_per_component = true;
+  form.luma_across = form.luma_down = 4;
+  try {
+    press(make_jpeg(photograph(75, 53), form));
+    FAIL() << "eighteen blocks in a unit";
+  } catch (const FaultError& error) {
+    EXPECT_EQ(error.fault(), Fault::kUnsupportedImage);
+  }
+}
+
+TEST(UnusualFiles, ComponentsWithTheSameName) {
+  Bytes source = make_jpeg(photograph(75, 53));
+  const Bytes frame = {0xFF, 0xC0};
+  const auto at = std::search(source.begin(), source.end(), frame.begin(), frame.end());
+  const std::size_t names = std::size_t(at - source.begin()) + 10;
+  const Bytes scan = {0xFF, 0xDA};
+  const auto scan_at = std::search(source.begin(), source.end(), scan.begin(), scan.end());
+  const std::size_t scan_names = std::size_t(scan_at - source.begin()) + 5;
+  for (std::size_t i = 0; i < 3; ++i) source[names + 3 * i] = source[scan_names + 2 * i] = 1;
+  expect_lossless(source);
 }
 
 // Whatever a hostile file holds: nothing bad happens, and what we accept, libjpeg accepts as well
@@ -232,21 +297,68 @@ TEST(JpegWriter, LibjpegReadsWhatWasWritten) {
   }
 }
 
-TEST(JpegWriter, RunsOfEmptyBlocksLongerThanASymbolTells) {
+// A grey picture of 400 x 100 blocks, empty from its top, then as busy as can be: its codes are of
+// all lengths, and the runs of blocks that end at once, being rare, have the longest.
+CodedPicture empty_then_busy(std::uint32_t empty_blocks) {
   CodedPicture picture(1);
   Plane& plane = picture[0];
-  plane.width = 300;
-  plane.height = 250;  // 75,000 blocks; a symbol ends 32,767
+  plane.width = 400;
+  plane.height = 100;
   plane.steps.fill(10);
   plane.make_blocks();
-  for (std::size_t b = 0; b < plane.count(); ++b) clear(plane.blocks[b]);
-  plane.blocks[70'000].at[9] = 5;
+  std::mt19937 random(3);
+  for (std::size_t b = 0; b < plane.count(); ++b) {
+    clear(plane.blocks[b]);
+    if (b < empty_blocks) continue;
+    for (std::size_t i = 1; i < 30; ++i) {
+      const int level = 1 << std::min(9, __builtin_ctz(static_cast<unsigned>(random()) | 512));
+      if (random() % 2 == 0)
+        plane.blocks[b].at[i] = std::int16_t(random() % 2 == 0 ? level : -level);
+    }
+  }
+  return picture;
+}
+
+TEST(JpegWriter, LongRunsOfEmptyBlocks) {
   FrameHeader header;
-  header.width = 2400;
-  header.height = 2000;
-  const auto file = write_jpeg(picture, header, {}, Effort::kSmall, 1'000'000);
+  header.width = 3200;
+  header.height = 800;
+  for (const std::uint32_t empty : {1U, 4094U, 4095U, 4096U, 8191U, 17'000U, 36'000U, 40'000U}) {
+    const CodedPicture picture = empty_then_busy(empty);
+    const auto file = write_jpeg(picture, header, {}, Effort::kSmall, 10'000'000);
+    ASSERT_TRUE(file);
+    const LibjpegReading reading = read_with_libjpeg(*file);
+    EXPECT_EQ(reading.fault, "") << empty;
+    EXPECT_EQ(reading.planes, in_rows(picture)) << empty;
+  }
+}
+
+TEST(JpegWriter, FastEffortHasACodeForEveryLevel) {
+  // Rows of units that are not sampled hold what no sampled one does.
+  CodedPicture picture(1);
+  Plane& plane = picture[0];
+  plane.width = 4;
+  plane.height = 40;
+  plane.steps.fill(1);
+  plane.make_blocks();
+  std::mt19937 random(6);
+  for (std::size_t b = 0; b < plane.count(); ++b) {
+    clear(plane.blocks[b]);
+    if (b / plane.width % 8 == 0) continue;
+    for (std::int16_t& level : plane.blocks[b].at) {
+      if (random() % 8 == 0) level = std::int16_t(int(random() % (2 * kMaxLevel + 1)) - kMaxLevel);
+    }
+    plane.blocks[b].at[0] = b % 2 == 0 ? kMinFirst : kMaxLevel;
+    plane.blocks[b].at[63] = b % 2 == 0 ? kMaxLevel : -kMaxLevel;
+  }
+  FrameHeader header;
+  header.width = 32;
+  header.height = 320;
+  const auto file = write_jpeg(picture, header, {}, Effort::kFast, 1'000'000);
   ASSERT_TRUE(file);
-  EXPECT_EQ(read_with_libjpeg(*file).planes, in_rows(picture));
+  const LibjpegReading reading = read_with_libjpeg(*file);
+  EXPECT_EQ(reading.fault, "");
+  EXPECT_EQ(reading.planes, in_rows(picture));
 }
 
 TEST(JpegWriter, GivesUpOnceThereIsNoRoom) {

@@ -23,7 +23,9 @@ struct JpegForm {
   bool arithmetic = false;
   J_COLOR_SPACE stored = JCS_UNKNOWN;  // JCS_UNKNOWN: libjpeg's choice
   bool scan_per_coefficient = false;   // 190 scans, all legal
-  unsigned restart_interval = 0;       // in units
+  bool scan_per_component = false;
+  int chroma_factors = 1;         // sampling factors of the other components
+  unsigned restart_interval = 0;  // in units
 };
 
 inline Bytes make_jpeg(const Picture& picture, const JpegForm& form = {}) {
@@ -45,6 +47,9 @@ inline Bytes make_jpeg(const Picture& picture, const JpegForm& form = {}) {
   jpeg_set_quality(&jpeg, form.quality, TRUE);
   jpeg.comp_info[0].h_samp_factor = form.luma_across;
   jpeg.comp_info[0].v_samp_factor = form.luma_down;
+  for (int i = 1; i < jpeg.num_components; ++i) {
+    jpeg.comp_info[i].h_samp_factor = jpeg.comp_info[i].v_samp_factor = form.chroma_factors;
+  }
   jpeg.optimize_coding = form.optimised;
   jpeg.arith_code = form.arithmetic;
   if (form.progressive) jpeg_simple_progression(&jpeg);
@@ -55,6 +60,11 @@ inline Bytes make_jpeg(const Picture& picture, const JpegForm& form = {}) {
     for (int i = 0; i < 3 * 63; ++i) {
       scans.push_back({1, {i % 3, 0, 0, 0}, 1 + i / 3, 1 + i / 3, 0, 0});
     }
+  }
+  for (int i = 0; form.scan_per_component && i < jpeg.num_components; ++i) {
+    scans.push_back({1, {i, 0, 0, 0}, 0, 63, 0, 0});
+  }
+  if (!scans.empty()) {
     jpeg.scan_info = scans.data();
     jpeg.num_scans = int(scans.size());
   }

@@ -177,5 +177,16 @@ TEST(Damage, LosslessAndTwelveBitJpegsAreUnsupported) {
   EXPECT_EQ(outcome_of(twelve_bits).fault, Fault::kUnsupportedImage);
 }
 
+TEST(Limits, DamageBehindTheRoomOfTheResultIsDamage) {
+  JpegForm form;  // of a resolution of chroma that only pixels serve
+  form.luma_across = 4;
+  form.luma_down = 1;
+  form.quality = 30;
+  Bytes source = make_jpeg(photograph(320, 240), form);
+  EXPECT_TRUE(press(source, 100).kept_source);
+  std::fill(source.end() - 200, source.end() - 2, std::uint8_t{0xFE});
+  EXPECT_THROW(press(source, 100), FaultError);
+}
+
 }  // namespace
 }  // namespace imgpress::press

@@ -55,6 +55,19 @@ TEST(JpegMetadata, OnlyTheOrientationSurvives) {
   }
 }
 
+TEST(JpegMetadata, SegmentsShorterThanTheirOwnLengthHideNothing) {
+  for (const int marker : {0xE1, 0xEE, 0xFE}) {
+    for (const std::uint8_t length : {0, 1}) {
+      Bytes source = large_jpeg(false);
+      const Bytes segment = {0xFF, std::uint8_t(marker), 0, length};
+      source.insert(source.begin() + 2, segment.begin(), segment.end());
+      const CodecResult result = press(source);
+      EXPECT_FALSE(result.kept_source);
+      EXPECT_EQ(read_jpeg(result.bytes).picture.width, read_jpeg(source).picture.width);
+    }
+  }
+}
+
 TEST(JpegMetadata, UprightPicturesNeedNoExif) {
   const CodecResult result = press(talkative(large_jpeg(), 1));
   EXPECT_EQ(read_jpeg(result.bytes).app_segments, 0);
