@@ -103,6 +103,11 @@ bool DrainerWork::turn() {
     if (end != TransactionEnd::kCommitted) return end == TransactionEnd::kFailed;
     look_for_work_ = true;  // there is room again
   }
+  if (copies_due_ <= now) {
+    const TransactionEnd end = end_copies();
+    if (end != TransactionEnd::kCommitted) return end == TransactionEnd::kFailed;
+    look_for_work_ = true;  // a request may have ended, and left a webhook
+  }
   if (!pipeline_.delivery_outcomes().empty() && !finish_deliveries()) return false;
   if (look_for_work_ || next_due_ <= now || next_look_ <= now) {
     if (may_claim()) {
@@ -147,7 +152,10 @@ TransactionEnd DrainerWork::finish() {
   guard([&] { prepare_finish(); });
   const auto body = [](void* arg) {
     auto* work = static_cast<DrainerWork*>(arg);
-    work->queue_.finish_images(work->batch_.data(), static_cast<int>(work->batch_.size()));
+    auto* images = work->batch_.data();
+    work->ended_copies_ = {};
+    const bool copied = work->queue_.finish_images(images, static_cast<int>(work->batch_.size()));
+    if (copied) work->ended_copies_ = work->queue_.end_copies();
     guard([&] { work->ended_tokens_ = work->window_.tokens_ended_by(work->batch_); });
     if (!work->ended_tokens_.empty()) work->queue_.end_leases(work->ended_tokens_);
   };
@@ -155,8 +163,35 @@ TransactionEnd DrainerWork::finish() {
   note_end(end == TransactionEnd::kFailed);
   if (end != TransactionEnd::kCommitted) return end;
   wake_waiters_now();
+  if (ended_copies_.images > 0) note_ended_copies();
   guard([&] { forget_finished(); });
   return end;
+}
+
+// A portion for each turn, so that a crowd of copies does not hold up other images.
+TransactionEnd DrainerWork::end_copies() {
+  const auto body = [](void* arg) {
+    auto* work = static_cast<DrainerWork*>(arg);
+    work->ended_copies_ = work->queue_.end_copies();
+  };
+  const TransactionEnd end = run_transaction("ending copies", body, this);
+  note_end(end == TransactionEnd::kFailed);
+  if (end != TransactionEnd::kCommitted) return end;
+  wake_waiters_now();
+  note_ended_copies();
+  return end;
+}
+
+void DrainerWork::note_ended_copies() {
+  finished_ += static_cast<uint64>(ended_copies_.images);
+  if (!ended_copies_.remaining) {
+    copies_due_ = DT_NOEND;
+  } else if (ended_copies_.images > 0) {
+    copies_due_ = 0;
+  } else {  // another session has locked their request
+    copies_due_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAgainMs);
+  }
+  ended_copies_ = {};
 }
 
 void DrainerWork::forget_finished() {
@@ -221,7 +256,7 @@ struct DrainerWork::Claim {
   DrainerWork* work;
   int64 token;
   HeldCounts held;
-  TimestampTz next_due;
+  NextDue next_due;
 };
 
 HeldCounts DrainerWork::held_counts() const {
@@ -238,7 +273,7 @@ HeldCounts DrainerWork::held_counts() const {
 }
 
 TransactionEnd DrainerWork::claim() {
-  Claim claim{this, random_token(), held_counts(), DT_NOEND};
+  Claim claim{this, random_token(), held_counts(), {DT_NOEND, false}};
   look_for_work_ = false;
   next_look_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kFallbackMs);
   const auto body = [](void* arg) {
@@ -255,7 +290,8 @@ TransactionEnd DrainerWork::claim() {
     // What is due and was not claimed (no slot is free for it, or somebody has locked it) is looked
     // at again a little later, not at once.
     next_due_ =
-        Max(claim.next_due, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAgainMs));
+        Max(claim.next_due.at, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAgainMs));
+    if (claim.next_due.copies && copies_due_ == DT_NOEND) copies_due_ = 0;
     guard([&] { start_claimed(); });
   } else {
     guard([&] { claimed_images_.clear(); });
@@ -266,7 +302,7 @@ TransactionEnd DrainerWork::claim() {
 
 bool DrainerWork::claim_deliveries() {
   if (delivery_tokens_.size() >= kDeliverySlots) return true;
-  Claim claim{this, random_token(), {}, DT_NOEND};
+  Claim claim{this, random_token(), {}, {DT_NOEND, false}};
   const auto body = [](void* arg) {
     auto* c = static_cast<Claim*>(arg);
     DrainerWork* work = c->work;
@@ -361,7 +397,7 @@ long DrainerWork::nap_ms() const {
   const TimestampTz now = GetCurrentTimestamp();
   if (now < not_before_) return TimestampDifferenceMilliseconds(now, not_before_);
   if (look_for_work_ && may_claim()) return 0;
-  TimestampTz wake = Min(renew_at_, next_look_);
+  TimestampTz wake = Min(Min(renew_at_, next_look_), copies_due_);
   if (may_claim()) wake = Min(wake, next_due_);
   long nap = Max(TimestampDifferenceMilliseconds(now, wake), 0L);
   TimePoint deadline = pipeline_.deadline();

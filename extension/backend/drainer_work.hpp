@@ -42,6 +42,8 @@ class DrainerWork {
 
   TransactionEnd claim();
   TransactionEnd finish();
+  TransactionEnd end_copies();
+  void note_ended_copies();
   bool claim_deliveries();
   bool finish_deliveries();
   bool keep_leases();
@@ -72,6 +74,7 @@ class DrainerWork {
   std::vector<FinishedImage> batch_;
   std::vector<DeliveryResult> delivery_batch_;
   std::vector<std::int64_t> ended_tokens_;  // leases that end with it
+  EndedCopies ended_copies_{};              // by the transaction that is running
   std::vector<ImageOutcome> put_off_;       // of requests that another session has locked
   TimePoint put_off_until_{};
 
@@ -81,7 +84,8 @@ class DrainerWork {
 
   bool look_for_work_ = true;
   TimestampTz next_due_ = DT_NOEND;
-  TimestampTz next_look_ = 0;  // even if nobody asks
+  TimestampTz copies_due_ = DT_NOEND;  // copies of ended images are to end
+  TimestampTz next_look_ = 0;          // even if nobody asks
   TimestampTz renew_at_ = 0;
   TimestampTz not_before_ = 0;  // no transaction earlier: the last one failed
   TimestampTz deliveries_not_before_ = 0;
