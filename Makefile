@@ -6,7 +6,8 @@
 #   make deps     install the Debian packages that are missing
 #   make          build the extension, the press and the gateway
 #   make install  put them in place (as root)
-#   make bench    measure the pipeline against what it replaces (minutes)
+#   make bench    measure codec and pipeline against what they replace (minutes); make bench-codec
+#                 or any other module alone; make bench-publish writes the tables into the docs
 #   make format   rewrite the sources after .clang-format;  make lint  check them
 
 PG_CONFIG ?= pg_config
@@ -19,7 +20,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := all
 .PHONY: all deps extension programs install uninstall demo run check check-unit check-boundaries \
-        check-sql check-end-to-end bench format lint clean
+        check-sql check-end-to-end bench bench-programs bench-publish format lint clean
 
 all: extension programs
 
@@ -71,10 +72,29 @@ check-sql:
 check-end-to-end:
 	@$(PYTHON) -m pytest -q tests/end_to_end
 
-bench: deps
+# Each is bench/NAME.py: prints its tables and writes them into results/.
+BENCHES := codec pipeline overhead
+BENCH_TARGETS := $(addprefix bench-,$(BENCHES))
+.PHONY: $(BENCH_TARGETS)
+
+bench: bench-programs
+	@echo "This takes about 15 minutes on two idle cores."
+	@for name in $(BENCHES); do echo && $(PYTHON) bench/$$name.py || exit 1; done
+	@$(PYTHON) bench/plot.py
+
+$(BENCH_TARGETS): bench-programs
+	@$(PYTHON) bench/$(@:bench-%=%).py
+	@$(PYTHON) bench/plot.py
+
+bench-programs:
+	@SUDO="$(SUDO)" scripts/install-dependencies bench
 	@$(MAKE) --no-print-directory install
-	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-bench-origin
-	@$(PYTHON) bench/pipeline.py
+	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-bench
+
+# From the results of the last runs.
+bench-publish:
+	@$(PYTHON) bench/plot.py
+	@$(PYTHON) bench/publish.py
 
 SOURCES = $(shell git ls-files '*.cpp' '*.hpp')
 

@@ -176,6 +176,11 @@ def _scene(picture):
     return Image.blend(scene, Image.merge("RGB", (_noise(rng, size, 1),) * 3), 0.045), mask
 
 
+def photograph(picture):
+    """The picture in all its colours, before any format took something from it."""
+    return _scene(picture)[0]
+
+
 def _save(picture, folder):
     scene, mask = _scene(picture)
     options = dict(picture.options)

@@ -69,11 +69,13 @@ Outcome handle(const wire::CompressRequest& request, int source_fd) {
 
 }  // namespace
 
-void run_codec(PacketSocket socket) {
-  // Coefficient arrays come from the heap and stay there for the next image of the same size: else
-  // the kernel hands out and takes back the same pages again and again.
+void keep_memory_between_images() {
   ::mallopt(M_MMAP_THRESHOLD, kKeptBlockBytes);
   ::mallopt(M_TRIM_THRESHOLD, kKeptHeapBytes);
+}
+
+void run_codec(PacketSocket socket) {
+  keep_memory_between_images();
   Packet packet;
   while (socket.receive(packet) == PacketSocket::Received::kPacket) {
     const auto* request = std::get_if<wire::CompressRequest>(&packet.message);

@@ -1,0 +1,226 @@
+#!/usr/bin/python3
+"""Measures the codec against its peers, side by side in one run, at JPEG quality 50.
+
+    codec.py [--rounds N]
+
+Every pristine photograph is stored as a JPEG of quality 60, 75, 85, 90 and 95 in 4:2:0, 4:2:2 and
+4:4:4, and compressed from there; quality is judged against the pristine picture. CPU seconds of one
+core, peers in turn folder by folder; a speed is the median over the rounds of the ratio in a round.
+"""
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+
+import codec_peers
+import photographs
+import quality
+import report
+from report import target
+
+QUALITIES = (60, 75, 85, 90, 95)
+AS_FOUND = ("4:2:0", None)
+EFFORTS = ("fast", "balanced", "small")
+
+
+def make_groups(folder):
+    """{(subsampling, quality): folder of sources} and the folder of pristine pictures."""
+    pristine = folder / "pristine"
+    pristine.mkdir()
+    photographs.write_pristine(pristine)
+    groups = {}
+    for subsampling in photographs.SUBSAMPLINGS:
+        for source_quality in QUALITIES:
+            sources = folder / f"{subsampling.replace(':', '')}-q{source_quality}"
+            sources.mkdir()
+            photographs.write_sources(pristine, sources, source_quality, subsampling)
+            groups[subsampling, source_quality] = sources
+    groups[AS_FOUND] = folder / "as-found"
+    groups[AS_FOUND].mkdir()
+    photographs.write_as_found(groups[AS_FOUND])
+    return groups, pristine
+
+
+def output_folder(sources, peer):
+    return sources.with_name(f"{sources.name}-by-{peer.replace(' ', '-')}")
+
+
+class Measurements:
+    """What each peer did with each group of sources."""
+
+    def __init__(self, groups, peers, rounds):
+        self._seconds = {(group, peer): [] for group in groups for peer in peers}
+        self._bytes = {}
+        self._scores = {}
+        self._images = {group: len(list(sources.iterdir())) for group, sources in groups.items()}
+        self.peers = list(peers)
+        for group, sources in groups.items():
+            for name, peer in peers.items():
+                outputs = output_folder(sources, name)
+                outputs.mkdir()
+                if group == next(iter(groups)):
+                    peer.run(sources, outputs)  # pages, caches and compilers get warm
+        for _ in range(rounds):
+            for group, sources in groups.items():
+                for name, peer in peers.items():
+                    seconds, size = peer.run(sources, output_folder(sources, name))
+                    self._seconds[group, name].append(seconds)
+                    self._bytes[group, name] = size
+
+    def judge(self, groups, pristine):
+        """Compares every output with its pristine picture; one as found with its source."""
+        jobs, owners = [], []
+        for group, sources in groups.items():
+            for source in sorted(sources.iterdir()):
+                original = source if group == AS_FOUND else pristine / f"{source.stem}.png"
+                copies = [output_folder(sources, peer) / source.name for peer in self.peers]
+                jobs.append((original, copies))
+                owners.append(group)
+        for group, scores in zip(owners, quality.judge_all(jobs)):
+            for peer, score in zip(self.peers, scores):
+                self._scores.setdefault((group, peer), []).append(score)
+
+    def milliseconds(self, groups, peer):
+        """CPU time per image."""
+        images = sum(self._images[group] for group in groups)
+        rounds = zip(*(self._seconds[group, peer] for group in groups))
+        return 1000 * statistics.median(map(sum, rounds)) / images
+
+    def speed(self, groups, peer, against="Pillow"):
+        """How many times as many images per second and core."""
+        ours = zip(*(self._seconds[group, peer] for group in groups))
+        theirs = zip(*(self._seconds[group, against] for group in groups))
+        return statistics.median(sum(b) / sum(a) for a, b in zip(ours, theirs))
+
+    def size(self, groups, peer):
+        """Bytes as a share of Pillow's."""
+        sizes = [sum(self._bytes[group, name] for group in groups) for name in (peer, "Pillow")]
+        return sizes[0] / sizes[1]
+
+    def gains(self, groups, peer):
+        """Mean of SSIM, PSNR of luma and PSNR of RGB, each less Pillow's."""
+        means = []
+        for name in (peer, "Pillow"):
+            scores = [score for group in groups for score in self._scores[group, name]]
+            means.append([statistics.fmean(column) for column in zip(*scores)])
+        return [a - b for a, b in zip(*means)]
+
+    def ssim_gain(self, groups, peer):
+        return self.gains(groups, peer)[0]
+
+    def psnr_gain(self, groups, peer):
+        """Of luma."""
+        return self.gains(groups, peer)[1]
+
+
+def of(subsampling):
+    return [(subsampling, source_quality) for source_quality in QUALITIES]
+
+
+def effort_targets(data, groups, effort, sources, bounds):
+    """The targets of one effort against Pillow, also for the sources where it is furthest away."""
+    peer, rows = f"imgpress {effort}", []
+    measures = {
+        "images/s": (data.speed, "images/s against Pillow", "at least", "times", 2),
+        "bytes": (data.size, "bytes against Pillow", "at most", "times", 3),
+        "SSIM": (data.ssim_gain, "SSIM less Pillow's", "at least", "", 3),
+        "PSNR": (data.psnr_gain, "PSNR less Pillow's", "at least", "dB", 2),
+    }
+    for name, wanted in bounds.items():
+        measure, words, bound, unit, digits = measures[name]
+        mean = measure(groups, peer)
+        each = [measure([group], peer) for group in groups] if len(groups) > 1 else ()
+        what = f"{effort}, {sources}: {words}"
+        rows.append(target(what, mean, bound, wanted, unit, digits, each))
+    return rows
+
+
+def target_rows(data):
+    """The targets of the codec, as far as their peers are there."""
+    half = of("4:2:0") + [AS_FOUND]
+    no_worse = {"SSIM": 0, "PSNR": 0}
+    rows = []
+    for groups, effort, sources, bounds in (
+        (half, "fast", "4:2:0", {"images/s": 2.3, "bytes": 1.03, **no_worse}),
+        (half, "balanced", "4:2:0", {"images/s": 1.5, "bytes": 0.95, **no_worse}),
+        ([("4:2:0", 75)], "balanced", "4:2:0 of quality 75", {"bytes": 0.75, "PSNR": 1}),
+        (of("4:4:4"), "balanced", "4:4:4", {"images/s": 1.5, "bytes": 1.0, "SSIM": 0}),
+        (of("4:2:2"), "balanced", "4:2:2", {"images/s": 1.5, "bytes": 1.0, "SSIM": 0}),
+        (half, "small", "4:2:0", {"bytes": 0.85, "SSIM": 0}),
+    ):
+        rows += effort_targets(data, groups, effort, sources, bounds)
+    if "sharp mozjpeg" in data.peers:
+        ratio = data.speed(half, "imgpress small", "sharp mozjpeg")
+        rows.append(
+            target("small, 4:2:0: images/s against mozjpeg", ratio, "at least", 3, "times")
+        )
+    if "jpegtran" in data.peers:
+        ratio = data.speed(half, "jpegtran", "imgpress fast")
+        rows.append(target("fast, 4:2:0: CPU against jpegtran", ratio, "at most", 1.1, "times"))
+    return rows
+
+
+def compared(data, groups, peer):
+    ssim, luma, rgb = data.gains(groups, peer)
+    return {
+        "speed": f"{data.speed(groups, peer):.2f}",
+        "bytes": f"{data.size(groups, peer):.3f}",
+        "SSIM": f"{ssim:+.4f}",
+        "PSNR luma": f"{luma:+.2f} dB",
+        "PSNR RGB": f"{rgb:+.2f} dB",
+    }
+
+
+def peer_rows(data):
+    """Every peer on each subsampling, all qualities together. Not those as found: some peers apply
+    their ICC profiles, so that the pixels are meant to differ."""
+    return [
+        {
+            "sources": subsampling,
+            "by": peer,
+            "CPU per image": f"{data.milliseconds(of(subsampling), peer):.2f} ms",
+            **compared(data, of(subsampling), peer),
+        }
+        for subsampling in photographs.SUBSAMPLINGS
+        for peer in data.peers
+    ]
+
+
+def quality_rows(data, groups):
+    """The efforts on each quality of the sources."""
+    return [
+        {
+            "sources": "as found" if group == AS_FOUND else f"{group[0]} of quality {group[1]}",
+            "effort": effort,
+            **compared(data, [group], f"imgpress {effort}"),
+        }
+        for group in groups
+        for effort in EFFORTS
+    ]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        groups, pristine = make_groups(folder)
+        peers, missing, versions = codec_peers.open_peers(folder)
+        report.environment("codec", *versions)
+        print("".join(f"{line}\n" for line in missing))
+        try:
+            data = Measurements(groups, peers, options.rounds)
+        finally:
+            for peer in peers.values():
+                peer.close()
+        data.judge(groups, pristine)
+    report.publish_targets("codec", target_rows(data))
+    report.publish("codec-peers", peer_rows(data))
+    report.publish("codec-420", quality_rows(data, of("4:2:0") + [AS_FOUND]))
+    report.publish("codec-other", quality_rows(data, of("4:2:2") + of("4:4:4")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+#!/usr/bin/python3
+"""Pillow as a peer of imgpress-bench-codec: the same lines in, the same lines out."""
+
+import io
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image
+
+
+def main():
+    for line in sys.stdin:
+        sources, outputs = map(Path, line.rstrip("\n").split("\t"))
+        files = [(path.name, path.read_bytes()) for path in sorted(sources.iterdir())]
+        results = []
+        begin = time.process_time()
+        for _, source in files:
+            output = io.BytesIO()
+            Image.open(io.BytesIO(source)).save(output, "JPEG", quality=50)
+            results.append(output.getvalue())
+        seconds = time.process_time() - begin
+        for (name, _), result in zip(files, results):
+            (outputs / name).write_bytes(result)
+        print(len(files), f"{seconds:.6f}", sum(map(len, results)), sep="\t", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The pictures of the benchmarks: photographs of the optional corpus ($IMGPRESS_CORPUS/photos),
+else those that the demo draws."""
+
+import io
+import os
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "demo")]
+
+from PIL import Image, ImageOps  # noqa: E402
+
+import pictures  # noqa: E402
+
+SUBSAMPLINGS = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}  # Pillow's numbers
+TILE = (1000, 750)
+# Neither icons nor drawings on an empty ground: those say little about photographs.
+LEAST_PIXELS = 100_000
+LEAST_BITS_PER_PIXEL = 0.25
+PIPELINE_SIZE = (800, 600)
+PIPELINE_BYTES = 119_000
+
+
+def corpus_files():
+    """The photographs of the corpus; none where there is no corpus."""
+    folder = os.environ.get("IMGPRESS_CORPUS")
+    if not folder:
+        return []
+    return [path for path in sorted(Path(folder, "photos").glob("*.jpg")) if _is_photograph(path)]
+
+
+def _is_photograph(path):
+    with Image.open(path) as image:
+        pixels = image.width * image.height
+    return pixels >= LEAST_PIXELS and path.stat().st_size * 8 >= LEAST_BITS_PER_PIXEL * pixels
+
+
+def _camera_pictures():
+    """(name, picture) of every photograph in colour, before anybody stored it for the web."""
+    files = corpus_files()
+    for path in files:
+        with Image.open(path) as image:
+            if image.mode == "RGB":
+                yield path.stem, image.copy()
+    if not files:
+        for picture in pictures.PICTURES:
+            if picture.name.endswith(".jpg") and picture.mode == "RGB":
+                yield Path(picture.name).stem, pictures.photograph(picture)
+
+
+def write_pristine(folder):
+    """Tiles of the photographs as PNG, at most 1000x750 each. Four pixels are cut off at the left
+    and the top: no block of theirs then lies where the one of an earlier JPEG file lay."""
+    for name, picture in _camera_pictures():
+        width, height = min(TILE[0], picture.width - 4), min(TILE[1], picture.height - 4)
+        for top in range(4, picture.height - height + 1, height):
+            for left in range(4, picture.width - width + 1, width):
+                tile = picture.crop((left, top, left + width, top + height))
+                tile.save(folder / f"{name}-{left}-{top}.png", compress_level=1)
+
+
+def write_sources(pristine, folder, quality, subsampling):
+    """Every pristine picture as a JPEG of this quality."""
+    for path in sorted(pristine.glob("*.png")):
+        with Image.open(path) as image:
+            image.save(
+                folder / f"{path.stem}.jpg", quality=quality, subsampling=SUBSAMPLINGS[subsampling]
+            )
+
+
+def write_as_found(folder):
+    """Copies of the photographs as they come: of any quality and size, 4:2:0 or grey."""
+    files = corpus_files()
+    for path in files:
+        shutil.copyfile(path, folder / path.name)
+    if not files:
+        pictures.make_pictures(folder)
+        (folder / pictures.BROKEN).unlink()
+    for path in folder.iterdir():
+        with Image.open(path) as image:
+            keep = image.format == "JPEG" and (image.mode == "L" or image.layer[0][1:3] == (2, 2))
+        if not keep:
+            path.unlink()
+
+
+def write_for_pipeline(folder):
+    """4:2:0 JPEGs of 800x600 and about 119 kB: photo0.jpg and so on. Returns how many."""
+    count = 0
+    for _, picture in _camera_pictures():
+        data = _near_pipeline_bytes(ImageOps.fit(picture, PIPELINE_SIZE, Image.LANCZOS))
+        if data is not None:
+            (folder / f"photo{count}.jpg").write_bytes(data)
+            count += 1
+    return count
+
+
+def _near_pipeline_bytes(image):
+    """The picture in the highest quality that is not over the size; None where none comes near."""
+    for quality in range(95, 60, -1):
+        data = io.BytesIO()
+        image.save(data, "JPEG", quality=quality, subsampling=2)
+        if data.tell() <= PIPELINE_BYTES * 1.05:
+            break
+    return data.getvalue() if data.tell() >= PIPELINE_BYTES * 0.8 else None

@@ -1,0 +1,90 @@
+"""The tables of the benchmarks: printed as they go into docs/performance.md, and kept in results/
+as markdown (for publish.py) and CSV (for plot.py and whoever compares two runs).
+
+A table is a list of rows, a row a dict of column and value. A row of targets is made by target().
+"""
+
+import csv
+import os
+import platform
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+BUILD = ROOT / "build"
+BUSY = 1.0  # more than what a shell and the end of a build leave behind
+
+
+def target(what, measured, bound, wanted, unit, digits=2, each=()):
+    """One line of a table of targets. The bound is "at least" or "at most". Judged as printed: a
+    difference beyond those digits is noise. Where the figure is a mean, each holds its parts: the
+    worst of them is shown too, and the target can be met "on average" only."""
+    sign, worst = (1, min) if bound == "at least" else (-1, max)
+    shown = [round(value, digits) + 0.0 for value in (measured, worst(each, default=measured))]
+    met = [sign * value >= sign * wanted for value in shown]
+    return {
+        "what": what,
+        "bound": bound,
+        "target": wanted,
+        "unit": unit,
+        "measured": f"{shown[0]:.{digits}f}",
+        "worst": f"{shown[1]:.{digits}f}" if each else "",
+        "met": "no" if not met[0] else "yes" if met[1] else "on average",
+    }
+
+
+def publish_targets(name, rows):
+    """Rows of target(): as results/NAME-targets.csv, and printed with fewer columns."""
+    shown = [
+        {
+            "what": row["what"],
+            "target": f"{row['bound']} {row['target']:,} {row['unit']}".strip(),
+            "measured": f"{row['measured']} {row['unit']}".strip(),
+            "worst": row["worst"],
+            "met": row["met"] if row["met"] == "yes" else f"**{row['met']}**",
+        }
+        for row in rows
+    ]
+    if not any(row["worst"] for row in rows):
+        for row in shown:
+            del row["worst"]
+    _write_csv(f"{name}-targets", rows)
+    _write_markdown(f"{name}-targets", shown)
+
+
+def publish(name, rows):
+    """Any other table: as results/NAME.csv, and printed."""
+    _write_csv(name, rows)
+    _write_markdown(name, rows)
+
+
+def environment(name, *programs):
+    """Writes and prints what the numbers depend on; programs: "libvips 8.14.1" and the like. To be
+    called before the work begins: it looks whether the machine is busy with something else."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
+    cores = f"{len(os.sched_getaffinity(0))} cores of {models[0] if models else platform.machine()}"
+    load = os.getloadavg()[0]
+    if load > BUSY:
+        programs += (f"**busy with other work (load {load:.1f}): ratios hold, rates are too low**",)
+    _write_text(f"{name}-about", ", ".join((cores, *programs)) + "\n")
+
+
+def _write_csv(name, rows):
+    RESULTS.mkdir(exist_ok=True)
+    with open(RESULTS / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write_markdown(name, rows):
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + " --- |" * len(rows[0])]
+    lines += ["| " + " | ".join(str(value) for value in row.values()) + " |" for row in rows]
+    _write_text(name, "\n".join(lines) + "\n")
+
+
+def _write_text(name, text):
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
+    print(text)
