@@ -29,42 +29,49 @@ CREATE FUNCTION imgpress.claim_fresh(token bigint, slots integer, held_requests 
 AS $$
 DECLARE
     turn record;
+    waiting integer;
     slots_left integer := slots;
     share integer;
-    last integer;
-    taken integer;
+    ids uuid[] := '{}';
+    firsts integer[] := '{}';
+    lasts integer[] := '{}';
 BEGIN
+    SELECT greatest(count(*), 1) INTO waiting
+        FROM (SELECT FROM imgpress.processing_requests q
+              WHERE q.claimed_count < q.image_count AND q.status IN ('Pending', 'Processing') LIMIT 32) w;
     -- Whoever was served longest ago is served first. A request may hold no more than half of the
     -- slots that the others leave, so that there is always one for a newcomer: a single slow
-    -- origin cannot fill the window.
+    -- origin cannot fill the window. A turn costs as much as several images, so it is for 16 of
+    -- them where many wait; but a first turn is short, lest newcomers wait long for each other.
     FOR turn IN
-        SELECT r.id, r.claimed_count, r.image_count - r.claimed_count AS unclaimed, coalesce(h.held, 0) AS held,
-               count(*) OVER () AS waiting
-        FROM (
-            SELECT q.id, q.claimed_count, q.image_count
-            FROM imgpress.processing_requests q
-            WHERE q.claimed_count < q.image_count AND q.status IN ('Pending', 'Processing')
-            ORDER BY q.claimed_at NULLS FIRST, q.created_at
-            LIMIT least(slots, 32)
-            FOR UPDATE SKIP LOCKED
-        ) r LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) USING (id)
+        SELECT q.id, q.claimed_count, q.image_count - q.claimed_count AS unclaimed, coalesce(h.held, 0) AS held
+        FROM imgpress.processing_requests q
+        LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) ON h.id = q.id
+        WHERE q.claimed_count < q.image_count AND q.status IN ('Pending', 'Processing')
+        ORDER BY q.claimed_at NULLS FIRST, q.created_at
+        LIMIT least(slots, 32)
+        FOR UPDATE OF q SKIP LOCKED
     LOOP
-        share := least(turn.unclaimed, slots_left, greatest(slots / turn.waiting::integer, 1),
+        share := least(turn.unclaimed, slots_left,
+                       greatest(slots / waiting, CASE WHEN turn.claimed_count = 0 THEN 2 ELSE 16 END),
                        greatest((slots_left - turn.held) / 2, CASE WHEN turn.held = 0 THEN 1 ELSE 0 END));
         CONTINUE WHEN share <= 0;
-        last := imgpress.end_of_share(turn.id, turn.claimed_count, share);
-        RETURN QUERY UPDATE imgpress.images i
-            SET status = 'Processing', attempts = i.attempts + 1, lease_token = token
-            WHERE i.request_id = turn.id AND i.position > turn.claimed_count AND i.position <= last
-              AND i.copy_of IS NULL
-            RETURNING i.*;
-        GET DIAGNOSTICS taken = ROW_COUNT;
-        slots_left := slots_left - taken;
-        UPDATE imgpress.processing_requests q
-            SET claimed_count = last, claimed_at = clock_timestamp(),
-                status = 'Processing', started_at = coalesce(q.started_at, clock_timestamp())
-            WHERE q.id = turn.id;
+        ids := ids || turn.id;
+        firsts := firsts || turn.claimed_count + 1;
+        lasts := lasts || imgpress.end_of_share(turn.id, turn.claimed_count, share);
+        slots_left := slots_left - share;
+        EXIT WHEN slots_left = 0;
     END LOOP;
+    RETURN QUERY UPDATE imgpress.images i
+        SET status = 'Processing', attempts = i.attempts + 1, lease_token = token
+        FROM unnest(ids, firsts, lasts) AS t(id, first, last)
+        WHERE i.request_id = t.id AND i.position >= t.first AND i.position <= t.last AND i.copy_of IS NULL
+        RETURNING i.*;
+    UPDATE imgpress.processing_requests q
+        SET claimed_count = t.last, claimed_at = clock_timestamp(),
+            status = 'Processing', started_at = coalesce(q.started_at, clock_timestamp())
+        FROM unnest(ids, lasts) AS t(id, last)
+        WHERE q.id = t.id;
 END
 $$;
 COMMENT ON FUNCTION imgpress.claim_fresh(bigint, integer, uuid[], integer[]) IS
@@ -94,6 +101,7 @@ CREATE FUNCTION imgpress.claim_images(
     OUT attempts smallint, OUT failed_attempts smallint, OUT codec_crashes smallint
 ) RETURNS SETOF record
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     claimed imgpress.images[];
@@ -107,9 +115,15 @@ BEGIN
     END IF;
     INSERT INTO imgpress.leases (token, request_ids, positions, expires_at)
         SELECT token, array_agg(c.request_id), array_agg(c.position), clock_timestamp() + lease FROM unnest(claimed) c;
+    -- Each request is looked up once, not for each image: while somebody holds an old snapshot, that
+    -- leads through every version of the row since then.
     RETURN QUERY
+        WITH r AS MATERIALIZED (
+            SELECT q.id, q.quality FROM imgpress.processing_requests q
+            WHERE q.id = ANY (array(SELECT DISTINCT d.request_id FROM unnest(claimed) d))
+        )
         SELECT c.request_id, c.position, c.url, r.quality, c.attempts, c.failed_attempts, c.codec_crashes
-        FROM unnest(claimed) c JOIN imgpress.processing_requests r ON r.id = c.request_id;
+        FROM unnest(claimed) c JOIN r ON r.id = c.request_id;
 END
 $$;
 COMMENT ON FUNCTION imgpress.claim_images(bigint, integer, integer, uuid[], integer[], interval) IS
@@ -171,6 +185,7 @@ CREATE FUNCTION imgpress.finish_images(
     source_sizes bigint[], output_sizes bigint[]
 ) RETURNS TABLE (no integer, stored boolean, copied boolean)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -235,6 +250,7 @@ COMMENT ON FUNCTION imgpress.finish_images(bigint[], uuid[], integer[], text[], 
 
 CREATE FUNCTION imgpress.end_copies(portion integer, OUT ended integer, OUT remaining boolean)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
