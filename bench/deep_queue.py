@@ -8,6 +8,7 @@ from contextlib import closing
 from PIL import Image
 
 import rig
+from harness.processes import own_memory_kib
 from harness.waiting import wait_until
 from pipeline import latency
 
@@ -18,15 +19,6 @@ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n' || string_agg(
     format(E'%%s,Product %%s,http://127.0.0.1:%%s/tiny.jpg?n=%%s\n', n, n, %s, n), ''))
 FROM generate_series(1, %s) n
 """
-
-
-def own_memory_kib(pid):
-    """What the process has to itself: shared buffers fill up and say nothing about it."""
-    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
-        for line in status:
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1])
-    raise RuntimeError(f"/proc/{pid}/status has no RssAnon")
 
 
 def make_tiny(folder):
