@@ -52,6 +52,7 @@ BEGIN
         FROM imgpress.processing_requests q
         LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) ON h.id = q.id
         WHERE q.claimed_count < q.image_count AND q.status IN ('Pending', 'Processing')
+          AND (h.held IS NULL OR h.held + 2 <= slots)  -- who holds too much must not be in others' way
         ORDER BY q.claimed_at NULLS FIRST, q.created_at
         LIMIT least(slots, 32)
         FOR UPDATE OF q SKIP LOCKED
@@ -155,11 +156,12 @@ COMMENT ON FUNCTION imgpress.announce_end(uuid) IS
 
 CREATE FUNCTION imgpress.count_ended(
     request_ids uuid[], done_counts integer[], failed_counts integer[], source_sizes bigint[], output_sizes bigint[]
-) RETURNS void
+) RETURNS boolean
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     ended uuid;
+    any_ended boolean := false;
 BEGIN
     FOR ended IN
         UPDATE imgpress.processing_requests q
@@ -176,18 +178,20 @@ BEGIN
     LOOP
         IF ended IS NOT NULL THEN
             PERFORM imgpress.announce_end(ended);
+            any_ended := true;
         END IF;
     END LOOP;
+    RETURN any_ended;
 END
 $$;
 COMMENT ON FUNCTION imgpress.count_ended(uuid[], integer[], integer[], bigint[], bigint[]) IS
-    'Internal: moves the counters of requests, each given once, and ends those whose last image has ended';
+    'Internal: moves the counters of requests, each given once, and ends those whose last image has ended; returns whether there was one';
 
 CREATE FUNCTION imgpress.finish_images(
     tokens bigint[], request_ids uuid[], positions integer[], statuses text[], retry_delays_ms bigint[],
     failed_attempts smallint[], codec_crashes smallint[], transients boolean[], error_codes text[], errors text[],
     source_sizes bigint[], output_sizes bigint[]
-) RETURNS TABLE (no integer, stored boolean, copied boolean)
+) RETURNS TABLE (no integer, stored boolean, copied boolean, ended boolean)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
@@ -197,6 +201,7 @@ DECLARE
     free_requests uuid[];
     with_copies boolean;
     copies_due boolean := false;
+    requests_ended boolean;
 BEGIN
     -- Requests before images, as everywhere: whoever locks in this order cannot deadlock. What
     -- another session holds is put off, so that an open transaction delays its own request only.
@@ -222,8 +227,9 @@ BEGIN
     )
     SELECT array_agg(u.no) INTO owned FROM updated u;
 
-    PERFORM imgpress.count_ended(array_agg(c.id), array_agg(c.done), array_agg(c.failed),
-                                 array_agg(c.source_size), array_agg(c.output_size))
+    SELECT imgpress.count_ended(array_agg(c.id), array_agg(c.done), array_agg(c.failed),
+                                array_agg(c.source_size), array_agg(c.output_size))
+        INTO requests_ended
         FROM (
             SELECT request_ids[o.no] AS id,
                    count(*) FILTER (WHERE statuses[o.no] = 'Completed')::integer AS done,
@@ -242,15 +248,15 @@ BEGIN
         copies_due := FOUND;
     END IF;
     RETURN QUERY
-        SELECT o.no, true, copies_due FROM unnest(owned) AS o(no)
+        SELECT o.no, true, copies_due, requests_ended FROM unnest(owned) AS o(no)
         UNION ALL
-        SELECT b.no::integer, false, copies_due FROM unnest(request_ids) WITH ORDINALITY AS b(id, no)
+        SELECT b.no::integer, false, copies_due, requests_ended FROM unnest(request_ids) WITH ORDINALITY AS b(id, no)
         WHERE b.id <> ALL (free_requests)
           AND EXISTS (SELECT FROM imgpress.processing_requests r WHERE r.id = b.id);
 END
 $$;
 COMMENT ON FUNCTION imgpress.finish_images(bigint[], uuid[], integer[], text[], bigint[], smallint[], smallint[], boolean[], text[], text[], bigint[], bigint[]) IS
-    'Internal: records outcomes, each fenced by its lease token, moves the counters and closes requests; returns the ordinals that were still ours (stored: the caller stores their outputs in the same transaction) and those of requests that another session holds (not stored: try again later); copied: call end_copies() when the outputs are stored';
+    'Internal: records outcomes, each fenced by its lease token, moves the counters and closes requests; returns the ordinals that were still ours (stored: the caller stores their outputs in the same transaction) and those of requests that another session holds (not stored: try again later); copied: call end_copies() when the outputs are stored; ended: a request has ended';
 
 CREATE FUNCTION imgpress.end_copies(portion integer, OUT ended integer, OUT remaining boolean)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -357,7 +363,7 @@ $$;
 COMMENT ON FUNCTION imgpress.rescue_leases(boolean) IS
     'Internal: puts back what a dead drainer held; a starting drainer rescues all, since it is the only one of its database';
 
-CREATE FUNCTION imgpress.next_due(OUT due timestamptz, OUT copies boolean)
+CREATE FUNCTION imgpress.next_due(OUT due timestamptz, OUT copies boolean, OUT deliveries boolean)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
@@ -365,7 +371,9 @@ BEGIN
         (SELECT min(i.retry_at) FROM imgpress.images i WHERE i.retry_at IS NOT NULL),
         (SELECT min(d.next_attempt_at) FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending'));
     copies := EXISTS (SELECT FROM imgpress.copies_due);
+    deliveries := EXISTS (
+        SELECT FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending' AND d.next_attempt_at <= clock_timestamp());
 END
 $$;
 COMMENT ON FUNCTION imgpress.next_due() IS
-    'Internal: when an idle drainer has to look again, if nobody wakes it before, and whether end_copies() has something to do';
+    'Internal: when an idle drainer has to look again, if nobody wakes it before, and whether end_copies() and claim_deliveries() have something to do now';

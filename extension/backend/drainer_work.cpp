@@ -24,6 +24,7 @@ constexpr std::chrono::milliseconds kPutOff{250};  // for images of a request th
 constexpr std::size_t kDeliverySlots = 16;
 constexpr int kDeliveryGraceMs = 60 * 1000;
 constexpr long kLookAgainMs = 250;
+constexpr long kClaimPauseMs = 50;
 constexpr std::size_t kRequestsPerClaim = 32;  // LIMIT in imgpress.claim_fresh()
 constexpr std::size_t kMaxWaitingBytes = 64 * 1024 * 1024;
 constexpr long kFirstErrorPauseMs = 500;
@@ -101,7 +102,6 @@ bool DrainerWork::turn() {
   if (must_finish()) {
     const TransactionEnd end = finish();
     if (end != TransactionEnd::kCommitted) return end == TransactionEnd::kFailed;
-    look_for_work_ = true;  // there is room again
   }
   if (copies_due_ <= now) {
     const TransactionEnd end = end_copies();
@@ -113,8 +113,11 @@ bool DrainerWork::turn() {
     if (may_claim()) {
       const TransactionEnd end = claim();
       if (end != TransactionEnd::kCommitted) return end == TransactionEnd::kFailed;
+    } else {
+      deliveries_due_ = true;  // nobody has looked
     }
-    if (deliveries_not_before_ <= now && !claim_deliveries()) return false;
+    const bool deliver = deliveries_due_ && deliveries_not_before_ <= now;
+    if (deliver && !claim_deliveries()) return false;
   }
   return renew_at_ > now || keep_leases();
 }
@@ -154,8 +157,9 @@ TransactionEnd DrainerWork::finish() {
     auto* work = static_cast<DrainerWork*>(arg);
     auto* images = work->batch_.data();
     work->ended_copies_ = {};
-    const bool copied = work->queue_.finish_images(images, static_cast<int>(work->batch_.size()));
-    if (copied) work->ended_copies_ = work->queue_.end_copies();
+    work->finished_batch_ =
+        work->queue_.finish_images(images, static_cast<int>(work->batch_.size()));
+    if (work->finished_batch_.copied) work->ended_copies_ = work->queue_.end_copies();
     guard([&] { work->ended_tokens_ = work->window_.tokens_ended_by(work->batch_); });
     if (!work->ended_tokens_.empty()) work->queue_.end_leases(work->ended_tokens_);
   };
@@ -163,8 +167,14 @@ TransactionEnd DrainerWork::finish() {
   note_end(end == TransactionEnd::kFailed);
   if (end != TransactionEnd::kCommitted) return end;
   wake_waiters_now();
-  if (ended_copies_.images > 0) note_ended_copies();
   guard([&] { forget_finished(); });
+  if (must_look()) {
+    look_for_work_ = true;
+  } else {
+    const TimestampTz soon = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kClaimPauseMs);
+    next_look_ = Min(next_look_, soon);
+  }
+  if (ended_copies_.images > 0) note_ended_copies();
   return end;
 }
 
@@ -192,6 +202,17 @@ void DrainerWork::note_ended_copies() {
     copies_due_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAgainMs);
   }
   ended_copies_ = {};
+}
+
+// A claim of few images costs nearly as much as one of many, so it waits until a quarter of what
+// was held has been finished (or for kClaimPauseMs, since what is left may hang), unless something
+// else is to be looked for: webhooks of an ended request, retries.
+bool DrainerWork::must_look() const {
+  const auto tried_again = [](const FinishedImage& image) {
+    return image.verdict.kind == Verdict::Kind::kRetry;
+  };
+  return finished_batch_.ended || ended_copies_.images > 0 || window_.size() <= enough_held_ ||
+         std::any_of(batch_.begin(), batch_.end(), tried_again);
 }
 
 void DrainerWork::forget_finished() {
@@ -273,7 +294,7 @@ HeldCounts DrainerWork::held_counts() const {
 }
 
 TransactionEnd DrainerWork::claim() {
-  Claim claim{this, random_token(), held_counts(), {DT_NOEND, false}};
+  Claim claim{this, random_token(), held_counts(), {DT_NOEND, false, false}};
   look_for_work_ = false;
   next_look_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kFallbackMs);
   const auto body = [](void* arg) {
@@ -292,6 +313,7 @@ TransactionEnd DrainerWork::claim() {
     next_due_ =
         Max(claim.next_due.at, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAgainMs));
     if (claim.next_due.copies && copies_due_ == DT_NOEND) copies_due_ = 0;
+    deliveries_due_ = claim.next_due.deliveries;
     guard([&] { start_claimed(); });
   } else {
     guard([&] { claimed_images_.clear(); });
@@ -302,7 +324,7 @@ TransactionEnd DrainerWork::claim() {
 
 bool DrainerWork::claim_deliveries() {
   if (delivery_tokens_.size() >= kDeliverySlots) return true;
-  Claim claim{this, random_token(), {}, {DT_NOEND, false}};
+  Claim claim{this, random_token(), {}, {DT_NOEND, false, false}};
   const auto body = [](void* arg) {
     auto* c = static_cast<Claim*>(arg);
     DrainerWork* work = c->work;
@@ -357,6 +379,7 @@ void DrainerWork::start_claimed() {
   }
   if (requests.size() >= kRequestsPerClaim) look_for_work_ = true;
   claimed_images_.clear();
+  enough_held_ = window_.size() * 3 / 4;
   pipeline_.turn(Clock::now());
 }
 

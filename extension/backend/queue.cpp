@@ -168,7 +168,7 @@ ClaimedDeliveries Queue::claim_deliveries(int64 token, int slots, int lease_ms) 
   return {all, count};
 }
 
-bool Queue::finish_images(FinishedImage* images, int count) {
+FinishedBatch Queue::finish_images(FinishedImage* images, int count) {
   ArrayArgument tokens(kInt8, count), ids(kUuid, count), positions(kInt4, count);
   ArrayArgument statuses(kText, count), delays(kInt8, count), failed(kInt2, count);
   ArrayArgument crashes(kInt2, count), codes(kText, count), errors(kText, count);
@@ -203,17 +203,18 @@ bool Queue::finish_images(FinishedImage* images, int count) {
           12, types, values);
   const int answered = static_cast<int>(SPI_processed);
   SPITupleTable* rows = SPI_tuptable;
-  bool copied = false;
+  FinishedBatch batch{false, false};
   for (int i = 0; i < answered; ++i) {
     bool is_null = false;
     const Datum number = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &is_null);
     const Datum stored = SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &is_null);
-    copied = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 3, &is_null));
+    batch.copied = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 3, &is_null));
+    batch.ended = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 4, &is_null));
     FinishedImage& image = images[DatumGetInt32(number) - 1];
     image.put_off = !DatumGetBool(stored);
     if (!image.put_off && image.output_fd >= 0) store_output(image);
   }
-  return copied;
+  return batch;
 }
 
 EndedCopies Queue::end_copies() {
@@ -295,7 +296,8 @@ NextDue Queue::next_due() {
   execute(&next_due_, "SELECT * FROM imgpress.next_due()", 0, nullptr, nullptr);
   bool is_null = false;
   const Datum due = field(0, 1, &is_null);
-  return {is_null ? DT_NOEND : DatumGetTimestampTz(due), DatumGetBool(field(0, 2))};
+  return {is_null ? DT_NOEND : DatumGetTimestampTz(due), DatumGetBool(field(0, 2)),
+          DatumGetBool(field(0, 3))};
 }
 
 }  // namespace imgpress

@@ -63,8 +63,15 @@ struct EndedCopies {
 
 // When something is due that nobody announces.
 struct NextDue {
-  TimestampTz at;  // DT_NOEND when nothing is
-  bool copies;     // end_copies() has something to do
+  TimestampTz at;   // DT_NOEND when nothing is
+  bool copies;      // end_copies() has something to do
+  bool deliveries;  // claim_deliveries() too
+};
+
+// What finishing images has brought about.
+struct FinishedBatch {
+  bool copied;  // some have copies: end_copies() belongs into the same transaction
+  bool ended;   // a request has ended
 };
 
 class Queue {
@@ -74,9 +81,8 @@ class Queue {
                              int lease_ms);
   ClaimedDeliveries claim_deliveries(int64 token, int slots, int lease_ms);
   // Stores what is still ours; whoever lost a lease is left out. Sets `put_off` of those whose
-  // request another session has locked: they are to be finished later. Returns whether some have
-  // copies: then end_copies() belongs into the same transaction.
-  bool finish_images(FinishedImage* images, int count);
+  // request another session has locked: they are to be finished later.
+  FinishedBatch finish_images(FinishedImage* images, int count);
   EndedCopies end_copies();
   void finish_delivery(const DeliveryResult& result, const char* retry_delays);
   void end_leases(const std::vector<std::int64_t>& tokens);
