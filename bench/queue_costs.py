@@ -11,8 +11,8 @@ from contextlib import closing
 SHORT = 1000
 SLOTS = (64, 256)
 MEASURED = 5000  # images, for each place in a long queue and number of slots
-CALLS = 400
-REPEATS = 5
+CALLS = 200
+REPEATS = 25
 
 CREATE_DRAIN = """
 CREATE PROCEDURE drain(images integer, slots integer, INOUT claim_us float8[], INOUT finish_us float8[])
@@ -132,52 +132,48 @@ class Costs:
         return {key: statistics.median(values) for key, values in self._samples.items()}
 
 
-def watch(backlog, request, costs):
-    for _ in range(REPEATS):
-        costs.add(backlog.watch(request))
-
-
-def measure_short(short, costs):
-    """A queue of 1,000 images from its beginning to its end, as often as makes MEASURED."""
+def measure(long, short, request, with_products):
+    """(costs of the long queue, costs of the short one), measured in turns, since whatever else the
+    machine does comes and goes: 1,000 images of the one, then all 1,000 of the other."""
+    costs, base = Costs(), Costs()
     for slots in SLOTS:
         for _ in range(MEASURED // SHORT):
-            (request,) = short.submit(1, SHORT)
-            costs.add(short.drain(SHORT, slots), slots)
-    watch(short, request, costs)
-    costs.add(short.products(request))
+            costs.add(long.drain(SHORT, slots), slots)
+            (small,) = short.submit(1, SHORT)
+            base.add(short.drain(SHORT, slots), slots)
+    for _ in range(REPEATS):
+        costs.add(long.watch(request))
+        base.add(short.watch(small))
+    if with_products:
+        costs.add(long.products(request))
+        base.add(short.products(small))
+    return costs.medians(), base.medians()
 
 
-def measure_long(long, short, base, requests, images):
-    """Costs at three places of a long queue; each time the short one is measured as well."""
+def measure_places(long, short, requests, images):
+    """Yields (place, costs, costs of the short queue) at three places of a long queue."""
     ids = long.submit(requests, images // requests)
     middle = ids[len(ids) // 2]
     between = (images - 3 * len(SLOTS) * (MEASURED + max(SLOTS))) // 2
     for place in ("beginning", "middle", "end"):
-        costs = Costs()
-        for slots in SLOTS:
-            costs.add(long.drain(MEASURED, slots), slots)
-        watch(long, middle, costs)
-        if place == "end":
-            costs.add(long.products(middle))
-        else:
+        yield place, *measure(long, short, middle, place == "end")
+        if place != "end":
             long.drain(between, SLOTS[-1])
-        measure_short(short, base)
-        yield place, costs
 
 
 def rows(cluster, images):
     """One row for each situation, operation and number of slots, with the ratio to the short queue."""
-    base, measured = Costs(), []
+    measured = []
     with closing(Backlog(cluster, "short")) as short:
-        measure_short(short, Costs())  # plans are made and caches filled
         for number, requests in enumerate((1, images // SHORT)):
             with closing(Backlog(cluster, f"long{number}")) as long:
-                long.submit(1, SHORT)
-                long.drain(SHORT, SLOTS[-1])
-                for place, costs in measure_long(long, short, base, requests, images):
+                for backlog in (short, long):  # plans are made and caches filled
+                    backlog.submit(1, SHORT)
+                    backlog.drain(SHORT, SLOTS[-1])
+                for place in measure_places(long, short, requests, images):
                     queue = f"{requests:,} x {images // requests:,}"
-                    measured.append((queue, place, costs.medians()))
-    return [row for situation in measured for row in situation_rows(*situation, base.medians())]
+                    measured += situation_rows(queue, *place)
+    return measured
 
 
 def situation_rows(queue, place, costs, base):

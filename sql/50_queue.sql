@@ -45,7 +45,7 @@ BEGIN
               WHERE q.claimed_count < q.image_count AND q.status IN ('Pending', 'Processing') LIMIT 32) w;
     -- Whoever was served longest ago is served first. A request may hold no more than half of the
     -- slots that the others leave, so that there is always one for a newcomer: a single slow
-    -- origin cannot fill the window. A turn costs as much as several images, so it is for 16 of
+    -- origin cannot fill the window. A turn costs as much as several images, so it is for 32 of
     -- them where many wait; but a first turn is short, lest newcomers wait long for each other.
     FOR turn IN
         SELECT q.id, q.claimed_count, q.image_count - q.claimed_count AS unclaimed, coalesce(h.held, 0) AS held
@@ -58,7 +58,7 @@ BEGIN
         FOR UPDATE OF q SKIP LOCKED
     LOOP
         share := least(turn.unclaimed, slots_left,
-                       greatest(slots / waiting, CASE WHEN turn.claimed_count = 0 THEN 2 ELSE 16 END),
+                       greatest(slots / waiting, CASE WHEN turn.claimed_count = 0 THEN 2 ELSE 32 END),
                        greatest((slots_left - turn.held) / 2, CASE WHEN turn.held = 0 THEN 1 ELSE 0 END));
         CONTINUE WHEN share <= 0;
         ids := ids || turn.id;
