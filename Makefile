@@ -73,12 +73,12 @@ check-end-to-end:
 	@$(PYTHON) -m pytest -q tests/end_to_end
 
 # Each is bench/NAME.py: prints its tables and writes them into results/.
-BENCHES := codec pipeline overhead gateway
+BENCHES := codec pipeline overhead backlog submission gateway
 BENCH_TARGETS := $(addprefix bench-,$(BENCHES))
 .PHONY: $(BENCH_TARGETS)
 
 bench: bench-programs
-	@echo "This takes about 10 minutes on two idle cores."
+	@echo "This takes about 25 minutes on two idle cores."
 	@for name in $(BENCHES); do echo && $(PYTHON) bench/$$name.py || exit 1; done
 	@$(PYTHON) bench/plot.py
 

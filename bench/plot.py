@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 from report import RESULTS
 
-ORDER = ("codec", "pipeline", "overhead", "queue", "gateway")
+ORDER = ("codec", "pipeline", "overhead", "queue", "submit", "gateway")
 LABELS, BARS, VALUES = 430, 300, 250  # widths of the three columns
 ROW, TOP, BOTTOM = 24, 64, 34
 DECADES = (0.125, 8)  # beyond these a bar is cut off

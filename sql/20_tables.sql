@@ -14,6 +14,7 @@ CREATE TABLE imgpress.processing_requests (
     reason        text,
     product_count integer NOT NULL DEFAULT 0,
     image_count   integer NOT NULL DEFAULT 0,
+    copy_count    integer NOT NULL DEFAULT 0,
     claimed_count integer NOT NULL DEFAULT 0,
     done_count    integer NOT NULL DEFAULT 0,
     failed_count  integer NOT NULL DEFAULT 0,
@@ -32,11 +33,12 @@ COMMENT ON COLUMN imgpress.processing_requests.quality IS 'JPEG quality of the o
 COMMENT ON COLUMN imgpress.processing_requests.effort IS 'What a smaller file may cost: fast, balanced or small; what the submitter gave, or the setting imgpress.effort of the submitting session';
 COMMENT ON COLUMN imgpress.processing_requests.webhook_url IS 'Gets a signed POST when the request has ended';
 COMMENT ON COLUMN imgpress.processing_requests.reason IS 'Why a Failed request failed';
-COMMENT ON COLUMN imgpress.processing_requests.claimed_count IS 'Images 1 to claimed_count have been handed to a drainer at least once';
+COMMENT ON COLUMN imgpress.processing_requests.copy_count IS 'Images whose URL stands earlier in the request: they end together with the first one, without work of their own';
+COMMENT ON COLUMN imgpress.processing_requests.claimed_count IS 'Images 1 to claimed_count have been handed to a drainer at least once, or are copies of such';
 COMMENT ON COLUMN imgpress.processing_requests.done_count IS 'Images with an output';
 COMMENT ON COLUMN imgpress.processing_requests.failed_count IS 'Images set aside, see imgpress.failures';
-COMMENT ON COLUMN imgpress.processing_requests.source_bytes IS 'Downloaded bytes of the images that have an output';
-COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Bytes of the outputs';
+COMMENT ON COLUMN imgpress.processing_requests.source_bytes IS 'Downloaded bytes of the images that have an output; a copy counts as much as its original';
+COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Bytes of the outputs, copies included';
 COMMENT ON COLUMN imgpress.processing_requests.announced IS 'What the last webhook told (status and done_count): the same is not told twice';
 COMMENT ON COLUMN imgpress.processing_requests.claimed_at IS 'When a drainer last took images of this request: whoever waits longest is served next';
 
@@ -63,6 +65,7 @@ CREATE TABLE imgpress.images (
     request_id      uuid NOT NULL,
     position        integer NOT NULL,
     product_no      integer NOT NULL,
+    copy_of         integer,
     attempts        smallint NOT NULL DEFAULT 0,
     failed_attempts smallint NOT NULL DEFAULT 0,
     codec_crashes   smallint NOT NULL DEFAULT 0,
@@ -80,6 +83,7 @@ CREATE TABLE imgpress.images (
 
 COMMENT ON TABLE imgpress.images IS 'One row for each image URL of a request';
 COMMENT ON COLUMN imgpress.images.position IS '1, 2, 3, ... over the whole request in input order';
+COMMENT ON COLUMN imgpress.images.copy_of IS 'Position of the first image of the request with the same URL, if that is another one: this image is never worked on, but ends as that one does';
 COMMENT ON COLUMN imgpress.images.attempts IS 'Times that work on it was begun; counted before the work';
 COMMENT ON COLUMN imgpress.images.failed_attempts IS 'Attempts that ended with a transient error, limited by imgpress.max_attempts';
 COMMENT ON COLUMN imgpress.images.codec_crashes IS 'Times that it ended the codec process that held it; set aside at the third';
@@ -90,6 +94,7 @@ COMMENT ON COLUMN imgpress.images.error_code IS 'Short name of the last error, e
 COMMENT ON COLUMN imgpress.images.error IS 'The last error in words';
 
 CREATE INDEX images_retry ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL;
+CREATE INDEX images_copies ON imgpress.images (request_id, copy_of, position) WHERE copy_of IS NOT NULL;
 CREATE INDEX images_errors ON imgpress.images (request_id, position) WHERE error_code IS NOT NULL;
 
 CREATE TABLE imgpress.outputs (
@@ -125,12 +130,24 @@ CREATE TABLE imgpress.leases (
 );
 COMMENT ON TABLE imgpress.leases IS 'Batches of images that a drainer has claimed and not finished yet; what a dead drainer left here is rescued';
 
+-- The same URL a hundred thousand times must not end in one transaction of minutes: what is left of
+-- such a crowd is noted here, and ended in portions.
+CREATE TABLE imgpress.copies_due (
+    request_id uuid NOT NULL,
+    position   integer NOT NULL,
+    reached    integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (request_id, position)
+);
+COMMENT ON TABLE imgpress.copies_due IS 'Images that have ended while copies of them are still to end likewise';
+COMMENT ON COLUMN imgpress.copies_due.reached IS 'Copies up to this position have ended';
+
 CREATE FUNCTION imgpress.delete_children() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     DELETE FROM imgpress.outputs c USING gone WHERE c.request_id = gone.id;
     DELETE FROM imgpress.images c USING gone WHERE c.request_id = gone.id;
+    DELETE FROM imgpress.copies_due c USING gone WHERE c.request_id = gone.id;
     DELETE FROM imgpress.products c USING gone WHERE c.request_id = gone.id;
     DELETE FROM imgpress.webhook_deliveries c USING gone WHERE c.request_id = gone.id;
     RETURN NULL;

@@ -27,11 +27,11 @@ COMMENT ON TYPE imgpress.product_input IS
 CREATE FUNCTION imgpress.read_input(
     csv text, products imgpress.product_input[],
     OUT product_no integer, OUT serial_number integer, OUT product_name text,
-    OUT "position" integer, OUT image_no integer, OUT url text
+    OUT "position" integer, OUT image_no integer, OUT url text, OUT copy_of integer
 ) RETURNS SETOF record
     LANGUAGE c STABLE ROWS 10000 AS 'MODULE_PATHNAME', 'imgpress_read_input';
 COMMENT ON FUNCTION imgpress.read_input(text, imgpress.product_input[]) IS
-    'Internal: the images of a CSV (or of an array of products) in input order; one error names every fault';
+    'Internal: the images of a CSV (or of an array of products) in input order, copy_of being the position where the same URL stands first; one error names every fault';
 
 CREATE FUNCTION imgpress.csv_faults(csv text, OUT line integer, OUT "column" text, OUT message text)
     RETURNS SETOF record

@@ -30,6 +30,7 @@ DECLARE
     webhook text := nullif(btrim(webhook_url), '');
     stored_products integer;
     stored_images integer;
+    stored_copies integer;
 BEGIN
     PERFORM imgpress.check_submission(webhook, quality);
     INSERT INTO imgpress.processing_requests (id, webhook_url, quality, effort)
@@ -43,11 +44,13 @@ BEGIN
         INSERT INTO imgpress.products (request_id, product_no, serial_number, product_name)
         SELECT new_id, i.product_no, i.serial_number, i.product_name FROM input i WHERE i.image_no = 1
     ), new_images AS (
-        INSERT INTO imgpress.images (request_id, position, product_no, url)
-        SELECT new_id, i."position", i.product_no, i.url FROM input i
+        INSERT INTO imgpress.images (request_id, position, product_no, copy_of, url)
+        SELECT new_id, i."position", i.product_no, i.copy_of, i.url FROM input i
     )
-    SELECT max(i.product_no), max(i."position") INTO stored_products, stored_images FROM input i;
-    UPDATE imgpress.processing_requests r SET product_count = stored_products, image_count = stored_images
+    SELECT max(i.product_no), max(i."position"), count(i.copy_of)
+        INTO stored_products, stored_images, stored_copies FROM input i;
+    UPDATE imgpress.processing_requests r
+        SET product_count = stored_products, image_count = stored_images, copy_count = stored_copies
         WHERE r.id = new_id;
     IF NOT EXISTS (SELECT FROM imgpress.worker_state() w WHERE w.database = current_database()) THEN
         RAISE NOTICE 'no drainer is running for database "%": the request waits for one', current_database()

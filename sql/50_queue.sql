@@ -1,4 +1,31 @@
 -- The queue as the drainer sees it: claim, finish, renew, rescue. Each is one short transaction.
+--
+-- Nobody has counted the images of a request that has just come, so the planner's guesses would be
+-- wild here: a bitmap of a million images for a claim of 64, or 20 ms of compiling a statement of
+-- 0.1 ms. Plans are made once, and read by index.
+
+CREATE FUNCTION imgpress.end_of_share(request_id uuid, claimed integer, share integer) RETURNS integer
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found integer;
+    last integer;
+BEGIN
+    SELECT count(*), max(o.position) INTO found, last
+        FROM (
+            SELECT i.position FROM imgpress.images i
+            WHERE i.request_id = end_of_share.request_id AND i.position > claimed AND i.copy_of IS NULL
+            ORDER BY i.position LIMIT share
+        ) o;
+    IF found < share THEN  -- nothing but copies is left behind it
+        SELECT max(i.position) INTO last FROM imgpress.images i WHERE i.request_id = end_of_share.request_id;
+    END IF;
+    -- No image at all: a parallel restore may have loaded the request before its images.
+    RETURN coalesce(last, claimed);
+END
+$$;
+COMMENT ON FUNCTION imgpress.end_of_share(uuid, integer, integer) IS
+    'Internal: the position up to which a request has so many images behind the claimed ones, copies not counted';
 
 CREATE FUNCTION imgpress.claim_fresh(token bigint, slots integer, held_requests uuid[], held_counts integer[])
     RETURNS SETOF imgpress.images
@@ -6,41 +33,50 @@ CREATE FUNCTION imgpress.claim_fresh(token bigint, slots integer, held_requests 
 AS $$
 DECLARE
     turn record;
+    waiting integer;
     slots_left integer := slots;
     share integer;
-    taken integer;
+    ids uuid[] := '{}';
+    firsts integer[] := '{}';
+    lasts integer[] := '{}';
 BEGIN
+    SELECT greatest(count(*), 1) INTO waiting
+        FROM (SELECT FROM imgpress.processing_requests q
+              WHERE q.claimed_count < q.image_count AND q.status IN ('Pending', 'Processing') LIMIT 32) w;
     -- Whoever was served longest ago is served first. A request may hold no more than half of the
     -- slots that the others leave, so that there is always one for a newcomer: a single slow
-    -- origin cannot fill the window.
+    -- origin cannot fill the window. A turn costs as much as several images, so it is for 32 of
+    -- them where many wait; but a first turn is short, lest newcomers wait long for each other.
     FOR turn IN
-        SELECT r.id, r.claimed_count, r.image_count - r.claimed_count AS unclaimed, coalesce(h.held, 0) AS held,
-               count(*) OVER () AS waiting
-        FROM (
-            SELECT q.id, q.claimed_count, q.image_count
-            FROM imgpress.processing_requests q
-            WHERE q.claimed_count < q.image_count AND q.status IN ('Pending', 'Processing')
-            ORDER BY q.claimed_at NULLS FIRST, q.created_at
-            LIMIT least(slots, 32)
-            FOR UPDATE SKIP LOCKED
-        ) r LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) USING (id)
+        SELECT q.id, q.claimed_count, q.image_count - q.claimed_count AS unclaimed, coalesce(h.held, 0) AS held
+        FROM imgpress.processing_requests q
+        LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) ON h.id = q.id
+        WHERE q.claimed_count < q.image_count AND q.status IN ('Pending', 'Processing')
+          AND (h.held IS NULL OR h.held + 2 <= slots)  -- who holds too much must not be in others' way
+        ORDER BY q.claimed_at NULLS FIRST, q.created_at
+        LIMIT least(slots, 32)
+        FOR UPDATE OF q SKIP LOCKED
     LOOP
-        share := least(turn.unclaimed, slots_left, greatest(slots / turn.waiting::integer, 1),
+        share := least(turn.unclaimed, slots_left,
+                       greatest(slots / waiting, CASE WHEN turn.claimed_count = 0 THEN 2 ELSE 32 END),
                        greatest((slots_left - turn.held) / 2, CASE WHEN turn.held = 0 THEN 1 ELSE 0 END));
         CONTINUE WHEN share <= 0;
-        RETURN QUERY UPDATE imgpress.images i
-            SET status = 'Processing', attempts = i.attempts + 1, lease_token = token
-            WHERE i.request_id = turn.id AND i.position > turn.claimed_count
-              AND i.position <= turn.claimed_count + share
-            RETURNING i.*;
-        -- Not the share: a parallel restore may have loaded the request before its images.
-        GET DIAGNOSTICS taken = ROW_COUNT;
-        slots_left := slots_left - taken;
-        UPDATE imgpress.processing_requests q
-            SET claimed_count = q.claimed_count + taken, claimed_at = clock_timestamp(),
-                status = 'Processing', started_at = coalesce(q.started_at, clock_timestamp())
-            WHERE q.id = turn.id;
+        ids := ids || turn.id;
+        firsts := firsts || turn.claimed_count + 1;
+        lasts := lasts || imgpress.end_of_share(turn.id, turn.claimed_count, share);
+        slots_left := slots_left - share;
+        EXIT WHEN slots_left <= slots / 16;  -- turns for one or two images would cost more than they bring
     END LOOP;
+    RETURN QUERY UPDATE imgpress.images i
+        SET status = 'Processing', attempts = i.attempts + 1, lease_token = token
+        FROM unnest(ids, firsts, lasts) AS t(id, first, last)
+        WHERE i.request_id = t.id AND i.position >= t.first AND i.position <= t.last AND i.copy_of IS NULL
+        RETURNING i.*;
+    UPDATE imgpress.processing_requests q
+        SET claimed_count = t.last, claimed_at = clock_timestamp(),
+            status = 'Processing', started_at = coalesce(q.started_at, clock_timestamp())
+        FROM unnest(ids, lasts) AS t(id, last)
+        WHERE q.id = t.id;
 END
 $$;
 COMMENT ON FUNCTION imgpress.claim_fresh(bigint, integer, uuid[], integer[]) IS
@@ -70,6 +106,7 @@ CREATE FUNCTION imgpress.claim_images(
     OUT attempts smallint, OUT failed_attempts smallint, OUT codec_crashes smallint, OUT effort text
 ) RETURNS SETOF record
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
 DECLARE
     claimed imgpress.images[];
@@ -83,9 +120,15 @@ BEGIN
     END IF;
     INSERT INTO imgpress.leases (token, request_ids, positions, expires_at)
         SELECT token, array_agg(c.request_id), array_agg(c.position), clock_timestamp() + lease FROM unnest(claimed) c;
+    -- Each request is looked up once, not for each image: while somebody holds an old snapshot, that
+    -- leads through every version of the row since then.
     RETURN QUERY
+        WITH r AS MATERIALIZED (
+            SELECT q.id, q.quality, q.effort FROM imgpress.processing_requests q
+            WHERE q.id = ANY (array(SELECT DISTINCT d.request_id FROM unnest(claimed) d))
+        )
         SELECT c.request_id, c.position, c.url, r.quality, c.attempts, c.failed_attempts, c.codec_crashes, r.effort
-        FROM unnest(claimed) c JOIN imgpress.processing_requests r ON r.id = c.request_id;
+        FROM unnest(claimed) c JOIN r ON r.id = c.request_id;
 END
 $$;
 COMMENT ON FUNCTION imgpress.claim_images(bigint, integer, integer, uuid[], integer[], interval) IS
@@ -111,24 +154,62 @@ $$;
 COMMENT ON FUNCTION imgpress.announce_end(uuid) IS
     'Internal: puts the webhook of an ended request into the outbox and sends NOTIFY imgpress, in the transaction that ends it';
 
+CREATE FUNCTION imgpress.count_ended(
+    request_ids uuid[], done_counts integer[], failed_counts integer[], source_sizes bigint[], output_sizes bigint[]
+) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ended uuid;
+    any_ended boolean := false;
+BEGIN
+    FOR ended IN
+        UPDATE imgpress.processing_requests q
+            SET done_count = q.done_count + c.done, failed_count = q.failed_count + c.failed,
+                source_bytes = q.source_bytes + c.source_size, output_bytes = q.output_bytes + c.output_size,
+                status = CASE WHEN q.done_count + q.failed_count + c.done + c.failed = q.image_count
+                              THEN 'Completed' ELSE q.status END,
+                ended_at = CASE WHEN q.done_count + q.failed_count + c.done + c.failed = q.image_count
+                                THEN clock_timestamp() END
+            FROM unnest(request_ids, done_counts, failed_counts, source_sizes, output_sizes)
+                AS c(id, done, failed, source_size, output_size)
+            WHERE q.id = c.id AND q.status = 'Processing'
+            RETURNING CASE WHEN q.status = 'Completed' THEN q.id END
+    LOOP
+        IF ended IS NOT NULL THEN
+            PERFORM imgpress.announce_end(ended);
+            any_ended := true;
+        END IF;
+    END LOOP;
+    RETURN any_ended;
+END
+$$;
+COMMENT ON FUNCTION imgpress.count_ended(uuid[], integer[], integer[], bigint[], bigint[]) IS
+    'Internal: moves the counters of requests, each given once, and ends those whose last image has ended; returns whether there was one';
+
 CREATE FUNCTION imgpress.finish_images(
     tokens bigint[], request_ids uuid[], positions integer[], statuses text[], retry_delays_ms bigint[],
     failed_attempts smallint[], codec_crashes smallint[], transients boolean[], error_codes text[], errors text[],
     source_sizes bigint[], output_sizes bigint[]
-) RETURNS TABLE (no integer, stored boolean)
+) RETURNS TABLE (no integer, stored boolean, copied boolean, ended boolean)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
     owned integer[];
     free_requests uuid[];
-    ended uuid;
+    with_copies boolean;
+    copies_due boolean := false;
+    requests_ended boolean;
 BEGIN
     -- Requests before images, as everywhere: whoever locks in this order cannot deadlock. What
     -- another session holds is put off, so that an open transaction delays its own request only.
-    free_requests := array(
-        SELECT r.id FROM imgpress.processing_requests r WHERE r.id = ANY (request_ids)
-        ORDER BY r.id FOR UPDATE SKIP LOCKED);
+    SELECT coalesce(array_agg(l.id), '{}'), bool_or(l.copy_count > 0) INTO free_requests, with_copies
+        FROM (
+            SELECT r.id, r.copy_count FROM imgpress.processing_requests r WHERE r.id = ANY (request_ids)
+            ORDER BY r.id FOR UPDATE SKIP LOCKED
+        ) l;
     WITH result AS MATERIALIZED (
         SELECT * FROM unnest(tokens, request_ids, positions, statuses, retry_delays_ms, failed_attempts,
                              codec_crashes, transients, error_codes, errors) WITH ORDINALITY
@@ -146,39 +227,104 @@ BEGIN
     )
     SELECT array_agg(u.no) INTO owned FROM updated u;
 
-    FOR ended IN
-        UPDATE imgpress.processing_requests q
-            SET done_count = q.done_count + c.done, failed_count = q.failed_count + c.failed,
-                source_bytes = q.source_bytes + c.source_size, output_bytes = q.output_bytes + c.output_size,
-                status = CASE WHEN q.done_count + q.failed_count + c.done + c.failed = q.image_count
-                              THEN 'Completed' ELSE q.status END,
-                ended_at = CASE WHEN q.done_count + q.failed_count + c.done + c.failed = q.image_count
-                                THEN clock_timestamp() END
-            FROM (
-                SELECT request_ids[o.no] AS id,
-                       count(*) FILTER (WHERE statuses[o.no] = 'Completed')::integer AS done,
-                       count(*) FILTER (WHERE statuses[o.no] = 'Failed')::integer AS failed,
-                       coalesce(sum(source_sizes[o.no]), 0)::bigint AS source_size,
-                       coalesce(sum(output_sizes[o.no]), 0)::bigint AS output_size
-                FROM unnest(owned) AS o(no) GROUP BY 1
-            ) c
-            WHERE q.id = c.id AND q.status = 'Processing'
-            RETURNING CASE WHEN q.status = 'Completed' THEN q.id END
-    LOOP
-        IF ended IS NOT NULL THEN
-            PERFORM imgpress.announce_end(ended);
-        END IF;
-    END LOOP;
+    SELECT imgpress.count_ended(array_agg(c.id), array_agg(c.done), array_agg(c.failed),
+                                array_agg(c.source_size), array_agg(c.output_size))
+        INTO requests_ended
+        FROM (
+            SELECT request_ids[o.no] AS id,
+                   count(*) FILTER (WHERE statuses[o.no] = 'Completed')::integer AS done,
+                   count(*) FILTER (WHERE statuses[o.no] = 'Failed')::integer AS failed,
+                   coalesce(sum(source_sizes[o.no]), 0)::bigint AS source_size,
+                   coalesce(sum(output_sizes[o.no]), 0)::bigint AS output_size
+            FROM unnest(owned) AS o(no) GROUP BY 1
+        ) c;
+    IF with_copies THEN
+        INSERT INTO imgpress.copies_due AS d (request_id, position)
+            SELECT request_ids[o.no], positions[o.no] FROM unnest(owned) AS o(no)
+            WHERE statuses[o.no] IN ('Completed', 'Failed')
+              AND EXISTS (SELECT FROM imgpress.images c
+                          WHERE c.request_id = request_ids[o.no] AND c.copy_of = positions[o.no] AND c.status = 'Pending')
+            ON CONFLICT (request_id, position) DO UPDATE SET reached = 0;
+        copies_due := FOUND;
+    END IF;
     RETURN QUERY
-        SELECT o.no, true FROM unnest(owned) AS o(no)
+        SELECT o.no, true, copies_due, requests_ended FROM unnest(owned) AS o(no)
         UNION ALL
-        SELECT b.no::integer, false FROM unnest(request_ids) WITH ORDINALITY AS b(id, no)
+        SELECT b.no::integer, false, copies_due, requests_ended FROM unnest(request_ids) WITH ORDINALITY AS b(id, no)
         WHERE b.id <> ALL (free_requests)
           AND EXISTS (SELECT FROM imgpress.processing_requests r WHERE r.id = b.id);
 END
 $$;
 COMMENT ON FUNCTION imgpress.finish_images(bigint[], uuid[], integer[], text[], bigint[], smallint[], smallint[], boolean[], text[], text[], bigint[], bigint[]) IS
-    'Internal: records outcomes, each fenced by its lease token, moves the counters and closes requests; returns the ordinals that were still ours (stored: the caller stores their outputs in the same transaction) and those of requests that another session holds (not stored: try again later)';
+    'Internal: records outcomes, each fenced by its lease token, moves the counters and closes requests; returns the ordinals that were still ours (stored: the caller stores their outputs in the same transaction) and those of requests that another session holds (not stored: try again later); copied: call end_copies() when the outputs are stored; ended: a request has ended';
+
+CREATE FUNCTION imgpress.end_copies(portion integer, OUT ended integer, OUT remaining boolean)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    free_requests uuid[];
+    total record;
+BEGIN
+    -- As in finish_images(): what another session holds is put off.
+    free_requests := array(
+        SELECT r.id FROM imgpress.processing_requests r
+        WHERE r.id IN (SELECT d.request_id FROM imgpress.copies_due d)
+        ORDER BY r.id FOR UPDATE SKIP LOCKED);
+    WITH next AS MATERIALIZED (
+        SELECT c.request_id, c.position, o.status, o.attempts, o.transient, o.error_code, o.error
+        FROM imgpress.copies_due d
+        JOIN imgpress.images o ON o.request_id = d.request_id AND o.position = d.position
+        CROSS JOIN LATERAL (
+            SELECT i.request_id, i.position FROM imgpress.images i
+            WHERE i.request_id = d.request_id AND i.copy_of = d.position AND i.position > d.reached AND i.status = 'Pending'
+            ORDER BY i.position LIMIT portion
+        ) c
+        WHERE d.request_id = ANY (free_requests)
+        LIMIT portion
+    ), updated AS (
+        UPDATE imgpress.images i
+            SET status = n.status, attempts = n.attempts, transient = n.transient, error_code = n.error_code,
+                error = n.error, ended_at = clock_timestamp()
+            FROM next n WHERE i.request_id = n.request_id AND i.position = n.position
+            RETURNING i.request_id, i.position, i.copy_of
+    ), copied AS (
+        SELECT u.request_id, u.position, u.copy_of, o.content_type, o.etag, o.width, o.height, o.source_bytes,
+               o.kept_source, o.warning, o.bytes
+        FROM updated u LEFT JOIN imgpress.outputs o ON o.request_id = u.request_id AND o.position = u.copy_of
+    ), stored AS (
+        INSERT INTO imgpress.outputs (request_id, position, content_type, etag, width, height, source_bytes, kept_source, warning, bytes)
+            SELECT c.request_id, c.position, c.content_type, c.etag, c.width, c.height, c.source_bytes, c.kept_source, c.warning, c.bytes
+            FROM copied c WHERE c.bytes IS NOT NULL
+    ), moved AS (
+        UPDATE imgpress.copies_due d SET reached = c.reached
+            FROM (SELECT request_id, copy_of, max(position) AS reached FROM copied GROUP BY 1, 2) c
+            WHERE d.request_id = c.request_id AND d.position = c.copy_of
+    )
+    SELECT array_agg(c.request_id) AS ids, array_agg(c.done) AS done, array_agg(c.failed) AS failed,
+           array_agg(c.source_size) AS source_sizes, array_agg(c.output_size) AS output_sizes,
+           coalesce(sum(c.done + c.failed), 0) AS images
+        INTO total
+        FROM (
+            SELECT request_id, count(bytes)::integer AS done, (count(*) - count(bytes))::integer AS failed,
+                   coalesce(sum(source_bytes), 0)::bigint AS source_size,
+                   coalesce(sum(octet_length(bytes)), 0)::bigint AS output_size
+            FROM copied GROUP BY 1
+        ) c;
+    PERFORM imgpress.count_ended(total.ids, total.done, total.failed, total.source_sizes, total.output_sizes);
+    DELETE FROM imgpress.copies_due d
+        WHERE (d.request_id = ANY (free_requests)
+               OR NOT EXISTS (SELECT FROM imgpress.processing_requests r WHERE r.id = d.request_id))
+          AND NOT EXISTS (
+              SELECT FROM imgpress.images i
+              WHERE i.request_id = d.request_id AND i.copy_of = d.position AND i.position > d.reached AND i.status = 'Pending');
+    ended := total.images;
+    remaining := EXISTS (SELECT FROM imgpress.copies_due);
+END
+$$;
+COMMENT ON FUNCTION imgpress.end_copies(integer) IS
+    'Internal: ends up to so many copies of images that have ended, each as its original did, with an output of its own; remaining: more are to end';
 
 CREATE FUNCTION imgpress.renew_leases(tokens bigint[], lease interval) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -217,13 +363,17 @@ $$;
 COMMENT ON FUNCTION imgpress.rescue_leases(boolean) IS
     'Internal: puts back what a dead drainer held; a starting drainer rescues all, since it is the only one of its database';
 
-CREATE FUNCTION imgpress.next_due() RETURNS timestamptz
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION imgpress.next_due(OUT due timestamptz, OUT copies boolean, OUT deliveries boolean)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
-    RETURN least(
+    due := least(
         (SELECT min(i.retry_at) FROM imgpress.images i WHERE i.retry_at IS NOT NULL),
         (SELECT min(d.next_attempt_at) FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending'));
+    copies := EXISTS (SELECT FROM imgpress.copies_due);
+    deliveries := EXISTS (
+        SELECT FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending' AND d.next_attempt_at <= clock_timestamp());
 END
 $$;
-COMMENT ON FUNCTION imgpress.next_due() IS 'Internal: when an idle drainer has to look again, if nobody wakes it before';
+COMMENT ON FUNCTION imgpress.next_due() IS
+    'Internal: when an idle drainer has to look again, if nobody wakes it before, and whether end_copies() and claim_deliveries() have something to do now';

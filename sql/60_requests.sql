@@ -90,6 +90,7 @@ BEGIN
             error_code = 'cancelled', error = 'the request was cancelled'
         WHERE i.request_id = cancel.request_id AND i.status IN ('Pending', 'Processing');
     GET DIAGNOSTICS stopped = ROW_COUNT;
+    DELETE FROM imgpress.copies_due d WHERE d.request_id = cancel.request_id;
     UPDATE imgpress.processing_requests r
         SET status = 'Failed', reason = 'cancelled', ended_at = clock_timestamp(),
             claimed_count = r.image_count, failed_count = r.failed_count + stopped
@@ -114,13 +115,13 @@ BEGIN
         PERFORM imgpress.find_request(request_id);
     END IF;
     FOR one IN
-        SELECT r.id FROM imgpress.processing_requests r
+        SELECT r.id, r.copy_count FROM imgpress.processing_requests r
         WHERE r.failed_count > 0 AND r.ended_at IS NOT NULL
           AND (retry_failed.request_id IS NULL AND r.status = 'Completed' OR r.id = retry_failed.request_id)
         ORDER BY r.id FOR UPDATE
     LOOP
         UPDATE imgpress.images i
-            SET status = 'Pending', retry_at = clock_timestamp(), ended_at = NULL, attempts = 0,
+            SET status = 'Pending', retry_at = CASE WHEN i.copy_of IS NULL THEN clock_timestamp() END, ended_at = NULL, attempts = 0,
                 failed_attempts = 0, codec_crashes = 0, error_code = NULL, error = NULL
             WHERE i.request_id = one.id AND i.error_code IS NOT NULL AND i.status = 'Failed'
               AND (i.transient OR NOT only_transient);
@@ -129,6 +130,14 @@ BEGIN
         UPDATE imgpress.processing_requests r
             SET status = 'Processing', reason = NULL, ended_at = NULL, failed_count = r.failed_count - reset_images
             WHERE r.id = one.id;
+        IF one.copy_count > 0 THEN
+            -- Copies follow their original. Where cancel() came between the two, that has ended already.
+            INSERT INTO imgpress.copies_due (request_id, position)
+                SELECT DISTINCT c.request_id, c.copy_of
+                FROM imgpress.images c JOIN imgpress.images o ON o.request_id = c.request_id AND o.position = c.copy_of
+                WHERE c.request_id = one.id AND c.copy_of IS NOT NULL AND c.status = 'Pending'
+                  AND o.status IN ('Completed', 'Failed');
+        END IF;
         again := again + reset_images;
     END LOOP;
     PERFORM imgpress.wake_drainer();

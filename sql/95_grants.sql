@@ -30,10 +30,12 @@ GRANT EXECUTE ON FUNCTION
 GRANT SELECT, INSERT, DELETE ON imgpress.webhook_secrets TO imgpress_admin;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON imgpress.processing_requests, imgpress.images, imgpress.outputs,
-    imgpress.leases, imgpress.webhook_deliveries TO imgpress_worker;
+    imgpress.copies_due, imgpress.leases, imgpress.webhook_deliveries TO imgpress_worker;
 GRANT EXECUTE ON FUNCTION
     imgpress.claim_fresh(bigint, integer, uuid[], integer[]), imgpress.claim_retries(bigint, integer),
     imgpress.claim_images(bigint, integer, integer, uuid[], integer[], interval), imgpress.announce_end(uuid),
+    imgpress.end_of_share(uuid, integer, integer), imgpress.count_ended(uuid[], integer[], integer[], bigint[], bigint[]),
+    imgpress.end_copies(integer),
     imgpress.finish_images(bigint[], uuid[], integer[], text[], bigint[], smallint[], smallint[], boolean[], text[], text[], bigint[], bigint[]),
     imgpress.renew_leases(bigint[], interval), imgpress.release_leases(bigint[]), imgpress.rescue_leases(boolean),
     imgpress.next_due(), imgpress.webhook_secret(), imgpress.webhook_signature(text, bigint, text),
@@ -48,6 +50,7 @@ SELECT pg_catalog.pg_extension_config_dump('imgpress.processing_requests', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.products', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.images', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.outputs', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress.copies_due', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.leases', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.webhook_deliveries', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.webhook_deliveries_id_seq', '');

@@ -24,6 +24,7 @@ constexpr std::chrono::milliseconds kPutOff{250};  // for images of a request th
 constexpr std::size_t kDeliverySlots = 16;
 constexpr int kDeliveryGraceMs = 60 * 1000;
 constexpr long kLookAgainMs = 250;
+constexpr long kClaimPauseMs = 50;
 constexpr std::size_t kRequestsPerClaim = 32;  // LIMIT in imgpress.claim_fresh()
 constexpr std::size_t kMaxWaitingBytes = 64 * 1024 * 1024;
 constexpr long kFirstErrorPauseMs = 500;
@@ -100,15 +101,22 @@ bool DrainerWork::turn() {
   if (must_finish()) {
     const TransactionEnd end = finish();
     if (end != TransactionEnd::kCommitted) return end == TransactionEnd::kFailed;
-    look_for_work_ = true;  // there is room again
+  }
+  if (copies_due_ <= now) {
+    const TransactionEnd end = end_copies();
+    if (end != TransactionEnd::kCommitted) return end == TransactionEnd::kFailed;
+    look_for_work_ = true;  // a request may have ended, and left a webhook
   }
   if (!pipeline_.delivery_outcomes().empty() && !finish_deliveries()) return false;
   if (look_for_work_ || next_due_ <= now || next_look_ <= now) {
     if (may_claim()) {
       const TransactionEnd end = claim();
       if (end != TransactionEnd::kCommitted) return end == TransactionEnd::kFailed;
+    } else {
+      deliveries_due_ = true;  // nobody has looked
     }
-    if (deliveries_not_before_ <= now && !claim_deliveries()) return false;
+    const bool deliver = deliveries_due_ && deliveries_not_before_ <= now;
+    if (deliver && !claim_deliveries()) return false;
   }
   return renew_at_ > now || keep_leases();
 }
@@ -146,7 +154,11 @@ TransactionEnd DrainerWork::finish() {
   guard([&] { prepare_finish(); });
   const auto body = [](void* arg) {
     auto* work = static_cast<DrainerWork*>(arg);
-    work->queue_.finish_images(work->batch_.data(), static_cast<int>(work->batch_.size()));
+    auto* images = work->batch_.data();
+    work->ended_copies_ = {};
+    work->finished_batch_ =
+        work->queue_.finish_images(images, static_cast<int>(work->batch_.size()));
+    if (work->finished_batch_.copied) work->ended_copies_ = work->queue_.end_copies();
     guard([&] { work->ended_tokens_ = work->window_.tokens_ended_by(work->batch_); });
     if (!work->ended_tokens_.empty()) work->queue_.end_leases(work->ended_tokens_);
   };
@@ -155,7 +167,51 @@ TransactionEnd DrainerWork::finish() {
   if (end != TransactionEnd::kCommitted) return end;
   wake_waiters_now();
   guard([&] { forget_finished(); });
+  if (must_look()) {
+    look_for_work_ = true;
+  } else {
+    const TimestampTz soon = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kClaimPauseMs);
+    next_look_ = Min(next_look_, soon);
+  }
+  if (ended_copies_.images > 0) note_ended_copies();
   return end;
+}
+
+// A portion for each turn, so that a crowd of copies does not hold up other images.
+TransactionEnd DrainerWork::end_copies() {
+  const auto body = [](void* arg) {
+    auto* work = static_cast<DrainerWork*>(arg);
+    work->ended_copies_ = work->queue_.end_copies();
+  };
+  const TransactionEnd end = run_transaction("ending copies", body, this);
+  note_end(end == TransactionEnd::kFailed);
+  if (end != TransactionEnd::kCommitted) return end;
+  wake_waiters_now();
+  note_ended_copies();
+  return end;
+}
+
+void DrainerWork::note_ended_copies() {
+  finished_ += static_cast<uint64>(ended_copies_.images);
+  if (!ended_copies_.remaining) {
+    copies_due_ = DT_NOEND;
+  } else if (ended_copies_.images > 0) {
+    copies_due_ = 0;
+  } else {  // another session has locked their request
+    copies_due_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAgainMs);
+  }
+  ended_copies_ = {};
+}
+
+// A claim of few images costs nearly as much as one of many, so it waits until a quarter of what
+// was held has been finished (or for kClaimPauseMs, since what is left may hang), unless something
+// else is to be looked for: webhooks of an ended request, retries.
+bool DrainerWork::must_look() const {
+  const auto tried_again = [](const FinishedImage& image) {
+    return image.verdict.kind == Verdict::Kind::kRetry;
+  };
+  return finished_batch_.ended || ended_copies_.images > 0 || window_.size() <= enough_held_ ||
+         std::any_of(batch_.begin(), batch_.end(), tried_again);
 }
 
 void DrainerWork::forget_finished() {
@@ -220,7 +276,7 @@ struct DrainerWork::Claim {
   DrainerWork* work;
   int64 token;
   HeldCounts held;
-  TimestampTz next_due;
+  NextDue next_due;
 };
 
 HeldCounts DrainerWork::held_counts() const {
@@ -237,7 +293,7 @@ HeldCounts DrainerWork::held_counts() const {
 }
 
 TransactionEnd DrainerWork::claim() {
-  Claim claim{this, random_token(), held_counts(), DT_NOEND};
+  Claim claim{this, random_token(), held_counts(), {DT_NOEND, false, false}};
   look_for_work_ = false;
   next_look_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kFallbackMs);
   const auto body = [](void* arg) {
@@ -254,7 +310,9 @@ TransactionEnd DrainerWork::claim() {
     // What is due and was not claimed (no slot is free for it, or somebody has locked it) is looked
     // at again a little later, not at once.
     next_due_ =
-        Max(claim.next_due, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAgainMs));
+        Max(claim.next_due.at, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAgainMs));
+    if (claim.next_due.copies && copies_due_ == DT_NOEND) copies_due_ = 0;
+    deliveries_due_ = claim.next_due.deliveries;
     guard([&] { start_claimed(); });
   } else {
     guard([&] { claimed_images_.clear(); });
@@ -265,7 +323,7 @@ TransactionEnd DrainerWork::claim() {
 
 bool DrainerWork::claim_deliveries() {
   if (delivery_tokens_.size() >= kDeliverySlots) return true;
-  Claim claim{this, random_token(), {}, DT_NOEND};
+  Claim claim{this, random_token(), {}, {DT_NOEND, false, false}};
   const auto body = [](void* arg) {
     auto* c = static_cast<Claim*>(arg);
     DrainerWork* work = c->work;
@@ -321,6 +379,7 @@ void DrainerWork::start_claimed() {
   }
   if (requests.size() >= kRequestsPerClaim) look_for_work_ = true;
   claimed_images_.clear();
+  enough_held_ = window_.size() * 3 / 4;
   pipeline_.turn(Clock::now());
 }
 
@@ -361,7 +420,7 @@ long DrainerWork::nap_ms() const {
   const TimestampTz now = GetCurrentTimestamp();
   if (now < not_before_) return TimestampDifferenceMilliseconds(now, not_before_);
   if (look_for_work_ && may_claim()) return 0;
-  TimestampTz wake = Min(renew_at_, next_look_);
+  TimestampTz wake = Min(Min(renew_at_, next_look_), copies_due_);
   if (may_claim()) wake = Min(wake, next_due_);
   long nap = Max(TimestampDifferenceMilliseconds(now, wake), 0L);
   TimePoint deadline = pipeline_.deadline();

@@ -42,10 +42,13 @@ class DrainerWork {
 
   TransactionEnd claim();
   TransactionEnd finish();
+  TransactionEnd end_copies();
+  void note_ended_copies();
   bool claim_deliveries();
   bool finish_deliveries();
   bool keep_leases();
   bool must_finish() const;
+  bool must_look() const;
   bool may_claim() const;
   int free_slots() const;
   int free_retry_slots() const;
@@ -72,7 +75,9 @@ class DrainerWork {
   std::vector<FinishedImage> batch_;
   std::vector<DeliveryResult> delivery_batch_;
   std::vector<std::int64_t> ended_tokens_;  // leases that end with it
-  std::vector<ImageOutcome> put_off_;       // of requests that another session has locked
+  FinishedBatch finished_batch_{};
+  EndedCopies ended_copies_{};         // by the transaction that is running
+  std::vector<ImageOutcome> put_off_;  // of requests that another session has locked
   TimePoint put_off_until_{};
 
   // Claimed in the transaction that is running.
@@ -80,8 +85,11 @@ class DrainerWork {
   std::vector<DeliveryTask> claimed_deliveries_;
 
   bool look_for_work_ = true;
+  std::size_t enough_held_ = 0;  // images; fewer, and more are claimed
+  bool deliveries_due_ = false;
   TimestampTz next_due_ = DT_NOEND;
-  TimestampTz next_look_ = 0;  // even if nobody asks
+  TimestampTz copies_due_ = DT_NOEND;  // copies of ended images are to end
+  TimestampTz next_look_ = 0;          // even if nobody asks
   TimestampTz renew_at_ = 0;
   TimestampTz not_before_ = 0;  // no transaction earlier: the last one failed
   TimestampTz deliveries_not_before_ = 0;

@@ -7,6 +7,7 @@
 
 #include "core/csv_encoding.hpp"
 #include "core/csv_layout.hpp"
+#include "core/first_places.hpp"
 #include "core/product.hpp"
 
 #include "backend/boundary.hpp"
@@ -40,15 +41,26 @@ struct InputReader {
   int image_count = 0;
   std::string joined_urls;
   CsvFields fields;
-  RowSink* rows = nullptr;  // nullptr: only the faults are asked for
+  RowSink* rows = nullptr;                  // nullptr: only the faults are asked for
+  std::optional<FirstPlaces> first_places;  // of the URLs; there when rows are asked for
+  std::vector<int32> copies_of;  // for each URL of the product: where it stands first, or 0
 
   void read_record(int line, char** values, int count);
   void read_header(int line);
-  void take(std::optional<Product> read) {
-    product = std::move(read);
-    if (product) ++product_count;
-  }
+  void take(std::optional<Product> read);
 };
+
+void InputReader::take(std::optional<Product> read) {
+  product = std::move(read);
+  if (!product) return;
+  ++product_count;
+  if (!first_places) return;
+  copies_of.clear();
+  int32 position = image_count;
+  for (const std::string& url : product->urls) {
+    copies_of.push_back(first_places->find_or_note(url, ++position));
+  }
+}
 
 bool is_blank_record(const CsvFields& fields) {
   for (const std::string_view field : fields) {
@@ -79,8 +91,8 @@ void InputReader::read_record(int line, char** values, int count) {
 void store_product(InputReader* reader) {
   if (!reader->product || reader->rows == nullptr || !reader->faults.empty()) return;
   const Product& product = *reader->product;
-  Datum values[6];
-  bool nulls[6] = {};
+  Datum values[7];
+  bool nulls[7] = {};
   values[0] = Int32GetDatum(reader->product_count);
   values[1] = Int32GetDatum(product.serial_number);
   values[2] = PointerGetDatum(
@@ -90,6 +102,8 @@ void store_product(InputReader* reader) {
     values[3] = Int32GetDatum(++reader->image_count);
     values[4] = Int32GetDatum(static_cast<int32>(i) + 1);
     values[5] = PointerGetDatum(cstring_to_text_with_len(url.data(), static_cast<int>(url.size())));
+    values[6] = Int32GetDatum(reader->copies_of[i]);
+    nulls[6] = reader->copies_of[i] == 0;
     tuplestore_putvalues(reader->rows->store, reader->rows->descriptor, values, nulls);
     pfree(DatumGetPointer(values[5]));
   }
@@ -250,6 +264,14 @@ text* server_text(bytea* bytes) {
   return cstring_to_text_with_len(converted, same ? size : static_cast<int>(strlen(converted)));
 }
 
+// Prepares for rows. The key is random, so that nobody can make two URLs pass for one.
+void expect_rows(InputReader* reader, RowSink* rows) {
+  HashKey key;
+  if (!pg_strong_random(&key, sizeof(key))) elog(ERROR, "no random numbers are available");
+  reader->rows = rows;
+  guard([&] { reader->first_places.emplace(key); });
+}
+
 }  // namespace
 }  // namespace imgpress
 
@@ -257,7 +279,7 @@ using namespace imgpress;
 
 Datum imgpress_read_input(PG_FUNCTION_ARGS) {
   auto* reader = make_in<InputReader>(CurrentMemoryContext);
-  reader->rows = open_rows(fcinfo);
+  expect_rows(reader, open_rows(fcinfo));
   const bool from_csv = !PG_ARGISNULL(0);
   if (from_csv) {
     read_csv_text(reader, PG_GETARG_TEXT_PP(0));

@@ -8,6 +8,8 @@
 namespace imgpress {
 namespace {
 
+constexpr int kCopiesAtOnce = 64;  // each may be the storing of some megabytes
+
 // Prepares a statement at its first use; the plan lasts as long as the process.
 void execute(SPIPlanPtr* plan, const char* sql, int count, Oid* types, Datum* values,
              const char* nulls = nullptr) {
@@ -167,7 +169,7 @@ ClaimedDeliveries Queue::claim_deliveries(int64 token, int slots, int lease_ms) 
   return {all, count};
 }
 
-void Queue::finish_images(FinishedImage* images, int count) {
+FinishedBatch Queue::finish_images(FinishedImage* images, int count) {
   ArrayArgument tokens(kInt8, count), ids(kUuid, count), positions(kInt4, count);
   ArrayArgument statuses(kText, count), delays(kInt8, count), failed(kInt2, count);
   ArrayArgument crashes(kInt2, count), codes(kText, count), errors(kText, count);
@@ -202,14 +204,25 @@ void Queue::finish_images(FinishedImage* images, int count) {
           12, types, values);
   const int answered = static_cast<int>(SPI_processed);
   SPITupleTable* rows = SPI_tuptable;
+  FinishedBatch batch{false, false};
   for (int i = 0; i < answered; ++i) {
     bool is_null = false;
     const Datum number = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &is_null);
     const Datum stored = SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &is_null);
+    batch.copied = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 3, &is_null));
+    batch.ended = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 4, &is_null));
     FinishedImage& image = images[DatumGetInt32(number) - 1];
     image.put_off = !DatumGetBool(stored);
     if (!image.put_off && image.output_fd >= 0) store_output(image);
   }
+  return batch;
+}
+
+EndedCopies Queue::end_copies() {
+  Oid types[] = {INT4OID};
+  Datum values[] = {Int32GetDatum(kCopiesAtOnce)};
+  execute(&end_copies_, "SELECT * FROM imgpress.end_copies($1)", 1, types, values);
+  return {DatumGetInt32(field(0, 1)), DatumGetBool(field(0, 2))};
 }
 
 void Queue::store_output(const FinishedImage& image) {
@@ -280,11 +293,12 @@ void Queue::rescue_deliveries() {
   SPI_execute("SELECT imgpress.rescue_deliveries()", false, 1);
 }
 
-TimestampTz Queue::next_due() {
-  execute(&next_due_, "SELECT imgpress.next_due()", 0, nullptr, nullptr);
+NextDue Queue::next_due() {
+  execute(&next_due_, "SELECT * FROM imgpress.next_due()", 0, nullptr, nullptr);
   bool is_null = false;
   const Datum due = field(0, 1, &is_null);
-  return is_null ? DT_NOEND : DatumGetTimestampTz(due);
+  return {is_null ? DT_NOEND : DatumGetTimestampTz(due), DatumGetBool(field(0, 2)),
+          DatumGetBool(field(0, 3))};
 }
 
 }  // namespace imgpress

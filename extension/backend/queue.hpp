@@ -56,6 +56,25 @@ struct ClaimedDeliveries {
   int count;
 };
 
+// What end_copies() did. `remaining`: more copies are to end.
+struct EndedCopies {
+  int images;
+  bool remaining;
+};
+
+// When something is due that nobody announces.
+struct NextDue {
+  TimestampTz at;   // DT_NOEND when nothing is
+  bool copies;      // end_copies() has something to do
+  bool deliveries;  // claim_deliveries() too
+};
+
+// What finishing images has brought about.
+struct FinishedBatch {
+  bool copied;  // some have copies: end_copies() belongs into the same transaction
+  bool ended;   // a request has ended
+};
+
 class Queue {
  public:
   // Of the slots, up to `retry_slots` are for images whose next attempt is due.
@@ -64,15 +83,15 @@ class Queue {
   ClaimedDeliveries claim_deliveries(int64 token, int slots, int lease_ms);
   // Stores what is still ours; whoever lost a lease is left out. Sets `put_off` of those whose
   // request another session has locked: they are to be finished later.
-  void finish_images(FinishedImage* images, int count);
+  FinishedBatch finish_images(FinishedImage* images, int count);
+  EndedCopies end_copies();
   void finish_delivery(const DeliveryResult& result, const char* retry_delays);
   void end_leases(const std::vector<std::int64_t>& tokens);
   void renew_leases(const std::vector<std::int64_t>& tokens, int lease_ms);
   // Puts back what nobody works on any more; returns how many images.
   int64 rescue(bool expired_only);
   void rescue_deliveries();
-  // DT_NOEND when nothing is due.
-  TimestampTz next_due();
+  NextDue next_due();
 
  private:
   void store_output(const FinishedImage& image);
@@ -80,6 +99,7 @@ class Queue {
   SPIPlanPtr claim_images_ = nullptr;
   SPIPlanPtr claim_deliveries_ = nullptr;
   SPIPlanPtr finish_images_ = nullptr;
+  SPIPlanPtr end_copies_ = nullptr;
   SPIPlanPtr finish_delivery_ = nullptr;
   SPIPlanPtr store_output_ = nullptr;
   SPIPlanPtr end_leases_ = nullptr;

@@ -44,6 +44,21 @@ def assert_finished_once(shop, request):
     assert shop.value(outputs, request) == 1
 
 
+def test_images_that_hang_leave_slots_to_others(open_shop):
+    """Nearly all of the window hangs; the few slots that are left are used again and again."""
+    settings = {**TEST_SETTINGS, "imgpress.images_in_flight": 16}
+    with open_shop(settings=settings, gateway=False, preload=("imgpress",), name="slots") as shop:
+        gate = shop.origin.gate("slots")
+        for number in range(3):
+            urls = [shop.origin.url(f"held/slots/small1.jpg?{number}-{n}") for n in range(10)]
+            shop.submit_csv(one_product(*urls))
+        gate.wait_arrived(10)
+        other = [shop.origin.url(f"small2.jpg?{n}") for n in range(30)]
+        (product,) = shop.finish(shop.submit_csv(one_product(*other)), PROMPT)
+        assert ERROR_TEXT not in product["output_image_urls"]
+        gate.open()
+
+
 def test_open_transaction_delays_its_own_request_only(own):
     load = "SELECT sum(fetching + waiting + compressing) FROM imgpress.workers"
     locked, gate = submit_held(own, "locked")

@@ -60,10 +60,20 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def peak_memory_kib(pid):
-    """The most memory that the process ever had resident (VmHWM)."""
+def _status_kib(pid, name):
     with open(f"/proc/{pid}/status", encoding="utf-8") as status:
         for line in status:
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1])
-    raise RuntimeError(f"/proc/{pid}/status has no VmHWM")
+    raise RuntimeError(f"/proc/{pid}/status has no {name}")
+
+
+def peak_memory_kib(pid):
+    """The most memory that the process ever had resident."""
+    return _status_kib(pid, "VmHWM")
+
+
+def own_memory_kib(pid):
+    """What the process has resident to itself: neither files nor shared buffers, which fill up and
+    say nothing about it."""
+    return _status_kib(pid, "RssAnon")

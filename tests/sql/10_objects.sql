@@ -3,7 +3,7 @@ BEGIN;
 SELECT plan(19);
 
 SELECT has_schema('imgpress');
-SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'leases',
+SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'copies_due', 'leases',
     'webhook_deliveries', 'webhook_secrets', 'csv_upload_rows', 'upload_parts']);
 SELECT views_are('imgpress', ARRAY['progress', 'failures', 'results', 'workers', 'csv_upload']);
 SELECT has_function('imgpress', 'compress_image', ARRAY['bytea', 'integer', 'text']);

@@ -1,7 +1,7 @@
 -- The queue's own functions, played by hand: claims, fences, rescue, fairness. The drainer sees none
 -- of it, since the transaction is rolled back.
 BEGIN;
-SELECT plan(22);
+SELECT plan(27);
 
 CREATE FUNCTION pg_temp.request(images integer) RETURNS uuid LANGUAGE sql AS $$
     SELECT imgpress.submit(array_agg((n, 'P', 'http://a/' || n)::imgpress.product_input ORDER BY n))
@@ -67,6 +67,22 @@ SELECT imgpress.cancel(:'big');
 SELECT is(pg_temp.finish(5, :'big', 1, 'Completed'), NULL, 'work on a cancelled request is dropped');
 SELECT results_eq(format('SELECT status, reason, failed_count FROM imgpress.processing_requests WHERE id = %L', :'big'),
     $$ VALUES ('Failed', 'cancelled', 1000) $$);
+
+-- Turns: short at first, so that all newcomers get one soon, then worth their cost.
+DELETE FROM imgpress.processing_requests;
+SELECT count(pg_temp.request(50)) FROM generate_series(1, 40);
+SELECT results_eq('SELECT count(*), count(DISTINCT request), max(n) FROM (SELECT request, count(*) OVER (PARTITION BY request) AS n FROM pg_temp.claim(11, 64)) c',
+    $$ VALUES (60::bigint, 30::bigint, 2::bigint) $$, 'a first turn is for 2 images where many wait');
+SELECT results_eq('SELECT max(n), count(*) FILTER (WHERE n = 2) FROM (SELECT count(*) AS n FROM pg_temp.claim(12, 64) GROUP BY request) c',
+    $$ VALUES (22::bigint, 10::bigint) $$, 'a later one for many, behind the first ones that are left');
+SELECT is((SELECT sum(claimed_count) FROM imgpress.processing_requests), (SELECT count(*) FROM imgpress.images WHERE attempts > 0),
+    'what is claimed is counted');
+
+-- A parallel restore may load requests before their images.
+DELETE FROM imgpress.processing_requests;
+INSERT INTO imgpress.processing_requests (product_count, image_count) VALUES (1, 3);
+SELECT is_empty('SELECT * FROM pg_temp.claim(10, 64)', 'images that are not there are not claimed');
+SELECT is((SELECT claimed_count FROM imgpress.processing_requests), 0, 'and not passed over');
 
 SELECT * FROM finish();
 ROLLBACK;
