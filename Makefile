@@ -78,7 +78,7 @@ BENCH_TARGETS := $(addprefix bench-,$(BENCHES))
 .PHONY: $(BENCH_TARGETS)
 
 bench: bench-programs
-	@echo "This takes about 25 minutes on two idle cores."
+	@echo "This takes about 7 minutes on two idle cores."
 	@for name in $(BENCHES); do echo && $(PYTHON) bench/$$name.py || exit 1; done
 	@$(PYTHON) bench/plot.py
 

@@ -21,8 +21,6 @@ namespace {
 constexpr std::size_t kBatch = 64;                 // images finished in one transaction
 constexpr std::chrono::milliseconds kGather{25};   // how long a batch may take to fill up
 constexpr std::chrono::milliseconds kPutOff{250};  // for images of a request that is locked
-constexpr std::size_t kDeliverySlots = 16;
-constexpr int kDeliveryGraceMs = 60 * 1000;
 constexpr long kLookAgainMs = 250;
 constexpr long kClaimPauseMs = 50;
 constexpr std::size_t kRequestsPerClaim = 32;  // LIMIT in imgpress.claim_fresh()
@@ -63,12 +61,6 @@ int limit_window(const Settings& config) {
   return std::min(config.images_in_flight, half);
 }
 
-int64 random_token() {
-  int64 token = 0;
-  if (!pg_strong_random(&token, sizeof(token))) elog(ERROR, "no random numbers are available");
-  return token;
-}
-
 }  // namespace
 
 DrainerWork::DrainerWork(const Settings& config)
@@ -78,6 +70,12 @@ void DrainerWork::reconfigure(const Settings& config) {
   config_ = config;
   window_limit_ = limit_window(config);
   guard([&] { pipeline_.reconfigure(pipeline_settings(config)); });
+}
+
+int64 DrainerWork::random_token() {
+  int64 token = 0;
+  if (!pg_strong_random(&token, sizeof(token))) elog(ERROR, "no random numbers are available");
+  return token;
 }
 
 bool DrainerWork::begin() {
@@ -229,35 +227,6 @@ void DrainerWork::forget_finished() {
   oldest_outcome_ = Clock::now();
 }
 
-// A transaction of their own: whatever is wrong with webhooks must not hold up images.
-bool DrainerWork::finish_deliveries() {
-  guard([&] {
-    delivery_batch_.clear();
-    for (const DeliveryOutcome& outcome : pipeline_.delivery_outcomes()) {
-      const auto id = static_cast<int64>(outcome.key);
-      const auto token = delivery_tokens_.find(id);
-      if (token == delivery_tokens_.end()) continue;
-      delivery_batch_.push_back({id, token->second, outcome.http_status,
-                                 outcome.fault == Fault::kNone ? nullptr : outcome.message.c_str(),
-                                 static_cast<int32>(outcome.retry_after_seconds)});
-    }
-  });
-  const auto body = [](void* arg) {
-    auto* work = static_cast<DrainerWork*>(arg);
-    for (const DeliveryResult& result : work->delivery_batch_) {
-      work->queue_.finish_delivery(result, work->config_.webhook_retry_delays);
-    }
-  };
-  const TransactionEnd end = run_transaction("finishing webhooks", body, this);
-  // If it failed, their leases end, and they are delivered again under the same webhook-id.
-  guard([&] {
-    for (const DeliveryResult& result : delivery_batch_) delivery_tokens_.erase(result.id);
-    pipeline_.delivery_outcomes().clear();
-  });
-  look_for_work_ = true;
-  return end != TransactionEnd::kNotInstalled;
-}
-
 int DrainerWork::free_slots() const {
   return std::max(0, window_limit_ - static_cast<int>(window_.size()));
 }
@@ -321,29 +290,6 @@ TransactionEnd DrainerWork::claim() {
   return end;
 }
 
-bool DrainerWork::claim_deliveries() {
-  if (delivery_tokens_.size() >= kDeliverySlots) return true;
-  Claim claim{this, random_token(), {}, {DT_NOEND, false, false}};
-  const auto body = [](void* arg) {
-    auto* c = static_cast<Claim*>(arg);
-    DrainerWork* work = c->work;
-    // Nothing renews these leases, so they outlast the attempt.
-    const int lease_ms =
-        Max(work->config_.lease_ms, 2 * work->config_.webhook_timeout_ms + kDeliveryGraceMs);
-    const auto slots = static_cast<int>(kDeliverySlots - work->delivery_tokens_.size());
-    const ClaimedDeliveries claimed = work->queue_.claim_deliveries(c->token, slots, lease_ms);
-    guard([&] { work->note_claimed(claimed); });
-  };
-  const TransactionEnd end = run_transaction("claiming webhooks", body, &claim);
-  if (end == TransactionEnd::kCommitted) {
-    guard([&] { start_deliveries(claim.token); });
-  } else {
-    guard([&] { claimed_deliveries_.clear(); });
-    deliveries_not_before_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kDeliveryGraceMs);
-  }
-  return end != TransactionEnd::kNotInstalled;
-}
-
 // The rows live in the transaction's memory; work on them begins when it has been committed.
 void DrainerWork::note_claimed(const Claim& claim, const ClaimedImages& images) {
   for (int i = 0; i < images.count; ++i) {
@@ -358,17 +304,6 @@ void DrainerWork::note_claimed(const Claim& claim, const ClaimedImages& images) 
   }
 }
 
-void DrainerWork::note_claimed(const ClaimedDeliveries& deliveries) {
-  for (int i = 0; i < deliveries.count; ++i) {
-    const ClaimedDelivery& delivery = deliveries.deliveries[i];
-    claimed_deliveries_.push_back(
-        DeliveryTask{static_cast<std::uint64_t>(delivery.id),
-                     delivery.url,
-                     {delivery.headers, delivery.headers + delivery.header_count},
-                     delivery.payload});
-  }
-}
-
 void DrainerWork::start_claimed() {
   // A claim looks at a limited number of requests: full of them, it asks for another.
   std::set<RequestId> requests;
@@ -380,15 +315,6 @@ void DrainerWork::start_claimed() {
   if (requests.size() >= kRequestsPerClaim) look_for_work_ = true;
   claimed_images_.clear();
   enough_held_ = window_.size() * 3 / 4;
-  pipeline_.turn(Clock::now());
-}
-
-void DrainerWork::start_deliveries(int64 token) {
-  for (DeliveryTask& delivery : claimed_deliveries_) {
-    const auto id = static_cast<int64>(delivery.key);
-    if (delivery_tokens_.emplace(id, token).second) pipeline_.add(std::move(delivery));
-  }
-  claimed_deliveries_.clear();
   pipeline_.turn(Clock::now());
 }
 

@@ -40,6 +40,7 @@ class DrainerWork {
  private:
   struct Claim;
 
+  static int64 random_token();
   TransactionEnd claim();
   TransactionEnd finish();
   TransactionEnd end_copies();

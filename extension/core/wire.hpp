@@ -17,7 +17,7 @@
 
 namespace imgpress::wire {
 
-constexpr std::size_t kMaxMessageBytes = 128 * 1024;
+constexpr std::size_t kMaxMessageBytes = std::size_t{128} * 1024;
 
 // A peer sent something that is no message of this protocol.
 class WireError : public std::runtime_error {

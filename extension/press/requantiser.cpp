@@ -14,8 +14,9 @@ namespace {
 constexpr double kTextureBonus = 0.2;
 
 // And this part of the new step more is taken off for the lower one, which is shorter to code. On
-// photographs of quality 60 to 95 that makes files 1 % smaller at equal PSNR.
-constexpr double kThrift = 0.01;
+// photographs of quality 60 to 95 that makes files 0.5 % smaller at equal PSNR and at an SSIM that
+// is still above that of decoding and encoding; twice as much would not leave it there.
+constexpr double kThrift = 0.005;
 
 // Where steps are close to each other, more than this would strike out levels altogether.
 constexpr double kMaxBias = 0.4;
