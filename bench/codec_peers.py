@@ -90,7 +90,7 @@ def _said(command):
     said = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, **MODULES}
     )
-    return (said.stdout + said.stderr).strip().splitlines()[0]
+    return (said.stdout + said.stderr).strip().partition("\n")[0]
 
 
 def _install_sharp():
@@ -103,6 +103,9 @@ def _install_sharp():
         command = ["npm", "install", *options, "sharp"]
         if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode != 0:
             return "npm could not install it"
+    loads = ["node", "-e", "require('sharp')"]  # half of it may be there
+    if subprocess.run(loads, env={**os.environ, **MODULES}, capture_output=True, check=False).returncode:
+        return "what npm installed does not run"
     return None
 
 

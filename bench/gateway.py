@@ -82,6 +82,8 @@ def statement_of(cluster, gateway, request):
     if gateway.get(f"/api/status/{request}/").json()["status"] != "Completed":
         raise RuntimeError("the gateway does not know the request")
     statement = cluster.scalar("SELECT query FROM pg_stat_activity WHERE usename = %s", (LOGIN,))
+    if "request_status(" not in statement:
+        raise RuntimeError(f"another connection ran last: {statement}")
     return statement.replace("$1", ":id") + ";\n"
 
 

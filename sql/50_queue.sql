@@ -86,11 +86,13 @@ COMMENT ON FUNCTION imgpress.claim_fresh(bigint, integer, uuid[], integer[]) IS
 CREATE FUNCTION imgpress.claim_retries(token bigint, slots integer) RETURNS SETOF imgpress.images
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    moment constant timestamptz := clock_timestamp();  -- a variable, as an index wants it
 BEGIN
     RETURN QUERY
         WITH due AS MATERIALIZED (
             SELECT i.request_id, i.position FROM imgpress.images i
-            WHERE i.retry_at <= clock_timestamp() ORDER BY i.retry_at LIMIT slots FOR UPDATE SKIP LOCKED
+            WHERE i.retry_at <= moment ORDER BY i.retry_at LIMIT slots FOR UPDATE SKIP LOCKED
         )
         UPDATE imgpress.images i
             SET status = 'Processing', attempts = i.attempts + 1, lease_token = token, retry_at = NULL
@@ -258,73 +260,105 @@ $$;
 COMMENT ON FUNCTION imgpress.finish_images(bigint[], uuid[], integer[], text[], bigint[], smallint[], smallint[], boolean[], text[], text[], bigint[], bigint[]) IS
     'Internal: records outcomes, each fenced by its lease token, moves the counters and closes requests; returns the ordinals that were still ours (stored: the caller stores their outputs in the same transaction) and those of requests that another session holds (not stored: try again later); copied: call end_copies() when the outputs are stored; ended: a request has ended';
 
-CREATE FUNCTION imgpress.end_copies(portion integer, OUT ended integer, OUT remaining boolean)
+CREATE FUNCTION imgpress.end_copies_of(request uuid, portion integer) RETURNS integer
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
-#variable_conflict use_column
 DECLARE
-    free_requests uuid[];
-    total record;
+    note record;
+    original imgpress.images;
+    source_size integer;
+    output_size integer;
+    ended integer;
+    last integer;
+    room integer := portion;
+    done integer := 0;
+    failed integer := 0;
+    source_sizes bigint := 0;
+    output_sizes bigint := 0;
 BEGIN
-    -- As in finish_images(): what another session holds is put off.
-    free_requests := array(
-        SELECT r.id FROM imgpress.processing_requests r
-        WHERE r.id IN (SELECT d.request_id FROM imgpress.copies_due d)
-        ORDER BY r.id FOR UPDATE SKIP LOCKED);
-    WITH next AS MATERIALIZED (
-        SELECT c.request_id, c.position, o.status, o.attempts, o.transient, o.error_code, o.error
-        FROM imgpress.copies_due d
-        JOIN imgpress.images o ON o.request_id = d.request_id AND o.position = d.position
-        CROSS JOIN LATERAL (
-            SELECT i.request_id, i.position FROM imgpress.images i
-            WHERE i.request_id = d.request_id AND i.copy_of = d.position AND i.position > d.reached AND i.status = 'Pending'
-            ORDER BY i.position LIMIT portion
-        ) c
-        WHERE d.request_id = ANY (free_requests)
-        LIMIT portion
-    ), updated AS (
-        UPDATE imgpress.images i
-            SET status = n.status, attempts = n.attempts, transient = n.transient, error_code = n.error_code,
-                error = n.error, ended_at = clock_timestamp()
-            FROM next n WHERE i.request_id = n.request_id AND i.position = n.position
-            RETURNING i.request_id, i.position, i.copy_of
-    ), copied AS (
-        SELECT u.request_id, u.position, u.copy_of, o.content_type, o.etag, o.width, o.height, o.source_bytes,
-               o.kept_source, o.warning, o.bytes
-        FROM updated u LEFT JOIN imgpress.outputs o ON o.request_id = u.request_id AND o.position = u.copy_of
-    ), stored AS (
-        INSERT INTO imgpress.outputs (request_id, position, content_type, etag, width, height, source_bytes, kept_source, warning, bytes)
-            SELECT c.request_id, c.position, c.content_type, c.etag, c.width, c.height, c.source_bytes, c.kept_source, c.warning, c.bytes
-            FROM copied c WHERE c.bytes IS NOT NULL
-    ), moved AS (
-        UPDATE imgpress.copies_due d SET reached = c.reached
-            FROM (SELECT request_id, copy_of, max(position) AS reached FROM copied GROUP BY 1, 2) c
-            WHERE d.request_id = c.request_id AND d.position = c.copy_of
-    )
-    SELECT array_agg(c.request_id) AS ids, array_agg(c.done) AS done, array_agg(c.failed) AS failed,
-           array_agg(c.source_size) AS source_sizes, array_agg(c.output_size) AS output_sizes,
-           coalesce(sum(c.done + c.failed), 0) AS images
-        INTO total
-        FROM (
-            SELECT request_id, count(bytes)::integer AS done, (count(*) - count(bytes))::integer AS failed,
-                   coalesce(sum(source_bytes), 0)::bigint AS source_size,
-                   coalesce(sum(octet_length(bytes)), 0)::bigint AS output_size
-            FROM copied GROUP BY 1
-        ) c;
-    PERFORM imgpress.count_ended(total.ids, total.done, total.failed, total.source_sizes, total.output_sizes);
-    DELETE FROM imgpress.copies_due d
-        WHERE (d.request_id = ANY (free_requests)
-               OR NOT EXISTS (SELECT FROM imgpress.processing_requests r WHERE r.id = d.request_id))
-          AND NOT EXISTS (
-              SELECT FROM imgpress.images i
-              WHERE i.request_id = d.request_id AND i.copy_of = d.position AND i.position > d.reached AND i.status = 'Pending');
-    ended := total.images;
+    FOR note IN
+        SELECT d.position, d.reached FROM imgpress.copies_due d WHERE d.request_id = request ORDER BY d.position LIMIT portion
+    LOOP
+        EXIT WHEN room = 0;
+        SELECT * INTO original FROM imgpress.images o WHERE o.request_id = request AND o.position = note.position;
+        SELECT o.source_bytes, octet_length(o.bytes) INTO source_size, output_size
+            FROM imgpress.outputs o WHERE o.request_id = request AND o.position = note.position;
+        -- A parallel restore may have loaded the note before its image, or that before its output.
+        CONTINUE WHEN original.status IS NULL OR original.status = 'Completed' AND output_size IS NULL;
+        WITH updated AS (
+            UPDATE imgpress.images i
+                SET status = original.status, attempts = original.attempts, transient = original.transient,
+                    error_code = original.error_code, error = original.error, ended_at = clock_timestamp()
+                FROM (
+                    SELECT c.position FROM imgpress.images c
+                    WHERE c.request_id = request AND c.copy_of = note.position AND c.position > note.reached AND c.status = 'Pending'
+                    ORDER BY c.position LIMIT room
+                ) n
+                WHERE i.request_id = request AND i.position = n.position AND original.status IN ('Completed', 'Failed')
+                RETURNING i.position
+        ), stored AS (
+            INSERT INTO imgpress.outputs (request_id, position, content_type, etag, width, height, source_bytes, kept_source, warning, bytes)
+                SELECT request, u.position, o.content_type, o.etag, o.width, o.height, o.source_bytes, o.kept_source, o.warning, o.bytes
+                FROM updated u, imgpress.outputs o WHERE o.request_id = request AND o.position = note.position
+        )
+        SELECT count(*), max(u.position) INTO ended, last FROM updated u;
+        IF ended < room THEN  -- there are no more; those of an image that is tried again follow it later
+            DELETE FROM imgpress.copies_due d WHERE d.request_id = request AND d.position = note.position;
+        ELSE
+            UPDATE imgpress.copies_due d SET reached = last WHERE d.request_id = request AND d.position = note.position;
+        END IF;
+        room := room - ended;
+        IF output_size IS NULL THEN
+            failed := failed + ended;
+        ELSE
+            done := done + ended;
+            source_sizes := source_sizes + ended * source_size::bigint;
+            output_sizes := output_sizes + ended * output_size::bigint;
+        END IF;
+    END LOOP;
+    PERFORM imgpress.count_ended(ARRAY[request], ARRAY[done], ARRAY[failed], ARRAY[source_sizes], ARRAY[output_sizes]);
+    RETURN done + failed;
+END
+$$;
+COMMENT ON FUNCTION imgpress.end_copies_of(uuid, integer) IS
+    'Internal: ends up to so many copies of a request, whose row is locked, as their originals have ended';
+
+CREATE FUNCTION imgpress.end_copies(portion integer, after uuid, OUT ended integer, OUT remaining boolean, OUT served uuid)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off
+AS $$
+DECLARE
+    turns constant integer := 8;
+    requests uuid[] := '{}';
+    next_one uuid;
+    one uuid;
+BEGIN
+    -- Requests take turns, or a small one would wait for the crowd of another.
+    ended := 0;
+    served := after;
+    FOR i IN 1 .. turns LOOP
+        SELECT d.request_id INTO next_one FROM imgpress.copies_due d
+            WHERE served IS NULL OR d.request_id > served ORDER BY d.request_id LIMIT 1;
+        IF next_one IS NULL THEN  -- round the end
+            SELECT d.request_id INTO next_one FROM imgpress.copies_due d ORDER BY d.request_id LIMIT 1;
+        END IF;
+        EXIT WHEN next_one IS NULL OR next_one = ANY (requests);
+        requests := requests || next_one;
+        served := next_one;
+    END LOOP;
+    FOREACH one IN ARRAY requests LOOP
+        -- As in finish_images(): what another session holds is put off.
+        PERFORM FROM imgpress.processing_requests r WHERE r.id = one FOR UPDATE SKIP LOCKED;
+        IF FOUND THEN
+            ended := ended + imgpress.end_copies_of(one, greatest(portion / cardinality(requests), 1));
+        END IF;
+    END LOOP;
     remaining := EXISTS (SELECT FROM imgpress.copies_due);
 END
 $$;
-COMMENT ON FUNCTION imgpress.end_copies(integer) IS
-    'Internal: ends up to so many copies of images that have ended, each as its original did, with an output of its own; remaining: more are to end';
+COMMENT ON FUNCTION imgpress.end_copies(integer, uuid) IS
+    'Internal: ends up to so many copies of images that have ended; remaining: there are more; served: the request that was served last, after whose id the next call goes on';
 
 CREATE FUNCTION imgpress.renew_leases(tokens bigint[], lease interval) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -366,13 +400,15 @@ COMMENT ON FUNCTION imgpress.rescue_leases(boolean) IS
 CREATE FUNCTION imgpress.next_due(OUT due timestamptz, OUT copies boolean, OUT deliveries boolean)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
+DECLARE
+    moment constant timestamptz := clock_timestamp();
 BEGIN
     due := least(
         (SELECT min(i.retry_at) FROM imgpress.images i WHERE i.retry_at IS NOT NULL),
         (SELECT min(d.next_attempt_at) FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending'));
     copies := EXISTS (SELECT FROM imgpress.copies_due);
     deliveries := EXISTS (
-        SELECT FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending' AND d.next_attempt_at <= clock_timestamp());
+        SELECT FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending' AND d.next_attempt_at <= moment);
 END
 $$;
 COMMENT ON FUNCTION imgpress.next_due() IS

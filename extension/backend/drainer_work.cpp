@@ -22,6 +22,7 @@ constexpr std::size_t kBatch = 64;                 // images finished in one tra
 constexpr std::chrono::milliseconds kGather{25};   // how long a batch may take to fill up
 constexpr std::chrono::milliseconds kPutOff{250};  // for images of a request that is locked
 constexpr long kLookAgainMs = 250;
+constexpr long kCopiesErrorPauseMs = 10 * 1000;
 constexpr long kClaimPauseMs = 50;
 constexpr std::size_t kRequestsPerClaim = 32;  // LIMIT in imgpress.claim_fresh()
 constexpr std::size_t kMaxWaitingBytes = 64 * 1024 * 1024;
@@ -100,11 +101,7 @@ bool DrainerWork::turn() {
     const TransactionEnd end = finish();
     if (end != TransactionEnd::kCommitted) return end == TransactionEnd::kFailed;
   }
-  if (copies_due_ <= now) {
-    const TransactionEnd end = end_copies();
-    if (end != TransactionEnd::kCommitted) return end == TransactionEnd::kFailed;
-    look_for_work_ = true;  // a request may have ended, and left a webhook
-  }
+  if (copies_due_ <= now && !end_copies()) return false;
   if (!pipeline_.delivery_outcomes().empty() && !finish_deliveries()) return false;
   if (look_for_work_ || next_due_ <= now || next_look_ <= now) {
     if (may_claim()) {
@@ -153,10 +150,8 @@ TransactionEnd DrainerWork::finish() {
   const auto body = [](void* arg) {
     auto* work = static_cast<DrainerWork*>(arg);
     auto* images = work->batch_.data();
-    work->ended_copies_ = {};
     work->finished_batch_ =
         work->queue_.finish_images(images, static_cast<int>(work->batch_.size()));
-    if (work->finished_batch_.copied) work->ended_copies_ = work->queue_.end_copies();
     guard([&] { work->ended_tokens_ = work->window_.tokens_ended_by(work->batch_); });
     if (!work->ended_tokens_.empty()) work->queue_.end_leases(work->ended_tokens_);
   };
@@ -171,34 +166,33 @@ TransactionEnd DrainerWork::finish() {
     const TimestampTz soon = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kClaimPauseMs);
     next_look_ = Min(next_look_, soon);
   }
-  if (ended_copies_.images > 0) note_ended_copies();
+  if (finished_batch_.copied) copies_due_ = 0;
   return end;
 }
 
-// A portion for each turn, so that a crowd of copies does not hold up other images.
-TransactionEnd DrainerWork::end_copies() {
+// A portion for each turn, so that a crowd of copies does not hold up other images; in a
+// transaction of its own, so that whatever is wrong with it does not either.
+bool DrainerWork::end_copies() {
   const auto body = [](void* arg) {
     auto* work = static_cast<DrainerWork*>(arg);
-    work->ended_copies_ = work->queue_.end_copies();
+    work->ended_copies_ = work->queue_.end_copies(work->ended_copies_.served);
   };
   const TransactionEnd end = run_transaction("ending copies", body, this);
-  note_end(end == TransactionEnd::kFailed);
-  if (end != TransactionEnd::kCommitted) return end;
-  wake_waiters_now();
-  note_ended_copies();
-  return end;
-}
-
-void DrainerWork::note_ended_copies() {
-  finished_ += static_cast<uint64>(ended_copies_.images);
-  if (!ended_copies_.remaining) {
+  const TimestampTz now = GetCurrentTimestamp();
+  if (end == TransactionEnd::kFailed) {
+    copies_due_ = TimestampTzPlusMilliseconds(now, kCopiesErrorPauseMs);
+  } else if (!ended_copies_.remaining) {
     copies_due_ = DT_NOEND;
   } else if (ended_copies_.images > 0) {
     copies_due_ = 0;
   } else {  // another session has locked their request
-    copies_due_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAgainMs);
+    copies_due_ = TimestampTzPlusMilliseconds(now, kLookAgainMs);
   }
-  ended_copies_ = {};
+  if (end != TransactionEnd::kCommitted) return end == TransactionEnd::kFailed;
+  wake_waiters_now();
+  finished_ += static_cast<uint64>(ended_copies_.images);
+  if (ended_copies_.images > 0) look_for_work_ = true;  // a request may have ended: webhooks
+  return true;
 }
 
 // A claim of few images costs nearly as much as one of many, so it waits until a quarter of what
@@ -208,7 +202,7 @@ bool DrainerWork::must_look() const {
   const auto tried_again = [](const FinishedImage& image) {
     return image.verdict.kind == Verdict::Kind::kRetry;
   };
-  return finished_batch_.ended || ended_copies_.images > 0 || window_.size() <= enough_held_ ||
+  return finished_batch_.ended || window_.size() <= enough_held_ ||
          std::any_of(batch_.begin(), batch_.end(), tried_again);
 }
 

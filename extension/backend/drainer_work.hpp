@@ -43,8 +43,7 @@ class DrainerWork {
   static int64 random_token();
   TransactionEnd claim();
   TransactionEnd finish();
-  TransactionEnd end_copies();
-  void note_ended_copies();
+  bool end_copies();
   bool claim_deliveries();
   bool finish_deliveries();
   bool keep_leases();
@@ -77,7 +76,7 @@ class DrainerWork {
   std::vector<DeliveryResult> delivery_batch_;
   std::vector<std::int64_t> ended_tokens_;  // leases that end with it
   FinishedBatch finished_batch_{};
-  EndedCopies ended_copies_{};         // by the transaction that is running
+  EndedCopies ended_copies_{};         // by the last transaction that ended some
   std::vector<ImageOutcome> put_off_;  // of requests that another session has locked
   TimePoint put_off_until_{};
 

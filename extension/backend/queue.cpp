@@ -218,11 +218,14 @@ FinishedBatch Queue::finish_images(FinishedImage* images, int count) {
   return batch;
 }
 
-EndedCopies Queue::end_copies() {
-  Oid types[] = {INT4OID};
-  Datum values[] = {Int32GetDatum(kCopiesAtOnce)};
-  execute(&end_copies_, "SELECT * FROM imgpress.end_copies($1)", 1, types, values);
-  return {DatumGetInt32(field(0, 1)), DatumGetBool(field(0, 2))};
+EndedCopies Queue::end_copies(const pg_uuid_t& after) {
+  Oid types[] = {INT4OID, UUIDOID};
+  Datum values[] = {Int32GetDatum(kCopiesAtOnce), UUIDPGetDatum(&after)};
+  execute(&end_copies_, "SELECT * FROM imgpress.end_copies($1, $2)", 2, types, values);
+  bool is_null = false;
+  const Datum served = field(0, 3, &is_null);
+  return {DatumGetInt32(field(0, 1)), DatumGetBool(field(0, 2)),
+          is_null ? after : *DatumGetUUIDP(served)};
 }
 
 void Queue::store_output(const FinishedImage& image) {

@@ -56,10 +56,11 @@ struct ClaimedDeliveries {
   int count;
 };
 
-// What end_copies() did. `remaining`: more copies are to end.
+// What end_copies() did. `remaining`: more copies are to end. `served`: the request served last.
 struct EndedCopies {
   int images;
   bool remaining;
+  pg_uuid_t served;
 };
 
 // When something is due that nobody announces.
@@ -71,7 +72,7 @@ struct NextDue {
 
 // What finishing images has brought about.
 struct FinishedBatch {
-  bool copied;  // some have copies: end_copies() belongs into the same transaction
+  bool copied;  // some have copies: end_copies() has something to do
   bool ended;   // a request has ended
 };
 
@@ -84,7 +85,8 @@ class Queue {
   // Stores what is still ours; whoever lost a lease is left out. Sets `put_off` of those whose
   // request another session has locked: they are to be finished later.
   FinishedBatch finish_images(FinishedImage* images, int count);
-  EndedCopies end_copies();
+  // Requests take turns: the one after the last that was served is next.
+  EndedCopies end_copies(const pg_uuid_t& after);
   void finish_delivery(const DeliveryResult& result, const char* retry_delays);
   void end_leases(const std::vector<std::int64_t>& tokens);
   void renew_leases(const std::vector<std::int64_t>& tokens, int lease_ms);

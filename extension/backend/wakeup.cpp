@@ -17,7 +17,8 @@ namespace {
 bool wake_at_commit = false;
 bool callback_registered = false;
 
-// The last thing that a transaction does: by now it has also told the others which of their cached
+// The last thing that a transaction does (or PREPARE TRANSACTION: what a COMMIT PREPARED brings is
+// seen at the drainer's next look). By now it has also told the others which of their cached
 // catalogue entries are stale, so that a drainer finds an extension that was just created.
 void at_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void*) {
   if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || !wake_at_commit) return;

@@ -150,6 +150,7 @@ def test_small_request_does_not_wait_for_a_crowd(shop):
     crowd = submit_repeated(shop, shop.origin.url("small0.jpg?crowd"), 20_000)
     wait_until(lambda: shop.progress(crowd)["done"] > 0, "the crowd begins to end")
     shop.finish(shop.submit_csv(one_product(shop.origin.url("small1.jpg?beside"))))
+    assert shop.wait(submit_repeated(shop, shop.origin.url("small2.jpg?beside"), 2), 30) == "Completed"
     assert shop.status(crowd) == "Processing"
     assert shop.wait(crowd, 90) == "Completed"
     assert shop.progress(crowd)["done"] == 20_000
