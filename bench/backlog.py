@@ -60,7 +60,7 @@ def main():
     )
     rows.append(
         target(
-            f"a one-image request behind {options.images:,} others, the slowest of {len(beside)}",
+            f"one image behind {options.images:,} others, the slowest of {len(beside)}",
             max(beside) / 1000,
             "at most",
             1,
