@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <memory>
 
-#include "core/bytes.hpp"
 #include "press/huffman_code.hpp"
 #include "press/symbols.hpp"
 
