@@ -61,13 +61,9 @@ Economiser::Economiser(const QuantTable& from, const QuantTable& to,
   admit_all_other_symbols(smoothed);
   const HuffmanCode code = best_huffman_code(smoothed);
   bits_.fill(0);
-  std::size_t next = 0;
-  for (std::size_t length = 1; length < code.lengths.size(); ++length) {
-    for (int i = 0; i < code.lengths[length]; ++i) {
-      const unsigned symbol = code.symbols[next++];
-      bits_[symbol] = static_cast<float>(length + (symbol == kSixteenZeros ? 0 : symbol % 16));
-    }
-  }
+  visit_codes(code, [this](unsigned symbol, unsigned length) {
+    bits_[symbol] = static_cast<float>(length + number_bits(symbol));
+  });
 }
 
 // After structural similarity, which divides errors by the variance of what they are added to.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "press/symbols.hpp"
@@ -18,6 +19,15 @@ struct HuffmanCode {
   std::array<std::uint8_t, 17> lengths{};   // how many codes have 1 to 16 bits; [0] is unused
   std::array<std::uint8_t, 256> symbols{};  // by increasing length of their codes
 };
+
+// Calls visit(symbol, bits of its code) for every symbol that has one, in the order of the codes.
+template <typename Visit>
+void visit_codes(const HuffmanCode& code, Visit visit) {
+  std::size_t place = 0;
+  for (unsigned length = 1; length < code.lengths.size(); ++length) {
+    for (int i = 0; i < code.lengths[length]; ++i) visit(code.symbols[place++], length);
+  }
+}
 
 // A code for every symbol that occurs. At least one must.
 HuffmanCode best_huffman_code(const SymbolCounts& counts);

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "core/bytes.hpp"
+#include "press/coded_picture.hpp"
 #include "press/huffman_code.hpp"
 #include "press/image_metadata.hpp"
-#include "press/coded_picture.hpp"
 
 namespace imgpress::press {
 

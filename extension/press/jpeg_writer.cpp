@@ -52,13 +52,10 @@ void put_uncounted(const CodedPicture& picture, std::uint32_t y, Steps& steps,
 }
 
 // Puts the codes that suit the counts.
-HuffmanEncoder choose_codes(const CodedPicture& picture, bool sampled, SymbolStream& stream,
-                            JpegSegments& file) {
+HuffmanEncoder choose_codes(bool sampled, SymbolStream& stream, JpegSegments& file) {
   HuffmanEncoder codes;
   for (std::uint8_t slot = 0; slot < kCodeSlots; ++slot) {
-    bool is_used = false;
-    for (const Plane& plane : picture) is_used = is_used || code_slot(plane) == slot;
-    if (!is_used) continue;
+    if (stream.counts(table_of(CodeClass::kFirst, slot)) == SymbolCounts{}) continue;
     for (const CodeClass kind : {CodeClass::kFirst, CodeClass::kOthers}) {
       const std::size_t table = table_of(kind, slot);
       SymbolCounts& counts = stream.counts(table);
@@ -82,7 +79,7 @@ bool put_baseline_scan(const CodedPicture& picture, Effort effort, std::size_t r
     const auto put = sampled && y % kRowsForFast != 0 ? put_uncounted : put_counted;
     put(picture, y, steps, stream);
   }
-  const HuffmanEncoder codes = choose_codes(picture, sampled, stream, file);
+  const HuffmanEncoder codes = choose_codes(sampled, stream, file);
   std::vector<ScanComponent> components;
   for (std::size_t i = 0; i < picture.size(); ++i) {
     components.push_back({i, code_slot(picture[i]), code_slot(picture[i])});

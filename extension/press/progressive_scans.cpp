@@ -98,13 +98,9 @@ CodedBand code_band(const CodedPicture& picture, const std::vector<std::size_t>&
     for (std::size_t k = 0; k < counts.size(); ++k) counts[k] += coded.streams[i].counts(0)[k];
   }
   coded.code = best_huffman_code(counts);
-  std::size_t place = 0;
-  for (unsigned length = 1; length < coded.code.lengths.size(); ++length) {
-    for (int i = 0; i < coded.code.lengths[length]; ++i) {
-      const unsigned symbol = coded.code.symbols[place++];
-      coded.bits += std::uint64_t{counts[symbol]} * (length + number_bits(symbol));
-    }
-  }
+  visit_codes(coded.code, [&](unsigned symbol, unsigned length) {
+    coded.bits += std::uint64_t{counts[symbol]} * (length + number_bits(symbol));
+  });
   return coded;
 }
 

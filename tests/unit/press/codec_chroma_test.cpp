@@ -5,18 +5,13 @@
 #include <utility>
 
 #include "codec_fixtures.hpp"
+#include "codec_tables.hpp"
 #include "press/chroma_halver.hpp"
 
 namespace imgpress::press {
 namespace {
 
 using namespace fixtures;
-
-QuantTable uniform(std::uint16_t step) {
-  QuantTable table;
-  table.fill(step);
-  return table;
-}
 
 double cosine(int frequency, int sample) {
   const double length = std::sqrt(frequency == 0 ? 0.125 : 0.25);

@@ -6,17 +6,14 @@
 #include <random>
 #include <vector>
 
+#include "codec_tables.hpp"
 #include "press/economiser.hpp"
 #include "press/huffman_code.hpp"
 
 namespace imgpress::press {
 namespace {
 
-QuantTable uniform(std::uint16_t step) {
-  QuantTable table;
-  table.fill(step);
-  return table;
-}
+using fixtures::uniform;
 
 // Counts as of a photograph: small levels behind short runs are the commonest.
 SymbolCounts common_counts() {

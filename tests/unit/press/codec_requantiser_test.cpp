@@ -6,16 +6,13 @@
 #include <random>
 #include <vector>
 
+#include "codec_tables.hpp"
 #include "press/requantiser.hpp"
 
 namespace imgpress::press {
 namespace {
 
-QuantTable uniform(std::uint16_t step) {
-  QuantTable table;
-  table.fill(step);
-  return table;
-}
+using fixtures::uniform;
 
 void fill(Block& block, std::int16_t value) {
   std::fill(std::begin(block.at), std::end(block.at), value);
