@@ -6,6 +6,7 @@
 #   make deps     install the Debian packages that are missing
 #   make          build the extension, the press and the gateway
 #   make install  put them in place (as root)
+#   make check-sanitized  the unit tests once more, under AddressSanitizer (minutes)
 #   make bench    measure codec and pipeline against what they replace (minutes); make bench-codec
 #                 or any other module alone; make bench-publish writes the tables into the docs
 #   make format   rewrite the sources after .clang-format;  make lint  check them
@@ -19,16 +20,21 @@ PYTHON ?= /usr/bin/python3
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps extension programs install uninstall demo run check check-unit check-boundaries \
-        check-sql check-end-to-end bench bench-programs bench-publish format lint clean
+.PHONY: all deps extension archives programs install uninstall demo run check check-unit check-boundaries \
+        check-sql check-end-to-end check-sanitized bench bench-programs bench-publish format lint clean
 
 all: extension programs
 
 deps:
 	@SUDO="$(SUDO)" scripts/install-dependencies
 
-extension:
-	@$(MAKE) --no-print-directory --silent -C extension -j$(JOBS) PG_CONFIG=$(PG_CONFIG) all
+EXTENSION_MAKE = $(MAKE) --no-print-directory -C extension PG_CONFIG=$(PG_CONFIG) BUILD=$(abspath $(BUILD))
+
+extension: archives
+	@$(EXTENSION_MAKE) --silent -j$(JOBS) all
+
+archives: $(BUILD)/CMakeCache.txt
+	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-archives
 
 programs: $(BUILD)/CMakeCache.txt
 	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-press imgpress-gateway
@@ -37,12 +43,12 @@ $(BUILD)/CMakeCache.txt:
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)
 
 install: all
-	$(SUDO) $(MAKE) --no-print-directory -C extension PG_CONFIG=$(PG_CONFIG) install
+	$(SUDO) $(EXTENSION_MAKE) install
 	$(SUDO) install -D -m 755 $(BUILD)/imgpress-press $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press
 	$(SUDO) install -D -m 755 $(BUILD)/imgpress-gateway $(DESTDIR)$(PREFIX)/bin/imgpress-gateway
 
 uninstall:
-	$(SUDO) $(MAKE) --no-print-directory -C extension PG_CONFIG=$(PG_CONFIG) uninstall
+	$(SUDO) $(EXTENSION_MAKE) uninstall
 	$(SUDO) rm -f $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press $(DESTDIR)$(PREFIX)/bin/imgpress-gateway
 
 # What `make deps` installs is only there for the make that runs after it.
@@ -64,6 +70,14 @@ check-boundaries:
 check-unit:
 	@cmake --build $(BUILD) --parallel $(JOBS)
 	@cd $(BUILD) && ctest --progress --output-on-failure --parallel $(JOBS)
+
+# The unit tests with AddressSanitizer and UndefinedBehaviorSanitizer. In a folder of its own: what is
+# built so can't be linked into PostgreSQL's library.
+SANITIZED := $(BUILD)-sanitized
+
+check-sanitized: deps
+	@cmake -S . -B $(SANITIZED) -DIMGPRESS_SANITIZE=ON $(CMAKE_FLAGS)
+	@$(MAKE) --no-print-directory check-unit BUILD=$(SANITIZED)
 
 check-sql:
 	@$(PYTHON) tests/harness/with_cluster.py --create-extension --create-extension pgtap -- \
@@ -104,8 +118,8 @@ format:
 lint: $(BUILD)/CMakeCache.txt
 	@clang-format --dry-run --Werror $(SOURCES)
 	@scripts/check-boundaries
-	@clang-tidy --quiet -p $(BUILD) $(wildcard extension/core/*.cpp extension/channel/*.cpp)
+	@clang-tidy --quiet -p $(BUILD) $(wildcard extension/core/*.cpp extension/channel/*.cpp extension/drain/*.cpp)
 
 clean:
-	@$(MAKE) --no-print-directory -C extension PG_CONFIG=$(PG_CONFIG) clean
-	@rm -rf $(BUILD) .run
+	@$(EXTENSION_MAKE) clean
+	@rm -rf $(BUILD) $(SANITIZED) .run

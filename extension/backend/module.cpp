@@ -1,9 +1,9 @@
 // Loading of the library: settings, shared memory, the launcher, and the list of what SQL may call.
-#include "backend/database_drop.hpp"
-#include "backend/entry_points.hpp"
-#include "backend/launcher.hpp"
+#include "backend/worker/database_drop.hpp"
+#include "backend/bridge/entry_points.hpp"
+#include "backend/worker/launcher.hpp"
 #include "backend/settings.hpp"
-#include "backend/shared_state.hpp"
+#include "backend/worker/shared_state.hpp"
 
 extern "C" {
 PG_MODULE_MAGIC;

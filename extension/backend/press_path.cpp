@@ -2,7 +2,7 @@
 
 #include "backend/settings.hpp"
 
-#include "backend/postgres_api.hpp"
+#include "backend/bridge/postgres_api.hpp"
 
 namespace imgpress {
 

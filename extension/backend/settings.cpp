@@ -8,8 +8,8 @@
 #include "core/address.hpp"
 #include "core/effort.hpp"
 
-#include "backend/compat.hpp"
-#include "backend/postgres_api.hpp"
+#include "backend/bridge/compat.hpp"
+#include "backend/bridge/postgres_api.hpp"
 
 namespace imgpress {
 namespace {

@@ -1,0 +1,46 @@
+#include <algorithm>
+#include <cstring>
+
+#include "backend/bridge/boundary.hpp"
+
+namespace imgpress {
+
+void CaughtError::capture(int code, const char* text) noexcept {
+  set = true;
+  sqlstate = code;
+  const std::size_t size = std::min(std::strlen(text), sizeof(message) - 1);
+  std::memcpy(message, text, size);
+  message[size] = '\0';
+}
+
+void CaughtError::capture_current() noexcept {
+  try {
+    throw;
+  } catch (const FaultError& error) {
+    capture(ERRCODE_INTERNAL_ERROR, error.what());
+    fault = error.fault();
+  } catch (const std::bad_alloc&) {
+    capture(ERRCODE_OUT_OF_MEMORY, "out of memory");
+  } catch (const std::system_error& error) {
+    capture(ERRCODE_SYSTEM_ERROR, error.what());
+  } catch (const std::exception& error) {
+    capture(ERRCODE_INTERNAL_ERROR, error.what());
+  } catch (...) {
+    capture(ERRCODE_INTERNAL_ERROR, "unknown C++ exception");
+  }
+}
+
+void CaughtError::raise() const {
+  if (fault != Fault::kNone) raise_fault(fault, message);
+  ereport(ERROR, (errcode(sqlstate), errmsg("imgpress: %s", message)));
+}
+
+void raise_fault(Fault fault, const char* message) {
+  const char* state = fault_sqlstate(fault);
+  const char* hint = fault_hint(fault);
+  ereport(ERROR, (errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
+                  errmsg("%s", message), hint != nullptr ? errhint("%s", hint) : 0));
+  pg_unreachable();
+}
+
+}  // namespace imgpress

@@ -1,0 +1,134 @@
+// Commit wakes the drainer, and whoever waits for a request to end.
+#include "backend/bridge/boundary.hpp"
+#include "backend/bridge/entry_points.hpp"
+#include "backend/worker/shared_state.hpp"
+
+extern "C" {
+#include "access/xlog.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+}
+
+namespace imgpress {
+namespace {
+
+bool wake_at_commit = false;
+bool callback_registered = false;
+
+// The last thing that a transaction does (or PREPARE TRANSACTION: what a COMMIT PREPARED brings is
+// seen at the drainer's next look). By now it has also told the others which of their cached
+// catalogue entries are stale, so that a drainer finds an extension that was just created.
+void at_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void*) {
+  if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || !wake_at_commit) return;
+  wake_at_commit = false;
+  if (!is_commit) return;
+  wake_drainer_now();
+  wake_waiters_now();
+}
+
+void wake_when_committed() {
+  if (!callback_registered) {
+    RegisterResourceReleaseCallback(at_release, nullptr);
+    callback_registered = true;
+  }
+  wake_at_commit = true;
+}
+
+struct RequestState {
+  char* status;
+  bool ended;
+};
+
+// The newest committed state, read with a snapshot of its own.
+RequestState read_request(const pg_uuid_t* id) {
+  Oid types[] = {UUIDOID};
+  Datum values[] = {UUIDPGetDatum(id)};
+  const MemoryContext caller = CurrentMemoryContext;
+  SPI_connect();
+  SPI_execute_with_args(
+      "SELECT status, ended_at IS NOT NULL, xmin FROM imgpress.processing_requests WHERE id = $1",
+      1, types, values, nullptr, false, 1);
+  if (SPI_processed == 0) {
+    ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+                    errmsg("request %s does not exist",
+                           DatumGetCString(DirectFunctionCall1(uuid_out, values[0])))));
+  }
+  HeapTuple row = SPI_tuptable->vals[0];
+  bool is_null = false;
+  const Datum ended = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &is_null);
+  const Datum xmin = SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &is_null);
+  if (!DatumGetBool(ended) && TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin))) {
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("this request was submitted in the same transaction"),
+                    errhint("Work starts when the transaction commits: commit first, then wait.")));
+  }
+  char* status = SPI_getvalue(row, SPI_tuptable->tupdesc, 1);
+  const RequestState result = {MemoryContextStrdup(caller, status), DatumGetBool(ended)};
+  SPI_finish();
+  return result;
+}
+
+// Milliseconds until `deadline`, rounded up; -1 for no limit.
+long remaining_ms(TimestampTz deadline) {
+  if (deadline == DT_NOEND) return -1;
+  return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+}
+
+// Without shared memory, or on a standby, there is nobody who could tell: look every second.
+void sleep_until_change(SharedState* shared, long timeout_ms) {
+  if (shared != nullptr && !RecoveryInProgress()) {
+    ConditionVariableTimedSleep(&shared->request_ended, timeout_ms, PG_WAIT_EXTENSION);
+    return;
+  }
+  const long nap = timeout_ms < 0 ? 1000 : Min(timeout_ms, 1000L);
+  WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap, PG_WAIT_EXTENSION);
+  ResetLatch(MyLatch);
+  CHECK_FOR_INTERRUPTS();
+}
+
+char* wait_until_ended(const pg_uuid_t* id, TimestampTz deadline) {
+  SharedState* shared = shared_state();
+  for (;;) {
+    if (shared != nullptr) ConditionVariablePrepareToSleep(&shared->request_ended);
+    const RequestState request = read_request(id);
+    const long timeout_ms = remaining_ms(deadline);
+    if (request.ended || timeout_ms == 0) {
+      ConditionVariableCancelSleep();
+      return request.status;
+    }
+    sleep_until_change(shared, timeout_ms);
+  }
+}
+
+}  // namespace
+}  // namespace imgpress
+
+using namespace imgpress;
+
+Datum imgpress_wake_drainer(PG_FUNCTION_ARGS) {
+  wake_when_committed();
+  PG_RETURN_VOID();
+}
+
+Datum imgpress_wake_drainer_trigger(PG_FUNCTION_ARGS) {
+  if (!CALLED_AS_TRIGGER(fcinfo)) elog(ERROR, "wake_drainer_trigger() is a trigger function");
+  wake_when_committed();
+  PG_RETURN_POINTER(nullptr);
+}
+
+Datum imgpress_wait(PG_FUNCTION_ARGS) {
+  if (PG_ARGISNULL(0)) PG_RETURN_NULL();
+  if (IsolationUsesXactSnapshot()) {
+    ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+                    errmsg("wait() cannot see changes at this transaction isolation level"),
+                    errhint("Call it at READ COMMITTED.")));
+  }
+  TimestampTz deadline = DT_NOEND;
+  if (!PG_ARGISNULL(1)) {
+    deadline = DatumGetTimestampTz(DirectFunctionCall2(
+        timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), PG_GETARG_DATUM(1)));
+  }
+  PG_RETURN_TEXT_P(cstring_to_text(wait_until_ended(PG_GETARG_UUID_P(0), deadline)));
+}

@@ -1,0 +1,128 @@
+#include "backend/worker/database_drop.hpp"
+
+#include <csignal>
+
+#include "backend/bridge/compat.hpp"
+#include "backend/worker/shared_state.hpp"
+
+extern "C" {
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "nodes/parsenodes.h"
+#include "tcop/utility.h"
+}
+
+namespace imgpress {
+namespace {
+
+ProcessUtility_hook_type previous_hook = nullptr;
+
+// The launcher leaves the database alone until the command has ended; this is for a backend that is
+// killed in its middle.
+constexpr long kQuietMs = 60 * 1000;
+constexpr long kPatienceMs = 5 * 1000;
+
+// Value of an option of a statement, or nullptr where it is not given.
+const char* option_value(List* options, const char* name) {
+  ListCell* cell = nullptr;
+  foreach (cell, options) {
+    auto* option = static_cast<DefElem*>(lfirst(cell));
+    if (strcmp(option->defname, name) == 0 && option->arg != nullptr) return defGetString(option);
+  }
+  return nullptr;
+}
+
+// The database that a statement needs to be free of sessions, or nullptr.
+const char* database_to_be_freed(const Node* statement) {
+  if (IsA(statement, DropdbStmt)) {
+    return reinterpret_cast<const DropdbStmt*>(statement)->dbname;
+  }
+  if (IsA(statement, RenameStmt)) {
+    const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
+    return rename->renameType == OBJECT_DATABASE ? rename->subname : nullptr;
+  }
+  if (IsA(statement, AlterDatabaseStmt)) {  // SET TABLESPACE
+    const auto* alter = reinterpret_cast<const AlterDatabaseStmt*>(statement);
+    return option_value(alter->options, "tablespace") != nullptr ? alter->dbname : nullptr;
+  }
+  if (IsA(statement, CreatedbStmt)) {  // TEMPLATE
+    return option_value(reinterpret_cast<const CreatedbStmt*>(statement)->options, "template");
+  }
+  return nullptr;
+}
+
+// Sends the drainer of a database away. Returns false once there is none.
+bool send_drainer_away(SharedState* shared, Oid database, const char* name) {
+  bool present = false;
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  namestrcpy(&shared->quiet_database, name);
+  shared->quiet_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kQuietMs);
+  for (const DrainerSlot& slot : shared->drainers) {
+    if (slot.database != database) continue;
+    present = true;
+    kill(slot.pid, SIGTERM);
+  }
+  LWLockRelease(shared->lock);
+  return present;
+}
+
+void end_quiet(SharedState* shared) {
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  shared->quiet_until = 0;
+  shared->launch_now = true;
+  if (shared->launcher_proc_number >= 0) {
+    SetLatch(&ProcGlobal->allProcs[shared->launcher_proc_number].procLatch);
+  }
+  LWLockRelease(shared->lock);
+}
+
+// Returns false when the database is none of ours. The drainer's end is announced by the same
+// condition variable that tells of ended requests.
+bool free_database(SharedState* shared, const char* name) {
+  const Oid database = get_database_oid(name, true);
+  if (shared == nullptr || !OidIsValid(database) || !compat::owns_database(database)) return false;
+  const TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kPatienceMs);
+  ConditionVariablePrepareToSleep(&shared->request_ended);
+  while (send_drainer_away(shared, database, name)) {
+    const long left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+    if (left <= 0) break;  // the command itself will say who is connected
+    ConditionVariableTimedSleep(&shared->request_ended, left, PG_WAIT_EXTENSION);
+  }
+  ConditionVariableCancelSleep();
+  return true;
+}
+
+void process_utility(PlannedStmt* statement, const char* query,
+#if PG_VERSION_NUM >= 140000
+                     bool read_only_tree,
+#endif
+                     ProcessUtilityContext context, ParamListInfo parameters,
+                     QueryEnvironment* environment, DestReceiver* receiver,
+                     QueryCompletion* completion) {
+  const char* database = database_to_be_freed(statement->utilityStmt);
+  SharedState* shared = shared_state();
+  const bool freed = database != nullptr && free_database(shared, database);
+  const auto next = previous_hook != nullptr ? previous_hook : standard_ProcessUtility;
+  PG_TRY();
+  {
+    next(statement, query,
+#if PG_VERSION_NUM >= 140000
+         read_only_tree,
+#endif
+         context, parameters, environment, receiver, completion);
+  }
+  PG_FINALLY();
+  {
+    if (freed) end_quiet(shared);
+  }
+  PG_END_TRY();
+}
+
+}  // namespace
+
+void install_database_drop_hook() {
+  previous_hook = ProcessUtility_hook;
+  ProcessUtility_hook = process_utility;
+}
+
+}  // namespace imgpress

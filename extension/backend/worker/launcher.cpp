@@ -1,0 +1,266 @@
+#include "backend/worker/launcher.hpp"
+
+#include <csignal>
+
+#include "backend/bridge/compat.hpp"
+#include "backend/bridge/entry_points.hpp"
+#include "backend/settings.hpp"
+#include "backend/worker/shared_state.hpp"
+
+extern "C" {
+#include "utils/ps_status.h"
+#include "utils/varlena.h"
+}
+
+namespace imgpress {
+namespace {
+
+constexpr long kFirstPauseMs = 1000;
+constexpr long kLongestPauseMs = 5 * 60 * 1000;
+constexpr long kAdoptedCheckMs = 5 * 1000;
+constexpr long kNoSlotPauseMs = 10 * 1000;
+constexpr long kHealthyAfterMs = 60 * 1000;  // a drainer that ran so long starts anew without pause
+
+// One configured database, or one whose drainer is still to end.
+struct Job {
+  NameData database;
+  bool wanted;
+  BackgroundWorkerHandle* handle;  // nullptr: no drainer
+  long pause_ms;
+  TimestampTz started_at;
+  TimestampTz start_at;  // not earlier
+};
+
+struct Jobs {
+  Job all[kMaxDatabases];
+  int count;
+};
+
+Job* find_job(Jobs* jobs, const char* database) {
+  for (int i = 0; i < jobs->count; ++i) {
+    if (strcmp(NameStr(jobs->all[i].database), database) == 0) return &jobs->all[i];
+  }
+  return nullptr;
+}
+
+void want_database(Jobs* jobs, const char* database) {
+  Job* job = find_job(jobs, database);
+  if (job == nullptr) {
+    if (jobs->count == kMaxDatabases) {
+      ereport(WARNING, (errmsg("imgpress.databases: \"%s\" is one too many, at most %d are served",
+                               database, kMaxDatabases)));
+      return;
+    }
+    job = &jobs->all[jobs->count++];
+    MemSet(job, 0, sizeof(Job));
+    namestrcpy(&job->database, database);
+    job->pause_ms = kFirstPauseMs;
+  }
+  job->wanted = true;
+}
+
+void read_databases(Jobs* jobs) {
+  for (int i = 0; i < jobs->count; ++i) jobs->all[i].wanted = false;
+  char* list = pstrdup(settings().databases);
+  List* names = NIL;
+  if (!SplitGUCList(list, ',', &names)) {
+    ereport(WARNING,
+            (errmsg("imgpress.databases is no list of names: \"%s\"", settings().databases)));
+  }
+  ListCell* cell = nullptr;
+  foreach (cell, names) {
+    want_database(jobs, static_cast<const char*>(lfirst(cell)));
+  }
+}
+
+void start_drainer(Job* job) {
+  BackgroundWorker worker;
+  MemSet(&worker, 0, sizeof(worker));
+  snprintf(worker.bgw_name, BGW_MAXLEN, "imgpress drainer %s", NameStr(job->database));
+  strlcpy(worker.bgw_type, worker.bgw_name, BGW_MAXLEN);
+  worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+  worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  worker.bgw_restart_time = BGW_NEVER_RESTART;  // restarting is this launcher's task
+  strlcpy(worker.bgw_library_name, "imgpress", sizeof(worker.bgw_library_name));
+  strlcpy(worker.bgw_function_name, "imgpress_drainer_main", BGW_MAXLEN);
+  strlcpy(worker.bgw_extra, NameStr(job->database), BGW_EXTRALEN);
+  worker.bgw_notify_pid = MyProcPid;
+  if (!RegisterDynamicBackgroundWorker(&worker, &job->handle)) {
+    ereport(WARNING, (errmsg("imgpress: no background worker slot is free for database \"%s\"",
+                             NameStr(job->database)),
+                      errhint("Raise max_worker_processes and restart PostgreSQL.")));
+    job->handle = nullptr;
+  }
+  job->started_at = GetCurrentTimestamp();
+}
+
+// Notes the end of a drainer: the pause before its next start grows while starts keep failing.
+void notice_end(Job* job, TimestampTz now) {
+  if (job->handle == nullptr) return;
+  pid_t pid = 0;
+  if (GetBackgroundWorkerPid(job->handle, &pid) != BGWH_STOPPED) return;
+  pfree(job->handle);
+  job->handle = nullptr;
+  if (TimestampDifferenceExceeds(job->started_at, now, kHealthyAfterMs)) {
+    job->pause_ms = kFirstPauseMs;
+    job->start_at = now;
+    return;
+  }
+  job->start_at = TimestampTzPlusMilliseconds(now, job->pause_ms);
+  job->pause_ms = Min(job->pause_ms * 2, kLongestPauseMs);
+}
+
+// When the database of that name may have a drainer again, if it is being dropped.
+TimestampTz quiet_until(const SharedState* shared, const char* database) {
+  TimestampTz until = 0;
+  LWLockAcquire(shared->lock, LW_SHARED);
+  if (strcmp(NameStr(shared->quiet_database), database) == 0) until = shared->quiet_until;
+  LWLockRelease(shared->lock);
+  return until;
+}
+
+// The drainer of a database that an earlier launcher has started, or 0.
+pid_t drainer_pid(const SharedState* shared, const char* database) {
+  pid_t pid = 0;
+  LWLockAcquire(shared->lock, LW_SHARED);
+  for (const DrainerSlot& slot : shared->drainers) {
+    if (OidIsValid(slot.database) && strcmp(NameStr(slot.name), database) == 0) pid = slot.pid;
+  }
+  LWLockRelease(shared->lock);
+  return pid;
+}
+
+bool take_launch_now(SharedState* shared) {
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  const bool now = shared->launch_now;
+  shared->launch_now = false;
+  LWLockRelease(shared->lock);
+  return now;
+}
+
+void stop_drainer(const Job* job, pid_t adopted) {
+  if (job->handle != nullptr) {
+    TerminateBackgroundWorker(job->handle);
+  } else {
+    kill(adopted, SIGTERM);
+  }
+}
+
+// Starts or stops the drainer of one job if that is due; returns when to look again (DT_NOEND: when
+// told).
+TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch_now) {
+  notice_end(job, now);
+  const pid_t adopted = job->handle == nullptr ? drainer_pid(shared, NameStr(job->database)) : 0;
+  if (job->handle != nullptr || adopted > 0) {
+    if (!job->wanted) stop_drainer(job, adopted);
+    // Nobody tells of the end of a drainer that is not our own.
+    return adopted > 0 ? TimestampTzPlusMilliseconds(now, kAdoptedCheckMs) : DT_NOEND;
+  }
+  if (!job->wanted) return DT_NOEND;
+  // Somebody has work for it: no long pause, but no more than one start a second either.
+  if (launch_now) {
+    job->start_at = Min(job->start_at, TimestampTzPlusMilliseconds(job->started_at, kFirstPauseMs));
+  }
+  const TimestampTz start_at = Max(job->start_at, quiet_until(shared, NameStr(job->database)));
+  if (start_at > now) return start_at;
+  start_drainer(job);
+  if (job->handle != nullptr) return DT_NOEND;
+  job->start_at = TimestampTzPlusMilliseconds(now, kNoSlotPauseMs);
+  return job->start_at;
+}
+
+// Tends all jobs and drops those that are over; returns for how long nothing will be due, in
+// milliseconds (-1: no end).
+long tend_jobs(Jobs* jobs, SharedState* shared) {
+  const TimestampTz now = GetCurrentTimestamp();
+  const bool launch_now = take_launch_now(shared);
+  TimestampTz next = DT_NOEND;
+  for (int i = 0; i < jobs->count; ++i) {
+    Job* job = &jobs->all[i];
+    next = Min(next, tend_job(job, shared, now, launch_now));
+    if (!job->wanted && job->handle == nullptr &&
+        drainer_pid(shared, NameStr(job->database)) == 0) {
+      *job = jobs->all[--jobs->count];
+      --i;
+    }
+  }
+  return next == DT_NOEND ? -1 : TimestampDifferenceMilliseconds(now, next);
+}
+
+// Drainers of databases that are not listed any more, left by an earlier launcher.
+void adopt_drainers(Jobs* jobs, const SharedState* shared) {
+  LWLockAcquire(shared->lock, LW_SHARED);
+  for (const DrainerSlot& slot : shared->drainers) {
+    if (!OidIsValid(slot.database) || find_job(jobs, NameStr(slot.name)) != nullptr) continue;
+    want_database(jobs, NameStr(slot.name));
+    Job* job = find_job(jobs, NameStr(slot.name));
+    if (job != nullptr) job->wanted = false;
+  }
+  LWLockRelease(shared->lock);
+}
+
+void leave(int, Datum) {
+  SharedState* shared = shared_state();
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  shared->launcher_proc_number = -1;
+  LWLockRelease(shared->lock);
+}
+
+void enter(SharedState* shared, int proc_number) {
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  shared->launcher_proc_number = proc_number;
+  LWLockRelease(shared->lock);
+  before_shmem_exit(leave, (Datum)0);
+}
+
+}  // namespace
+
+void register_launcher() {
+  BackgroundWorker worker;
+  MemSet(&worker, 0, sizeof(worker));
+  strlcpy(worker.bgw_name, "imgpress launcher", BGW_MAXLEN);
+  strlcpy(worker.bgw_type, "imgpress launcher", BGW_MAXLEN);
+  worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+  worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  worker.bgw_restart_time = 5;
+  strlcpy(worker.bgw_library_name, "imgpress", sizeof(worker.bgw_library_name));
+  strlcpy(worker.bgw_function_name, "imgpress_launcher_main", BGW_MAXLEN);
+  RegisterBackgroundWorker(&worker);
+}
+
+}  // namespace imgpress
+
+using namespace imgpress;
+
+void imgpress_launcher_main(Datum) {
+  pqsignal(SIGHUP, SignalHandlerForConfigReload);
+  pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+  BackgroundWorkerUnblockSignals();
+  // No database: this makes it visible in pg_stat_activity, and shared memory is all it needs.
+  BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
+
+  SharedState* shared = shared_state();
+  enter(shared, compat::my_proc_number());
+  auto* jobs = static_cast<Jobs*>(MemoryContextAllocZero(TopMemoryContext, sizeof(Jobs)));
+  MemoryContext loop_context =
+      AllocSetContextCreate(TopMemoryContext, "imgpress launcher", ALLOCSET_DEFAULT_SIZES);
+  MemoryContextSwitchTo(loop_context);
+  read_databases(jobs);
+  adopt_drainers(jobs, shared);
+  while (!ShutdownRequestPending) {
+    if (ConfigReloadPending) {
+      ConfigReloadPending = false;
+      ProcessConfigFile(PGC_SIGHUP);
+      read_databases(jobs);
+    }
+    MemoryContextSwitchTo(TopMemoryContext);  // worker handles outlive this turn
+    const long nap = tend_jobs(jobs, shared);
+    MemoryContextSwitchTo(loop_context);
+    MemoryContextReset(loop_context);
+    const int events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (nap >= 0 ? WL_TIMEOUT : 0);
+    WaitLatch(MyLatch, events, nap, PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+  }
+  proc_exit(1);  // 0 would mean: never start it again
+}
