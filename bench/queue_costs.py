@@ -19,29 +19,25 @@ LANGUAGE plpgsql AS $$
 DECLARE
     done integer := 0;
     lease bigint := (random() * 1e15)::bigint;
-    ids uuid[];
-    positions integer[];
+    images imgpress.claimed_image[];
+    outcomes imgpress.outcome[];
     n integer;
     begun timestamptz;
 BEGIN
     WHILE done < images LOOP
         lease := lease + 1;
         begun := clock_timestamp();
-        SELECT array_agg(c.request_id), array_agg(c."position") INTO ids, positions
-            FROM imgpress.claim_images(lease, slots, slots / 2, '{}', '{}', '5 minutes') c;
-        PERFORM imgpress.next_due();
-        EXIT WHEN ids IS NULL;
-        n := cardinality(ids);
+        SELECT c.images INTO images
+            FROM imgpress.claim_images(0, lease, slots, slots / 2, '{}', '{}', '5 minutes') c;
+        EXIT WHEN images IS NULL;
+        n := cardinality(images);
         claim_us := claim_us || extract(epoch FROM clock_timestamp() - begun)::float8 * 1e6 / n;
         COMMIT;
+        SELECT array_agg((lease, i.request_id, i."position", 'Completed', NULL, 0, 0, false, NULL, NULL,
+                          100, 'image/jpeg', 4, 3, false, NULL)::imgpress.outcome)
+            INTO outcomes FROM unnest(images) i;
         begun := clock_timestamp();
-        PERFORM imgpress.finish_images(
-            array_fill(lease, ARRAY[n]), ids, positions, array_fill('Completed'::text, ARRAY[n]),
-            array_fill(NULL::bigint, ARRAY[n]), array_fill(0::smallint, ARRAY[n]),
-            array_fill(0::smallint, ARRAY[n]), array_fill(false, ARRAY[n]),
-            array_fill(NULL::text, ARRAY[n]), array_fill(NULL::text, ARRAY[n]),
-            array_fill(100::bigint, ARRAY[n]), array_fill(40::bigint, ARRAY[n]));
-        DELETE FROM imgpress.leases l WHERE l.token = lease;
+        PERFORM imgpress.finish_images(outcomes, array_fill('\\xffd8ffd9'::bytea, ARRAY[n]));
         finish_us := finish_us || extract(epoch FROM clock_timestamp() - begun)::float8 * 1e6 / n;
         COMMIT;
         done := done + n;

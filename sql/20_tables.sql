@@ -124,11 +124,13 @@ COMMENT ON COLUMN imgpress.outputs.etag IS 'Validator for HTTP caches, without q
 
 CREATE TABLE imgpress.leases (
     token       bigint PRIMARY KEY,
+    drainer     integer NOT NULL,
     request_ids uuid[] NOT NULL,
     positions   integer[] NOT NULL,
     expires_at  timestamptz NOT NULL
 );
 COMMENT ON TABLE imgpress.leases IS 'Batches of images that a drainer has claimed and not finished yet; what a dead drainer left here is rescued';
+COMMENT ON COLUMN imgpress.leases.drainer IS 'Number of the drainer that holds it; 0 is the background worker';
 
 -- The same URL a hundred thousand times must not end in one transaction of minutes: what is left of
 -- such a crowd is noted here, and ended in portions.

@@ -10,6 +10,7 @@ CREATE TABLE imgpress.webhook_deliveries (
     status           text NOT NULL DEFAULT 'Pending' CHECK (status IN ('Pending', 'Delivered', 'Failed')),
     attempts         smallint NOT NULL DEFAULT 0,
     lease_token      bigint,
+    drainer          integer,
     next_attempt_at  timestamptz DEFAULT now(),
     last_http_status integer,
     last_error       text,
@@ -19,6 +20,7 @@ CREATE TABLE imgpress.webhook_deliveries (
 COMMENT ON TABLE imgpress.webhook_deliveries IS 'Webhook messages and how their delivery went';
 COMMENT ON COLUMN imgpress.webhook_deliveries.message_id IS 'Header webhook-id: the same on every attempt, so that a receiver can tell repetitions';
 COMMENT ON COLUMN imgpress.webhook_deliveries.payload IS 'The exact body, as it is signed';
+COMMENT ON COLUMN imgpress.webhook_deliveries.drainer IS 'Number of the drainer that made the last attempt; 0 is the background worker';
 COMMENT ON COLUMN imgpress.webhook_deliveries.next_attempt_at IS 'When the next attempt is due; during an attempt: when its lease ends';
 
 CREATE INDEX webhook_deliveries_due ON imgpress.webhook_deliveries (next_attempt_at) WHERE status = 'Pending';
@@ -90,7 +92,7 @@ $$;
 COMMENT ON FUNCTION imgpress.webhook_payload(imgpress.processing_requests) IS 'Internal: the body of the message that a request has ended';
 
 CREATE FUNCTION imgpress.claim_deliveries(
-    token bigint, slots integer, lease interval, OUT id bigint, OUT url text, OUT payload text, OUT headers text[]
+    drainer integer, token bigint, slots integer, lease interval, OUT id bigint, OUT url text, OUT payload text, OUT headers text[]
 ) RETURNS SETOF record
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -101,14 +103,14 @@ BEGIN
     due := array(
         SELECT d.id FROM imgpress.webhook_deliveries d
         WHERE d.status = 'Pending' AND d.next_attempt_at <= clock_timestamp()
-        ORDER BY d.next_attempt_at LIMIT slots FOR UPDATE SKIP LOCKED);
+        ORDER BY d.next_attempt_at LIMIT slots FOR NO KEY UPDATE SKIP LOCKED);
     IF due = '{}' THEN
         RETURN;
     END IF;
     PERFORM imgpress.webhook_secret();
     RETURN QUERY
         UPDATE imgpress.webhook_deliveries d
-            SET attempts = d.attempts + 1, lease_token = token, next_attempt_at = clock_timestamp() + lease
+            SET attempts = d.attempts + 1, lease_token = token, drainer = claim_deliveries.drainer, next_attempt_at = clock_timestamp() + lease
             WHERE d.id = ANY (due)
             RETURNING d.id, d.url, d.payload, ARRAY[
                 'content-type: application/json',
@@ -117,7 +119,7 @@ BEGIN
                 'webhook-signature: ' || imgpress.webhook_signature(d.message_id, unix_time, d.payload)];
 END
 $$;
-COMMENT ON FUNCTION imgpress.claim_deliveries(bigint, integer, interval) IS 'Internal: webhook messages that are due, signed for this attempt';
+COMMENT ON FUNCTION imgpress.claim_deliveries(integer, bigint, integer, interval) IS 'Internal: webhook messages that are due, signed for this attempt';
 
 CREATE FUNCTION imgpress.finish_delivery(
     delivery_id bigint, token bigint, http_status integer, error text, retry_after_seconds integer, delays double precision[]
@@ -136,11 +138,3 @@ AS $$
 $$;
 COMMENT ON FUNCTION imgpress.finish_delivery(bigint, bigint, integer, text, integer, double precision[]) IS
     'Internal: records one attempt; error NULL means delivered. delays[n] is the pause behind the n-th attempt in seconds; 410 Gone ends it';
-
-CREATE FUNCTION imgpress.rescue_deliveries() RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
-AS $$
-    UPDATE imgpress.webhook_deliveries d SET lease_token = NULL, next_attempt_at = clock_timestamp()
-        WHERE d.status = 'Pending' AND d.lease_token IS NOT NULL
-$$;
-COMMENT ON FUNCTION imgpress.rescue_deliveries() IS 'Internal: what a dead drainer was delivering is due again';

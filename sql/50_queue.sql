@@ -4,6 +4,11 @@
 -- wild here: a bitmap of a million images for a claim of 64, or 20 ms of compiling a statement of
 -- 0.1 ms. Plans are made once, and read by index.
 
+CREATE FUNCTION imgpress.turns_per_claim() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT 32 $$;
+COMMENT ON FUNCTION imgpress.turns_per_claim() IS 'Internal: requests that one claim serves at the most';
+
 CREATE FUNCTION imgpress.end_of_share(request_id uuid, claimed integer, share integer) RETURNS integer
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -32,6 +37,7 @@ CREATE FUNCTION imgpress.claim_fresh(token bigint, slots integer, held_requests 
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    turns constant integer := imgpress.turns_per_claim();
     turn record;
     waiting integer;
     slots_left integer := slots;
@@ -42,7 +48,7 @@ DECLARE
 BEGIN
     SELECT greatest(count(*), 1) INTO waiting
         FROM (SELECT FROM imgpress.processing_requests q
-              WHERE q.claimed_count < q.image_count AND q.status IN ('Pending', 'Processing') LIMIT 32) w;
+              WHERE q.claimed_count < q.image_count AND q.status IN ('Pending', 'Processing') LIMIT turns) w;
     -- Whoever was served longest ago is served first. A request may hold no more than half of the
     -- slots that the others leave, so that there is always one for a newcomer: a single slow
     -- origin cannot fill the window. A turn costs as much as several images, so it is for 32 of
@@ -54,8 +60,8 @@ BEGIN
         WHERE q.claimed_count < q.image_count AND q.status IN ('Pending', 'Processing')
           AND (h.held IS NULL OR h.held + 2 <= slots)  -- who holds too much must not be in others' way
         ORDER BY q.claimed_at NULLS FIRST, q.created_at
-        LIMIT least(slots, 32)
-        FOR UPDATE OF q SKIP LOCKED
+        LIMIT least(slots, turns)
+        FOR NO KEY UPDATE OF q SKIP LOCKED
     LOOP
         share := least(turn.unclaimed, slots_left,
                        greatest(slots / waiting, CASE WHEN turn.claimed_count = 0 THEN 2 ELSE 32 END),
@@ -92,7 +98,7 @@ BEGIN
     RETURN QUERY
         WITH due AS MATERIALIZED (
             SELECT i.request_id, i.position FROM imgpress.images i
-            WHERE i.retry_at <= moment ORDER BY i.retry_at LIMIT slots FOR UPDATE SKIP LOCKED
+            WHERE i.retry_at <= moment ORDER BY i.retry_at LIMIT slots FOR NO KEY UPDATE SKIP LOCKED
         )
         UPDATE imgpress.images i
             SET status = 'Processing', attempts = i.attempts + 1, lease_token = token, retry_at = NULL
@@ -102,39 +108,55 @@ END
 $$;
 COMMENT ON FUNCTION imgpress.claim_retries(bigint, integer) IS 'Internal: claims images whose next attempt is due';
 
+CREATE TYPE imgpress.claimed_image AS (
+    request_id      uuid,
+    "position"      integer,
+    url             text,
+    quality         smallint,
+    effort          text,
+    attempts        smallint,
+    failed_attempts smallint,
+    codec_crashes   smallint
+);
+COMMENT ON TYPE imgpress.claimed_image IS 'Internal: what a drainer is told of an image that it has claimed';
+
 CREATE FUNCTION imgpress.claim_images(
-    token bigint, slots integer, retry_slots integer, held_requests uuid[], held_counts integer[], lease interval,
-    OUT request_id uuid, OUT "position" integer, OUT url text, OUT quality smallint,
-    OUT attempts smallint, OUT failed_attempts smallint, OUT codec_crashes smallint, OUT effort text
-) RETURNS SETOF record
+    drainer integer, token bigint, slots integer, retry_slots integer, held_requests uuid[], held_counts integer[], lease interval,
+    OUT images imgpress.claimed_image[], OUT more boolean, OUT due_in_ms bigint, OUT deliveries boolean, OUT copies boolean
+)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
 DECLARE
     claimed imgpress.images[];
+    claimed_fresh imgpress.images[];
 BEGIN
     SELECT array_agg(i) INTO claimed FROM imgpress.claim_retries(token, least(slots, retry_slots)) i;
-    claimed := claimed || (
-        SELECT array_agg(i) FROM imgpress.claim_fresh(
-            token, slots - coalesce(cardinality(claimed), 0), held_requests, held_counts) i);
-    IF claimed IS NULL THEN
-        RETURN;
+    SELECT array_agg(i) INTO claimed_fresh FROM imgpress.claim_fresh(
+        token, slots - coalesce(cardinality(claimed), 0), held_requests, held_counts) i;
+    claimed := claimed || claimed_fresh;
+    IF claimed IS NOT NULL THEN
+        INSERT INTO imgpress.leases (token, drainer, request_ids, positions, expires_at)
+            SELECT token, drainer, array_agg(c.request_id), array_agg(c.position), clock_timestamp() + lease
+            FROM unnest(claimed) c;
     END IF;
-    INSERT INTO imgpress.leases (token, request_ids, positions, expires_at)
-        SELECT token, array_agg(c.request_id), array_agg(c.position), clock_timestamp() + lease FROM unnest(claimed) c;
     -- Each request is looked up once, not for each image: while somebody holds an old snapshot, that
     -- leads through every version of the row since then.
-    RETURN QUERY
-        WITH r AS MATERIALIZED (
-            SELECT q.id, q.quality, q.effort FROM imgpress.processing_requests q
-            WHERE q.id = ANY (array(SELECT DISTINCT d.request_id FROM unnest(claimed) d))
-        )
-        SELECT c.request_id, c.position, c.url, r.quality, c.attempts, c.failed_attempts, c.codec_crashes, r.effort
+    WITH r AS MATERIALIZED (
+        SELECT q.id, q.quality, q.effort FROM imgpress.processing_requests q
+        WHERE q.id = ANY (array(SELECT DISTINCT d.request_id FROM unnest(claimed) d))
+    )
+    SELECT array_agg((c.request_id, c.position, c.url, r.quality, r.effort,
+                      c.attempts, c.failed_attempts, c.codec_crashes)::imgpress.claimed_image)
+        INTO images
         FROM unnest(claimed) c JOIN r ON r.id = c.request_id;
+    -- A claim serves so many requests and no more: with all of these turns taken there are others.
+    more := (SELECT count(DISTINCT f.request_id) FROM unnest(claimed_fresh) f) >= imgpress.turns_per_claim();
+    SELECT n.due_in_ms, n.deliveries, n.copies INTO due_in_ms, deliveries, copies FROM imgpress.next_due() n;
 END
 $$;
-COMMENT ON FUNCTION imgpress.claim_images(bigint, integer, integer, uuid[], integer[], interval) IS
-    'Internal: claims up to so many images under one lease, of them up to retry_slots whose next attempt is due; their attempts are counted by it';
+COMMENT ON FUNCTION imgpress.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval) IS
+    'Internal: claims up to so many images under one lease, of them up to retry_slots whose next attempt is due; their attempts are counted by it. more: another claim would find images at once; the rest as next_due()';
 
 CREATE FUNCTION imgpress.announce_end(request_id uuid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -189,76 +211,122 @@ $$;
 COMMENT ON FUNCTION imgpress.count_ended(uuid[], integer[], integer[], bigint[], bigint[]) IS
     'Internal: moves the counters of requests, each given once, and ends those whose last image has ended; returns whether there was one';
 
+CREATE TYPE imgpress.outcome AS (
+    token           bigint,
+    request_id      uuid,
+    "position"      integer,
+    status          text,
+    retry_delay_ms  bigint,
+    failed_attempts smallint,
+    codec_crashes   smallint,
+    transient       boolean,
+    error_code      text,
+    error           text,
+    source_bytes    integer,
+    content_type    text,
+    width           integer,
+    height          integer,
+    kept_source     boolean,
+    warning         text
+);
+COMMENT ON TYPE imgpress.outcome IS 'Internal: what became of an image: its new status, and either its output (but for the bytes) or its error';
+
 CREATE FUNCTION imgpress.finish_images(
-    tokens bigint[], request_ids uuid[], positions integer[], statuses text[], retry_delays_ms bigint[],
-    failed_attempts smallint[], codec_crashes smallint[], transients boolean[], error_codes text[], errors text[],
-    source_sizes bigint[], output_sizes bigint[]
-) RETURNS TABLE (no integer, stored boolean, copied boolean, ended boolean)
+    outcomes imgpress.outcome[], outputs bytea[],
+    OUT put_off integer[], OUT ended boolean, OUT copies boolean
+)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan SET jit = off
 AS $$
-#variable_conflict use_column
 DECLARE
-    owned integer[];
     free_requests uuid[];
     with_copies boolean;
-    copies_due boolean := false;
-    requests_ended boolean;
+    recorded integer[];
 BEGIN
     -- Requests before images, as everywhere: whoever locks in this order cannot deadlock. What
-    -- another session holds is put off, so that an open transaction delays its own request only.
+    -- another session has locked is put off, so that an open transaction delays its own rows only.
     SELECT coalesce(array_agg(l.id), '{}'), bool_or(l.copy_count > 0) INTO free_requests, with_copies
         FROM (
-            SELECT r.id, r.copy_count FROM imgpress.processing_requests r WHERE r.id = ANY (request_ids)
-            ORDER BY r.id FOR UPDATE SKIP LOCKED
+            SELECT r.id, r.copy_count FROM imgpress.processing_requests r
+            WHERE r.id = ANY (array(SELECT DISTINCT o.request_id FROM unnest(outcomes) o))
+            ORDER BY r.id FOR NO KEY UPDATE SKIP LOCKED
         ) l;
     WITH result AS MATERIALIZED (
-        SELECT * FROM unnest(tokens, request_ids, positions, statuses, retry_delays_ms, failed_attempts,
-                             codec_crashes, transients, error_codes, errors) WITH ORDINALITY
-            AS t(token, request_id, position, status, delay_ms, failed_attempts, codec_crashes, transient, error_code, error, no)
+        SELECT o.* FROM unnest(outcomes) WITH ORDINALITY AS o
+            JOIN imgpress.images i ON i.request_id = o.request_id AND i.position = o.position
+        WHERE i.lease_token = o.token AND o.request_id = ANY (free_requests)
+        FOR NO KEY UPDATE OF i SKIP LOCKED
     ), updated AS (
         UPDATE imgpress.images i
             SET status = r.status, lease_token = NULL, error_code = r.error_code, error = r.error,
                 failed_attempts = r.failed_attempts, codec_crashes = r.codec_crashes, transient = r.transient,
-                retry_at = clock_timestamp() + r.delay_ms * interval '1 millisecond',
+                retry_at = clock_timestamp() + r.retry_delay_ms * interval '1 millisecond',
                 ended_at = CASE WHEN r.status IN ('Completed', 'Failed') THEN clock_timestamp() END
-            FROM result r
-            WHERE i.request_id = r.request_id AND i.position = r.position AND i.lease_token = r.token
-              AND r.request_id = ANY (free_requests)
-            RETURNING r.no::integer AS no
+            FROM result r WHERE i.request_id = r.request_id AND i.position = r.position
+            RETURNING r.ordinality::integer AS no
     )
-    SELECT array_agg(u.no) INTO owned FROM updated u;
+    SELECT coalesce(array_agg(u.no), '{}') INTO recorded FROM updated u;
+
+    -- The bytes go from the argument into the row, and through nothing else: each step would copy them.
+    INSERT INTO imgpress.outputs (request_id, position, content_type, etag, width, height, source_bytes, kept_source, warning, bytes)
+        SELECT o.request_id, o.position, o.content_type,
+               -- A token belongs to one claim and is random: with the position it names these bytes for ever.
+               lpad(to_hex(o.token), 16, '0') || '-' || o.position,
+               o.width, o.height, o.source_bytes, o.kept_source, o.warning, outputs[o.ordinality]
+        FROM unnest(outcomes) WITH ORDINALITY AS o
+        WHERE o.status = 'Completed' AND o.ordinality = ANY (recorded);
 
     SELECT imgpress.count_ended(array_agg(c.id), array_agg(c.done), array_agg(c.failed),
                                 array_agg(c.source_size), array_agg(c.output_size))
-        INTO requests_ended
+        INTO ended
         FROM (
-            SELECT request_ids[o.no] AS id,
-                   count(*) FILTER (WHERE statuses[o.no] = 'Completed')::integer AS done,
-                   count(*) FILTER (WHERE statuses[o.no] = 'Failed')::integer AS failed,
-                   coalesce(sum(source_sizes[o.no]), 0)::bigint AS source_size,
-                   coalesce(sum(output_sizes[o.no]), 0)::bigint AS output_size
-            FROM unnest(owned) AS o(no) GROUP BY 1
+            SELECT outcomes[r.no].request_id AS id,
+                   count(*) FILTER (WHERE outcomes[r.no].status = 'Completed')::integer AS done,
+                   count(*) FILTER (WHERE outcomes[r.no].status = 'Failed')::integer AS failed,
+                   coalesce(sum(outcomes[r.no].source_bytes), 0)::bigint AS source_size,
+                   coalesce(sum(octet_length(outputs[r.no])), 0)::bigint AS output_size
+            FROM unnest(recorded) AS r(no) GROUP BY 1
         ) c;
-    IF with_copies THEN
-        INSERT INTO imgpress.copies_due AS d (request_id, position)
-            SELECT request_ids[o.no], positions[o.no] FROM unnest(owned) AS o(no)
-            WHERE statuses[o.no] IN ('Completed', 'Failed')
-              AND EXISTS (SELECT FROM imgpress.images c
-                          WHERE c.request_id = request_ids[o.no] AND c.copy_of = positions[o.no] AND c.status = 'Pending')
-            ON CONFLICT (request_id, position) DO UPDATE SET reached = 0;
-        copies_due := FOUND;
-    END IF;
-    RETURN QUERY
-        SELECT o.no, true, copies_due, requests_ended FROM unnest(owned) AS o(no)
-        UNION ALL
-        SELECT b.no::integer, false, copies_due, requests_ended FROM unnest(request_ids) WITH ORDINALITY AS b(id, no)
-        WHERE b.id <> ALL (free_requests)
-          AND EXISTS (SELECT FROM imgpress.processing_requests r WHERE r.id = b.id);
+    copies := coalesce(with_copies, false) AND imgpress.note_copies_due(outcomes, recorded);
+    put_off := array(
+        SELECT o.ordinality::integer FROM unnest(outcomes) WITH ORDINALITY AS o
+            JOIN imgpress.images i ON i.request_id = o.request_id AND i.position = o.position
+        WHERE i.lease_token = o.token ORDER BY o.ordinality);
+    PERFORM imgpress.end_leases(array(SELECT DISTINCT o.token FROM unnest(outcomes) o));
 END
 $$;
-COMMENT ON FUNCTION imgpress.finish_images(bigint[], uuid[], integer[], text[], bigint[], smallint[], smallint[], boolean[], text[], text[], bigint[], bigint[]) IS
-    'Internal: records outcomes, each fenced by its lease token, moves the counters and closes requests; returns the ordinals that were still ours (stored: the caller stores their outputs in the same transaction) and those of requests that another session holds (not stored: try again later); copied: call end_copies() when the outputs are stored; ended: a request has ended';
+COMMENT ON FUNCTION imgpress.finish_images(imgpress.outcome[], bytea[]) IS
+    'Internal: records outcomes, each fenced by its lease token, with the output of each that is Completed, moves the counters and closes requests: all or nothing. Leaves out what is not ours any more. put_off: ordinals of what another session has locked, to be offered again; ended: a request has ended; copies: end_copies() has something to do';
+
+CREATE FUNCTION imgpress.note_copies_due(outcomes imgpress.outcome[], recorded integer[]) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO imgpress.copies_due AS d (request_id, position)
+        SELECT outcomes[r.no].request_id, outcomes[r.no].position FROM unnest(recorded) AS r(no)
+        WHERE outcomes[r.no].status IN ('Completed', 'Failed')
+          AND EXISTS (SELECT FROM imgpress.images c
+                      WHERE c.request_id = outcomes[r.no].request_id AND c.copy_of = outcomes[r.no].position AND c.status = 'Pending')
+        ON CONFLICT (request_id, position) DO UPDATE SET reached = 0;
+    RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION imgpress.note_copies_due(imgpress.outcome[], integer[]) IS
+    'Internal: notes which of the images that have just ended have copies that are to end likewise';
+
+CREATE FUNCTION imgpress.end_leases(tokens bigint[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM imgpress.leases l
+        WHERE l.token = ANY (tokens)
+          AND NOT EXISTS (
+              SELECT FROM unnest(l.request_ids, l.positions) AS h(request_id, position)
+              JOIN imgpress.images i ON i.request_id = h.request_id AND i.position = h.position
+              WHERE i.lease_token = l.token);
+END
+$$;
+COMMENT ON FUNCTION imgpress.end_leases(bigint[]) IS 'Internal: ends those of the leases under which no image is held any more';
 
 CREATE FUNCTION imgpress.end_copies_of(request uuid, portion integer) RETURNS integer
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -349,7 +417,7 @@ BEGIN
     END LOOP;
     FOREACH one IN ARRAY requests LOOP
         -- As in finish_images(): what another session holds is put off.
-        PERFORM FROM imgpress.processing_requests r WHERE r.id = one FOR UPDATE SKIP LOCKED;
+        PERFORM FROM imgpress.processing_requests r WHERE r.id = one FOR NO KEY UPDATE SKIP LOCKED;
         IF FOUND THEN
             ended := ended + imgpress.end_copies_of(one, greatest(portion / cardinality(requests), 1));
         END IF;
@@ -360,56 +428,65 @@ $$;
 COMMENT ON FUNCTION imgpress.end_copies(integer, uuid) IS
     'Internal: ends up to so many copies of images that have ended; remaining: there are more; served: the request that was served last, after whose id the next call goes on';
 
-CREATE FUNCTION imgpress.renew_leases(tokens bigint[], lease interval) RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
-AS $$
-    UPDATE imgpress.leases l SET expires_at = clock_timestamp() + $2 WHERE l.token = ANY ($1)
-$$;
-COMMENT ON FUNCTION imgpress.renew_leases(bigint[], interval) IS 'Internal: the holder of these leases is alive';
-
-CREATE FUNCTION imgpress.release_leases(tokens bigint[]) RETURNS bigint
+CREATE FUNCTION imgpress.release_leases(tokens bigint[], uncounted boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    rescued bigint;
+    released bigint;
 BEGIN
-    WITH released AS (
+    WITH gone AS (
         DELETE FROM imgpress.leases l WHERE l.token = ANY (tokens) RETURNING l.*
     ), held AS MATERIALIZED (
-        SELECT released.token, h.request_id, h.position
-        FROM released, unnest(released.request_ids, released.positions) AS h(request_id, position)
+        SELECT gone.token, h.request_id, h.position
+        FROM gone, unnest(gone.request_ids, gone.positions) AS h(request_id, position)
     )
-    UPDATE imgpress.images i SET status = 'Pending', lease_token = NULL, retry_at = clock_timestamp()
+    UPDATE imgpress.images i
+        SET status = 'Pending', lease_token = NULL, retry_at = clock_timestamp(),
+            attempts = i.attempts - CASE WHEN uncounted THEN 1 ELSE 0 END
         FROM held h WHERE i.request_id = h.request_id AND i.position = h.position AND i.lease_token = h.token;
-    GET DIAGNOSTICS rescued = ROW_COUNT;
-    RETURN rescued;
+    GET DIAGNOSTICS released = ROW_COUNT;
+    RETURN released;
 END
 $$;
-COMMENT ON FUNCTION imgpress.release_leases(bigint[]) IS
-    'Internal: ends leases; images still under them are due again at once. Returns how many were';
+COMMENT ON FUNCTION imgpress.release_leases(bigint[], boolean) IS
+    'Internal: ends leases; images still under them are due again at once, and the attempt does not count if nobody has worked on them (uncounted). Returns how many were';
 
-CREATE FUNCTION imgpress.rescue_leases(expired_only boolean) RETURNS bigint
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION imgpress.renew_leases(tokens bigint[], lease interval) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT imgpress.release_leases(array(
-        SELECT l.token FROM imgpress.leases l WHERE NOT $1 OR l.expires_at < clock_timestamp()))
+BEGIN
+    UPDATE imgpress.leases l SET expires_at = clock_timestamp() + lease WHERE l.token = ANY (tokens);
+    RETURN imgpress.release_leases(array(SELECT l.token FROM imgpress.leases l WHERE l.expires_at < clock_timestamp()));
+END
 $$;
-COMMENT ON FUNCTION imgpress.rescue_leases(boolean) IS
-    'Internal: puts back what a dead drainer held; a starting drainer rescues all, since it is the only one of its database';
+COMMENT ON FUNCTION imgpress.renew_leases(bigint[], interval) IS
+    'Internal: the holder of these leases is alive; puts back what is held under leases that have expired, and returns how many images';
 
-CREATE FUNCTION imgpress.next_due(OUT due timestamptz, OUT copies boolean, OUT deliveries boolean)
+CREATE FUNCTION imgpress.rescue(drainer integer) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE imgpress.webhook_deliveries d SET lease_token = NULL, next_attempt_at = clock_timestamp()
+        WHERE d.status = 'Pending' AND d.lease_token IS NOT NULL AND d.drainer = rescue.drainer;
+    RETURN imgpress.release_leases(array(SELECT l.token FROM imgpress.leases l WHERE l.drainer = rescue.drainer));
+END
+$$;
+COMMENT ON FUNCTION imgpress.rescue(integer) IS
+    'Internal: a drainer that starts takes back what one of its number held when it ended; returns how many images';
+
+CREATE FUNCTION imgpress.next_due(OUT due_in_ms bigint, OUT copies boolean, OUT deliveries boolean)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     moment constant timestamptz := clock_timestamp();
 BEGIN
-    due := least(
+    due_in_ms := ceil(1000 * extract(epoch FROM least(
         (SELECT min(i.retry_at) FROM imgpress.images i WHERE i.retry_at IS NOT NULL),
-        (SELECT min(d.next_attempt_at) FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending'));
+        (SELECT min(d.next_attempt_at) FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending')) - moment));
     copies := EXISTS (SELECT FROM imgpress.copies_due);
     deliveries := EXISTS (
         SELECT FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending' AND d.next_attempt_at <= moment);
 END
 $$;
 COMMENT ON FUNCTION imgpress.next_due() IS
-    'Internal: when an idle drainer has to look again, if nobody wakes it before, and whether end_copies() and claim_deliveries() have something to do now';
+    'Internal: in how long an idle drainer has to look again (NULL: never), if nobody wakes it before, and whether end_copies() and claim_deliveries() have something to do now';

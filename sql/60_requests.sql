@@ -81,7 +81,7 @@ AS $$
 DECLARE
     stopped integer;
 BEGIN
-    PERFORM FROM imgpress.processing_requests r WHERE r.id = cancel.request_id FOR UPDATE;
+    PERFORM FROM imgpress.processing_requests r WHERE r.id = cancel.request_id FOR NO KEY UPDATE;
     IF (imgpress.find_request(request_id)).ended_at IS NOT NULL THEN
         RETURN imgpress.request_status(request_id);
     END IF;
@@ -118,7 +118,7 @@ BEGIN
         SELECT r.id, r.copy_count FROM imgpress.processing_requests r
         WHERE r.failed_count > 0 AND r.ended_at IS NOT NULL
           AND (retry_failed.request_id IS NULL AND r.status = 'Completed' OR r.id = retry_failed.request_id)
-        ORDER BY r.id FOR UPDATE
+        ORDER BY r.id FOR NO KEY UPDATE
     LOOP
         UPDATE imgpress.images i
             SET status = 'Pending', retry_at = CASE WHEN i.copy_of IS NULL THEN clock_timestamp() END, ended_at = NULL, attempts = 0,

@@ -32,17 +32,16 @@ GRANT SELECT, INSERT, DELETE ON imgpress.webhook_secrets TO imgpress_admin;
 GRANT SELECT, INSERT, UPDATE, DELETE ON imgpress.processing_requests, imgpress.images, imgpress.outputs,
     imgpress.copies_due, imgpress.leases, imgpress.webhook_deliveries TO imgpress_worker;
 GRANT EXECUTE ON FUNCTION
-    imgpress.claim_fresh(bigint, integer, uuid[], integer[]), imgpress.claim_retries(bigint, integer),
-    imgpress.claim_images(bigint, integer, integer, uuid[], integer[], interval), imgpress.announce_end(uuid),
+    imgpress.turns_per_claim(), imgpress.claim_fresh(bigint, integer, uuid[], integer[]), imgpress.claim_retries(bigint, integer),
+    imgpress.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval), imgpress.announce_end(uuid),
     imgpress.end_of_share(uuid, integer, integer), imgpress.count_ended(uuid[], integer[], integer[], bigint[], bigint[]),
-    imgpress.end_copies_of(uuid, integer),
-    imgpress.end_copies(integer, uuid),
-    imgpress.finish_images(bigint[], uuid[], integer[], text[], bigint[], smallint[], smallint[], boolean[], text[], text[], bigint[], bigint[]),
-    imgpress.renew_leases(bigint[], interval), imgpress.release_leases(bigint[]), imgpress.rescue_leases(boolean),
+    imgpress.end_copies_of(uuid, integer), imgpress.end_copies(integer, uuid), imgpress.note_copies_due(imgpress.outcome[], integer[]),
+    imgpress.finish_images(imgpress.outcome[], bytea[]), imgpress.end_leases(bigint[]),
+    imgpress.renew_leases(bigint[], interval), imgpress.release_leases(bigint[], boolean), imgpress.rescue(integer),
     imgpress.next_due(), imgpress.webhook_secret(), imgpress.webhook_signature(text, bigint, text),
     imgpress.webhook_payload(imgpress.processing_requests), imgpress.hmac_sha256(bytea, bytea),
-    imgpress.claim_deliveries(bigint, integer, interval),
-    imgpress.finish_delivery(bigint, bigint, integer, text, integer, double precision[]), imgpress.rescue_deliveries()
+    imgpress.claim_deliveries(integer, bigint, integer, interval),
+    imgpress.finish_delivery(bigint, bigint, integer, text, integer, double precision[])
     TO imgpress_worker;
 
 -- pg_dump takes the data along; a restored copy works only where its database is named in

@@ -164,6 +164,21 @@ Settings settings() {
   return stored;
 }
 
+PressSettings press_settings(const Settings& config, const char* path) {
+  PressSettings made;
+  made.press_path = path;
+  made.allowed_networks = config.allowed_networks;
+  made.connections_per_host = static_cast<std::uint32_t>(config.connections_per_host);
+  made.max_image_bytes = static_cast<std::uint64_t>(config.max_image_bytes);
+  made.max_pixels = static_cast<std::uint64_t>(config.max_pixels);
+  made.connect_timeout_ms = static_cast<std::uint32_t>(config.connect_timeout_ms);
+  made.fetch_timeout_ms = static_cast<std::uint32_t>(config.fetch_timeout_ms);
+  made.webhook_timeout_ms = static_cast<std::uint32_t>(config.webhook_timeout_ms);
+  made.codec_cpu_seconds = static_cast<std::uint32_t>(config.codec_cpu_seconds);
+  made.accept_truncated = config.accept_truncated;
+  return made;
+}
+
 void define_settings() {
   define_places();
   define_codec();

@@ -2,7 +2,7 @@
 // takes a snapshot with settings() and hands that on.
 #pragma once
 
-#include <cstdint>
+#include "drain/pipeline_types.hpp"
 
 namespace imgpress {
 
@@ -34,6 +34,9 @@ struct Settings {
 };
 
 Settings settings();
+
+// What a press is to know of them. `path`: of the executable. C++ zone.
+PressSettings press_settings(const Settings& config, const char* path);
 
 void define_settings();
 

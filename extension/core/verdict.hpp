@@ -19,10 +19,17 @@ struct AttemptHistory {
   int codec_crashes = 0;    // before this one
 };
 
+// How an attempt on an image ended.
+enum class Ending : std::uint8_t {
+  kDone,
+  kFailed,       // for the reason that the fault names
+  kKilledCodec,  // it ended the codec that worked on it
+  kInterrupted,  // cut short through no fault of its own: its fetcher ended, its host is paused
+};
+
 struct AttemptResult {
-  Fault fault = Fault::kNone;
-  bool codec_died = false;
-  bool interrupted = false;
+  Ending ending = Ending::kDone;
+  Fault fault = Fault::kNone;  // kNone if done, and only then
   int http_status = 0;
   std::uint32_t retry_after_seconds = 0;
 };

@@ -81,7 +81,9 @@ class Reader {
 template <typename Visitor, typename M>
 void visit_fields(Visitor& visit, M& m) {
   using T = std::remove_const_t<M>;
-  if constexpr (std::is_same_v<T, FetcherSettings>) {
+  if constexpr (std::is_same_v<T, Ready>) {
+    visit(m.version), visit(m.pid), visit(m.layers);
+  } else if constexpr (std::is_same_v<T, FetcherSettings>) {
     visit(m.allowed_networks), visit(m.max_connections_per_host), visit(m.user_agent);
   } else if constexpr (std::is_same_v<T, FetchRequest>) {
     visit(m.id), visit(m.method), visit(m.url), visit(m.headers), visit(m.body);
@@ -95,7 +97,7 @@ void visit_fields(Visitor& visit, M& m) {
   } else {
     static_assert(std::is_same_v<T, CompressReply>);
     visit(m.id), visit(m.fault), visit(m.format), visit(m.kept_source);
-    visit(m.width), visit(m.height), visit(m.message);
+    visit(m.width), visit(m.height), visit(m.message), visit(m.work_us);
   }
 }
 

@@ -2,7 +2,7 @@
 //
 // One message is one datagram of a SOCK_SEQPACKET socketpair, at most kMaxMessageBytes long. Image
 // bytes never travel inside a message: they ride along as a sealed memfd (channel/packet_socket).
-// Both ends are built together, so there is no version field; integers are little-endian.
+// Integers are little-endian. Both ends must be of the same version, as Ready tells.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,14 @@ constexpr std::size_t kMaxMessageBytes = std::size_t{128} * 1024;
 class WireError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+};
+
+// From a press, before anything else: it has given up whatever it does not need and takes work from
+// now on. Stays the first of all messages, so that one of another version can still be read.
+struct Ready {
+  std::string version;
+  std::uint32_t pid = 0;
+  std::vector<std::string> layers;  // of its confinement, as the kernel confirms them
 };
 
 // To the fetcher: first message after start, and again after a reload of the settings.
@@ -77,11 +85,12 @@ struct CompressReply {
   bool kept_source = false;  // output = source bytes (less metadata): nothing smaller
   std::uint32_t width = 0;   // pixels, as stored (before any EXIF orientation)
   std::uint32_t height = 0;
-  std::string message;  // why it failed, or a warning on success
+  std::string message;        // why it failed, or a warning on success
+  std::uint32_t work_us = 0;  // microseconds that it has taken; a hint for planning, no more
 };
 
 using Message =
-    std::variant<FetcherSettings, FetchRequest, FetchReply, CompressRequest, CompressReply>;
+    std::variant<Ready, FetcherSettings, FetchRequest, FetchReply, CompressRequest, CompressReply>;
 
 // Throws WireError when the encoded message would exceed kMaxMessageBytes.
 std::string encode(const Message& message);

@@ -5,127 +5,91 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
-#include <stdexcept>
 #include <system_error>
 #include <utility>
 
-#include "channel/sealed_memory.hpp"
-#include "core/plain_text.hpp"
 #include "core/url.hpp"
+#include "drain/codec_client.hpp"
 
 namespace imgpress {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// How long after the longest time-out a fetcher with work may say nothing before it counts as hung.
-// It keeps the time-out of each transfer itself.
-constexpr seconds kGrace{10};
 // A host that asked for a pause: its images are kept this long, for a longer one they go back into
 // the queue and leave their place to others.
 constexpr seconds kLongestHeldPause{5};
 
-constexpr std::uint64_t kMaxWebhookAnswerBytes = 64 * 1024;
-
-// Back into the queue, through no fault of the image's.
-ImageOutcome interrupted(const ImageTask& task, Fault fault, std::string message) {
+// Back into the queue, since its host asked for a pause.
+ImageOutcome postponed(const ImageTask& task, Clock::duration pause) {
   ImageOutcome outcome;
   outcome.key = task.key;
-  outcome.fault = fault;
-  outcome.interrupted = true;
-  outcome.message = std::move(message);
-  return outcome;
-}
-
-ImageOutcome postponed(const ImageTask& task, Clock::duration pause) {
-  ImageOutcome outcome =
-      interrupted(task, Fault::kHttpStatus, host_of(task.url) + " asked for a pause");
+  outcome.ending = Ending::kInterrupted;
+  outcome.fault = Fault::kHttpStatus;
+  outcome.reason = host_of(task.url) + " asked for a pause";
   outcome.retry_after_seconds =
       static_cast<std::uint32_t>(std::chrono::ceil<seconds>(pause).count());
   return outcome;
 }
 
-}  // namespace
-
-FetchStage::FetchStage(const PipelineSettings& settings, int poll_fd)
-    : settings_(settings), poll_fd_(poll_fd) {
-  start_fetcher();
+ImageOutcome failed(const ImageTask& task, const FetchResult& result) {
+  ImageOutcome outcome;
+  outcome.key = task.key;
+  outcome.ending = Ending::kFailed;
+  outcome.fault = result.fault;
+  outcome.http_status = result.http_status;
+  outcome.retry_after_seconds = result.retry_after_seconds;
+  outcome.reason = result.reason;
+  return outcome;
 }
 
-void FetchStage::start_fetcher() {
-  fetcher_ = PressProcess::start(settings_.press_path, PressProcess::Role::kFetcher);
+}  // namespace
+
+FetchStage::FetchStage(const PipelineSettings& settings, int poll_fd, TimePoint now)
+    : settings_(settings), poll_fd_(poll_fd) {
+  start_fetcher(now);
+}
+
+void FetchStage::start_fetcher(TimePoint now) {
+  fetcher_.start(settings_, now);
   epoll_event event{};
   event.events = EPOLLIN;
-  if (::epoll_ctl(poll_fd_, EPOLL_CTL_ADD, fetcher_.socket().fd(), &event) != 0) {
+  if (::epoll_ctl(poll_fd_, EPOLL_CTL_ADD, fetcher_.fd(), &event) != 0) {
     throw std::system_error(errno, std::generic_category(), "epoll_ctl");
   }
-  reconfigure(settings_);
 }
 
 void FetchStage::reconfigure(const PipelineSettings& settings) {
   settings_ = settings;
-  fetcher_.socket().send(
-      wire::FetcherSettings{settings.allowed_networks, settings.connections_per_host, "imgpress"});
+  fetcher_.reconfigure(settings);
 }
 
 void FetchStage::turn(TimePoint now, bool may_start_more, Results& results) {
-  if (in_flight_.empty()) last_answer_ = now;
-  if (!receive_all(now, results) || is_hung(now)) lose_fetcher(results);
+  try {
+    while (auto result = fetcher_.receive(now)) take_result(std::move(*result), now, results);
+  } catch (const PressEnded& ended) {
+    replace(ended, now, results);
+  }
   for (auto host = paused_hosts_.begin(); host != paused_hosts_.end();) {
     host = host->second <= now ? paused_hosts_.erase(host) : std::next(host);
   }
-  if (may_start_more) send_waiting(now, results);
+  if (may_start_more && fetcher_.ready()) send_waiting(now, results);
 }
 
-// Returns false when the fetcher has ended or broke the protocol.
-bool FetchStage::receive_all(TimePoint now, Results& results) {
-  try {
-    for (;;) {
-      Packet packet;
-      const auto received = fetcher_.socket().receive(packet);
-      if (received == PacketSocket::Received::kWouldBlock) return true;
-      if (received == PacketSocket::Received::kPeerGone) return false;
-      auto* reply = std::get_if<wire::FetchReply>(&packet.message);
-      if (reply == nullptr) return false;
-      take_reply(std::move(*reply), std::move(packet.attachment), now, results);
-    }
-  } catch (const std::runtime_error&) {  // WireError, unsealed memory, an id that nobody asked for
-    return false;
-  }
-}
-
-void FetchStage::take_reply(wire::FetchReply reply, UniqueFd body, TimePoint now,
-                            Results& results) {
-  const auto found = in_flight_.find(reply.id);
-  if (found == in_flight_.end()) throw wire::WireError("answer to no question");
-  auto* image = std::get_if<ImageTask>(&found->second.what);
-  const bool has_body = image != nullptr && reply.fault == Fault::kNone;
-  const std::uint64_t size = has_body ? sealed_size(body.get()) : 0;  // throws if it is no body
-
-  const Task task = std::move(found->second);
-  in_flight_.erase(found);
-  last_answer_ = now;
-  deaths_in_a_row_ = 0;
+void FetchStage::take_result(FetchResult result, TimePoint now, Results& results) {
+  const Task task = std::move(in_flight_.extract(result.id).mapped());
   if (const auto* delivery = std::get_if<DeliveryTask>(&task.what)) {
-    results.delivery_outcomes->push_back({delivery->key, reply.fault,
-                                          static_cast<int>(reply.http_status),
-                                          reply.retry_after_seconds, plain_text(reply.message)});
+    results.delivery_outcomes->push_back({delivery->key, result.fault, result.http_status,
+                                          result.retry_after_seconds, std::move(result.reason)});
     return;
   }
-  const auto& fetched = std::get<ImageTask>(task.what);
-  if (has_body) {
-    results.fetched.push_back({fetched, std::move(body), size});
+  const auto& image = std::get<ImageTask>(task.what);
+  if (result.fault == Fault::kNone) {
+    results.fetched.push_back({image, std::move(result.body), result.body_bytes});
     return;
   }
-  if (reply.retry_after_seconds > 0) pause_host(task.host, reply.retry_after_seconds, now);
-  ImageOutcome outcome;
-  outcome.key = fetched.key;
-  outcome.fault = reply.fault;
-  outcome.http_status = static_cast<int>(reply.http_status);
-  outcome.retry_after_seconds = reply.retry_after_seconds;
-  outcome.message = plain_text(reply.message);
-  results.image_outcomes->push_back(std::move(outcome));
+  if (result.retry_after_seconds > 0) pause_host(task.host, result.retry_after_seconds, now);
+  results.image_outcomes->push_back(failed(image, result));
 }
 
 void FetchStage::add(ImageTask task) {
@@ -153,7 +117,7 @@ void FetchStage::send_waiting(TimePoint now, Results& results) {
       held.push_back(std::move(task));
       continue;
     }
-    const Sent sent = send(task);
+    const Sent sent = send(task, now);
     if (sent == Sent::kNo) {
       waiting_.push_front(std::move(task));  // full, or gone: the next turn knows
       break;
@@ -168,35 +132,28 @@ void FetchStage::send_waiting(TimePoint now, Results& results) {
                   std::make_move_iterator(held.end()));
 }
 
-FetchStage::Sent FetchStage::send(const Task& task) {
-  wire::FetchRequest request = request_for(task);
-  request.id = next_id_;
+FetchStage::Sent FetchStage::send(const Task& task, TimePoint now) {
   try {
-    const bool sent = fetcher_.socket().send(request) == PacketSocket::Sent::kYes;
-    return sent ? Sent::kYes : Sent::kNo;
+    const auto* image = std::get_if<ImageTask>(&task.what);
+    const auto sent = image != nullptr
+                          ? fetcher_.download(next_id_, image->url, now)
+                          : fetcher_.deliver(next_id_, std::get<DeliveryTask>(task.what), now);
+    return sent == PacketSocket::Sent::kYes ? Sent::kYes : Sent::kNo;
   } catch (const wire::WireError&) {
     return Sent::kNever;  // longer than any message may be
   }
 }
 
 void FetchStage::refuse(const Task& task, Results& results) {
-  const char* message = "the URL is too long";
+  FetchResult refused;
+  refused.fault = Fault::kBadUrl;
+  refused.reason = "the URL is too long";
   if (const auto* image = std::get_if<ImageTask>(&task.what)) {
-    ImageOutcome outcome = interrupted(*image, Fault::kBadUrl, message);
-    outcome.interrupted = false;
-    results.image_outcomes->push_back(std::move(outcome));
+    results.image_outcomes->push_back(failed(*image, refused));
   } else {
     const auto& delivery = std::get<DeliveryTask>(task.what);
-    results.delivery_outcomes->push_back({delivery.key, Fault::kBadUrl, 0, 0, message});
+    results.delivery_outcomes->push_back({delivery.key, refused.fault, 0, 0, refused.reason});
   }
-}
-
-bool FetchStage::is_hung(TimePoint now) const {
-  return !in_flight_.empty() && now - last_answer_ >= patience();
-}
-
-milliseconds FetchStage::patience() const {
-  return milliseconds(std::max(settings_.fetch_timeout_ms, settings_.webhook_timeout_ms)) + kGrace;
 }
 
 // The end of the pause that an image's host asked for; `now` when there is none.
@@ -206,23 +163,19 @@ TimePoint FetchStage::paused_until(const Task& task, TimePoint now) const {
   return paused == paused_hosts_.end() ? now : paused->second;
 }
 
-void FetchStage::lose_fetcher(Results& results) {
-  fetcher_.stop();
-  if (++deaths_in_a_row_ >= kMaxDeathsInARow) {
-    throw std::runtime_error("\"" + settings_.press_path +
-                             "\" keeps ending before it has done anything");
-  }
-  const char* message = "the fetcher process ended while it held this";
+// Nothing tells which transfer has ended the fetcher, if any has: none pays for it.
+void FetchStage::replace(const PressEnded& ended, TimePoint now, Results& results) {
   for (const auto& [id, task] : in_flight_) {
     if (const auto* image = std::get_if<ImageTask>(&task.what)) {
-      results.image_outcomes->push_back(interrupted(*image, Fault::kPressDied, message));
+      results.image_outcomes->push_back(
+          outcome_of_ended_press(*image, Ending::kInterrupted, ended));
     } else {
       const auto& delivery = std::get<DeliveryTask>(task.what);
-      results.delivery_outcomes->push_back({delivery.key, Fault::kPressDied, 0, 0, message});
+      results.delivery_outcomes->push_back({delivery.key, ended.fault(), 0, 0, ended.what()});
     }
   }
   in_flight_.clear();
-  start_fetcher();
+  start_fetcher(now);
 }
 
 void FetchStage::pause_host(const std::string& host, std::uint32_t pause_seconds, TimePoint now) {
@@ -230,27 +183,8 @@ void FetchStage::pause_host(const std::string& host, std::uint32_t pause_seconds
   until = std::max(until, now + seconds(pause_seconds));
 }
 
-wire::FetchRequest FetchStage::request_for(const Task& task) const {
-  wire::FetchRequest request;
-  request.connect_timeout_ms = settings_.connect_timeout_ms;
-  if (const auto* image = std::get_if<ImageTask>(&task.what)) {
-    request.url = image->url;
-    request.max_bytes = settings_.max_image_bytes;
-    request.timeout_ms = settings_.fetch_timeout_ms;
-    return request;
-  }
-  const auto& delivery = std::get<DeliveryTask>(task.what);
-  request.method = wire::Method::kPost;
-  request.url = delivery.url;
-  request.headers = delivery.headers;
-  request.body = delivery.body;
-  request.max_bytes = kMaxWebhookAnswerBytes;
-  request.timeout_ms = settings_.webhook_timeout_ms;
-  return request;
-}
-
 TimePoint FetchStage::deadline() const {
-  TimePoint earliest = in_flight_.empty() ? TimePoint::max() : last_answer_ + patience();
+  TimePoint earliest = fetcher_.deadline();
   if (!waiting_.empty()) {
     for (const auto& [host, until] : paused_hosts_) earliest = std::min(earliest, until);
   }

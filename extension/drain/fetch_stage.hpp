@@ -8,14 +8,13 @@
 #include <variant>
 #include <vector>
 
-#include "drain/pipeline_types.hpp"
-#include "drain/press_process.hpp"
+#include "drain/fetcher_client.hpp"
 
 namespace imgpress {
 
 class FetchStage {
  public:
-  FetchStage(const PipelineSettings& settings, int poll_fd);
+  FetchStage(const PipelineSettings& settings, int poll_fd, TimePoint now);
 
   void reconfigure(const PipelineSettings& settings);
   void add(ImageTask task);
@@ -26,9 +25,10 @@ class FetchStage {
     std::vector<ImageOutcome>* image_outcomes;
     std::vector<DeliveryOutcome>* delivery_outcomes;
   };
-  // Takes answers; replaces a fetcher that died or hangs; hands out work if `may_start_more`.
+  // Takes answers; replaces a fetcher that ended or hangs; hands out work if `may_start_more`.
   void turn(TimePoint now, bool may_start_more, Results& results);
 
+  bool ready() const { return fetcher_.ready(); }
   TimePoint deadline() const;
   std::size_t size() const { return waiting_.size() + in_flight_.size(); }
 
@@ -38,29 +38,23 @@ class FetchStage {
     std::string host;
   };
 
-  void start_fetcher();
-  bool receive_all(TimePoint now, Results& results);
-  void take_reply(wire::FetchReply reply, UniqueFd body, TimePoint now, Results& results);
+  void start_fetcher(TimePoint now);
+  void take_result(FetchResult result, TimePoint now, Results& results);
   void send_waiting(TimePoint now, Results& results);
   TimePoint paused_until(const Task& task, TimePoint now) const;
-  void lose_fetcher(Results& results);
+  void replace(const PressEnded& ended, TimePoint now, Results& results);
   void pause_host(const std::string& host, std::uint32_t seconds, TimePoint now);
   enum class Sent { kYes, kNo, kNever };
-  Sent send(const Task& task);
-  void refuse(const Task& task, Results& results);
-  bool is_hung(TimePoint now) const;
-  std::chrono::milliseconds patience() const;
-  wire::FetchRequest request_for(const Task& task) const;
+  Sent send(const Task& task, TimePoint now);
+  static void refuse(const Task& task, Results& results);
 
   PipelineSettings settings_;
   int poll_fd_;
-  PressProcess fetcher_;
+  FetcherClient fetcher_;
   std::deque<Task> waiting_;
   std::unordered_map<std::uint64_t, Task> in_flight_;
   std::map<std::string, TimePoint> paused_hosts_;
   std::uint64_t next_id_ = 1;
-  TimePoint last_answer_{};  // or when it was last idle
-  int deaths_in_a_row_ = 0;  // since anything was answered
 };
 
 }  // namespace imgpress

@@ -18,19 +18,19 @@ UniqueFd make_poll() {
 
 }  // namespace
 
-Pipeline::Pipeline(const PipelineSettings& settings)
+PressPipeline::PressPipeline(const PipelineSettings& settings, TimePoint now)
     : poll_(make_poll()),
-      compressing_(settings, poll_.get()),
-      fetching_(settings, poll_.get()),
+      compressing_(settings, poll_.get(), now),
+      fetching_(settings, poll_.get(), now),
       max_waiting_bytes_(settings.max_waiting_bytes) {}
 
-void Pipeline::reconfigure(const PipelineSettings& settings) {
+void PressPipeline::reconfigure(const PipelineSettings& settings, TimePoint now) {
   max_waiting_bytes_ = settings.max_waiting_bytes;
-  compressing_.reconfigure(settings);
+  compressing_.reconfigure(settings, now);
   fetching_.reconfigure(settings);
 }
 
-void Pipeline::turn(TimePoint now) {
+void PressPipeline::turn(TimePoint now) {
   FetchStage::Results results{{}, &image_outcomes_, &delivery_outcomes_};
   const bool may_start_more = compressing_.waiting_bytes() < max_waiting_bytes_;
   fetching_.turn(now, may_start_more, results);
@@ -38,11 +38,11 @@ void Pipeline::turn(TimePoint now) {
   compressing_.turn(now, image_outcomes_);
 }
 
-TimePoint Pipeline::deadline() const {
+TimePoint PressPipeline::deadline() const {
   return std::min(fetching_.deadline(), compressing_.deadline());
 }
 
-Pipeline::Load Pipeline::load() const {
+PipelineLoad PressPipeline::load() const {
   return {fetching_.size(), compressing_.waiting(), compressing_.compressing()};
 }
 

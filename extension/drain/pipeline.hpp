@@ -1,10 +1,9 @@
 // The images in flight: downloaded by one fetcher, compressed by several codecs, none waiting for
-// another. Free of PostgreSQL; never blocks, so the drainer can sleep on its latch instead.
+// another. Never blocks, so that its owner can sleep on whatever else it waits for.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "drain/codec_stage.hpp"
@@ -13,43 +12,65 @@
 
 namespace imgpress {
 
+struct PipelineLoad {
+  std::size_t fetching = 0;
+  std::size_t waiting = 0;
+  std::size_t compressing = 0;
+};
+
+// As the drainer sees it, which is tested without any process.
 class Pipeline {
  public:
-  // Starts the press processes. Throws std::system_error when they cannot be started.
-  explicit Pipeline(const PipelineSettings& settings);
+  virtual ~Pipeline() = default;
 
   // New settings hold for work that has not been handed to a press yet.
-  void reconfigure(const PipelineSettings& settings);
+  virtual void reconfigure(const PipelineSettings& settings, TimePoint now) = 0;
 
-  void add(ImageTask task) { fetching_.add(std::move(task)); }
-  void add(DeliveryTask task) { fetching_.add(std::move(task)); }
+  // The presses take work.
+  virtual bool ready() const = 0;
+  virtual void add(ImageTask task) = 0;
+  virtual void add(DeliveryTask task) = 0;
 
-  // Takes what the presses have answered, replaces those that died or hang, hands out new work.
-  // Throws std::runtime_error when a press cannot be started again or keeps ending at once.
-  void turn(TimePoint now);
+  // turn() will not be called for so long now and then: nobody is to run out of work meanwhile.
+  virtual void expect_absence(Clock::duration absence) = 0;
+
+  // Takes what the presses have answered, replaces those that ended or hang, hands out new work.
+  // Throws PressUnusable, or std::system_error when a press cannot be started.
+  virtual void turn(TimePoint now) = 0;
+  // When turn() is to be called even if nothing happens.
+  virtual TimePoint deadline() const = 0;
+
+  // What has ended since the last call.
+  std::vector<ImageOutcome> take_image_outcomes() { return std::exchange(image_outcomes_, {}); }
+  std::vector<DeliveryOutcome> take_delivery_outcomes() {
+    return std::exchange(delivery_outcomes_, {});
+  }
+
+ protected:
+  std::vector<ImageOutcome> image_outcomes_;
+  std::vector<DeliveryOutcome> delivery_outcomes_;
+};
+
+// The one with presses.
+class PressPipeline final : public Pipeline {
+ public:
+  // Starts them. Throws std::system_error when they cannot be started.
+  PressPipeline(const PipelineSettings& settings, TimePoint now);
+
+  void reconfigure(const PipelineSettings& settings, TimePoint now) override;
+  bool ready() const override { return fetching_.ready() && compressing_.ready(); }
+  void add(ImageTask task) override { fetching_.add(std::move(task)); }
+  void add(DeliveryTask task) override { fetching_.add(std::move(task)); }
+  void expect_absence(Clock::duration absence) override { compressing_.expect_absence(absence); }
+  void turn(TimePoint now) override;
+  TimePoint deadline() const override;
 
   // Readable when turn() has something to do.
   int wait_fd() const { return poll_.get(); }
-  // When turn() is to be called even if nothing becomes readable.
-  TimePoint deadline() const;
-
-  // What has ended since the last call; the caller empties these.
-  std::vector<ImageOutcome>& image_outcomes() { return image_outcomes_; }
-  std::vector<DeliveryOutcome>& delivery_outcomes() { return delivery_outcomes_; }
-  const std::vector<ImageOutcome>& image_outcomes() const { return image_outcomes_; }
-  const std::vector<DeliveryOutcome>& delivery_outcomes() const { return delivery_outcomes_; }
-
-  struct Load {
-    std::size_t fetching;
-    std::size_t waiting;
-    std::size_t compressing;
-  };
-  Load load() const;
+  PipelineLoad load() const;
 
  private:
   UniqueFd poll_;
-  std::vector<ImageOutcome> image_outcomes_;
-  std::vector<DeliveryOutcome> delivery_outcomes_;
   CodecStage compressing_;
   FetchStage fetching_;
   std::uint64_t max_waiting_bytes_;

@@ -9,21 +9,19 @@
 #include "channel/unique_fd.hpp"
 #include "core/effort.hpp"
 #include "core/fault.hpp"
+#include "core/verdict.hpp"
 #include "core/wire.hpp"
 
 namespace imgpress {
 
-// A press that ends so often before it has answered anything cannot work at all: that is no fault
-// of the images, and starting it again and again would help nobody.
-constexpr int kMaxDeathsInARow = 6;
-
 using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
 
-struct PipelineSettings {
+// What holds for any work of a press, whoever owns it.
+struct PressSettings {
   std::string press_path;
   std::string allowed_networks;
-  std::uint32_t connections_per_host = 0;
+  std::uint32_t connections_per_host = 1;
   std::uint64_t max_image_bytes = 0;
   std::uint64_t max_pixels = 0;
   std::uint32_t connect_timeout_ms = 0;
@@ -31,8 +29,11 @@ struct PipelineSettings {
   std::uint32_t webhook_timeout_ms = 0;
   std::uint32_t codec_cpu_seconds = 0;
   bool accept_truncated = false;
+};
+
+struct PipelineSettings : PressSettings {
   std::size_t codecs = 1;
-  std::size_t max_waiting_bytes = 0;  // downloaded images that no codec has taken yet
+  std::size_t max_waiting_bytes = 0;  // downloaded images that no codec works on yet
 };
 
 struct ImageTask {
@@ -51,16 +52,19 @@ struct FetchedImage {
 
 struct ImageOutcome {
   std::uint64_t key = 0;
-  Fault fault = Fault::kNone;
-  bool codec_died = false;   // this image ended the codec that held it
-  bool interrupted = false;  // no fault of the image's: its fetcher ended, or its host is paused
+  Ending ending = Ending::kDone;
+  Fault fault = Fault::kNone;  // kNone if done, and only then
   int http_status = 0;
   std::uint32_t retry_after_seconds = 0;
-  std::string message;
-  UniqueFd output;  // sealed memfd, when fault is kNone
+  std::string reason;   // why it is not done
+  std::string warning;  // what is remarkable about a success, if anything
+  UniqueFd output;      // sealed memfd, if done
   std::uint64_t source_bytes = 0;
   std::uint64_t output_bytes = 0;
-  wire::CompressReply image;  // format, size in pixels, kept_source
+  wire::ImageFormat format = wire::ImageFormat::kJpeg;
+  std::uint32_t width = 0;  // pixels, as stored
+  std::uint32_t height = 0;
+  bool kept_source = false;
 };
 
 struct DeliveryTask {
@@ -75,7 +79,7 @@ struct DeliveryOutcome {
   Fault fault = Fault::kNone;
   int http_status = 0;
   std::uint32_t retry_after_seconds = 0;
-  std::string message;
+  std::string reason;  // why it was not delivered
 };
 
 }  // namespace imgpress

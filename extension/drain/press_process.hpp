@@ -1,4 +1,4 @@
-// One running imgpress-press: its process, and our end of its socket. Free of PostgreSQL.
+// One running imgpress-press: its process, and our end of its socket.
 #pragma once
 
 #include <sys/types.h>
@@ -23,6 +23,7 @@ class PressProcess {
   static PressProcess start(const std::string& path, Role role);
 
   bool running() const { return pid_ > 0; }
+  pid_t pid() const { return pid_; }
   PacketSocket& socket() { return socket_; }  // non-blocking
 
   // Kills it if it still runs, and reaps it. Returns true when it had hit its CPU limit.

@@ -1,70 +1,88 @@
 #include "drain/session_press.hpp"
 
 #include <stdexcept>
+#include <utility>
 
 namespace imgpress {
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{1000};
+constexpr std::chrono::milliseconds kSendPatience{1000};
 
-}  // namespace
-
-void SessionPress::begin(Role role, const std::string& path, const wire::Message& request,
-                         int attachment) {
-  send_first(role, path, request, attachment);
-  expect_answer(role);
-}
-
-void SessionPress::begin_fetch(const std::string& path, const wire::FetcherSettings& settings,
-                               const wire::FetchRequest& request) {
-  send_first(Role::kFetcher, path, settings, -1);
-  fetcher_.socket().send(request);
-  expect_answer(Role::kFetcher);
-}
-
-// One that has died since its last use shows at the first send: a fresh one gets the message.
-void SessionPress::send_first(Role role, const std::string& path, const wire::Message& first,
-                              int attachment) {
-  abandon();
-  forget_answer();
-  PressProcess& press = press_of(role);
+// Starts the press where it does not run and sends. One that has died since its last use shows at
+// the sending: a fresh one gets the work. If that ends at its start, poll() says so.
+template <typename Start, typename Send>
+void send_with_restart(bool running, Start start, Send send) {
   auto sent = PacketSocket::Sent::kPeerGone;
-  if (press.running()) sent = press.socket().send_within(kPatience, first, attachment);
+  if (running) sent = send();
   if (sent == PacketSocket::Sent::kPeerGone) {
-    press = PressProcess::start(path, role);
-    // If it ends at its start, poll() says so.
-    sent = press.socket().send_within(kPatience, first, attachment);
+    start();
+    sent = send();
   }
   if (sent == PacketSocket::Sent::kWouldBlock) {
     throw FaultError(Fault::kOutOfResources, "too many images are under way on this server");
   }
 }
 
-void SessionPress::expect_answer(Role role) {
-  busy_ = true;
-  busy_role_ = role;
-  fd_ = press_of(role).socket().fd();
+}  // namespace
+
+void SessionPress::begin_download(const std::string& url, const PressSettings& settings) {
+  abandon();
+  const TimePoint now = Clock::now();
+  if (fetcher_.running()) fetcher_.reconfigure(settings);
+  send_with_restart(
+      fetcher_.running(), [&] { fetcher_.start(settings, now); },
+      [&] { return fetcher_.download(1, url, now, kSendPatience); });
+  busy_ = Busy::kDownload;
 }
 
-bool SessionPress::poll() {
-  PressProcess& press = press_of(busy_role_);
-  std::string wrong = "the imgpress-press process ended while it held this image";
+void SessionPress::begin_compression(FetchedImage image, const PressSettings& settings) {
+  abandon();
+  forget_compressed();
+  const TimePoint now = Clock::now();
+  send_with_restart(
+      codec_.running(), [&] { codec_.start(settings.press_path, now); },
+      [&] { return codec_.send(image, settings, now, kSendPatience); });
+  busy_ = Busy::kCompression;
+}
+
+int SessionPress::wait_fd() {
+  return busy_ == Busy::kDownload ? fetcher_.fd() : codec_.fd();
+}
+
+TimePoint SessionPress::deadline() const {
+  return busy_ == Busy::kDownload ? fetcher_.deadline() : codec_.deadline();
+}
+
+bool SessionPress::poll(TimePoint now) {
   try {
-    const auto received = press.socket().receive(answer_);
-    if (received == PacketSocket::Received::kWouldBlock) return false;
-    if (received == PacketSocket::Received::kPacket) {
-      busy_ = false;
-      return true;
-    }
-  } catch (const std::runtime_error& error) {
-    wrong = std::string("the imgpress-press process broke the protocol: ") + error.what();
+    const bool ended = busy_ == Busy::kDownload ? poll_download(now) : poll_compression(now);
+    if (ended) busy_ = Busy::kNo;
+    return ended;
+  } catch (const PressEnded& ended) {
+    busy_ = Busy::kNo;
+    throw FaultError(ended.fault(), ended.what());
+  } catch (const std::exception&) {
+    busy_ = Busy::kNo;
+    throw;
   }
-  busy_ = false;
-  if (press.stop()) {
-    throw FaultError(Fault::kOutOfResources,
-                     "the image needs more CPU time than imgpress.codec_timeout");
-  }
-  throw FaultError(Fault::kPressDied, wrong);
+}
+
+bool SessionPress::poll_download(TimePoint now) {
+  auto result = fetcher_.receive(now);
+  if (!result) return false;
+  if (result->fault != Fault::kNone) throw FaultError(result->fault, result->reason);
+  download_ = {};
+  download_.source = std::move(result->body);
+  download_.source_bytes = result->body_bytes;
+  return true;
+}
+
+bool SessionPress::poll_compression(TimePoint now) {
+  auto outcome = codec_.receive(now);
+  if (!outcome) return false;
+  if (outcome->fault != Fault::kNone) throw FaultError(outcome->fault, outcome->reason);
+  compressed_ = std::move(*outcome);
+  return true;
 }
 
 void SessionPress::stop() {
@@ -73,8 +91,9 @@ void SessionPress::stop() {
 }
 
 void SessionPress::abandon() {
-  if (busy_) press_of(busy_role_).stop();
-  busy_ = false;
+  if (busy_ == Busy::kDownload) fetcher_.stop();
+  if (busy_ == Busy::kCompression) codec_.stop();
+  busy_ = Busy::kNo;
 }
 
 }  // namespace imgpress

@@ -1,59 +1,52 @@
-// The press of an ordinary session: one fetcher and one codec, started at first use and kept. Free
-// of PostgreSQL: the SQL functions wait on wait_fd() themselves, so that they stay cancellable.
+// The press of an ordinary session: one fetcher and one codec, started at first use and kept. The
+// SQL functions wait on wait_fd() themselves, so that they stay cancellable.
 #pragma once
 
-#include <cstdint>
+#include <optional>
 #include <string>
-#include <utility>
 
-#include "drain/press_process.hpp"
-#include "channel/packet_socket.hpp"
-#include "core/wire.hpp"
+#include "drain/codec_client.hpp"
+#include "drain/fetcher_client.hpp"
 
 namespace imgpress {
 
 class SessionPress {
  public:
-  using Role = PressProcess::Role;
+  // Begin one piece of work, starting the press where it does not run; work that was abandoned
+  // before (an error unwound its caller) costs its press first. Throw std::system_error when no
+  // press can be started, FaultError where the server is too busy.
+  void begin_download(const std::string& url, const PressSettings& settings);
+  void begin_compression(FetchedImage image, const PressSettings& settings);
 
-  // Sends one request, starting the press where it does not run; a request that was abandoned
-  // before (an error unwound its caller) costs its press first. The press reports `attachment`, if
-  // any, as its image. Throws std::system_error when no press can be started.
-  void begin(Role role, const std::string& path, const wire::Message& request, int attachment);
+  // Readable when poll() may find the answer; when poll() is to be called even if it is not.
+  int wait_fd();
+  TimePoint deadline() const;
 
-  // Likewise for a download; the fetcher gets the settings first.
-  void begin_fetch(const std::string& path, const wire::FetcherSettings& settings,
-                   const wire::FetchRequest& request);
+  // True once what was begun has ended. Throws FaultError when the press ended, or what it was
+  // about failed; it is started anew at the next use.
+  bool poll(TimePoint now);
 
-  // Readable when poll() may find the answer.
-  int wait_fd() const { return fd_; }
+  FetchedImage take_download() { return std::move(download_); }
+  const ImageOutcome& compressed() const { return compressed_; }
+  void forget_compressed() { compressed_ = {}; }  // frees its memory
 
-  // True when reply() and attachment() hold the answer. Throws FaultError when the press died or
-  // broke the protocol; it is started anew at the next use.
-  bool poll();
-  const wire::Message& reply() const { return answer_.message; }
-  int attachment() const { return answer_.attachment.get(); }
-  UniqueFd take_attachment() { return std::move(answer_.attachment); }
-
-  // Frees the answer's memory.
-  void forget_answer() { answer_ = {}; }
   // Ends and reaps both processes. The session must not leave them to whoever adopts orphans: a
   // postmaster that runs as process 1 would take one for a crashed backend.
   void stop();
-  // Ends the press that the open request went to: nobody wants its answer any more.
+  // Ends the press that the open work went to: nobody wants its answer any more.
   void abandon();
 
  private:
-  void send_first(Role role, const std::string& path, const wire::Message& first, int attachment);
-  void expect_answer(Role role);
-  PressProcess& press_of(Role role) { return role == Role::kFetcher ? fetcher_ : codec_; }
+  enum class Busy { kNo, kDownload, kCompression };
 
-  PressProcess fetcher_;
-  PressProcess codec_;
-  Packet answer_;
-  bool busy_ = false;
-  Role busy_role_ = Role::kCodec;
-  int fd_ = -1;
+  bool poll_download(TimePoint now);
+  bool poll_compression(TimePoint now);
+
+  FetcherClient fetcher_;
+  CodecClient codec_;
+  Busy busy_ = Busy::kNo;
+  FetchedImage download_;
+  ImageOutcome compressed_;
 };
 
 }  // namespace imgpress

@@ -81,7 +81,12 @@ void run_codec(PacketSocket socket) {
     const auto* request = std::get_if<wire::CompressRequest>(&packet.message);
     if (request == nullptr) throw wire::WireError("unexpected message for a codec");
     const std::uint64_t source_bytes = sealed_size(packet.attachment.get());
+    const auto begun = std::chrono::steady_clock::now();
     Outcome outcome = handle(*request, packet.attachment.get());
+    outcome.reply.work_us =
+        static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                       std::chrono::steady_clock::now() - begun)
+                                       .count());
     packet.attachment.reset();
     outcome.reply.id = request->id;
     const std::uint64_t pixels = std::uint64_t{outcome.reply.width} * outcome.reply.height;

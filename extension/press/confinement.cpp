@@ -120,6 +120,20 @@ void confine_codec() {
   // The place of the codec's empty Landlock ruleset and of its seccomp allow-list.
 }
 
+std::vector<std::string> layers_in_force() {
+  const auto limit_of = [](__rlimit_resource resource) {
+    rlimit limit{};
+    return ::getrlimit(resource, &limit) == 0 ? limit.rlim_max : RLIM_INFINITY;
+  };
+  std::vector<std::string> layers;
+  if (::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) layers.emplace_back("no_new_privs");
+  if (::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0) layers.emplace_back("undumpable");
+  if (limit_of(RLIMIT_NPROC) == 0) layers.emplace_back("no_processes");
+  if (limit_of(RLIMIT_AS) <= kCodecAddressSpace) layers.emplace_back("memory_limit");
+  if (limit_of(RLIMIT_FSIZE) <= kLargestFile) layers.emplace_back("file_size_limit");
+  return layers;
+}
+
 void limit_cpu(std::uint32_t seconds) {
   rusage usage{};
   rlimit limit{};

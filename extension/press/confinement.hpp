@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace imgpress::press {
 
@@ -23,6 +25,10 @@ void confine_common();
 // Role limits, after confine_common() and before the first message. Throw std::system_error.
 void confine_fetcher();
 void confine_codec();
+
+// The names of the layers that are in force, as the kernel tells: no_new_privs, undumpable,
+// no_processes, memory_limit, file_size_limit.
+std::vector<std::string> layers_in_force();
 
 // Lets the process use `seconds` of CPU time from now on; more ends it (SIGXCPU). Rounded up by at
 // most a second.

@@ -1,9 +1,12 @@
 // imgpress-press: the process in which bytes from the internet are fetched (role fetcher) or
 // decoded (role codec). Started by PostgreSQL backends only; see confinement.hpp.
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <exception>
 #include <string_view>
+#include <utility>
 
 #include "press/codec_role.hpp"
 #include "press/confinement.hpp"
@@ -29,13 +32,11 @@ int explain() {
 void run(bool is_fetcher) {
   using namespace imgpress::press;
   confine_common();
-  if (is_fetcher) {
-    confine_fetcher();
-    run_fetcher(PacketSocket(UniqueFd(kSocketFd)));
-  } else {
-    confine_codec();
-    run_codec(PacketSocket(UniqueFd(kSocketFd)));
-  }
+  is_fetcher ? confine_fetcher() : confine_codec();
+  PacketSocket socket{UniqueFd(kSocketFd)};
+  socket.send(imgpress::wire::Ready{IMGPRESS_VERSION, static_cast<std::uint32_t>(::getpid()),
+                                    layers_in_force()});
+  is_fetcher ? run_fetcher(std::move(socket)) : run_codec(std::move(socket));
 }
 
 }  // namespace

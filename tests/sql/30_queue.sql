@@ -1,19 +1,43 @@
 -- The queue's own functions, played by hand: claims, fences, rescue, fairness. The drainer sees none
 -- of it, since the transaction is rolled back.
 BEGIN;
-SELECT plan(27);
+SELECT plan(40);
 
 CREATE FUNCTION pg_temp.request(images integer) RETURNS uuid LANGUAGE sql AS $$
     SELECT imgpress.submit(array_agg((n, 'P', 'http://a/' || n)::imgpress.product_input ORDER BY n))
     FROM generate_series(1, images) n
 $$;
 CREATE FUNCTION pg_temp.claim(token bigint, slots integer) RETURNS TABLE (request uuid, pos integer) LANGUAGE sql AS $$
-    SELECT request_id, "position" FROM imgpress.claim_images(token, slots, slots, '{}', '{}', '1 minute')
+    SELECT i.request_id, i."position" FROM imgpress.claim_images(0, token, slots, slots, '{}', '{}', '1 minute') c, unnest(c.images) i
 $$;
-CREATE FUNCTION pg_temp.finish(token bigint, request uuid, pos integer, status text, delay_ms bigint DEFAULT NULL) RETURNS integer LANGUAGE sql AS $$
-    SELECT no FROM imgpress.finish_images(ARRAY[token], ARRAY[request], ARRAY[pos], ARRAY[status], ARRAY[delay_ms],
-        ARRAY[0::smallint], ARRAY[0::smallint], ARRAY[status <> 'Completed'], ARRAY[CASE WHEN status <> 'Completed' THEN 'timeout' END],
-        ARRAY[CASE WHEN status <> 'Completed' THEN 'timed out' END], ARRAY[CASE WHEN status = 'Completed' THEN 100 END::bigint], ARRAY[CASE WHEN status = 'Completed' THEN 40 END::bigint]) WHERE stored
+-- As the drainer does it, with an output of 40 bytes; returns 1 if that was recorded.
+CREATE FUNCTION pg_temp.finish(token bigint, request uuid, pos integer, status text, delay_ms bigint DEFAULT NULL) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    done constant boolean := status = 'Completed';
+    held constant boolean := EXISTS (SELECT FROM imgpress.images i WHERE i.request_id = request AND i.position = pos AND i.lease_token = token);
+    outcome imgpress.outcome;
+BEGIN
+    outcome.token := token;
+    outcome.request_id := request;
+    outcome.position := pos;
+    outcome.status := status;
+    outcome.retry_delay_ms := delay_ms;
+    outcome.failed_attempts := 0;
+    outcome.codec_crashes := 0;
+    outcome.transient := NOT done;
+    IF done THEN
+        outcome.source_bytes := 100;
+        outcome.content_type := 'image/jpeg';
+        outcome.width := 4;
+        outcome.height := 3;
+        outcome.kept_source := false;
+    ELSE
+        outcome.error_code := 'timeout';
+        outcome.error := 'timed out';
+    END IF;
+    PERFORM imgpress.finish_images(ARRAY[outcome], ARRAY[CASE WHEN done THEN decode(repeat('ab', 40), 'hex') END]);
+    RETURN CASE WHEN held AND NOT EXISTS (SELECT FROM imgpress.images i WHERE i.request_id = request AND i.position = pos AND i.lease_token = token) THEN 1 END;
+END
 $$;
 
 -- A claim counts the attempt and makes the request Processing.
@@ -30,8 +54,9 @@ SELECT is(pg_temp.finish(1, :'id', 1, 'Completed'), NULL, 'but only once');
 SELECT is((SELECT done_count FROM imgpress.processing_requests WHERE id = :'id'), 1);
 
 -- Rescue: what a dead drainer held is due again, and its late answer is worth nothing.
-SELECT is(imgpress.rescue_leases(true), 0::bigint, 'a lease that has not expired is left alone');
-SELECT is(imgpress.rescue_leases(false), 1::bigint, 'a starting drainer rescues all that is unfinished');
+SELECT is(imgpress.renew_leases('{}', '1 minute'), 0::bigint, 'a lease that has not expired is left alone');
+SELECT is(imgpress.rescue(7), 0::bigint, 'a starting drainer leaves alone what others hold');
+SELECT is(imgpress.rescue(0), 1::bigint, 'and takes back what one of its number held');
 SELECT is(pg_temp.finish(1, :'id', 2, 'Completed'), NULL, 'the old token is fenced off');
 SELECT is_empty('SELECT * FROM imgpress.leases', 'no lease is left');
 SELECT is((SELECT array_agg(pos ORDER BY pos) FROM pg_temp.claim(3, 10)), ARRAY[2, 3, 4], 'the rescued image is claimed again with the rest');
@@ -54,12 +79,12 @@ SELECT pg_temp.request(1000) AS big \gset
 SELECT count(*) FROM pg_temp.claim(5, 100);
 SELECT pg_temp.request(1) AS small \gset
 SELECT is((SELECT request FROM pg_temp.claim(6, 1)), :'small'::uuid, 'a newcomer is served before a big one goes on');
-SELECT is((SELECT count(*) FROM imgpress.claim_images(7, 10, 5, ARRAY[:'big'::uuid], ARRAY[10], '1 minute')), 0::bigint,
+SELECT is((SELECT images FROM imgpress.claim_images(0, 7, 10, 5, ARRAY[:'big'::uuid], ARRAY[10], '1 minute')), NULL,
     'who holds half of the window gets no more');
 
 -- Each image is claimed with what its request asks for.
 SELECT imgpress.submit(ARRAY[(1, 'P', 'http://a/1')::imgpress.product_input], quality => 30, effort => 'fast');
-SELECT results_eq($$ SELECT url, quality, effort FROM imgpress.claim_images(8, 1, 0, '{}', '{}', '1 minute') $$,
+SELECT results_eq($$ SELECT i.url, i.quality, i.effort FROM imgpress.claim_images(0, 8, 1, 0, '{}', '{}', '1 minute') c, unnest(c.images) i $$,
     $$ VALUES ('http://a/1', 30::smallint, 'fast') $$, 'quality and effort go along');
 
 -- Cancel takes images back from whoever works on them.
@@ -68,9 +93,43 @@ SELECT is(pg_temp.finish(5, :'big', 1, 'Completed'), NULL, 'work on a cancelled 
 SELECT results_eq(format('SELECT status, reason, failed_count FROM imgpress.processing_requests WHERE id = %L', :'big'),
     $$ VALUES ('Failed', 'cancelled', 1000) $$);
 
+-- Nothing is counted that nobody has worked on.
+DELETE FROM imgpress.processing_requests;
+SELECT pg_temp.request(1) AS id \gset
+SELECT count(*) FROM pg_temp.claim(20, 4);
+SELECT is(imgpress.release_leases(ARRAY[20], true), 1::bigint, 'given back');
+SELECT results_eq('SELECT status, attempts FROM imgpress.images', $$ VALUES ('Pending', 0::smallint) $$, 'as if it had not been claimed');
+
+-- A lease ends with the last image under it, whatever that one's end is.
+SELECT pg_temp.request(2) AS id \gset
+SELECT count(*) FROM pg_temp.claim(21, 20);
+SELECT pg_temp.finish(21, request_id, position, 'Completed') FROM imgpress.images WHERE lease_token = 21 ORDER BY request_id, position LIMIT 2;
+SELECT isnt_empty('SELECT FROM imgpress.leases WHERE token = 21', 'as long as an image is held');
+SELECT imgpress.cancel(request_id) FROM imgpress.images WHERE lease_token = 21;
+SELECT pg_temp.finish(21, :'id', 1, 'Completed');
+SELECT is_empty('SELECT FROM imgpress.leases WHERE token = 21', 'the last one was taken away by a cancel');
+
+-- Completed has bytes; else nothing is recorded, of no image.
+SELECT pg_temp.request(1) AS id \gset
+SELECT count(*) FROM pg_temp.claim(22, 4);
+SELECT throws_ok(format($$ SELECT imgpress.finish_images(ARRAY[(22, %L, 1, 'Completed', NULL, 0, 0, false, NULL, NULL, 9, 'image/jpeg', 4, 3, false, NULL)::imgpress.outcome], ARRAY[NULL::bytea]) $$, :'id'),
+    '23502', NULL, 'an output without bytes is refused');
+SELECT is(pg_temp.finish(22, :'id', 1, 'Completed'), 1);
+SELECT results_eq(format('SELECT octet_length(bytes), etag FROM imgpress.outputs WHERE request_id = %L', :'id'), $$ VALUES (40, '0000000000000016-1') $$);
+
+-- When to look again, by this clock.
+SELECT is((SELECT due_in_ms FROM imgpress.next_due()), NULL, 'nothing is due');
+SELECT pg_temp.request(1) AS id \gset
+SELECT count(*) FROM pg_temp.claim(23, 4);
+SELECT pg_temp.finish(23, :'id', 1, 'Pending', 60000);
+SELECT cmp_ok((SELECT due_in_ms FROM imgpress.next_due()), '<=', 60000::bigint);
+SELECT cmp_ok((SELECT due_in_ms FROM imgpress.next_due()), '>', 30000::bigint);
+SELECT is((SELECT due_in_ms FROM imgpress.claim_images(0, 24, 4, 4, '{}', '{}', '1 minute')) > 30000, true, 'a claim tells it as well');
+
 -- Turns: short at first, so that all newcomers get one soon, then worth their cost.
 DELETE FROM imgpress.processing_requests;
 SELECT count(pg_temp.request(50)) FROM generate_series(1, 40);
+SELECT is((SELECT more FROM imgpress.claim_images(0, 9, 0, 0, '{}', '{}', '1 minute')), false, 'more without a slot would be a loop');
 SELECT results_eq('SELECT count(*), count(DISTINCT request), max(n) FROM (SELECT request, count(*) OVER (PARTITION BY request) AS n FROM pg_temp.claim(11, 64)) c',
     $$ VALUES (60::bigint, 30::bigint, 2::bigint) $$, 'a first turn is for 2 images where many wait');
 SELECT results_eq('SELECT max(n), count(*) FILTER (WHERE n = 2) FROM (SELECT count(*) AS n FROM pg_temp.claim(12, 64) GROUP BY request) c',

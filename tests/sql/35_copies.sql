@@ -8,24 +8,18 @@ CREATE FUNCTION pg_temp.request(VARIADIC urls text[]) RETURNS uuid LANGUAGE sql 
     FROM unnest(urls) WITH ORDINALITY AS t(u, n)
 $$;
 CREATE FUNCTION pg_temp.claim(token bigint, slots integer, request uuid) RETURNS integer[] LANGUAGE sql AS $$
-    SELECT array_agg("position" ORDER BY "position") FROM imgpress.claim_images(token, slots, slots, '{}', '{}', '1 minute')
-    WHERE request_id = request
+    SELECT array_agg(i."position" ORDER BY i."position")
+    FROM imgpress.claim_images(0, token, slots, slots, '{}', '{}', '1 minute') c, unnest(c.images) i
+    WHERE i.request_id = request
 $$;
--- As the drainer does it: the row, the output, the copies.
 CREATE FUNCTION pg_temp.finish(token bigint, request uuid, pos integer, status text, transient boolean DEFAULT false)
-RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-    copies boolean;
-BEGIN
-    SELECT copied INTO copies FROM imgpress.finish_images(ARRAY[token], ARRAY[request], ARRAY[pos], ARRAY[status], ARRAY[NULL::bigint],
-        ARRAY[1::smallint], ARRAY[0::smallint], ARRAY[transient], ARRAY[CASE WHEN status = 'Failed' THEN 'timeout' END],
-        ARRAY[CASE WHEN status = 'Failed' THEN 'timed out' END], ARRAY[CASE WHEN status = 'Completed' THEN 9 END::bigint], ARRAY[CASE WHEN status = 'Completed' THEN 5 END::bigint]);
-    IF status = 'Completed' THEN
-        INSERT INTO imgpress.outputs (request_id, position, content_type, etag, width, height, source_bytes, kept_source, warning, bytes)
-            VALUES (request, pos, 'image/jpeg', token || '-' || pos, 4, 3, 9, false, NULL, 'bytes');
-    END IF;
-    RETURN copies;
-END
+RETURNS boolean LANGUAGE sql AS $$
+    SELECT copies FROM imgpress.finish_images(
+        ARRAY[CASE status
+              WHEN 'Completed' THEN (token, request, pos, status, NULL, 1, 0, transient, NULL, NULL, 9, 'image/jpeg', 4, 3, false, NULL)::imgpress.outcome
+              WHEN 'Failed' THEN (token, request, pos, status, NULL, 1, 0, transient, 'timeout', 'timed out', NULL, NULL, NULL, NULL, NULL, NULL)::imgpress.outcome
+              ELSE (token, request, pos, status, NULL, 1, 0, transient, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::imgpress.outcome END],
+        ARRAY[CASE WHEN status = 'Completed' THEN 'bytes'::bytea END])
 $$;
 CREATE FUNCTION pg_temp.states(request uuid) RETURNS text LANGUAGE sql AS $$
     SELECT string_agg(left(status, 1), '' ORDER BY position) FROM imgpress.images WHERE request_id = request
@@ -62,7 +56,7 @@ SELECT is(pg_temp.states(:'id'), 'CCCCPPP');
 SELECT is(pg_temp.counters(:'id'), 'Processing 4 0 36 20', 'each counts like its original');
 SELECT is((SELECT copies FROM imgpress.next_due()), false);
 SELECT results_eq(format('SELECT position, etag, bytes FROM imgpress.outputs WHERE request_id = %L ORDER BY position', :'id'),
-    $$ VALUES (1, '1-1', 'bytes'::bytea), (2, '1-1', 'bytes'), (3, '1-3', 'bytes'), (4, '1-1', 'bytes') $$, 'each has its output');
+    $$ VALUES (1, '0000000000000001-1', 'bytes'::bytea), (2, '0000000000000001-1', 'bytes'), (3, '0000000000000001-3', 'bytes'), (4, '0000000000000001-1', 'bytes') $$, 'each has its output');
 
 -- Failure and retry.
 SELECT pg_temp.finish(2, :'id', 5, 'Failed', true);
@@ -83,7 +77,7 @@ SELECT pg_temp.request(VARIADIC array_fill('http://a/1'::text, ARRAY[10])) AS id
 SELECT is(pg_temp.claim(5, 4, :'id'), ARRAY[1]);
 SELECT pg_temp.finish(5, :'id', 1, 'Completed');
 SELECT results_eq('SELECT ended, remaining FROM imgpress.end_copies(4, NULL)', $$ VALUES (4, true) $$, 'a portion');
-SELECT is(imgpress.rescue_leases(false), 0::bigint, 'nothing of it is under a lease');
+SELECT is(imgpress.rescue(0), 0::bigint, 'nothing of it is under a lease');
 SELECT results_eq('SELECT ended, remaining FROM imgpress.end_copies(4, NULL)', $$ VALUES (4, true) $$, 'another');
 
 -- Cancel in the middle of it, and what a retry makes of that.

@@ -27,16 +27,16 @@ SELECT results_eq($$ SELECT url, status, payload::json->>'type', payload::json->
     format($$ VALUES ('http://hook/', 'Pending', 'request.failed', %L) $$, :'id'), 'one message at the end');
 
 -- Delivery.
-SELECT id AS delivery, headers[2] AS id_header, headers[3] AS time_header FROM imgpress.claim_deliveries(1, 10, '1 minute') \gset
+SELECT id AS delivery, headers[2] AS id_header, headers[3] AS time_header FROM imgpress.claim_deliveries(0, 1, 10, '1 minute') \gset
 SELECT matches(:'id_header'::text, '^webhook-id: msg_[0-9a-f]{32}$');
-SELECT is_empty($$ SELECT * FROM imgpress.claim_deliveries(2, 10, '1 minute') $$, 'a message under lease is not handed out twice');
+SELECT is_empty($$ SELECT * FROM imgpress.claim_deliveries(0, 2, 10, '1 minute') $$, 'a message under lease is not handed out twice');
 SELECT imgpress.finish_delivery(:'delivery', 2, 200, NULL, 0, '{5}');
 SELECT is((SELECT status FROM imgpress.webhook_deliveries), 'Pending', 'a foreign token ends nothing');
 SELECT imgpress.finish_delivery(:'delivery', 1, 500, 'HTTP 500', 0, '{5}');
 SELECT is((SELECT next_attempt_at - clock_timestamp() BETWEEN '4 seconds' AND '6 seconds' FROM imgpress.webhook_deliveries), true,
     'a failed attempt waits for its turn in the schedule');
 UPDATE imgpress.webhook_deliveries SET next_attempt_at = clock_timestamp() - interval '1 second';
-SELECT is((SELECT headers[2] FROM imgpress.claim_deliveries(3, 10, '1 minute')), :'id_header', 'a repetition keeps its id');
+SELECT is((SELECT headers[2] FROM imgpress.claim_deliveries(0, 3, 10, '1 minute')), :'id_header', 'a repetition keeps its id');
 SELECT imgpress.finish_delivery(:'delivery', 3, 410, 'HTTP 410', 0, '{5,5,5}');
 SELECT is((SELECT status FROM imgpress.webhook_deliveries), 'Failed', '410 Gone ends it');
 

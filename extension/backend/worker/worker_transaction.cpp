@@ -52,23 +52,23 @@ void recover() {
 
 }  // namespace
 
-TransactionEnd run_transaction(const char* activity, TransactionBody body, void* arg) {
+CallEnd run_transaction(const char* activity, TransactionBody body, void* arg) {
   const MemoryContext caller = CurrentMemoryContext;
-  volatile TransactionEnd end = TransactionEnd::kFailed;
+  volatile CallEnd end = CallEnd::kFailed;
   PG_TRY();
   {
     SetCurrentStatementStartTimestamp();
     pgstat_report_activity(STATE_RUNNING, activity);
     StartTransactionCommand();
     PushActiveSnapshot(GetTransactionSnapshot());
-    end = run_body(body, arg) ? TransactionEnd::kCommitted : TransactionEnd::kNotInstalled;
+    end = run_body(body, arg) ? CallEnd::kCommitted : CallEnd::kNotInstalled;
     PopActiveSnapshot();
     CommitTransactionCommand();
   }
   PG_CATCH();
   {
     recover();
-    end = TransactionEnd::kFailed;
+    end = CallEnd::kFailed;
   }
   PG_END_TRY();
   MemoryContextSwitchTo(caller);

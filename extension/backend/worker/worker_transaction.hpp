@@ -1,17 +1,15 @@
 // Short transactions of a background worker, under the role imgpress_worker.
 #pragma once
 
+#include "drain/queue.hpp"
+
 namespace imgpress {
 
 using TransactionBody = void (*)(void* arg);
 
-enum class TransactionEnd {
-  kCommitted,
-  kNotInstalled,  // the extension (or its role) does not exist in this database: nothing was run
-  kFailed,        // the error has been logged
-};
-
-// Runs `body` inside a transaction with SPI connected. `activity` is shown in pg_stat_activity.
-TransactionEnd run_transaction(const char* activity, TransactionBody body, void* arg);
+// Runs `body` inside a transaction with SPI connected; it may ereport, but no C++ exception may
+// leave it. `activity` is shown in pg_stat_activity. Never kUnknown: the answer to a COMMIT can't
+// get lost.
+CallEnd run_transaction(const char* activity, TransactionBody body, void* arg);
 
 }  // namespace imgpress

@@ -11,8 +11,9 @@ using Kind = Verdict::Kind;
 
 constexpr RetryLimits kLimits = {3, 1000, 60000};
 
-AttemptResult failed(Fault fault, int http_status = 0) {
+AttemptResult failed(Fault fault, int http_status = 0, Ending ending = Ending::kFailed) {
   AttemptResult result;
+  result.ending = ending;
   result.fault = fault;
   result.http_status = http_status;
   return result;
@@ -69,8 +70,7 @@ TEST(Judge, TransientFaultsEndAtTheLimitOfAttempts) {
 }
 
 TEST(Judge, ThirdCodecCrashSetsAside) {
-  AttemptResult crash = failed(Fault::kPressDied);
-  crash.codec_died = true;
+  const AttemptResult crash = failed(Fault::kPressDied, 0, Ending::kKilledCodec);
   EXPECT_EQ(judge(crash, {1, 0, 0}, kLimits, 0.5).kind, Kind::kRetry);
   EXPECT_EQ(judge(crash, {2, 0, 1}, kLimits, 0.5).kind, Kind::kRetry);
   const Verdict third = judge(crash, {3, 0, 2}, kLimits, 0.5);
@@ -79,8 +79,7 @@ TEST(Judge, ThirdCodecCrashSetsAside) {
 }
 
 TEST(Judge, InterruptionsCostNothingButHaveAnEnd) {
-  AttemptResult interrupted = failed(Fault::kPressDied);
-  interrupted.interrupted = true;
+  const AttemptResult interrupted = failed(Fault::kPressDied, 0, Ending::kInterrupted);
   const Verdict verdict = judge(interrupted, {50, 2, 2}, kLimits, 0.5);
   EXPECT_EQ(verdict.kind, Kind::kRetry);
   EXPECT_EQ(verdict.failed_attempts, 2);

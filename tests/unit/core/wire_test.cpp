@@ -23,6 +23,15 @@ FetchRequest sample_request() {
   return request;
 }
 
+TEST(WireTest, Ready) {
+  const auto got = round_trip(Ready{"1.2.3", 4711, {"no_new_privs", "undumpable"}});
+  EXPECT_EQ(got.version, "1.2.3");
+  EXPECT_EQ(got.pid, 4711u);
+  EXPECT_EQ(got.layers, (std::vector<std::string>{"no_new_privs", "undumpable"}));
+  // A press of any version begins with the same words.
+  EXPECT_EQ(encode(Ready{"1", 2, {}}), std::string("\0\1\0\0\0001\2\0\0\0\0\0\0\0", 14));
+}
+
 TEST(WireTest, FetcherSettings) {
   const auto got = round_trip(FetcherSettings{"10.0.0.0/8,fd00::/8", 12, "imgpress/1"});
   EXPECT_EQ(got.allowed_networks, "10.0.0.0/8,fd00::/8");
@@ -61,13 +70,14 @@ TEST(WireTest, CompressRequestAndReply) {
   EXPECT_EQ(request.effort, Effort::kSmall);
   EXPECT_TRUE(request.accept_truncated);
   const auto reply =
-      round_trip(CompressReply{9, Fault::kNone, ImageFormat::kGif, true, 640, 480, "kept"});
+      round_trip(CompressReply{9, Fault::kNone, ImageFormat::kGif, true, 640, 480, "kept", 1234});
   EXPECT_EQ(reply.id, 9u);
   EXPECT_EQ(reply.fault, Fault::kNone);
   EXPECT_EQ(reply.format, ImageFormat::kGif);
   EXPECT_TRUE(reply.kept_source);
   EXPECT_EQ(reply.width, 640u);
   EXPECT_EQ(reply.height, 480u);
+  EXPECT_EQ(reply.work_us, 1234u);
   EXPECT_EQ(reply.message, "kept");
 }
 

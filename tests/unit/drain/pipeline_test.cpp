@@ -89,7 +89,7 @@ class PipelineTest : public testing::Test {
  protected:
   // Turns until `done`; outcomes are collected by key.
   template <typename Done>
-  void turn_until(Pipeline& pipeline, Done done) {
+  void turn_until(PressPipeline& pipeline, Done done) {
     const TimePoint limit = Clock::now() + seconds(20);
     while (!done()) {
       if (Clock::now() > limit) throw std::runtime_error("the pipeline does not get there");
@@ -98,17 +98,20 @@ class PipelineTest : public testing::Test {
           std::min<Clock::duration>(pipeline.deadline() - Clock::now(), milliseconds(50)));
       ::poll(&ready, 1, static_cast<int>(std::max<long>(nap.count(), 0)));
       pipeline.turn(Clock::now());
-      for (ImageOutcome& outcome : pipeline.image_outcomes()) {
+      for (ImageOutcome& outcome : pipeline.take_image_outcomes()) {
         outcomes_[outcome.key] = std::move(outcome);
       }
-      pipeline.image_outcomes().clear();
+      for (DeliveryOutcome& outcome : pipeline.take_delivery_outcomes()) {
+        deliveries_.push_back(std::move(outcome));
+      }
     }
   }
-  void turn_until_outcomes(Pipeline& pipeline, std::size_t count) {
+  void turn_until_outcomes(PressPipeline& pipeline, std::size_t count) {
     turn_until(pipeline, [&] { return outcomes_.size() >= count; });
   }
 
   std::map<std::uint64_t, ImageOutcome> outcomes_;
+  std::vector<DeliveryOutcome> deliveries_;
 };
 
 TEST_F(PipelineTest, ImagesPassThroughAndFailuresTellWhy) {
@@ -118,7 +121,7 @@ TEST_F(PipelineTest, ImagesPassThroughAndFailuresTellWhy) {
     if (request.target == "/page.html") return answer("200 OK", "<html></html>");
     return answer("200 OK", picture);
   });
-  Pipeline pipeline(test_settings());
+  PressPipeline pipeline(test_settings(), Clock::now());
   for (std::uint64_t key = 1; key <= 20; ++key)
     pipeline.add(ImageTask{key, origin.url("/a.jpg"), 50});
   pipeline.add(ImageTask{21, origin.url("/missing.jpg"), 50});
@@ -127,10 +130,10 @@ TEST_F(PipelineTest, ImagesPassThroughAndFailuresTellWhy) {
 
   for (std::uint64_t key = 1; key <= 20; ++key) {
     const ImageOutcome& outcome = outcomes_.at(key);
-    EXPECT_EQ(outcome.fault, Fault::kNone) << outcome.message;
+    EXPECT_EQ(outcome.fault, Fault::kNone) << outcome.reason;
     EXPECT_EQ(outcome.source_bytes, picture.size());
     EXPECT_LT(outcome.output_bytes, picture.size());
-    EXPECT_EQ(outcome.image.width, 320u);
+    EXPECT_EQ(outcome.width, 320u);
   }
   EXPECT_EQ(outcomes_.at(21).fault, Fault::kHttpStatus);
   EXPECT_EQ(outcomes_.at(21).http_status, 404);
@@ -140,7 +143,7 @@ TEST_F(PipelineTest, ImagesPassThroughAndFailuresTellWhy) {
 TEST_F(PipelineTest, EachImageGetsItsOwnEffort) {
   const std::string picture = photograph();
   ScriptedOrigin origin([&](const OriginRequest&) { return answer("200 OK", picture); });
-  Pipeline pipeline(test_settings());
+  PressPipeline pipeline(test_settings(), Clock::now());
   pipeline.add(ImageTask{1, origin.url("/a.jpg"), 50, Effort::kSmall});
   pipeline.add(ImageTask{2, origin.url("/a.jpg"), 50, Effort::kFast});
   pipeline.add(ImageTask{3, origin.url("/a.jpg"), 50, Effort::kSmall});
@@ -156,7 +159,7 @@ TEST_F(PipelineTest, ADeadFetcherIsReplacedAndCostsNoAttempt) {
     if (request.target == "/held.jpg") gate.arrive_and_wait();
     return answer("200 OK", picture);
   });
-  Pipeline pipeline(test_settings());
+  PressPipeline pipeline(test_settings(), Clock::now());
   pipeline.add(ImageTask{1, origin.url("/held.jpg"), 50});
   turn_until(pipeline, [&] { return gate.has_arrived(); });
   const auto fetchers = presses("fetcher");
@@ -165,7 +168,7 @@ TEST_F(PipelineTest, ADeadFetcherIsReplacedAndCostsNoAttempt) {
   turn_until_outcomes(pipeline, 1);
   gate.open();
   EXPECT_EQ(outcomes_.at(1).fault, Fault::kPressDied);
-  EXPECT_TRUE(outcomes_.at(1).interrupted);
+  EXPECT_EQ(outcomes_.at(1).ending, Ending::kInterrupted);
 
   pipeline.add(ImageTask{2, origin.url("/a.jpg"), 50});
   turn_until_outcomes(pipeline, 2);
@@ -177,7 +180,8 @@ TEST_F(PipelineTest, ADeadCodecCostsTheImageThatItHeld) {
   ScriptedOrigin origin([&](const OriginRequest&) { return answer("200 OK", picture); });
   PipelineSettings settings = test_settings();
   settings.codecs = 1;
-  Pipeline pipeline(settings);
+  PressPipeline pipeline(settings, Clock::now());
+  turn_until(pipeline, [&] { return pipeline.ready(); });
   const auto codecs = presses("codec");
   ASSERT_EQ(codecs.size(), 1u);
   ::kill(codecs[0], SIGSTOP);  // so that it certainly holds an image when it dies
@@ -189,8 +193,9 @@ TEST_F(PipelineTest, ADeadCodecCostsTheImageThatItHeld) {
   turn_until_outcomes(pipeline, 6);
   int died = 0;
   for (const auto& [key, outcome] : outcomes_) {
-    if (outcome.codec_died) ++died;
-    EXPECT_EQ(outcome.fault, outcome.codec_died ? Fault::kPressDied : Fault::kNone);
+    const bool killed_codec = outcome.ending == Ending::kKilledCodec;
+    if (killed_codec) ++died;
+    EXPECT_EQ(outcome.fault, killed_codec ? Fault::kPressDied : Fault::kNone);
   }
   EXPECT_EQ(died, 1);
 }
@@ -199,16 +204,16 @@ TEST_F(PipelineTest, AHostThatAsksForALongPauseIsLeftAlone) {
   ScriptedOrigin origin([&](const OriginRequest&) {
     return answer("429 Too Many Requests", "", "Retry-After: 120\r\n");
   });
-  Pipeline pipeline(test_settings());
+  PressPipeline pipeline(test_settings(), Clock::now());
   pipeline.add(ImageTask{1, origin.url("/a.jpg"), 50});
   turn_until_outcomes(pipeline, 1);
   EXPECT_EQ(outcomes_.at(1).http_status, 429);
   EXPECT_EQ(outcomes_.at(1).retry_after_seconds, 120u);
-  EXPECT_FALSE(outcomes_.at(1).interrupted);
+  EXPECT_EQ(outcomes_.at(1).ending, Ending::kFailed);
 
   pipeline.add(ImageTask{2, origin.url("/b.jpg"), 50});
   turn_until_outcomes(pipeline, 2);
-  EXPECT_TRUE(outcomes_.at(2).interrupted);
+  EXPECT_EQ(outcomes_.at(2).ending, Ending::kInterrupted);
   EXPECT_GT(outcomes_.at(2).retry_after_seconds, 100u);
   EXPECT_EQ(origin.requests(), 1);
 }
@@ -220,7 +225,7 @@ TEST_F(PipelineTest, AHostThatAsksForAShortPauseIsWaitedFor) {
     if (requests++ == 0) return answer("503 Busy", "", "Retry-After: 1\r\n");
     return answer("200 OK", picture);
   });
-  Pipeline pipeline(test_settings());
+  PressPipeline pipeline(test_settings(), Clock::now());
   pipeline.add(ImageTask{1, origin.url("/a.jpg"), 50});
   turn_until_outcomes(pipeline, 1);
   const TimePoint refused = Clock::now();
@@ -236,10 +241,10 @@ TEST_F(PipelineTest, DeliversWebhooks) {
     seen = request.method + ' ' + request.body + ' ' + request.headers;
     return answer("204 No Content", "");
   });
-  Pipeline pipeline(test_settings());
+  PressPipeline pipeline(test_settings(), Clock::now());
   pipeline.add(DeliveryTask{7, origin.url("/hook"), {"webhook-id: msg_1"}, "{\"a\": 1}"});
-  turn_until(pipeline, [&] { return !pipeline.delivery_outcomes().empty(); });
-  const DeliveryOutcome& outcome = pipeline.delivery_outcomes()[0];
+  turn_until(pipeline, [&] { return !deliveries_.empty(); });
+  const DeliveryOutcome& outcome = deliveries_[0];
   EXPECT_EQ(outcome.key, 7u);
   EXPECT_EQ(outcome.fault, Fault::kNone);
   EXPECT_EQ(outcome.http_status, 204);
@@ -251,7 +256,7 @@ TEST_F(PipelineTest, AMissingPressIsNamed) {
   PipelineSettings settings = test_settings();
   settings.press_path = "/nonexistent/imgpress-press";
   try {
-    const Pipeline pipeline(settings);
+    const PressPipeline pipeline(settings, Clock::now());
     FAIL() << "started nothing";
   } catch (const std::system_error& error) {
     EXPECT_NE(std::string(error.what()).find("/nonexistent/imgpress-press"), std::string::npos);

@@ -5,54 +5,46 @@
 namespace imgpress {
 namespace {
 
-HeldImage image(std::int64_t token, std::uint8_t request, int position) {
-  HeldImage held;
-  held.token = token;
-  held.request_id[0] = request;
-  held.position = position;
-  held.history = {1, 0, 0};
-  return held;
+ClaimedImage image(std::uint8_t request, int position, int attempts = 1) {
+  ClaimedImage claimed;
+  claimed.request_id[0] = request;
+  claimed.position = position;
+  claimed.history = {attempts, 0, 0};
+  return claimed;
 }
 
-TEST(Window, CountsPerRequest) {
+TEST(Window, CountsPerRequestAndLease) {
   Window window;
-  const auto first = window.hold(image(1, 10, 1));
-  window.hold(image(1, 10, 2));
-  window.hold(image(2, 20, 1));
+  const auto first = window.hold(1, image(10, 1));
+  window.hold(1, image(10, 2, 2));
+  window.hold(2, image(20, 1));
   EXPECT_EQ(window.size(), 3u);
+  EXPECT_EQ(window.held_retries(), 1u);
   EXPECT_EQ(window.held_per_request().at(RequestId{10}), 2);
+  EXPECT_EQ(window.tokens().size(), 2u);
   window.release(first);
   EXPECT_EQ(window.held_per_request().at(RequestId{10}), 1);
   EXPECT_EQ(window.tokens().size(), 2u);
-}
-
-TEST(Window, ALeaseEndsWithItsLastImage) {
-  Window window;
-  ImageOutcome first;
-  ImageOutcome second;
-  first.key = window.hold(image(1, 10, 1));
-  second.key = window.hold(image(1, 10, 2));
-  const RetryLimits limits{3, 1, 1};
-  EXPECT_TRUE(window.tokens_ended_by({window.judge_outcome(first, limits)}).empty());
-  EXPECT_EQ(window.tokens_ended_by(
-                {window.judge_outcome(first, limits), window.judge_outcome(second, limits)}),
-            std::vector<std::int64_t>{1});
-  window.release(first.key);
-  EXPECT_EQ(window.tokens_ended_by({window.judge_outcome(second, limits)}),
-            std::vector<std::int64_t>{1});
+  window.release(first + 1);
+  EXPECT_EQ(window.tokens(), std::vector<std::int64_t>{2});
+  EXPECT_EQ(window.held_retries(), 0u);
 }
 
 TEST(Window, AFailureCarriesItsReason) {
   Window window;
   ImageOutcome outcome;
-  outcome.key = window.hold(image(1, 10, 1));
+  outcome.key = window.hold(7, image(10, 3));
+  outcome.ending = Ending::kFailed;
   outcome.fault = Fault::kNotAnImage;
-  outcome.message = "an HTML page, not an image";
-  const FinishedImage finished = window.judge_outcome(outcome, {3, 1, 1});
+  outcome.reason = "an HTML page, not an image";
+  const FinishedImage finished = window.judge(std::move(outcome), {3, 1, 1});
+  EXPECT_EQ(finished.token, 7);
+  EXPECT_EQ(finished.request_id, RequestId{10});
+  EXPECT_EQ(finished.position, 3);
   EXPECT_EQ(finished.verdict.kind, Verdict::Kind::kSetAside);
   EXPECT_STREQ(finished.error_code, "not_an_image");
-  EXPECT_STREQ(finished.error, "an HTML page, not an image");
-  EXPECT_EQ(finished.output_fd, -1);
+  EXPECT_EQ(finished.error, "an HTML page, not an image");
+  EXPECT_FALSE(finished.output);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <fstream>
@@ -140,6 +141,18 @@ TEST_P(PressRoleTest, AMessageThatIsNotForItEndsIt) {
   EXPECT_EQ(WEXITSTATUS(status), 1);
 }
 
+TEST_P(PressRoleTest, TellsFirstOfAllThatItIsReady) {
+  EXPECT_EQ(press_.ready().version, IMGPRESS_VERSION);
+  EXPECT_EQ(press_.ready().pid, static_cast<std::uint32_t>(press_.pid()));
+  std::vector<std::string> layers = {"no_new_privs", "undumpable", "file_size_limit"};
+  if (is_codec())
+    layers = {"no_new_privs", "undumpable", "no_processes", "memory_limit", "file_size_limit"};
+#ifdef __SANITIZE_ADDRESS__
+  layers.erase(std::remove(layers.begin(), layers.end(), "memory_limit"), layers.end());
+#endif
+  EXPECT_EQ(press_.ready().layers, layers);
+}
+
 TEST_P(PressRoleTest, IsConfined) {
   EXPECT_EQ(status_field(press_.pid(), "NoNewPrivs"), "1");
   EXPECT_EQ(proc_file(press_.pid(), "oom_score_adj"), "1000\n");
@@ -207,7 +220,9 @@ TEST(PressProcessTest, DiesWithItsParent) {
   const auto press = static_cast<pid_t>(std::get<wire::CompressRequest>(packet.message).id);
   PacketSocket socket(std::move(packet.attachment));
   ASSERT_EQ(socket.send(compress_request(1), sealed("no image").get()), PacketSocket::Sent::kYes);
-  ASSERT_EQ(socket.receive(packet), PacketSocket::Received::kPacket);
+  for (int message = 0; message < 2; ++message) {  // that it is ready, and its answer
+    ASSERT_EQ(socket.receive(packet), PacketSocket::Received::kPacket);
+  }
   ::kill(parent, SIGKILL);
   wait_for_exit(parent);
   const int status = wait_for_exit(press);

@@ -74,6 +74,7 @@ PressProcess::PressProcess(const std::string& role) {
   auto [ours, theirs] = PacketSocket::make_pair();
   pid_ = spawn_press({role}, theirs.fd());
   socket_ = std::move(ours);
+  ready_ = std::get<wire::Ready>(receive().message);
 }
 
 PressProcess::~PressProcess() {

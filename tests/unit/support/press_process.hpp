@@ -32,6 +32,7 @@ class PressProcess {
 
   pid_t pid() const { return pid_; }
   PacketSocket& socket() { return socket_; }
+  const wire::Ready& ready() const { return ready_; }  // its first message
 
   // Waits at most ten seconds; throws std::runtime_error when nothing arrives or the press ends.
   Packet receive();
@@ -42,6 +43,7 @@ class PressProcess {
  private:
   pid_t pid_ = -1;
   PacketSocket socket_;
+  wire::Ready ready_;
 };
 
 }  // namespace imgpress::test

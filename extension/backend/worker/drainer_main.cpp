@@ -1,11 +1,17 @@
-// The drainer: background worker of one database, from start to end. What it does there is in
-// drainer_work.cpp.
+// The background worker of one database, from start to end: a drainer with a queue over SPI.
+#include <algorithm>
+
+#include "drain/drainer.hpp"
+#include "drain/pipeline.hpp"
+
 #include "backend/bridge/boundary.hpp"
 #include "backend/bridge/compat.hpp"
-#include "backend/worker/drainer_work.hpp"
 #include "backend/bridge/entry_points.hpp"
 #include "backend/bridge/row_sink.hpp"
+#include "backend/press_path.hpp"
+#include "backend/worker/drainer_settings.hpp"
 #include "backend/worker/shared_state.hpp"
+#include "backend/worker/spi_queue.hpp"
 #include "backend/worker/worker_transaction.hpp"
 
 namespace imgpress {
@@ -13,6 +19,19 @@ namespace {
 
 // Without the extension there is nothing to do but to look now and then; CREATE EXTENSION wakes us.
 constexpr long kIdleMs = 60 * 1000;
+
+// There is one background worker for a database.
+constexpr int kDrainerNumber = 0;
+
+// Lives in a memory context: its C++ parts are destroyed (and its presses ended) with that.
+struct Work {
+  explicit Work(const DrainerSettings& settings)
+      : pipeline(settings.pipeline, Clock::now()),
+        drainer(kDrainerNumber, settings, queue, pipeline, Clock::now) {}
+  SpiQueue queue;
+  PressPipeline pipeline;
+  Drainer drainer;
+};
 
 DrainerSlot* my_slot(SharedState* shared) {
   for (DrainerSlot& slot : shared->drainers) {
@@ -65,14 +84,14 @@ bool take_wake(SharedState* shared) {
   return woken;
 }
 
-void publish(SharedState* shared, const DrainerWork* work) {
-  const Pipeline::Load load = work != nullptr ? work->load() : Pipeline::Load{};
+void publish(SharedState* shared, const Work* work) {
+  const PipelineLoad load = work != nullptr ? work->pipeline.load() : PipelineLoad{};
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   DrainerSlot* slot = my_slot(shared);
   slot->fetching = static_cast<int>(load.fetching);
   slot->waiting = static_cast<int>(load.waiting);
   slot->compressing = static_cast<int>(load.compressing);
-  if (work != nullptr) slot->finished = work->finished();
+  if (work != nullptr) slot->finished = work->drainer.finished();
   LWLockRelease(shared->lock);
 }
 
@@ -100,47 +119,70 @@ void set_own_options() {
 
 bool is_installed() {
   const auto nothing = [](void*) {};
-  return run_transaction("looking for the extension", nothing, nullptr) ==
-         TransactionEnd::kCommitted;
+  return run_transaction("looking for the extension", nothing, nullptr) == CallEnd::kCommitted;
 }
 
-DrainerWork* start_work(MemoryContext context) {
-  auto* work = make_in<DrainerWork>(context, settings());
-  if (work->begin()) return work;
-  MemoryContextReset(context);  // ends the presses
-  return nullptr;
+Work* start_work(MemoryContext context) {
+  const Settings config = settings();
+  const char* path = press_path();
+  auto* made = make_in<DrainerSettings>(CurrentMemoryContext);
+  guard([&] { *made = drainer_settings(config, path); });
+  return make_in<Work>(context, *made);
 }
 
-void sleep_until_needed(const DrainerWork* work) {
+void reconfigure(Work* work) {
+  const Settings config = settings();
+  const char* path = press_path();
+  guard([&] { work->drainer.reconfigure(drainer_settings(config, path)); });
+}
+
+// Returns false when the extension is gone. In here a transaction may end the process: what leave()
+// destroys must not be in use above this frame.
+bool turn(Work* work) {
+  bool installed = true;
+  guard([&] { installed = work->drainer.turn(); });
+  return installed;
+}
+
+// Milliseconds, rounded up, until the next turn is due.
+long nap_ms(const Work* work) {
+  const TimePoint deadline = work->drainer.deadline();
+  const TimePoint now = Clock::now();
+  if (deadline <= now) return 0;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now);
+  return static_cast<long>(std::min<std::int64_t>(left.count(), kIdleMs));
+}
+
+void sleep_until_needed(const Work* work) {
   const int wanted = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
-  const int events = work == nullptr
-                         ? WaitLatch(MyLatch, wanted, kIdleMs, PG_WAIT_EXTENSION)
-                         : WaitLatchOrSocket(MyLatch, wanted | WL_SOCKET_READABLE, work->wait_fd(),
-                                             work->nap_ms(), PG_WAIT_EXTENSION);
+  const int events = work == nullptr ? WaitLatch(MyLatch, wanted, kIdleMs, PG_WAIT_EXTENSION)
+                                     : WaitLatchOrSocket(MyLatch, wanted | WL_SOCKET_READABLE,
+                                                         work->pipeline.wait_fd(), nap_ms(work),
+                                                         PG_WAIT_EXTENSION);
   if ((events & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
 }
 
 [[noreturn]] void drain(SharedState* shared, MemoryContext work_context) {
   MemoryContext turn_context =
       AllocSetContextCreate(TopMemoryContext, "imgpress turn", ALLOCSET_DEFAULT_SIZES);
-  DrainerWork* work = nullptr;
+  Work* work = nullptr;
   for (;;) {
     CHECK_FOR_INTERRUPTS();
+    MemoryContextSwitchTo(turn_context);
     if (ConfigReloadPending) {
       ConfigReloadPending = false;
       ProcessConfigFile(PGC_SIGHUP);
-      if (work != nullptr) work->reconfigure(settings());
+      if (work != nullptr) reconfigure(work);
     }
-    MemoryContextSwitchTo(turn_context);
     if (work == nullptr && is_installed()) work = start_work(work_context);
-    if (work != nullptr && !work->turn()) {
+    if (work != nullptr && !turn(work)) {
       work = nullptr;
       MemoryContextReset(work_context);  // ends the presses
     }
     publish(shared, work);
     MemoryContextReset(turn_context);
     if (take_wake(shared)) {
-      if (work != nullptr) work->expect_work();
+      if (work != nullptr) work->drainer.expect_work();
       continue;
     }
     sleep_until_needed(work);
@@ -167,6 +209,9 @@ void imgpress_drainer_main(Datum) {
                            MyBgworkerEntry->bgw_extra)));
   }
   set_own_options();
+  // C++ frames are on the stack from here on: an error that nobody catches must not jump over them.
+  // Without a handler it is FATAL, and ends the process where it is.
+  PG_exception_stack = nullptr;
   drain(shared, work_context);
 }
 

@@ -1,0 +1,55 @@
+#include "backend/worker/drainer_settings.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstdlib>
+
+namespace imgpress {
+namespace {
+
+constexpr std::size_t kMaxWaitingBytes = 64 * 1024 * 1024;
+
+// Every image in flight holds a descriptor, and PostgreSQL needs its share.
+int images_in_flight(const Settings& config) {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return config.images_in_flight;
+  const auto half = static_cast<int>(std::min<rlim_t>(files.rlim_cur / 2, INT_MAX));
+  return std::min(config.images_in_flight, half);
+}
+
+std::size_t codecs(const Settings& config) {
+  const long cores = ::sysconf(_SC_NPROCESSORS_ONLN);
+  return static_cast<std::size_t>(config.codecs > 0 ? config.codecs : std::max(cores, 1L));
+}
+
+// "5, 300, 1800": the setting's check hook has seen to it that it is a list of numbers.
+std::vector<double> seconds_of(const char* list) {
+  std::vector<double> seconds;
+  for (const char* next = list;; ++next) {
+    char* end = nullptr;
+    seconds.push_back(std::strtod(next, &end));
+    next = end;
+    while (*next == ' ') ++next;
+    if (*next == '\0') return seconds;
+  }
+}
+
+}  // namespace
+
+DrainerSettings drainer_settings(const Settings& config, const char* press_path) {
+  DrainerSettings made;
+  static_cast<PressSettings&>(made.pipeline) = press_settings(config, press_path);
+  made.pipeline.codecs = codecs(config);
+  made.pipeline.max_waiting_bytes = kMaxWaitingBytes;
+  made.retry = {config.max_attempts, config.retry_base_delay_ms, config.retry_max_delay_ms};
+  made.images_in_flight = images_in_flight(config);
+  made.lease = Milliseconds(config.lease_ms);
+  made.webhook_timeout = Milliseconds(config.webhook_timeout_ms);
+  made.webhook_retry_delays = seconds_of(config.webhook_retry_delays);
+  return made;
+}
+
+}  // namespace imgpress

@@ -1,0 +1,317 @@
+#include "backend/worker/spi_queue.hpp"
+
+#include <cstring>
+#include <utility>
+
+#include "channel/sealed_memory.hpp"
+
+#include "backend/bridge/boundary.hpp"
+#include "backend/worker/shared_state.hpp"
+#include "backend/worker/spi_values.hpp"
+#include "backend/worker/worker_transaction.hpp"
+
+extern "C" {
+#include "catalog/namespace.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+}
+
+namespace imgpress {
+namespace {
+
+constexpr int kCopiesAtOnce = 64;  // each may be the storing of some megabytes
+
+struct Argument {
+  Oid type;
+  Datum value;
+  bool is_null = false;
+};
+
+// Runs a statement, which is prepared at its first use.
+template <typename Statement, std::size_t N>
+void execute(Statement* statement, const Argument (&arguments)[N]) {
+  Oid types[N];
+  Datum values[N];
+  char nulls[N];
+  for (std::size_t i = 0; i < N; ++i) {
+    types[i] = arguments[i].type;
+    values[i] = arguments[i].value;
+    nulls[i] = arguments[i].is_null ? 'n' : ' ';
+  }
+  if (statement->plan == nullptr) {
+    SPIPlanPtr plan = SPI_prepare(statement->sql, N, types);
+    if (plan == nullptr) {
+      elog(ERROR, "cannot prepare \"%s\": %s", statement->sql, SPI_result_code_string(SPI_result));
+    }
+    SPI_keepplan(plan);
+    statement->plan = plan;
+  }
+  const int result = SPI_execute_plan(statement->plan, values, nulls, false, 0);
+  if (result < 0) {
+    elog(ERROR, "cannot execute \"%s\": %s", statement->sql, SPI_result_code_string(result));
+  }
+}
+
+Datum int8_array(const std::vector<std::int64_t>& values) {
+  ArrayArgument array(INT8OID, static_cast<int>(values.size()));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    array.set(static_cast<int>(i), Int64GetDatum(values[i]));
+  }
+  return array.datum();
+}
+
+Datum uuid_datum(const RequestId& id) {
+  return UUIDPGetDatum(reinterpret_cast<const pg_uuid_t*>(id.data()));
+}
+
+void copy_uuid(RequestId* target, const pg_uuid_t* source) {
+  std::memcpy(target->data(), source->data, UUID_LEN);
+}
+
+const char* status_word(Verdict::Kind kind) {
+  switch (kind) {
+    case Verdict::Kind::kDone:
+      return "Completed";
+    case Verdict::Kind::kRetry:
+      return "Pending";
+    case Verdict::Kind::kSetAside:
+      break;
+  }
+  return "Failed";
+}
+
+// For pg_stat_activity; by the kind of the call.
+constexpr const char* kActivities[] = {
+    "rescuing interrupted work", "renewing leases",    "giving back images",
+    "finishing images",          "ending copies",      "finishing webhooks",
+    "claiming images",           "claiming webhooks"};
+static_assert(std::size(kActivities) == std::variant_size_v<Call>);
+
+}  // namespace
+
+struct SpiQueue::Work {
+  SpiQueue* queue;
+  const Call* call;
+  Answer* answer;
+};
+
+// An error in the transaction is caught inside run_transaction(), so that no frame with a destructor
+// is jumped over; a FATAL one ends the process in there.
+void SpiQueue::submit(const Call& call) {
+  ended_ = Ended{};
+  std::visit([&](const auto& c) { ended_->answer = typename std::decay_t<decltype(c)>::Answer{}; },
+             call);
+  Work work{this, &call, &ended_->answer};
+  const auto body = [](void* arg) {
+    auto* w = static_cast<Work*>(arg);
+    std::visit(
+        [w](const auto& c) {
+          using ItsAnswer = typename std::decay_t<decltype(c)>::Answer;
+          w->queue->carry_out(c, std::get_if<ItsAnswer>(w->answer));
+        },
+        *w->call);
+  };
+  ended_->end = run_transaction(kActivities[call.index()], body, &work);
+  const bool may_end_requests =
+      std::holds_alternative<FinishCall>(call) || std::holds_alternative<EndCopiesCall>(call);
+  if (may_end_requests && ended_->end == CallEnd::kCommitted) wake_waiters_now();
+}
+
+std::optional<Ended> SpiQueue::poll() {
+  return std::exchange(ended_, std::nullopt);
+}
+
+void SpiQueue::carry_out(const RescueCall& call, RescueAnswer*) {
+  execute(&rescue_, {{INT4OID, Int32GetDatum(call.drainer)}});
+  const int64 rescued = Row::of_result(0).get_int8("rescued");
+  if (rescued == 0) return;
+  ereport(LOG, (errmsg("imgpress: %lld images of a drainer that ended are tried again",
+                       static_cast<long long>(rescued))));
+}
+
+void SpiQueue::carry_out(const RenewCall& call, RenewAnswer* answer) {
+  execute(&renew_, {{INT8ARRAYOID, int8_array(call.tokens)},
+                    {INTERVALOID, interval_of_ms(call.lease.count())}});
+  answer->rescued = Row::of_result(0).get_int8("rescued") > 0;
+}
+
+void SpiQueue::carry_out(const ReleaseCall& call, ReleaseAnswer*) {
+  execute(&release_, {{INT8ARRAYOID, int8_array(call.tokens)}});
+}
+
+// ---- images
+
+void SpiQueue::carry_out(const ClaimCall& call, ClaimAnswer* answer) {
+  const auto requests = static_cast<int>(call.held.size());
+  ArrayArgument ids(UUIDOID, requests);
+  ArrayArgument counts(INT4OID, requests);
+  for (int i = 0; i < requests; ++i) {
+    ids.set(i, uuid_datum(call.held[static_cast<std::size_t>(i)].first));
+    counts.set(i, Int32GetDatum(call.held[static_cast<std::size_t>(i)].second));
+  }
+  execute(&claim_, {{INT4OID, Int32GetDatum(call.drainer)},
+                    {INT8OID, Int64GetDatum(call.token)},
+                    {INT4OID, Int32GetDatum(call.slots)},
+                    {INT4OID, Int32GetDatum(call.retry_slots)},
+                    {UUIDARRAYOID, ids.datum()},
+                    {INT4ARRAYOID, counts.datum()},
+                    {INTERVALOID, interval_of_ms(call.lease.count())}});
+  const Row claimed = Row::of_result(0);
+  const Rows images = array_rows(claimed, "images");
+  for (int i = 0; i < images.count; ++i) note_claimed(images.rows[i], answer);
+  answer->more = claimed.get_bool("more");
+  answer->due.deliveries = claimed.get_bool("deliveries");
+  answer->due.copies = claimed.get_bool("copies");
+  bool nothing_due = false;
+  const Datum due_in = claimed.get("due_in_ms", &nothing_due);
+  if (!nothing_due) answer->due.in = Milliseconds(DatumGetInt64(due_in));
+}
+
+void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
+  const char* url = row.get_text("url");
+  const char* effort = row.get_text("effort");
+  const pg_uuid_t* request = row.get_uuid("request_id");
+  const int32 position = row.get_int4("position");
+  const int16 quality = row.get_int2("quality");
+  const AttemptHistory history{row.get_int2("attempts"), row.get_int2("failed_attempts"),
+                               row.get_int2("codec_crashes")};
+  guard([&] {
+    ClaimedImage& image = answer->images.emplace_back();
+    copy_uuid(&image.request_id, request);
+    image.position = position;
+    image.url = url;
+    image.quality = quality;
+    image.effort = parse_effort(effort).value();
+    image.history = history;
+  });
+}
+
+// The type is another one after the extension was created anew: so is the statement's plan.
+TupleDesc SpiQueue::outcome_descriptor() {
+  const Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("outcome"),
+                                   ObjectIdGetDatum(get_namespace_oid("imgpress", false)));
+  if (type != outcome_type_ && finish_.plan != nullptr) {
+    SPI_freeplan(finish_.plan);
+    finish_.plan = nullptr;
+  }
+  outcome_type_ = type;
+  return lookup_rowtype_tupdesc_copy(type, -1);
+}
+
+namespace {
+
+Datum outcome_of(TupleDesc descriptor, const FinishedImage& image) {
+  CompositeArgument outcome(descriptor);
+  outcome.set("token", Int64GetDatum(image.token));
+  outcome.set("request_id", uuid_datum(image.request_id));
+  outcome.set("position", Int32GetDatum(image.position));
+  outcome.set_text("status", status_word(image.verdict.kind));
+  outcome.set("failed_attempts", Int16GetDatum(static_cast<int16>(image.verdict.failed_attempts)));
+  outcome.set("codec_crashes", Int16GetDatum(static_cast<int16>(image.verdict.codec_crashes)));
+  outcome.set("transient", BoolGetDatum(image.verdict.transient));
+  if (image.verdict.kind == Verdict::Kind::kRetry) {
+    outcome.set("retry_delay_ms", Int64GetDatum(image.verdict.retry_delay_ms));
+  }
+  if (image.verdict.kind != Verdict::Kind::kDone) {
+    outcome.set_text("error_code", image.error_code);
+    outcome.set_text("error", image.error.c_str());
+    return outcome.datum();
+  }
+  outcome.set("source_bytes", Int32GetDatum(static_cast<int32>(image.source_bytes)));
+  outcome.set_text("content_type", image.content_type);
+  outcome.set("width", Int32GetDatum(static_cast<int32>(image.width)));
+  outcome.set("height", Int32GetDatum(static_cast<int32>(image.height)));
+  outcome.set("kept_source", BoolGetDatum(image.kept_source));
+  outcome.set_text("warning", image.warning.empty() ? nullptr : image.warning.c_str());
+  return outcome.datum();
+}
+
+Datum output_bytes_of(const FinishedImage& image) {
+  const auto size = static_cast<std::size_t>(image.output_bytes);
+  auto* bytes = static_cast<bytea*>(palloc(VARHDRSZ + size));
+  SET_VARSIZE(bytes, VARHDRSZ + size);
+  guard([&] { read_sealed(image.output.get(), VARDATA(bytes), size); });
+  return PointerGetDatum(bytes);
+}
+
+}  // namespace
+
+void SpiQueue::carry_out(const FinishCall& call, FinishAnswer* answer) {
+  const TupleDesc descriptor = outcome_descriptor();
+  const auto count = static_cast<int>(call.images.size());
+  ArrayArgument outcomes(outcome_type_, count);
+  ArrayArgument outputs(BYTEAOID, count);
+  for (int i = 0; i < count; ++i) {
+    const FinishedImage& image = call.images[static_cast<std::size_t>(i)];
+    outcomes.set(i, outcome_of(descriptor, image));
+    if (image.verdict.kind == Verdict::Kind::kDone) outputs.set(i, output_bytes_of(image));
+  }
+  execute(&finish_, {{get_array_type(outcome_type_), outcomes.datum()},
+                     {BYTEAARRAYOID, outputs.datum()}});
+  const Row finished = Row::of_result(0);
+  answer->ended = finished.get_bool("ended");
+  answer->copies = finished.get_bool("copies");
+  const Elements put_off = array_elements(finished, "put_off");
+  guard([&] {
+    for (int i = 0; i < put_off.count; ++i) {
+      answer->put_off.push_back(static_cast<std::size_t>(DatumGetInt32(put_off.values[i]) - 1));
+    }
+  });
+}
+
+void SpiQueue::carry_out(const EndCopiesCall& call, EndCopiesAnswer* answer) {
+  execute(&end_copies_,
+          {{INT4OID, Int32GetDatum(kCopiesAtOnce)}, {UUIDOID, uuid_datum(call.after)}});
+  const Row row = Row::of_result(0);
+  answer->images = row.get_int4("ended");
+  answer->remaining = row.get_bool("remaining");
+  bool nobody = false;
+  const Datum served = row.get("served", &nobody);
+  answer->served = call.after;
+  if (!nobody) copy_uuid(&answer->served, DatumGetUUIDP(served));
+}
+
+// ---- webhooks
+
+void SpiQueue::carry_out(const ClaimDeliveriesCall& call, ClaimDeliveriesAnswer* answer) {
+  execute(&claim_deliveries_, {{INT4OID, Int32GetDatum(call.drainer)},
+                               {INT8OID, Int64GetDatum(call.token)},
+                               {INT4OID, Int32GetDatum(call.slots)},
+                               {INTERVALOID, interval_of_ms(call.lease.count())}});
+  const uint64 count = SPI_processed;
+  for (uint64 i = 0; i < count; ++i) note_claimed_delivery(Row::of_result(i), answer);
+}
+
+void SpiQueue::note_claimed_delivery(const Row& row, ClaimDeliveriesAnswer* answer) {
+  const int64 id = row.get_int8("id");
+  const char* url = row.get_text("url");
+  const char* payload = row.get_text("payload");
+  const Elements headers = array_elements(row, "headers");
+  auto** lines = static_cast<const char**>(palloc(sizeof(char*) * Max(headers.count, 1)));
+  for (int i = 0; i < headers.count; ++i) lines[i] = TextDatumGetCString(headers.values[i]);
+  guard([&] {
+    answer->deliveries.push_back({id, url, payload, {lines, lines + headers.count}});
+  });
+}
+
+void SpiQueue::carry_out(const FinishDeliveriesCall& call, FinishDeliveriesAnswer*) {
+  ArrayArgument delays(FLOAT8OID, static_cast<int>(call.retry_delays.size()));
+  for (std::size_t i = 0; i < call.retry_delays.size(); ++i) {
+    delays.set(static_cast<int>(i), Float8GetDatum(call.retry_delays[i]));
+  }
+  const Datum retry_delays = delays.datum();
+  for (const FinishedDelivery& delivery : call.deliveries) {
+    const bool delivered = delivery.error.empty();
+    execute(&finish_delivery_,
+            {{INT8OID, Int64GetDatum(delivery.id)},
+             {INT8OID, Int64GetDatum(delivery.token)},
+             {INT4OID, Int32GetDatum(delivery.http_status)},
+             {TEXTOID, delivered ? (Datum)0 : CStringGetTextDatum(delivery.error.c_str()),
+              delivered},
+             {INT4OID, Int32GetDatum(static_cast<int32>(delivery.retry_after_seconds))},
+             {FLOAT8ARRAYOID, retry_delays}});
+  }
+}
+
+}  // namespace imgpress

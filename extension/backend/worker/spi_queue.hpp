@@ -1,0 +1,58 @@
+// The queue inside PostgreSQL: each call is one transaction of this background worker, carried out
+// over SPI while it is submitted. The only place that knows the statements.
+#pragma once
+
+#include <optional>
+
+#include "drain/queue.hpp"
+
+#include "backend/bridge/postgres_api.hpp"
+
+extern "C" {
+#include "executor/spi.h"
+}
+
+namespace imgpress {
+
+class Row;
+
+class SpiQueue final : public Queue {
+ public:
+  void submit(const Call& call) override;
+  std::optional<Ended> poll() override;
+
+ private:
+  // One prepared statement; the plan lasts as long as the process.
+  struct Statement {
+    const char* sql;
+    SPIPlanPtr plan;
+  };
+  struct Work;
+
+  // PostgreSQL zone: run inside the transaction, may ereport. They fill the answer.
+  void carry_out(const RescueCall& call, RescueAnswer* answer);
+  void carry_out(const RenewCall& call, RenewAnswer* answer);
+  void carry_out(const ReleaseCall& call, ReleaseAnswer* answer);
+  void carry_out(const FinishCall& call, FinishAnswer* answer);
+  void carry_out(const EndCopiesCall& call, EndCopiesAnswer* answer);
+  void carry_out(const FinishDeliveriesCall& call, FinishDeliveriesAnswer* answer);
+  void carry_out(const ClaimCall& call, ClaimAnswer* answer);
+  void carry_out(const ClaimDeliveriesCall& call, ClaimDeliveriesAnswer* answer);
+
+  static void note_claimed(const Row& row, ClaimAnswer* answer);
+  static void note_claimed_delivery(const Row& row, ClaimDeliveriesAnswer* answer);
+  TupleDesc outcome_descriptor();
+
+  std::optional<Ended> ended_;
+  Statement claim_{"SELECT * FROM imgpress.claim_images($1, $2, $3, $4, $5, $6, $7)", nullptr};
+  Statement finish_{"SELECT * FROM imgpress.finish_images($1, $2)", nullptr};
+  Statement end_copies_{"SELECT * FROM imgpress.end_copies($1, $2)", nullptr};
+  Statement rescue_{"SELECT imgpress.rescue($1) AS rescued", nullptr};
+  Statement release_{"SELECT imgpress.release_leases($1, true)", nullptr};
+  Statement renew_{"SELECT imgpress.renew_leases($1, $2) AS rescued", nullptr};
+  Statement claim_deliveries_{"SELECT * FROM imgpress.claim_deliveries($1, $2, $3, $4)", nullptr};
+  Statement finish_delivery_{"SELECT imgpress.finish_delivery($1, $2, $3, $4, $5, $6)", nullptr};
+  Oid outcome_type_ = InvalidOid;
+};
+
+}  // namespace imgpress

@@ -1,0 +1,110 @@
+#include "backend/worker/spi_values.hpp"
+
+extern "C" {
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+}
+
+namespace imgpress {
+
+Datum Row::get(const char* column, bool* is_null) const {
+  const int number = SPI_fnumber(descriptor_, column);
+  if (number <= 0) elog(ERROR, "there is no column \"%s\"", column);
+  return heap_getattr(tuple_, number, descriptor_, is_null);
+}
+
+Datum Row::get(const char* column) const {
+  bool is_null = false;
+  const Datum value = get(column, &is_null);
+  if (is_null) elog(ERROR, "column \"%s\" is NULL", column);
+  return value;
+}
+
+Elements array_elements(const Row& row, const char* column) {
+  bool is_null = false;
+  const Datum value = row.get(column, &is_null);
+  if (is_null) return {nullptr, 0};
+  ArrayType* array = DatumGetArrayTypeP(value);
+  int16 length = 0;
+  bool by_value = false;
+  char alignment = '\0';
+  get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &alignment);
+  Elements elements{};
+  bool* nulls = nullptr;
+  deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, alignment, &elements.values,
+                    &nulls, &elements.count);
+  return elements;
+}
+
+Rows array_rows(const Row& row, const char* column) {
+  const Elements elements = array_elements(row, column);
+  auto* rows = static_cast<Row*>(palloc(sizeof(Row) * Max(elements.count, 1)));
+  TupleDesc descriptor = nullptr;
+  for (int i = 0; i < elements.count; ++i) {
+    HeapTupleHeader header = DatumGetHeapTupleHeader(elements.values[i]);
+    if (descriptor == nullptr) {
+      descriptor = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header),
+                                               HeapTupleHeaderGetTypMod(header));
+    }
+    auto* tuple = static_cast<HeapTuple>(palloc0(sizeof(HeapTupleData)));
+    tuple->t_len = HeapTupleHeaderGetDatumLength(header);
+    tuple->t_data = header;
+    new (&rows[i]) Row(tuple, descriptor);
+  }
+  return {rows, elements.count};
+}
+
+ArrayArgument::ArrayArgument(Oid element_type, int size)
+    : type_(element_type),
+      values_(static_cast<Datum*>(palloc0(sizeof(Datum) * Max(size, 1)))),
+      nulls_(static_cast<bool*>(palloc(sizeof(bool) * Max(size, 1)))),
+      size_(size) {
+  memset(nulls_, true, sizeof(bool) * size);
+}
+
+void ArrayArgument::set(int i, Datum value) {
+  values_[i] = value;
+  nulls_[i] = false;
+}
+
+Datum ArrayArgument::datum() const {
+  if (size_ == 0) return PointerGetDatum(construct_empty_array(type_));
+  int16 length = 0;
+  bool by_value = false;
+  char alignment = '\0';
+  get_typlenbyvalalign(type_, &length, &by_value, &alignment);
+  int size = size_;
+  int lower_bound = 1;
+  return PointerGetDatum(construct_md_array(values_, nulls_, 1, &size, &lower_bound, type_, length,
+                                            by_value, alignment));
+}
+
+CompositeArgument::CompositeArgument(TupleDesc descriptor)
+    : descriptor_(descriptor),
+      values_(static_cast<Datum*>(palloc0(sizeof(Datum) * descriptor->natts))),
+      nulls_(static_cast<bool*>(palloc(sizeof(bool) * descriptor->natts))) {
+  memset(nulls_, true, sizeof(bool) * descriptor->natts);
+}
+
+void CompositeArgument::set(const char* column, Datum value) {
+  const int number = SPI_fnumber(descriptor_, column);
+  if (number <= 0) elog(ERROR, "there is no column \"%s\"", column);
+  values_[number - 1] = value;
+  nulls_[number - 1] = false;
+}
+
+void CompositeArgument::set_text(const char* column, const char* text) {
+  if (text != nullptr) set(column, CStringGetTextDatum(text));
+}
+
+Datum CompositeArgument::datum() const {
+  return HeapTupleGetDatum(heap_form_tuple(descriptor_, values_, nulls_));
+}
+
+Datum interval_of_ms(int64 milliseconds) {
+  auto* span = static_cast<Interval*>(palloc0(sizeof(Interval)));
+  span->time = milliseconds * 1000;
+  return IntervalPGetDatum(span);
+}
+
+}  // namespace imgpress

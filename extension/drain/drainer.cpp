@@ -1,0 +1,376 @@
+#include "drain/drainer.hpp"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+namespace imgpress {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kBatchImages = 64;  // finished in one transaction
+constexpr std::uint64_t kBatchBytes = 8 * 1024 * 1024;
+constexpr milliseconds kGather{25};     // how long a batch may take to fill up
+constexpr milliseconds kPutOff{250};    // for images whose rows somebody has locked
+constexpr milliseconds kLookAgain{250};  // for what is due, but could not be claimed
+constexpr milliseconds kClaimPause{50};
+constexpr milliseconds kFirstErrorPause{500};
+constexpr seconds kLongestErrorPause{60};
+// A look that nobody asked for: covers what cannot wake a drainer (a prepared transaction, say).
+constexpr seconds kFallbackLook{60};
+constexpr seconds kDeliveryGrace{60};
+
+constexpr TimePoint kNow{};  // due since ever
+constexpr TimePoint kNever = TimePoint::max();
+
+template <typename T, std::size_t I = 0>
+constexpr std::size_t kind_of() {
+  if constexpr (std::is_same_v<std::variant_alternative_t<I, Call>, T>) {
+    return I;
+  } else {
+    return kind_of<T, I + 1>();
+  }
+}
+
+constexpr std::size_t kRescue = kind_of<RescueCall>();
+constexpr std::size_t kRenew = kind_of<RenewCall>();
+constexpr std::size_t kRelease = kind_of<ReleaseCall>();
+constexpr std::size_t kFinish = kind_of<FinishCall>();
+constexpr std::size_t kEndCopies = kind_of<EndCopiesCall>();
+constexpr std::size_t kFinishDeliveries = kind_of<FinishDeliveriesCall>();
+constexpr std::size_t kClaim = kind_of<ClaimCall>();
+constexpr std::size_t kClaimDeliveries = kind_of<ClaimDeliveriesCall>();
+
+// Where one of these fails, the database as a whole is in trouble (a full disk, say), and all of
+// them wait. Whatever is wrong with copies or webhooks must not hold up images.
+constexpr bool is_about_images(std::size_t kind) {
+  return kind != kEndCopies && kind != kFinishDeliveries && kind != kClaimDeliveries;
+}
+
+// Names a lease: random, so that no two drainers ever make the same one.
+std::int64_t random_token() {
+  std::int64_t token = 0;
+  if (::getrandom(&token, sizeof token, 0) != sizeof token) {
+    throw std::system_error(errno, std::generic_category(), "getrandom");
+  }
+  return token;
+}
+
+}  // namespace
+
+Drainer::Drainer(int number, DrainerSettings settings, Queue& queue, Pipeline& pipeline, Now now)
+    : number_(number),
+      settings_(std::move(settings)),
+      queue_(queue),
+      pipeline_(pipeline),
+      now_(std::move(now)) {}
+
+void Drainer::reconfigure(DrainerSettings settings) {
+  settings_ = std::move(settings);
+  pipeline_.reconfigure(settings_.pipeline, now_());
+}
+
+void Drainer::expect_work() {
+  look_ = true;
+  look_for_deliveries_ = true;
+}
+
+bool Drainer::turn() {
+  pipeline_.turn(now_());
+  take_outcomes();
+  if (!call_) begin_next_call();
+  return !call_ || take_answer();
+}
+
+void Drainer::take_outcomes() {
+  const TimePoint now = now_();
+  const bool had_none = ended_.empty();
+  for (ImageOutcome& outcome : pipeline_.take_image_outcomes()) {
+    ended_.push_back(window_.judge(std::move(outcome), settings_.retry));
+  }
+  if (put_off_until_ <= now) {
+    std::move(put_off_.begin(), put_off_.end(), std::back_inserter(ended_));
+    put_off_.clear();
+  }
+  if (had_none) ended_since_ = now;
+  deliveries_.take(pipeline_.take_delivery_outcomes());
+}
+
+void Drainer::begin_next_call() {
+  const TimePoint now = now_();
+  for (std::size_t i = 1; i <= kKinds; ++i) {
+    const std::size_t kind = (last_kind_ + i) % kKinds;
+    if (due_at(kind) > now) continue;
+    last_kind_ = kind;
+    call_ = make_call(kind);
+    queue_.submit(*call_);
+    absence_ = std::max(now_() - now, absence_ * 7 / 8);
+    pipeline_.expect_absence(absence_);
+    return;
+  }
+}
+
+bool Drainer::take_answer() {
+  std::optional<Ended> ended = queue_.poll();
+  if (!ended) return true;
+  Call call = std::move(*call_);
+  call_.reset();
+  if (ended->end == CallEnd::kCommitted) {
+    pauses_[call.index()] = {};
+    std::visit(
+        [&](auto& c) {
+          using ItsAnswer = typename std::decay_t<decltype(c)>::Answer;
+          take(c, std::get<ItsAnswer>(ended->answer));
+        },
+        call);
+    return true;
+  }
+  undo(call, ended->end);
+  if (ended->end == CallEnd::kNotInstalled) return false;
+  note_failure(call.index());
+  return true;
+}
+
+// The same call is the first to be tried again.
+void Drainer::note_failure(std::size_t kind) {
+  Pause& pause = pauses_[kind];
+  pause.length = pause.length == Clock::duration::zero()
+                     ? kFirstErrorPause
+                     : std::min<Clock::duration>(pause.length * 2, kLongestErrorPause);
+  pause.until = now_() + pause.length;
+  last_kind_ = (kind + kKinds - 1) % kKinds;
+}
+
+TimePoint Drainer::deadline() const {
+  TimePoint earliest = pipeline_.deadline();
+  if (!put_off_.empty()) earliest = std::min(earliest, put_off_until_);
+  if (call_) return earliest;  // the queue itself tells when that has ended
+  for (std::size_t kind = 0; kind < kKinds; ++kind) earliest = std::min(earliest, due_at(kind));
+  return earliest;
+}
+
+TimePoint Drainer::due_at(std::size_t kind) const {
+  if (!rescued_ && kind != kRescue) return kNever;
+  return std::max(asked_for(kind), paused_until(kind));
+}
+
+TimePoint Drainer::asked_for(std::size_t kind) const {
+  switch (kind) {
+    case kRescue:
+      return rescued_ ? kNever : kNow;
+    case kRenew:
+      return renew_at_;
+    case kRelease:
+      return lost_tokens_.empty() ? kNever : kNow;
+    case kFinish:
+      return finish_due_at();
+    case kEndCopies:
+      return copies_due_;
+    case kFinishDeliveries:
+      return deliveries_.ended().empty() ? kNever : kNow;
+    case kClaim:
+      return claim_due_at();
+    default:
+      return claim_deliveries_due_at();
+  }
+}
+
+TimePoint Drainer::paused_until(std::size_t kind) const {
+  if (!is_about_images(kind)) return pauses_[kind].until;
+  TimePoint until{};
+  for (std::size_t other = 0; other < kKinds; ++other) {
+    if (is_about_images(other)) until = std::max(until, pauses_[other].until);
+  }
+  return until;
+}
+
+// A lone image is finished at once; under load a batch shares one commit.
+TimePoint Drainer::finish_due_at() const {
+  if (ended_.empty()) return kNever;
+  if (ended_.size() >= kBatchImages || ended_.size() + put_off_.size() == window_.size()) {
+    return kNow;
+  }
+  std::uint64_t bytes = 0;
+  for (const FinishedImage& image : ended_) bytes += image.output_bytes;
+  return bytes >= kBatchBytes ? kNow : ended_since_ + kGather;
+}
+
+TimePoint Drainer::claim_due_at() const {
+  if (free_slots() == 0 || !pipeline_.ready()) return kNever;
+  return look_ ? kNow : std::min(next_due_, next_look_);
+}
+
+// A claim of images sees whether there are webhooks. While none is possible, they are looked for
+// by themselves.
+TimePoint Drainer::claim_deliveries_due_at() const {
+  if (deliveries_.free_slots() == 0 || !pipeline_.ready()) return kNever;
+  if (deliveries_due_) return kNow;
+  if (free_slots() > 0) return kNever;
+  return std::max(look_for_deliveries_ ? kNow : next_due_, next_delivery_look_);
+}
+
+int Drainer::free_slots() const {
+  return std::max(0, settings_.images_in_flight - static_cast<int>(window_.size()));
+}
+
+// Retries get half of the window at the most: a dead origin must not starve fresh images.
+int Drainer::free_retry_slots() const {
+  return std::max(0, settings_.images_in_flight / 2 - static_cast<int>(window_.held_retries()));
+}
+
+Call Drainer::make_call(std::size_t kind) {
+  switch (kind) {
+    case kRescue:
+      return RescueCall{number_};
+    case kRenew:
+      renew_at_ = now_() + settings_.lease / 3;
+      return RenewCall{window_.tokens(), settings_.lease};
+    case kRelease:
+      return ReleaseCall{lost_tokens_};
+    case kFinish:
+      return make_finish();
+    case kEndCopies:
+      return EndCopiesCall{copies_served_};
+    case kFinishDeliveries:
+      return FinishDeliveriesCall{deliveries_.ended(), settings_.webhook_retry_delays};
+    case kClaim:
+      return make_claim();
+    default:
+      return make_claim_deliveries();
+  }
+}
+
+// As many as fit; one, however large it is.
+FinishCall Drainer::make_finish() {
+  FinishCall call;
+  std::uint64_t bytes = 0;
+  while (!ended_.empty() && call.images.size() < kBatchImages) {
+    bytes += ended_.front().output_bytes;
+    if (bytes > kBatchBytes && !call.images.empty()) break;
+    call.images.push_back(std::move(ended_.front()));
+    ended_.pop_front();
+  }
+  return call;
+}
+
+ClaimCall Drainer::make_claim() {
+  look_ = false;
+  next_look_ = now_() + kFallbackLook;
+  const auto& held = window_.held_per_request();
+  return {number_,          random_token(),           free_slots(),
+          free_retry_slots(), {held.begin(), held.end()}, settings_.lease};
+}
+
+ClaimDeliveriesCall Drainer::make_claim_deliveries() {
+  deliveries_due_ = false;
+  look_for_deliveries_ = false;
+  next_delivery_look_ = now_() + kLookAgain;
+  // Nothing renews these leases, so they outlast the attempt.
+  const Milliseconds lease =
+      std::max<Milliseconds>(settings_.lease, 2 * settings_.webhook_timeout + kDeliveryGrace);
+  return {number_, random_token(), deliveries_.free_slots(), lease};
+}
+
+void Drainer::take(RescueCall&, RescueAnswer&) {
+  rescued_ = true;
+}
+
+void Drainer::take(RenewCall&, RenewAnswer& answer) {
+  if (answer.rescued) look_ = true;
+}
+
+void Drainer::take(ReleaseCall&, ReleaseAnswer&) {
+  lost_tokens_.clear();
+  look_ = true;
+}
+
+void Drainer::take(FinishCall& call, FinishAnswer& answer) {
+  const TimePoint now = now_();
+  auto put_off = answer.put_off.begin();
+  bool tried_again = false;
+  for (std::size_t i = 0; i < call.images.size(); ++i) {
+    FinishedImage& image = call.images[i];
+    if (put_off != answer.put_off.end() && *put_off == i) {
+      ++put_off;
+      put_off_.push_back(std::move(image));
+      put_off_until_ = now + kPutOff;
+      continue;
+    }
+    tried_again = tried_again || image.verdict.kind == Verdict::Kind::kRetry;
+    window_.release(image.key);
+    ++finished_;
+  }
+  ended_since_ = now;
+  if (answer.copies) copies_due_ = kNow;
+  // A claim of few images costs nearly as much as one of many, so it waits until a quarter of what
+  // was held has been finished (or for kClaimPause, since what is left may hang), unless something
+  // else is to be looked for: webhooks of an ended request, retries.
+  if (answer.ended) look_for_deliveries_ = true;
+  if (answer.ended || tried_again || window_.size() <= enough_held_) {
+    look_ = true;
+  } else {
+    next_look_ = std::min<TimePoint>(next_look_, now + kClaimPause);
+  }
+}
+
+// A portion at a time, so that a crowd of copies does not hold up other images.
+void Drainer::take(EndCopiesCall&, EndCopiesAnswer& answer) {
+  copies_served_ = answer.served;
+  finished_ += static_cast<std::uint64_t>(answer.images);
+  if (answer.images > 0) expect_work();  // a request may have ended: webhooks
+  if (!answer.remaining) {
+    copies_due_ = kNever;
+  } else {
+    copies_due_ = answer.images > 0 ? kNow : now_() + kLookAgain;  // somebody has locked them
+  }
+}
+
+void Drainer::take(FinishDeliveriesCall& call, FinishDeliveriesAnswer&) {
+  deliveries_.forget(call.deliveries);
+  expect_work();  // there are free slots, and times of next attempts
+}
+
+// Work begins only now, when it is certain that the images are ours.
+void Drainer::take(ClaimCall& call, ClaimAnswer& answer) {
+  const TimePoint now = now_();
+  for (ClaimedImage& image : answer.images) {
+    const std::uint64_t key = window_.hold(call.token, image);
+    pipeline_.add(ImageTask{key, std::move(image.url), image.quality, image.effort});
+  }
+  enough_held_ = window_.size() * 3 / 4;
+  if (answer.more && free_slots() > 0) look_ = true;
+  // What is due and was not claimed (no slot is free for it, or somebody has locked it) is looked
+  // at again a little later, not at once.
+  next_due_ = answer.due.in ? now + std::max<Milliseconds>(*answer.due.in, kLookAgain) : kNever;
+  if (answer.due.copies && copies_due_ == kNever) copies_due_ = kNow;
+  deliveries_due_ = answer.due.deliveries;
+  look_for_deliveries_ = false;
+  pipeline_.turn(now);
+}
+
+void Drainer::take(ClaimDeliveriesCall& call, ClaimDeliveriesAnswer& answer) {
+  deliveries_.start(call.token, std::move(answer.deliveries), pipeline_);
+  pipeline_.turn(now_());
+}
+
+// Nothing is lost by a call that was rolled back, or may have been.
+void Drainer::undo(Call& call, CallEnd end) {
+  if (auto* finish = std::get_if<FinishCall>(&call)) {
+    std::move(finish->images.rbegin(), finish->images.rend(), std::front_inserter(ended_));
+  } else if (auto* claim = std::get_if<ClaimCall>(&call)) {
+    look_ = true;
+    if (end == CallEnd::kUnknown) lost_tokens_.push_back(claim->token);
+  } else if (std::holds_alternative<ClaimDeliveriesCall>(call)) {
+    deliveries_due_ = true;  // what may be ours is due again when its lease ends
+  } else if (std::holds_alternative<RenewCall>(call)) {
+    renew_at_ = kNow;
+  }
+}
+
+}  // namespace imgpress

@@ -1,0 +1,183 @@
+// The drainer's one interface to a database, in value types.
+//
+// A call is submitted, and its answer is asked for until it is there: an implementation may carry it
+// out while it is submitted (SPI), or meanwhile (libpq). One call is open at a time. Each is one
+// transaction, and what it answers counts only when that has been committed.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "channel/unique_fd.hpp"
+#include "core/effort.hpp"
+#include "core/verdict.hpp"
+
+namespace imgpress {
+
+using RequestId = std::array<std::uint8_t, 16>;
+using Milliseconds = std::chrono::milliseconds;
+
+// How a call ended.
+enum class CallEnd {
+  kCommitted,
+  kNotInstalled,  // the extension is not in this database: nothing was done
+  kFailed,        // rolled back, and said in the log why
+  kUnknown,       // the answer to a COMMIT was lost: it may have happened or not
+};
+
+// Takes back what a drainer of this number held when it ended: images and webhooks.
+struct RescueAnswer {};
+struct RescueCall {
+  using Answer = RescueAnswer;
+  int drainer = 0;
+};
+
+struct ClaimedImage {
+  RequestId request_id{};
+  std::int32_t position = 0;
+  std::string url;
+  int quality = 50;
+  Effort effort = Effort::kBalanced;
+  AttemptHistory history;
+};
+// What is due that nobody announces: how long until then, by the database's clock.
+struct NextDue {
+  std::optional<Milliseconds> in;  // nothing is due, ever, unless somebody announces it
+  bool deliveries = false;         // webhooks are due now
+  bool copies = false;             // copies of ended images are to end
+};
+struct ClaimAnswer {
+  std::vector<ClaimedImage> images;
+  bool more = false;  // another claim would find some at once, if there are slots
+  NextDue due;
+};
+// Claims images under one lease. Which ones, the database decides: the requests take turns.
+struct ClaimCall {
+  using Answer = ClaimAnswer;
+  int drainer = 0;
+  std::int64_t token = 0;
+  int slots = 0;                                // images at the most
+  int retry_slots = 0;                          // of them, images that were tried before
+  std::vector<std::pair<RequestId, int>> held;  // images that this drainer holds, by request
+  Milliseconds lease{};
+};
+
+// What became of an image.
+struct FinishedImage {
+  std::uint64_t key = 0;  // the drainer's own
+  std::int64_t token = 0;
+  RequestId request_id{};
+  std::int32_t position = 0;
+  Verdict verdict;
+  const char* error_code = nullptr;  // if it is not done
+  std::string error;
+  std::string warning;
+  UniqueFd output;  // sealed memfd, if it is done
+  std::uint64_t source_bytes = 0;
+  std::uint64_t output_bytes = 0;
+  const char* content_type = nullptr;
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+  bool kept_source = false;
+};
+struct FinishAnswer {
+  std::vector<std::size_t> put_off;  // indexes: somebody has locked the row; offer it again later
+  bool ended = false;                // a request has ended
+  bool copies = false;               // copies of these images are to end
+};
+// Records what became of images, all or nothing, each fenced by its token. Doing so twice is
+// harmless: what is recorded is not the drainer's any more.
+struct FinishCall {
+  using Answer = FinishAnswer;
+  std::vector<FinishedImage> images;
+};
+
+struct EndCopiesAnswer {
+  int images = 0;
+  bool remaining = false;
+  RequestId served{};
+};
+// Ends copies of images that have ended, a portion at a time; requests take turns.
+struct EndCopiesCall {
+  using Answer = EndCopiesAnswer;
+  RequestId after{};  // the request that was served last
+};
+
+struct RenewAnswer {
+  bool rescued = false;  // there is something to claim
+};
+// Keeps the leases of these tokens, and takes back what drainers that are gone held.
+struct RenewCall {
+  using Answer = RenewAnswer;
+  std::vector<std::int64_t> tokens;
+  Milliseconds lease{};
+};
+
+struct ReleaseAnswer {};
+// Gives back what is held under these tokens; uncounted, since nobody has worked on it.
+struct ReleaseCall {
+  using Answer = ReleaseAnswer;
+  std::vector<std::int64_t> tokens;
+};
+
+struct ClaimedDelivery {
+  std::int64_t id = 0;
+  std::string url;
+  std::string payload;
+  std::vector<std::string> headers;
+};
+struct ClaimDeliveriesAnswer {
+  std::vector<ClaimedDelivery> deliveries;
+};
+struct ClaimDeliveriesCall {
+  using Answer = ClaimDeliveriesAnswer;
+  int drainer = 0;
+  std::int64_t token = 0;
+  int slots = 0;
+  Milliseconds lease{};
+};
+
+struct FinishedDelivery {
+  std::int64_t id = 0;
+  std::int64_t token = 0;
+  int http_status = 0;
+  std::string error;  // empty: delivered
+  std::uint32_t retry_after_seconds = 0;
+};
+struct FinishDeliveriesAnswer {};
+struct FinishDeliveriesCall {
+  using Answer = FinishDeliveriesAnswer;
+  std::vector<FinishedDelivery> deliveries;
+  std::vector<double> retry_delays;  // seconds, behind each attempt
+};
+
+using Call = std::variant<RescueCall, RenewCall, ReleaseCall, FinishCall, EndCopiesCall,
+                          FinishDeliveriesCall, ClaimCall, ClaimDeliveriesCall>;
+using Answer = std::variant<RescueAnswer, RenewAnswer, ReleaseAnswer, FinishAnswer, EndCopiesAnswer,
+                            FinishDeliveriesAnswer, ClaimAnswer, ClaimDeliveriesAnswer>;
+
+struct Ended {
+  CallEnd end = CallEnd::kFailed;
+  Answer answer;  // of the call's own kind, if committed
+};
+
+class Queue {
+ public:
+  virtual ~Queue() = default;
+
+  // Begins a call, which stays valid until it has ended. REQUIRES: no other one is open.
+  // An implementation inside PostgreSQL may end the process in here: whoever calls must be in a
+  // state in which it can be destroyed.
+  virtual void submit(const Call& call) = 0;
+
+  // How the open call ended, once; nothing while it goes on.
+  virtual std::optional<Ended> poll() = 0;
+};
+
+}  // namespace imgpress
