@@ -1,0 +1,594 @@
+// The drainer's decisions, with a queue in memory, no press, and time that passes as a test wants.
+#include "drain/drainer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "support/fake_clock.hpp"
+#include "support/fake_pipeline.hpp"
+#include "support/fake_queue.hpp"
+
+namespace imgpress {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using State = test::FakeQueue::State;
+
+constexpr int kNumber = 7;
+
+class DrainerTest : public testing::Test {
+ protected:
+  DrainerTest() {
+    settings_.images_in_flight = 256;
+    settings_.retry = {3, 1000, 60'000};
+    settings_.lease = minutes(5);
+    settings_.webhook_timeout = seconds(20);
+    settings_.webhook_retry_delays = {5, 300};
+    start();
+  }
+
+  void start() {
+    drainer_ = std::make_unique<Drainer>(kNumber, settings_, queue_, pipeline_, clock_.source());
+  }
+
+  // Turns until nothing is due at this moment. Fails a test in which that never comes.
+  void settle() {
+    for (int turns = 0; turns < 1000; ++turns) {
+      ASSERT_TRUE(drainer_->turn());
+      if (drainer_->deadline() > clock_.now()) return;
+    }
+    FAIL() << "the drainer turns without end";
+  }
+
+  // Lets time pass as the drainer's owner would: it turns whenever it is due.
+  void pass(Clock::duration time) {
+    const TimePoint end = clock_.now() + time;
+    settle();  // what the pipeline has brought wakes it
+    while (drainer_->deadline() <= end) {
+      clock_.pass(std::max<Clock::duration>(drainer_->deadline() - clock_.now(), {}));
+      settle();
+      if (HasFatalFailure()) return;
+    }
+    clock_.pass(std::max<Clock::duration>(end - clock_.now(), {}));
+  }
+
+  DrainerSettings settings_;
+  test::FakeClock clock_;
+  test::FakeQueue queue_{clock_};
+  test::FakePipeline pipeline_;
+  std::unique_ptr<Drainer> drainer_;
+};
+
+// ---- the start
+
+TEST_F(DrainerTest, TakesBackWhatOneOfItsNumberHeldBeforeItClaims) {
+  queue_.add_request(1, 1);
+  queue_.images[0].state = State::kHeld;
+  settle();
+  ASSERT_EQ(queue_.rescues.size(), 1u);
+  EXPECT_EQ(queue_.rescues[0].drainer, kNumber);
+  EXPECT_EQ(queue_.log[0].at, clock_.now());
+  EXPECT_EQ(queue_.calls<RescueCall>().size(), 1u);
+  ASSERT_FALSE(queue_.claims.empty());
+  EXPECT_EQ(queue_.claims[0].drainer, kNumber);
+  EXPECT_EQ(pipeline_.images.size(), 1u);
+}
+
+TEST_F(DrainerTest, ClaimsNothingBeforeThePressesAreReady) {
+  queue_.add_request(1, 1);
+  queue_.webhooks.push_back({1});
+  pipeline_.is_ready = false;
+  settle();
+  pass(minutes(3));
+  EXPECT_TRUE(queue_.claims.empty());
+  EXPECT_TRUE(queue_.calls<ClaimDeliveriesCall>().empty());
+  pipeline_.is_ready = true;
+  settle();
+  EXPECT_EQ(pipeline_.images.size(), 1u);
+  EXPECT_EQ(pipeline_.deliveries.size(), 1u);
+}
+
+TEST_F(DrainerTest, SaysWhenTheExtensionIsGone) {
+  settle();
+  queue_.installed = false;
+  drainer_->expect_work();
+  EXPECT_FALSE(drainer_->turn());
+}
+
+// ---- batches
+
+TEST_F(DrainerTest, ALoneImageIsFinishedAtOnce) {
+  queue_.add_request(1, 1);
+  settle();
+  pipeline_.finish();
+  settle();
+  EXPECT_EQ(queue_.count(State::kDone), 1);
+  EXPECT_EQ(drainer_->finished(), 1u);
+  EXPECT_EQ(drainer_->held(), 0u);
+}
+
+TEST_F(DrainerTest, UnderLoadImagesShareACommit) {
+  queue_.add_request(1, 100);
+  settle();
+  pipeline_.finish(63);
+  settle();
+  EXPECT_EQ(queue_.count(State::kDone), 0);
+  EXPECT_EQ(drainer_->deadline(), clock_.now() + milliseconds(25));
+  pipeline_.finish(1);
+  settle();
+  EXPECT_EQ(queue_.count(State::kDone), 64);
+  pipeline_.finish(10);
+  settle();
+  EXPECT_EQ(queue_.count(State::kDone), 64);
+  pass(milliseconds(25));
+  EXPECT_EQ(queue_.count(State::kDone), 74);
+}
+
+TEST_F(DrainerTest, ABatchEndsAtEightMegabytes) {
+  queue_.add_request(1, 100);
+  settle();
+  pipeline_.finish(8, 1'500'000);
+  settle();
+  const auto calls = queue_.calls<FinishCall>();
+  ASSERT_EQ(calls.size(), 1u);
+  EXPECT_EQ(calls[0].size, 5u);
+}
+
+// One array of 64 of them would be longer than any value can be, and fail for ever.
+TEST_F(DrainerTest, ButTakesOneImageHoweverLargeItIs) {
+  queue_.add_request(1, 64);
+  settle();
+  pipeline_.finish(64, 20'000'000);
+  settle();
+  pass(seconds(1));
+  const auto calls = queue_.calls<FinishCall>();
+  EXPECT_EQ(calls.size(), 64u);
+  for (const auto& call : calls) EXPECT_EQ(call.size, 1u);
+  EXPECT_EQ(queue_.count(State::kDone), 64);
+}
+
+// ---- claims
+
+TEST_F(DrainerTest, ClaimsAgainWhenAQuarterIsDone) {
+  queue_.add_request(1, 1000);
+  settle();
+  EXPECT_EQ(drainer_->held(), 256u);
+  const auto claims = queue_.claims.size();
+  pipeline_.finish(63);
+  pass(milliseconds(25));
+  EXPECT_EQ(queue_.claims.size(), claims) << "a claim of few costs as much as one of many";
+  pipeline_.finish(1);
+  pass(milliseconds(25));
+  EXPECT_EQ(queue_.claims.size(), claims + 1);
+  EXPECT_EQ(drainer_->held(), 256u);
+}
+
+TEST_F(DrainerTest, ClaimsWhatIsFreeSoonWhenTheRestHangs) {
+  queue_.add_request(1, 1000);
+  settle();
+  pipeline_.finish(1);
+  pass(milliseconds(100));
+  EXPECT_EQ(drainer_->held(), 256u);
+}
+
+TEST_F(DrainerTest, GoesOnAtOnceWhereAClaimLeftSomething) {
+  settings_.images_in_flight = 16;
+  start();
+  queue_.add_request(1, 10);
+  settle();
+  EXPECT_EQ(drainer_->held(), 10u);
+  const auto claims = queue_.claims.size();
+  pass(seconds(59));
+  EXPECT_EQ(queue_.claims.size(), claims);
+  pass(seconds(2));
+  EXPECT_EQ(queue_.claims.size(), claims + 1) << "a look that nobody asked for";
+}
+
+TEST_F(DrainerTest, TellsTheQueueWhatItHolds) {
+  queue_.add_request(1, 3);
+  queue_.add_request(2, 2);
+  settle();
+  queue_.add_request(3, 1);
+  drainer_->expect_work();
+  settle();
+  const ClaimCall& last = queue_.claims.back();
+  EXPECT_EQ(last.slots, 251);
+  const std::vector<std::pair<RequestId, int>> held = {{RequestId{1}, 3}, {RequestId{2}, 2}};
+  EXPECT_EQ(last.held, held);
+}
+
+TEST_F(DrainerTest, RetriesGetHalfOfTheWindow) {
+  settings_.images_in_flight = 10;
+  start();
+  queue_.add_request(1, 40);
+  for (auto& image : queue_.images) {
+    image.state = State::kRetry;
+    image.history.attempts = 1;
+  }
+  settle();
+  pass(seconds(1));
+  EXPECT_EQ(drainer_->held(), 5u) << "a dead origin fills half of it";
+  queue_.add_request(2, 40);
+  drainer_->expect_work();
+  settle();
+  EXPECT_EQ(drainer_->held(), 10u) << "and leaves the rest to others";
+  EXPECT_EQ(queue_.claims.back().retry_slots, 0);
+}
+
+TEST_F(DrainerTest, ASmallerWindowHoldsFromTheNextClaimOn) {
+  queue_.add_request(1, 1000);
+  settle();
+  settings_.images_in_flight = 10;
+  settings_.pipeline.codecs = 3;
+  drainer_->reconfigure(settings_);
+  EXPECT_EQ(pipeline_.codecs, 3u);
+  pipeline_.finish(250);
+  pass(milliseconds(100));
+  EXPECT_EQ(drainer_->held(), 10u);
+}
+
+// ---- retries
+
+TEST_F(DrainerTest, TriesAgainWhenTheDatabaseSaysAndNotBefore) {
+  queue_.add_request(1, 1);
+  settle();
+  pipeline_.fail(Fault::kTimeout);
+  settle();
+  EXPECT_EQ(queue_.count(State::kRetry), 1);
+  pass(milliseconds(700));  // a second, less up to a quarter
+  EXPECT_TRUE(pipeline_.images.empty());
+  pass(milliseconds(600));
+  ASSERT_EQ(pipeline_.images.size(), 1u);
+  pipeline_.fail(Fault::kTimeout);
+  settle();
+  pass(milliseconds(1400));
+  EXPECT_TRUE(pipeline_.images.empty()) << "the second pause is twice as long";
+  pass(milliseconds(1200));
+  pipeline_.fail(Fault::kTimeout);
+  settle();
+  EXPECT_EQ(queue_.count(State::kFailed), 1);
+}
+
+TEST_F(DrainerTest, WhatIsDueButLockedIsLookedForNowAndThen) {
+  queue_.add_request(1, 1);
+  queue_.images[0].state = State::kRetry;
+  settings_.images_in_flight = 1;  // no retry slot: as if somebody had locked it
+  start();
+  settle();
+  const auto claims = queue_.claims.size();
+  pass(seconds(10));
+  EXPECT_LE(queue_.claims.size(), claims + 41);
+  EXPECT_GE(queue_.claims.size(), claims + 39);
+}
+
+TEST_F(DrainerTest, AnImageThatKillsItsCodecIsSetAsideAtTheThirdTime) {
+  queue_.add_request(1, 1);
+  settle();
+  for (int time = 1; time <= 3; ++time) {
+    ASSERT_EQ(pipeline_.images.size(), 1u);
+    pipeline_.fail(Fault::kPressDied, Ending::kKilledCodec);
+    settle();
+    pass(minutes(1));
+  }
+  EXPECT_EQ(queue_.count(State::kFailed), 1);
+  EXPECT_EQ(queue_.images[0].history.failed_attempts, 0);
+}
+
+// ---- rows that somebody has locked
+
+TEST_F(DrainerTest, PutsOffLockedRowsAndNoOthers) {
+  queue_.add_request(1, 3);
+  queue_.images[1].locked = true;
+  settle();
+  pipeline_.finish(3);
+  settle();
+  EXPECT_EQ(queue_.count(State::kDone), 2);
+  EXPECT_EQ(drainer_->held(), 1u);
+  EXPECT_EQ(queue_.calls<FinishCall>().size(), 1u);
+  pass(seconds(10));
+  EXPECT_LE(queue_.calls<FinishCall>().size(), 42u) << "offered again every 250 ms";
+  queue_.images[1].locked = false;
+  pass(milliseconds(250));
+  EXPECT_EQ(queue_.count(State::kDone), 3);
+  EXPECT_EQ(queue_.images[1].times_recorded, 1);
+  EXPECT_EQ(drainer_->held(), 0u);
+}
+
+TEST_F(DrainerTest, AnImageThatIsPutOffKeepsItsLeaseAlive) {
+  queue_.add_request(1, 1);
+  queue_.images[0].locked = true;
+  settle();
+  pipeline_.finish();
+  settle();
+  pass(minutes(30));
+  ASSERT_FALSE(queue_.renewals.empty());
+  EXPECT_EQ(queue_.renewals.back().tokens, std::vector<std::int64_t>{queue_.images[0].token});
+}
+
+// ---- leases
+
+TEST_F(DrainerTest, RenewsLeasesAtAThirdOfTheirLength) {
+  queue_.add_request(1, 1);
+  settle();
+  const auto before = queue_.renewals.size();
+  pass(minutes(5));
+  EXPECT_EQ(queue_.renewals.size(), before + 3);
+  EXPECT_EQ(queue_.renewals.back().tokens, std::vector<std::int64_t>{queue_.images[0].token});
+  EXPECT_EQ(queue_.renewals.back().lease, settings_.lease);
+  pipeline_.finish();
+  settle();
+  pass(minutes(5));
+  EXPECT_TRUE(queue_.renewals.back().tokens.empty());
+}
+
+TEST_F(DrainerTest, WhoLostALeaseRecordsNothing) {
+  queue_.add_request(1, 2);
+  settle();
+  queue_.images[0].token = 4711;  // another drainer has it now
+  pipeline_.finish(2);
+  settle();
+  EXPECT_EQ(queue_.images[0].state, State::kHeld);
+  EXPECT_EQ(queue_.images[0].times_recorded, 0);
+  EXPECT_EQ(queue_.images[1].times_recorded, 1);
+  EXPECT_EQ(drainer_->held(), 0u);
+}
+
+TEST_F(DrainerTest, NoTwoClaimsHaveTheSameToken) {
+  std::set<std::int64_t> tokens;
+  for (std::uint8_t request = 1; request <= 100; ++request) {
+    queue_.add_request(request, 1);
+    drainer_->expect_work();
+    settle();
+  }
+  for (const ClaimCall& claim : queue_.claims) tokens.insert(claim.token);
+  EXPECT_EQ(tokens.size(), queue_.claims.size());
+}
+
+// ---- calls that fail
+
+TEST_F(DrainerTest, PausesDoubleWhileACallFailsAndEndWithIt) {
+  queue_.add_request(1, 3);
+  settle();
+  queue_.fail_all<FinishCall>();
+  pipeline_.finish(3);
+  settle();
+  pass(minutes(10));
+  const auto calls = queue_.calls<FinishCall>();
+  milliseconds expected{500};
+  for (std::size_t i = 1; i < calls.size(); ++i) {
+    EXPECT_EQ(calls[i].at - calls[i - 1].at, expected);
+    expected = std::min<milliseconds>(2 * expected, seconds(60));
+  }
+  EXPECT_GE(calls.size(), 14u);
+  EXPECT_EQ(calls.back().size, 3u) << "nothing is lost meanwhile";
+  queue_.fail_all<FinishCall>(false);
+  pass(minutes(1));
+  EXPECT_EQ(queue_.count(State::kDone), 3);
+
+  queue_.add_request(2, 1);
+  drainer_->expect_work();
+  settle();
+  queue_.fail_all<FinishCall>();
+  pipeline_.finish();
+  settle();
+  queue_.fail_all<FinishCall>(false);
+  pass(milliseconds(500));
+  EXPECT_EQ(queue_.count(State::kDone), 4) << "the next pause is short again";
+}
+
+TEST_F(DrainerTest, WhileFinishingFailsNothingIsClaimedInBetween) {
+  queue_.add_request(1, 1000);
+  settle();
+  queue_.fail_all<FinishCall>();
+  pipeline_.finish(100);
+  settle();
+  const auto claims = queue_.claims.size();
+  pass(milliseconds(499));
+  drainer_->expect_work();
+  settle();
+  EXPECT_EQ(queue_.claims.size(), claims);
+}
+
+TEST_F(DrainerTest, AClaimThatFailsIsTriedAgain) {
+  queue_.add_request(1, 1);
+  queue_.end_next<ClaimCall>(CallEnd::kFailed);
+  settle();
+  EXPECT_TRUE(pipeline_.images.empty());
+  pass(milliseconds(500));
+  EXPECT_EQ(pipeline_.images.size(), 1u);
+  EXPECT_TRUE(queue_.releases.empty()) << "what was rolled back is not held";
+}
+
+TEST_F(DrainerTest, WebhooksThatFailHoldUpNoImage) {
+  queue_.webhooks.push_back({1});
+  queue_.fail_all<ClaimDeliveriesCall>();
+  queue_.copies = 10;
+  queue_.fail_all<EndCopiesCall>();
+  queue_.add_request(1, 1);
+  settle();
+  pipeline_.finish();
+  settle();
+  EXPECT_EQ(queue_.count(State::kDone), 1);
+}
+
+// ---- commits whose answer was lost
+
+TEST_F(DrainerTest, FinishingTwiceIsHarmless) {
+  for (const bool applied : {true, false}) {
+    queue_.images.clear();
+    queue_.add_request(1, 3);
+    drainer_->expect_work();
+    settle();
+    queue_.end_next<FinishCall>(CallEnd::kUnknown, applied);
+    pipeline_.finish(3);
+    settle();
+    EXPECT_EQ(drainer_->held(), 3u) << "it is not certain";
+    pass(seconds(1));
+    EXPECT_EQ(queue_.count(State::kDone), 3);
+    for (const auto& image : queue_.images) EXPECT_EQ(image.times_recorded, 1);
+    EXPECT_EQ(drainer_->held(), 0u);
+  }
+}
+
+TEST_F(DrainerTest, AClaimThatMayHaveHappenedIsGivenBackUncounted) {
+  for (const bool applied : {true, false}) {
+    queue_.images.clear();
+    pipeline_.images.clear();
+    start();
+    queue_.add_request(1, 3);
+    queue_.end_next<ClaimCall>(CallEnd::kUnknown, applied);
+    settle();
+    EXPECT_TRUE(pipeline_.images.empty());
+    pass(seconds(1));
+    EXPECT_EQ(pipeline_.images.size(), 3u);
+    for (const auto& image : queue_.images) EXPECT_EQ(image.history.attempts, 1);
+  }
+  EXPECT_EQ(queue_.releases.size(), 2u);
+}
+
+TEST_F(DrainerTest, AReleaseIsRepeatedUntilItIsCertain) {
+  queue_.add_request(1, 1);
+  queue_.end_next<ClaimCall>(CallEnd::kUnknown, true);
+  queue_.end_next<ReleaseCall>(CallEnd::kUnknown, true);
+  queue_.end_next<ReleaseCall>(CallEnd::kFailed);
+  settle();
+  pass(seconds(5));
+  EXPECT_EQ(queue_.calls<ReleaseCall>().size(), 3u);
+  EXPECT_EQ(queue_.images[0].history.attempts, 1);
+}
+
+// ---- fairness between kinds of work
+
+TEST_F(DrainerTest, ACrowdOfCopiesHoldsUpNobody) {
+  queue_.copies = 100'000;
+  queue_.add_request(1, 1);
+  for (int turns = 0; turns < 20; ++turns) drainer_->turn();
+  EXPECT_EQ(pipeline_.images.size(), 1u);
+  pipeline_.finish();
+  for (int turns = 0; turns < 20; ++turns) drainer_->turn();
+  EXPECT_EQ(queue_.count(State::kDone), 1);
+  EXPECT_GT(queue_.copies, 90'000);
+}
+
+TEST_F(DrainerTest, WebhooksAreLookedForWhileTheWindowIsFull) {
+  settings_.images_in_flight = 2;
+  start();
+  queue_.add_request(1, 2);
+  settle();
+  EXPECT_EQ(drainer_->held(), 2u);
+  queue_.webhooks.push_back({1});
+  drainer_->expect_work();
+  settle();
+  EXPECT_EQ(pipeline_.deliveries.size(), 1u);
+  const auto calls = queue_.calls<ClaimDeliveriesCall>().size();
+  pass(seconds(10));
+  EXPECT_LE(queue_.calls<ClaimDeliveriesCall>().size(), calls + 41) << "not without pause";
+}
+
+// ---- webhooks
+
+TEST_F(DrainerTest, DeliversWebhooksAndTriesAgain) {
+  queue_.webhooks.push_back({1});
+  queue_.webhooks.push_back({2});
+  settle();
+  ASSERT_EQ(pipeline_.deliveries.size(), 2u);
+  pipeline_.deliver();
+  pipeline_.deliver(Fault::kTimeout);
+  settle();
+  EXPECT_TRUE(queue_.webhooks[0].delivered);
+  EXPECT_FALSE(queue_.webhooks[1].delivered);
+  pass(seconds(4));
+  EXPECT_TRUE(pipeline_.deliveries.empty());
+  pass(seconds(2));
+  EXPECT_EQ(pipeline_.deliveries.size(), 1u);
+}
+
+TEST_F(DrainerTest, DeliversSoManyAtATime) {
+  for (std::int64_t id = 1; id <= 40; ++id) queue_.webhooks.push_back({id});
+  settle();
+  EXPECT_EQ(pipeline_.deliveries.size(), 16u);
+  pipeline_.deliver();
+  settle();
+  EXPECT_EQ(pipeline_.deliveries.size(), 16u);
+}
+
+TEST_F(DrainerTest, AWebhookWhoseEndIsUncertainIsRecordedAgain) {
+  queue_.webhooks.push_back({1});
+  settle();
+  queue_.end_next<FinishDeliveriesCall>(CallEnd::kUnknown, false);
+  pipeline_.deliver();
+  settle();
+  EXPECT_FALSE(queue_.webhooks[0].delivered);
+  pass(seconds(1));
+  EXPECT_TRUE(queue_.webhooks[0].delivered);
+}
+
+// ---- a queue that does not block
+
+TEST_F(DrainerTest, OneCallIsOpenAtATimeAndThePipelineGoesOn) {
+  queue_.async = true;
+  queue_.add_request(1, 2);
+  for (int turn = 0; turn < 5; ++turn) ASSERT_TRUE(drainer_->turn());
+  EXPECT_EQ(queue_.log.size(), 1u);
+  EXPECT_EQ(drainer_->deadline(), TimePoint::max()) << "the queue itself says when it has ended";
+  while (pipeline_.images.empty()) {
+    queue_.complete();
+    drainer_->turn();
+  }
+  pipeline_.finish(2);
+  while (queue_.count(State::kDone) == 0) {
+    drainer_->turn();
+    EXPECT_EQ(drainer_->held(), 2u) << "results count after the commit";
+    queue_.complete();
+  }
+  drainer_->turn();
+  EXPECT_EQ(drainer_->held(), 0u);
+}
+
+TEST_F(DrainerTest, TellsThePipelineHowLongItIsAway) {
+  queue_.takes = milliseconds(20);
+  queue_.add_request(1, 1);
+  for (int turn = 0; turn < 4; ++turn) drainer_->turn();
+  EXPECT_GE(pipeline_.absence, milliseconds(20));
+}
+
+// ---- the end
+
+// A FATAL error ends the process inside a call, where the drainer is destroyed under its own feet.
+TEST_F(DrainerTest, CanBeDestroyedInsideEachCall) {
+  struct ProcessEnds {};
+  for (std::size_t kind = 0; kind < std::variant_size_v<Call>; ++kind) {
+    queue_.on_submit = nullptr;
+    queue_.images.clear();
+    pipeline_.images.clear();
+    start();
+    queue_.add_request(1, 2);
+    queue_.images[0].locked = true;
+    queue_.webhooks = {{1}};
+    queue_.copies = 1000;
+    queue_.end_next<ClaimCall>(CallEnd::kUnknown, true);
+    queue_.on_submit = [&](const Call& call) {
+      if (call.index() != kind) return;
+      drainer_.reset();
+      throw ProcessEnds{};
+    };
+    bool ended = false;
+    for (int turns = 0; turns < 200 && !ended; ++turns) {
+      try {
+        drainer_->turn();
+        clock_.pass(milliseconds(100));
+        if (!pipeline_.images.empty()) pipeline_.finish(pipeline_.images.size());
+        if (!pipeline_.deliveries.empty()) pipeline_.deliver();
+      } catch (const ProcessEnds&) {
+        ended = true;
+      }
+    }
+    EXPECT_TRUE(ended) << "no call of kind " << kind;
+  }
+}
+
+}  // namespace
+}  // namespace imgpress

@@ -1,0 +1,65 @@
+// A pipeline without presses: what it was given stays with it until a test says how it ended.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "drain/pipeline.hpp"
+
+namespace imgpress::test {
+
+class FakePipeline final : public Pipeline {
+ public:
+  bool is_ready = true;
+  std::vector<ImageTask> images;
+  std::vector<DeliveryTask> deliveries;
+  std::size_t codecs = 0;  // as configured last
+  Clock::duration absence{};
+
+  void reconfigure(const PipelineSettings& settings, TimePoint) override {
+    codecs = settings.codecs;
+  }
+  bool ready() const override { return is_ready; }
+  void add(ImageTask task) override { images.push_back(std::move(task)); }
+  void add(DeliveryTask task) override { deliveries.push_back(std::move(task)); }
+  void expect_absence(Clock::duration expected) override { absence = expected; }
+  void turn(TimePoint) override {}
+  TimePoint deadline() const override { return TimePoint::max(); }
+
+  // The next `count` images end.
+  void finish(std::size_t count = 1, std::uint64_t output_bytes = 100) {
+    for (; count > 0; --count) {
+      ImageOutcome outcome;
+      outcome.key = take_image().key;
+      outcome.source_bytes = 2 * output_bytes;
+      outcome.output_bytes = output_bytes;
+      image_outcomes_.push_back(std::move(outcome));
+    }
+  }
+  void fail(Fault fault, Ending ending = Ending::kFailed) {
+    ImageOutcome outcome;
+    outcome.key = take_image().key;
+    outcome.ending = ending;
+    outcome.fault = fault;
+    outcome.reason = "as the test wants it";
+    image_outcomes_.push_back(std::move(outcome));
+  }
+  void deliver(Fault fault = Fault::kNone) {
+    DeliveryOutcome outcome;
+    outcome.key = deliveries.at(0).key;
+    outcome.fault = fault;
+    if (fault != Fault::kNone) outcome.reason = "as the test wants it";
+    deliveries.erase(deliveries.begin());
+    delivery_outcomes_.push_back(std::move(outcome));
+  }
+
+ private:
+  ImageTask take_image() {
+    ImageTask task = images.at(0);
+    images.erase(images.begin());
+    return task;
+  }
+};
+
+}  // namespace imgpress::test

@@ -1,0 +1,201 @@
+#include "support/fake_queue.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace imgpress::test {
+namespace {
+
+std::size_t size_of(const Call& call) {
+  if (const auto* finish = std::get_if<FinishCall>(&call)) return finish->images.size();
+  if (const auto* finish = std::get_if<FinishDeliveriesCall>(&call)) {
+    return finish->deliveries.size();
+  }
+  return 0;
+}
+
+}  // namespace
+
+void FakeQueue::add_request(std::uint8_t id, int count) {
+  for (int position = 1; position <= count; ++position) {
+    Image image;
+    image.request_id[0] = id;
+    image.position = position;
+    images.push_back(image);
+  }
+}
+
+int FakeQueue::count(State state) const {
+  return static_cast<int>(std::count_if(images.begin(), images.end(), [&](const Image& image) {
+    return image.state == state;
+  }));
+}
+
+void FakeQueue::submit(const Call& call) {
+  if (ended_) throw std::logic_error("two calls at once");
+  log.push_back({call.index(), clock_.now(), size_of(call)});
+  if (on_submit) on_submit(call);
+  clock_.pass(takes);
+  Ended ended{CallEnd::kCommitted, {}};
+  bool applied = true;
+  auto& planned = next_ends_[call.index()];
+  if (!installed) {
+    ended.end = CallEnd::kNotInstalled;
+    applied = false;
+  } else if (failing_.count(call.index()) > 0) {
+    ended.end = CallEnd::kFailed;
+    applied = false;
+  } else if (!planned.empty()) {
+    std::tie(ended.end, applied) = planned.front();
+    planned.erase(planned.begin());
+  }
+  if (applied) {
+    std::visit([&](const auto& c) { ended.answer = carry_out(c); }, call);
+  }
+  ended_ = std::move(ended);
+  completed_ = false;
+}
+
+std::optional<Ended> FakeQueue::poll() {
+  if (async && !completed_) return std::nullopt;
+  return std::exchange(ended_, std::nullopt);
+}
+
+RescueAnswer FakeQueue::carry_out(const RescueCall& call) {
+  rescues.push_back(call);
+  for (Image& image : images) {
+    if (image.state != State::kHeld) continue;
+    image.state = State::kRetry;
+    image.retry_at = clock_.now();
+  }
+  return {};
+}
+
+RenewAnswer FakeQueue::carry_out(const RenewCall& call) {
+  renewals.push_back(call);
+  return {};
+}
+
+ReleaseAnswer FakeQueue::carry_out(const ReleaseCall& call) {
+  releases.push_back(call);
+  for (Image& image : images) {
+    const bool named =
+        std::find(call.tokens.begin(), call.tokens.end(), image.token) != call.tokens.end();
+    if (image.state != State::kHeld || !named) continue;
+    image.state = State::kRetry;
+    image.retry_at = clock_.now();
+    --image.history.attempts;
+  }
+  return {};
+}
+
+void FakeQueue::record(Image& image, const FinishedImage& outcome, TimePoint now) {
+  ++image.times_recorded;
+  image.token = 0;
+  image.history.failed_attempts = outcome.verdict.failed_attempts;
+  image.history.codec_crashes = outcome.verdict.codec_crashes;
+  image.output_bytes = outcome.output_bytes;
+  image.state = outcome.verdict.kind == Verdict::Kind::kDone    ? State::kDone
+                : outcome.verdict.kind == Verdict::Kind::kRetry ? State::kRetry
+                                                                : State::kFailed;
+  image.retry_at = now + Milliseconds(outcome.verdict.retry_delay_ms);
+}
+
+FinishAnswer FakeQueue::carry_out(const FinishCall& call) {
+  FinishAnswer answer;
+  for (std::size_t i = 0; i < call.images.size(); ++i) {
+    const FinishedImage& outcome = call.images[i];
+    for (Image& image : images) {
+      if (image.request_id != outcome.request_id || image.position != outcome.position) continue;
+      if (image.state != State::kHeld || image.token != outcome.token) continue;
+      if (image.locked) {
+        answer.put_off.push_back(i);
+      } else {
+        record(image, outcome, clock_.now());
+      }
+    }
+  }
+  answer.ended = count(State::kDone) + count(State::kFailed) == static_cast<int>(images.size());
+  return answer;
+}
+
+EndCopiesAnswer FakeQueue::carry_out(const EndCopiesCall&) {
+  const int portion = std::min(copies, 64);
+  copies -= portion;
+  return {portion, copies > 0, {}};
+}
+
+// Retries first, then fresh ones, as many as there are slots.
+ClaimAnswer FakeQueue::carry_out(const ClaimCall& call) {
+  claims.push_back(call);
+  ClaimAnswer answer;
+  int retries = 0;
+  const auto claim = [&](Image& image) {
+    image.state = State::kHeld;
+    image.token = call.token;
+    ++image.history.attempts;
+    answer.images.push_back({image.request_id, image.position, "http://a/", 50, Effort::kBalanced,
+                             image.history});
+  };
+  const auto has_slot = [&] { return static_cast<int>(answer.images.size()) < call.slots; };
+  for (Image& image : images) {
+    const bool due = image.state == State::kRetry && image.retry_at <= clock_.now();
+    if (!due || retries == call.retry_slots || !has_slot()) continue;
+    ++retries;
+    claim(image);
+  }
+  for (Image& image : images) {
+    if (image.state == State::kFresh && has_slot()) claim(image);
+  }
+  answer.more = !has_slot() && count(State::kFresh) > 0;
+  answer.due = next_due();
+  return answer;
+}
+
+NextDue FakeQueue::next_due() const {
+  NextDue due;
+  std::optional<TimePoint> first;
+  const auto consider = [&](TimePoint at) { first = first ? std::min(*first, at) : at; };
+  for (const Image& image : images) {
+    if (image.state == State::kRetry) consider(image.retry_at);
+  }
+  for (const Webhook& webhook : webhooks) {
+    if (webhook.delivered) continue;
+    consider(webhook.due);
+    if (webhook.due <= clock_.now()) due.deliveries = true;
+  }
+  if (first) {
+    const auto left = std::chrono::ceil<Milliseconds>(*first - clock_.now());
+    due.in = std::max(left, Milliseconds(0));
+  }
+  due.copies = copies > 0;
+  return due;
+}
+
+ClaimDeliveriesAnswer FakeQueue::carry_out(const ClaimDeliveriesCall& call) {
+  ClaimDeliveriesAnswer answer;
+  for (Webhook& webhook : webhooks) {
+    if (webhook.delivered || webhook.due > clock_.now()) continue;
+    if (static_cast<int>(answer.deliveries.size()) == call.slots) break;
+    webhook.token = call.token;
+    webhook.due = clock_.now() + call.lease;
+    ++webhook.attempts;
+    answer.deliveries.push_back({webhook.id, "http://a/hook", "{}", {}});
+  }
+  return answer;
+}
+
+FinishDeliveriesAnswer FakeQueue::carry_out(const FinishDeliveriesCall& call) {
+  for (const FinishedDelivery& finished : call.deliveries) {
+    for (Webhook& webhook : webhooks) {
+      if (webhook.id != finished.id || webhook.token != finished.token) continue;
+      webhook.token = 0;
+      webhook.delivered = finished.error.empty();
+      const auto delay = call.retry_delays.at(static_cast<std::size_t>(webhook.attempts) - 1);
+      webhook.due = clock_.now() + std::chrono::seconds(static_cast<int>(delay));
+    }
+  }
+  return {};
+}
+
+}  // namespace imgpress::test

@@ -1,0 +1,118 @@
+// A queue in memory that keeps the contract of drain/queue.hpp: leases, fences, retries, locked rows.
+// A test may say how the next call of a kind ends, and look at every call that was made.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "drain/queue.hpp"
+#include "support/fake_clock.hpp"
+
+namespace imgpress::test {
+
+class FakeQueue final : public Queue {
+ public:
+  enum class State { kFresh, kHeld, kRetry, kDone, kFailed };
+  struct Image {
+    RequestId request_id{};
+    std::int32_t position = 0;
+    State state = State::kFresh;
+    std::int64_t token = 0;
+    AttemptHistory history;
+    TimePoint retry_at{};
+    bool locked = false;  // by somebody else's transaction
+    int times_recorded = 0;
+    std::uint64_t output_bytes = 0;
+  };
+  struct Webhook {
+    std::int64_t id = 0;
+    std::int64_t token = 0;
+    bool delivered = false;
+    TimePoint due{};
+    int attempts = 0;
+  };
+
+  explicit FakeQueue(FakeClock& clock) : clock_(clock) {}
+
+  // What is in the database.
+  std::vector<Image> images;
+  std::vector<Webhook> webhooks;
+  int copies = 0;         // that are to end
+  bool installed = true;
+  bool async = false;     // calls stay open until complete()
+  Clock::duration takes{};  // how long a call keeps its caller
+
+  void add_request(std::uint8_t id, int count);
+  int count(State state) const;
+
+  // How the next call of this kind ends; `applied`: it has an effect all the same.
+  template <typename C>
+  void end_next(CallEnd end, bool applied = false) {
+    next_ends_[kind<C>()].push_back({end, applied});
+  }
+  // Until further notice.
+  template <typename C>
+  void fail_all(bool failing = true) {
+    if (failing) {
+      failing_.insert(kind<C>());
+    } else {
+      failing_.erase(kind<C>());
+    }
+  }
+
+  // What was asked for; every call but for what a FinishCall carries.
+  struct Log {
+    std::size_t kind;
+    TimePoint at;
+    std::size_t size;  // images or deliveries that it was about
+  };
+  std::vector<Log> log;
+  std::vector<ClaimCall> claims;
+  std::vector<RenewCall> renewals;
+  std::vector<ReleaseCall> releases;
+  std::vector<RescueCall> rescues;
+  template <typename C>
+  std::vector<Log> calls() const {
+    std::vector<Log> found;
+    for (const Log& entry : log) {
+      if (entry.kind == kind<C>()) found.push_back(entry);
+    }
+    return found;
+  }
+
+  // Runs inside submit(), before anything else.
+  std::function<void(const Call&)> on_submit;
+  void complete() { completed_ = true; }
+
+  void submit(const Call& call) override;
+  std::optional<Ended> poll() override;
+
+ private:
+  template <typename C>
+  static std::size_t kind() {
+    return Call(std::in_place_type<C>).index();
+  }
+
+  RescueAnswer carry_out(const RescueCall& call);
+  RenewAnswer carry_out(const RenewCall& call);
+  ReleaseAnswer carry_out(const ReleaseCall& call);
+  FinishAnswer carry_out(const FinishCall& call);
+  EndCopiesAnswer carry_out(const EndCopiesCall& call);
+  FinishDeliveriesAnswer carry_out(const FinishDeliveriesCall& call);
+  ClaimAnswer carry_out(const ClaimCall& call);
+  ClaimDeliveriesAnswer carry_out(const ClaimDeliveriesCall& call);
+  static void record(Image& image, const FinishedImage& outcome, TimePoint now);
+  NextDue next_due() const;
+
+  FakeClock& clock_;
+  std::map<std::size_t, std::vector<std::pair<CallEnd, bool>>> next_ends_;
+  std::set<std::size_t> failing_;
+  std::optional<Ended> ended_;
+  bool completed_ = false;
+};
+
+}  // namespace imgpress::test
