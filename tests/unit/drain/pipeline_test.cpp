@@ -1,20 +1,10 @@
 // The pipeline against the real press and a real origin.
 #include "drain/pipeline.hpp"
 
-#include <gtest/gtest.h>
-#include <poll.h>
-#include <signal.h>
-
-#include <algorithm>
 #include <condition_variable>
-#include <fstream>
-#include <map>
 #include <mutex>
-#include <stdexcept>
 
-#include "press/codec_jpeg_files.hpp"
-#include "support/press_process.hpp"
-#include "support/scripted_origin.hpp"
+#include "support/pipeline_fixture.hpp"
 
 namespace imgpress {
 namespace {
@@ -24,40 +14,10 @@ using std::chrono::seconds;
 using test::answer;
 using test::OriginAnswer;
 using test::OriginRequest;
+using test::PipelineTest;
 using test::ScriptedOrigin;
-
-PipelineSettings test_settings() {
-  PipelineSettings settings;
-  settings.press_path = test::press_path();
-  settings.allowed_networks = "127.0.0.0/8";
-  settings.connections_per_host = 8;
-  settings.max_image_bytes = 10'000'000;
-  settings.max_pixels = 10'000'000;
-  settings.connect_timeout_ms = 2'000;
-  settings.fetch_timeout_ms = 8'000;
-  settings.webhook_timeout_ms = 2'000;
-  settings.codec_cpu_seconds = 10;
-  settings.codecs = 2;
-  settings.max_waiting_bytes = 1'000'000;
-  return settings;
-}
-
-std::string photograph() {
-  const auto bytes = press::fixtures::make_jpeg(press::fixtures::photograph(320, 240));
-  return {bytes.begin(), bytes.end()};
-}
-
-// The processes with this role that this test has started: "fetcher" or "codec".
-std::vector<pid_t> presses(const std::string& role) {
-  std::ifstream children("/proc/thread-self/children");
-  std::vector<pid_t> found;
-  for (pid_t pid = 0; children >> pid;) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
-    const std::string line((std::istreambuf_iterator<char>(file)), {});
-    if (line.find(role) != std::string::npos) found.push_back(pid);
-  }
-  return found;
-}
+using test::photograph;
+using test::presses;
 
 // A gate that the origin's threads wait at.
 class Gate {
@@ -85,35 +45,6 @@ class Gate {
   int arrived_ = 0;
 };
 
-class PipelineTest : public testing::Test {
- protected:
-  // Turns until `done`; outcomes are collected by key.
-  template <typename Done>
-  void turn_until(PressPipeline& pipeline, Done done) {
-    const TimePoint limit = Clock::now() + seconds(20);
-    while (!done()) {
-      if (Clock::now() > limit) throw std::runtime_error("the pipeline does not get there");
-      pollfd ready{pipeline.wait_fd(), POLLIN, 0};
-      const auto nap = std::chrono::ceil<milliseconds>(
-          std::min<Clock::duration>(pipeline.deadline() - Clock::now(), milliseconds(50)));
-      ::poll(&ready, 1, static_cast<int>(std::max<long>(nap.count(), 0)));
-      pipeline.turn(Clock::now());
-      for (ImageOutcome& outcome : pipeline.take_image_outcomes()) {
-        outcomes_[outcome.key] = std::move(outcome);
-      }
-      for (DeliveryOutcome& outcome : pipeline.take_delivery_outcomes()) {
-        deliveries_.push_back(std::move(outcome));
-      }
-    }
-  }
-  void turn_until_outcomes(PressPipeline& pipeline, std::size_t count) {
-    turn_until(pipeline, [&] { return outcomes_.size() >= count; });
-  }
-
-  std::map<std::uint64_t, ImageOutcome> outcomes_;
-  std::vector<DeliveryOutcome> deliveries_;
-};
-
 TEST_F(PipelineTest, ImagesPassThroughAndFailuresTellWhy) {
   const std::string picture = photograph();
   ScriptedOrigin origin([&](const OriginRequest& request) {
@@ -121,7 +52,7 @@ TEST_F(PipelineTest, ImagesPassThroughAndFailuresTellWhy) {
     if (request.target == "/page.html") return answer("200 OK", "<html></html>");
     return answer("200 OK", picture);
   });
-  PressPipeline pipeline(test_settings(), Clock::now());
+  PressPipeline pipeline(test::pipeline_settings(), Clock::now());
   for (std::uint64_t key = 1; key <= 20; ++key)
     pipeline.add(ImageTask{key, origin.url("/a.jpg"), 50});
   pipeline.add(ImageTask{21, origin.url("/missing.jpg"), 50});
@@ -143,7 +74,7 @@ TEST_F(PipelineTest, ImagesPassThroughAndFailuresTellWhy) {
 TEST_F(PipelineTest, EachImageGetsItsOwnEffort) {
   const std::string picture = photograph();
   ScriptedOrigin origin([&](const OriginRequest&) { return answer("200 OK", picture); });
-  PressPipeline pipeline(test_settings(), Clock::now());
+  PressPipeline pipeline(test::pipeline_settings(), Clock::now());
   pipeline.add(ImageTask{1, origin.url("/a.jpg"), 50, Effort::kSmall});
   pipeline.add(ImageTask{2, origin.url("/a.jpg"), 50, Effort::kFast});
   pipeline.add(ImageTask{3, origin.url("/a.jpg"), 50, Effort::kSmall});
@@ -159,7 +90,7 @@ TEST_F(PipelineTest, ADeadFetcherIsReplacedAndCostsNoAttempt) {
     if (request.target == "/held.jpg") gate.arrive_and_wait();
     return answer("200 OK", picture);
   });
-  PressPipeline pipeline(test_settings(), Clock::now());
+  PressPipeline pipeline(test::pipeline_settings(), Clock::now());
   pipeline.add(ImageTask{1, origin.url("/held.jpg"), 50});
   turn_until(pipeline, [&] { return gate.has_arrived(); });
   const auto fetchers = presses("fetcher");
@@ -178,7 +109,7 @@ TEST_F(PipelineTest, ADeadFetcherIsReplacedAndCostsNoAttempt) {
 TEST_F(PipelineTest, ADeadCodecCostsTheImageThatItHeld) {
   const std::string picture = photograph();
   ScriptedOrigin origin([&](const OriginRequest&) { return answer("200 OK", picture); });
-  PipelineSettings settings = test_settings();
+  PipelineSettings settings = test::pipeline_settings();
   settings.codecs = 1;
   PressPipeline pipeline(settings, Clock::now());
   turn_until(pipeline, [&] { return pipeline.ready(); });
@@ -204,7 +135,7 @@ TEST_F(PipelineTest, AHostThatAsksForALongPauseIsLeftAlone) {
   ScriptedOrigin origin([&](const OriginRequest&) {
     return answer("429 Too Many Requests", "", "Retry-After: 120\r\n");
   });
-  PressPipeline pipeline(test_settings(), Clock::now());
+  PressPipeline pipeline(test::pipeline_settings(), Clock::now());
   pipeline.add(ImageTask{1, origin.url("/a.jpg"), 50});
   turn_until_outcomes(pipeline, 1);
   EXPECT_EQ(outcomes_.at(1).http_status, 429);
@@ -225,7 +156,7 @@ TEST_F(PipelineTest, AHostThatAsksForAShortPauseIsWaitedFor) {
     if (requests++ == 0) return answer("503 Busy", "", "Retry-After: 1\r\n");
     return answer("200 OK", picture);
   });
-  PressPipeline pipeline(test_settings(), Clock::now());
+  PressPipeline pipeline(test::pipeline_settings(), Clock::now());
   pipeline.add(ImageTask{1, origin.url("/a.jpg"), 50});
   turn_until_outcomes(pipeline, 1);
   const TimePoint refused = Clock::now();
@@ -241,7 +172,7 @@ TEST_F(PipelineTest, DeliversWebhooks) {
     seen = request.method + ' ' + request.body + ' ' + request.headers;
     return answer("204 No Content", "");
   });
-  PressPipeline pipeline(test_settings(), Clock::now());
+  PressPipeline pipeline(test::pipeline_settings(), Clock::now());
   pipeline.add(DeliveryTask{7, origin.url("/hook"), {"webhook-id: msg_1"}, "{\"a\": 1}"});
   turn_until(pipeline, [&] { return !deliveries_.empty(); });
   const DeliveryOutcome& outcome = deliveries_[0];
@@ -253,7 +184,7 @@ TEST_F(PipelineTest, DeliversWebhooks) {
 }
 
 TEST_F(PipelineTest, AMissingPressIsNamed) {
-  PipelineSettings settings = test_settings();
+  PipelineSettings settings = test::pipeline_settings();
   settings.press_path = "/nonexistent/imgpress-press";
   try {
     const PressPipeline pipeline(settings, Clock::now());
