@@ -21,6 +21,7 @@ LEAST_PIXELS = 100_000
 LEAST_BITS_PER_PIXEL = 0.25
 PIPELINE_SIZE = (800, 600)
 PIPELINE_BYTES = 119_000
+SMALL_SIZE = (160, 120)
 
 
 def corpus_files():
@@ -93,6 +94,16 @@ def write_for_pipeline(folder):
         if data is not None:
             (folder / f"photo{count}.jpg").write_bytes(data)
             count += 1
+    return count
+
+
+def write_small(folder):
+    """4:2:0 JPEGs of 160x120, some 5 to 9 kB: photo0.jpg and so on. Returns how many."""
+    count = 0
+    for _, picture in _camera_pictures():
+        small = ImageOps.fit(picture, SMALL_SIZE, Image.LANCZOS)
+        small.save(folder / f"photo{count}.jpg", quality=90, subsampling=2)
+        count += 1
     return count
 
 
