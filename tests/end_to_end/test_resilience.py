@@ -75,6 +75,45 @@ def test_open_transaction_delays_its_own_request_only(own):
     assert_finished_once(own, locked)
 
 
+def test_locked_image_delays_itself_only(own):
+    gate = own.origin.gate("rows")
+    urls = [own.origin.url(f"held/rows/small{number}.jpg") for number in range(3)]
+    request = own.submit_csv(one_product(*urls))
+    gate.wait_arrived(3)
+    done = (
+        "SELECT array_agg(position ORDER BY position) FROM imgpress.images "
+        "WHERE request_id = %s AND status = 'Completed'"
+    )
+    with own.cluster.session() as session:
+        session.execute("BEGIN")
+        session.execute(
+            "SELECT FROM imgpress.images WHERE request_id = %s AND position = 2 FOR UPDATE",
+            (request,),
+        )
+        gate.open()
+        wait_until(lambda: own.value(done, request) == [1, 3], "the other images are finished")
+        assert_finished_once(own, submit(own, "small4.jpg"))
+        session.execute("COMMIT")
+    (product,) = own.finish(request, PROMPT)
+    assert ERROR_TEXT not in product["output_image_urls"]
+
+
+def test_foreign_key_of_a_users_table_delays_nothing(own):
+    """Whoever refers to a request locks its key, and works on that for as long as they like."""
+    own.sql("CREATE TABLE orders (request uuid REFERENCES imgpress.processing_requests)")
+    request, gate = submit_held(own, "key")
+    with own.cluster.session() as session:
+        session.execute("BEGIN")
+        session.execute("INSERT INTO orders VALUES (%s)", (request,))
+        gate.open()
+        assert_finished_once(own, request)
+        fresh = submit(own, "small3.jpg")
+        session.execute("INSERT INTO orders VALUES (%s)", (fresh,))
+        assert_finished_once(own, fresh)
+        session.execute("COMMIT")
+    own.sql("DROP TABLE orders")
+
+
 def test_wake_up_during_a_wait_for_a_lock_is_not_lost(own):
     """The first request stays unfinished: its end would make the drainer look anyhow. So would an
     alarm set for the wait: that of deadlock_timeout, or of the drainer's lock_timeout (5 s)."""
