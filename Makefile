@@ -6,7 +6,7 @@
 #   make deps     install the Debian packages that are missing
 #   make          build the extension, the press and the gateway
 #   make install  put them in place (as root)
-#   make check-sanitized  the unit tests once more, under AddressSanitizer (minutes)
+#   make check-sanitized  the unit tests under AddressSanitizer (minutes)
 #   make bench    measure codec and pipeline against what they replace (minutes); make bench-codec
 #                 or any other module alone; make bench-publish writes the tables into the docs
 #   make format   rewrite the sources after .clang-format;  make lint  check them

@@ -1,6 +1,6 @@
-// A press whose codec does nothing for as long as an ordinary photograph takes, and then answers with
-// half of it: so two cores show whether eight codecs would have work all the time. Its fetcher is the
-// real one.
+// A press whose codec does nothing for as long as an ordinary photograph takes, and then answers
+// with half of it: so two cores show whether eight codecs would have work all the time. Its fetcher
+// is the real one.
 #include <unistd.h>
 
 #include <chrono>

@@ -47,17 +47,17 @@ std::optional<ImageOutcome> CodecClient::receive(TimePoint now) {
     if (deadline() <= now) press_.end(PressEnd::kHung);
     return std::nullopt;
   }
-  auto* reply = std::get_if<wire::CompressReply>(&packet.message);
+  const auto* reply = std::get_if<wire::CompressReply>(&packet.message);
   if (reply == nullptr) press_.end(PressEnd::kBrokeProtocol, "no answer of a codec");
   answer_by_ = now + patience_;
   try {
-    return outcome_of(std::move(*reply), std::move(packet.attachment));
+    return outcome_of(*reply, std::move(packet.attachment));
   } catch (const std::runtime_error& error) {  // memory that is not sealed, an impossible answer
     press_.end(PressEnd::kBrokeProtocol, error.what());
   }
 }
 
-ImageOutcome CodecClient::outcome_of(wire::CompressReply reply, UniqueFd output) {
+ImageOutcome CodecClient::outcome_of(const wire::CompressReply& reply, UniqueFd output) {
   if (held_.empty() || held_.front().task.key != reply.id) {
     throw wire::WireError("an answer out of turn");
   }

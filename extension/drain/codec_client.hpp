@@ -38,7 +38,7 @@ class CodecClient {
   Clock::duration work_time() const { return work_time_; }
 
  private:
-  ImageOutcome outcome_of(wire::CompressReply reply, UniqueFd output);
+  ImageOutcome outcome_of(const wire::CompressReply& reply, UniqueFd output);
 
   PressClient press_;
   std::deque<FetchedImage> held_;

@@ -14,7 +14,7 @@ namespace {
 // many as it can do while the drainer is away for a commit.
 constexpr std::size_t kUntilMeasured = 4;
 constexpr std::size_t kMostImages = 64;
-constexpr std::uint64_t kMostBytesInAdvance = 8 * 1024 * 1024;
+constexpr std::uint64_t kMostBytesInAdvance = 8 << 20;
 
 constexpr std::chrono::milliseconds kSendPause{5};
 

@@ -15,9 +15,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kBatchImages = 64;  // finished in one transaction
-constexpr std::uint64_t kBatchBytes = 8 * 1024 * 1024;
-constexpr milliseconds kGather{25};     // how long a batch may take to fill up
-constexpr milliseconds kPutOff{250};    // for images whose rows somebody has locked
+constexpr std::uint64_t kBatchBytes = 8 << 20;
+constexpr milliseconds kGather{25};      // how long a batch may take to fill up
+constexpr milliseconds kPutOff{250};     // for images whose rows somebody has locked
 constexpr milliseconds kLookAgain{250};  // for what is due, but could not be claimed
 constexpr milliseconds kClaimPause{50};
 constexpr milliseconds kFirstErrorPause{500};
@@ -263,8 +263,9 @@ ClaimCall Drainer::make_claim() {
   look_ = false;
   next_look_ = now_() + kFallbackLook;
   const auto& held = window_.held_per_request();
-  return {number_,          random_token(),           free_slots(),
-          free_retry_slots(), {held.begin(), held.end()}, settings_.lease};
+  return {
+      number_,        random_token(), free_slots(), free_retry_slots(), {held.begin(), held.end()},
+      settings_.lease};
 }
 
 ClaimDeliveriesCall Drainer::make_claim_deliveries() {

@@ -13,7 +13,7 @@ namespace {
 // It keeps the time-out of each transfer itself.
 constexpr std::chrono::seconds kGrace{10};
 
-constexpr std::uint64_t kMaxWebhookAnswerBytes = 64 * 1024;
+constexpr std::uint64_t kMaxWebhookAnswerBytes = 64 << 10;
 constexpr const char* kUserAgent = "imgpress";
 
 TimePoint answer_due(const PressSettings& settings, TimePoint now) {
@@ -86,17 +86,17 @@ std::optional<FetchResult> FetcherClient::receive(TimePoint now) {
     if (deadline() <= now) press_.end(PressEnd::kHung);
     return std::nullopt;
   }
-  auto* reply = std::get_if<wire::FetchReply>(&packet.message);
+  const auto* reply = std::get_if<wire::FetchReply>(&packet.message);
   if (reply == nullptr) press_.end(PressEnd::kBrokeProtocol, "no answer of a fetcher");
   answer_by_ = answer_due(settings_, now);
   try {
-    return result_of(std::move(*reply), std::move(packet.attachment));
+    return result_of(*reply, std::move(packet.attachment));
   } catch (const std::runtime_error& error) {  // memory that is not sealed, an impossible answer
     press_.end(PressEnd::kBrokeProtocol, error.what());
   }
 }
 
-FetchResult FetcherClient::result_of(wire::FetchReply reply, UniqueFd body) {
+FetchResult FetcherClient::result_of(const wire::FetchReply& reply, UniqueFd body) {
   const auto found = in_flight_.find(reply.id);
   if (found == in_flight_.end()) throw wire::WireError("an answer to no question");
   FetchResult result;

@@ -48,7 +48,7 @@ class FetcherClient {
   PacketSocket::Sent send(const wire::FetchRequest& request, Kind kind, TimePoint now,
                           std::chrono::milliseconds patience);
   PacketSocket::Sent send_settings(std::chrono::milliseconds patience);
-  FetchResult result_of(wire::FetchReply reply, UniqueFd body);
+  FetchResult result_of(const wire::FetchReply& reply, UniqueFd body);
 
   PressClient press_;
   PressSettings settings_;

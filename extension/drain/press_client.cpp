@@ -90,7 +90,8 @@ void PressClient::end(PressEnd why, const std::string& detail) {
   ready_ = false;
   const bool out_of_cpu = process_.stop();
   if (!was_ready && why == PressEnd::kHung) {
-    throw PressUnusable("\"" + path_ + "\" does not get ready; is it an imgpress-press of version " +
+    throw PressUnusable("\"" + path_ +
+                        "\" does not get ready; is it an imgpress-press of version " +
                         IMGPRESS_VERSION + "?");
   }
   if (!was_ready && ++starts_in_vain_ >= kMaxStartsInVain) {

@@ -1,6 +1,6 @@
-// One imgpress-press as its owner sees it, whatever its role: started, ready, answering, ended. What
-// is particular to a role is in codec_client and fetcher_client; the drainer and an ordinary session
-// use the same ones.
+// One imgpress-press as its owner sees it, whatever its role: started, ready, answering, ended.
+// What is particular to a role is in codec_client and fetcher_client; the drainer and an ordinary
+// session use the same ones.
 #pragma once
 
 #include <stdexcept>

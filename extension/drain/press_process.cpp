@@ -75,14 +75,14 @@ PressProcess& PressProcess::operator=(PressProcess&& other) noexcept {
 }
 
 PressProcess PressProcess::start(const std::string& path, Role role) {
-  auto [ours, theirs] = PacketSocket::make_pair();
-  ours.set_nonblocking();
+  std::pair<PacketSocket, PacketSocket> ends = PacketSocket::make_pair();  // ours, theirs
+  ends.first.set_nonblocking();
   std::string name = "imgpress-press";
   std::string role_name = role == Role::kFetcher ? "fetcher" : "codec";
   char* arguments[] = {name.data(), role_name.data(), nullptr};
   char* environment[] = {nullptr};
 
-  const FileActions actions(theirs.fd());
+  const FileActions actions(ends.second.fd());
   const SpawnAttributes attributes;
   PressProcess press;
   const int error = ::posix_spawn(&press.pid_, path.c_str(), actions.get(), attributes.get(),
@@ -91,7 +91,7 @@ PressProcess PressProcess::start(const std::string& path, Role role) {
     press.pid_ = -1;
     throw std::system_error(error, std::generic_category(), "cannot start \"" + path + "\"");
   }
-  press.socket_ = std::move(ours);
+  press.socket_ = std::move(ends.first);
   return press;
 }
 

@@ -1,7 +1,7 @@
 // The drainer's one interface to a database, in value types.
 //
-// A call is submitted, and its answer is asked for until it is there: an implementation may carry it
-// out while it is submitted (SPI), or meanwhile (libpq). One call is open at a time. Each is one
+// A call is submitted, and its answer is asked for until it is there: an implementation may carry
+// it out while it is submitted (SPI), or meanwhile (libpq). One call is open at a time. Each is one
 // transaction, and what it answers counts only when that has been committed.
 #pragma once
 

@@ -81,41 +81,57 @@ const char* status_word(Verdict::Kind kind) {
   return "Failed";
 }
 
-// For pg_stat_activity; by the kind of the call.
-constexpr const char* kActivities[] = {
-    "rescuing interrupted work", "renewing leases",    "giving back images",
-    "finishing images",          "ending copies",      "finishing webhooks",
-    "claiming images",           "claiming webhooks"};
-static_assert(std::size(kActivities) == std::variant_size_v<Call>);
+// For pg_stat_activity.
+const char* activity(const RescueCall&) {
+  return "rescuing interrupted work";
+}
+const char* activity(const RenewCall&) {
+  return "renewing leases";
+}
+const char* activity(const ReleaseCall&) {
+  return "giving back images";
+}
+const char* activity(const FinishCall&) {
+  return "finishing images";
+}
+const char* activity(const EndCopiesCall&) {
+  return "ending copies";
+}
+const char* activity(const FinishDeliveriesCall&) {
+  return "finishing webhooks";
+}
+const char* activity(const ClaimCall&) {
+  return "claiming images";
+}
+const char* activity(const ClaimDeliveriesCall&) {
+  return "claiming webhooks";
+}
 
 }  // namespace
 
-struct SpiQueue::Work {
-  SpiQueue* queue;
-  const Call* call;
-  Answer* answer;
-};
-
-// An error in the transaction is caught inside run_transaction(), so that no frame with a destructor
-// is jumped over; a FATAL one ends the process in there.
 void SpiQueue::submit(const Call& call) {
-  ended_ = Ended{};
-  std::visit([&](const auto& c) { ended_->answer = typename std::decay_t<decltype(c)>::Answer{}; },
-             call);
-  Work work{this, &call, &ended_->answer};
-  const auto body = [](void* arg) {
-    auto* w = static_cast<Work*>(arg);
-    std::visit(
-        [w](const auto& c) {
-          using ItsAnswer = typename std::decay_t<decltype(c)>::Answer;
-          w->queue->carry_out(c, std::get_if<ItsAnswer>(w->answer));
-        },
-        *w->call);
-  };
-  ended_->end = run_transaction(kActivities[call.index()], body, &work);
+  ended_ = std::visit([&](const auto& c) { return run(c); }, call);
   const bool may_end_requests =
       std::holds_alternative<FinishCall>(call) || std::holds_alternative<EndCopiesCall>(call);
   if (may_end_requests && ended_->end == CallEnd::kCommitted) wake_waiters_now();
+}
+
+// An error in the transaction is caught inside run_transaction(), so that no frame with a
+// destructor is jumped over; a FATAL one ends the process in there.
+template <typename C>
+Ended SpiQueue::run(const C& call) {
+  Ended ended;
+  struct Work {
+    SpiQueue* queue;
+    const C* call;
+    typename C::Answer* answer;
+  } work{this, &call, &ended.answer.emplace<typename C::Answer>()};
+  const auto body = [](void* arg) {
+    auto* w = static_cast<Work*>(arg);
+    w->queue->carry_out(*w->call, w->answer);
+  };
+  ended.end = run_transaction(activity(call), body, &work);
+  return ended;
 }
 
 std::optional<Ended> SpiQueue::poll() {
@@ -247,8 +263,8 @@ void SpiQueue::carry_out(const FinishCall& call, FinishAnswer* answer) {
     outcomes.set(i, outcome_of(descriptor, image));
     if (image.verdict.kind == Verdict::Kind::kDone) outputs.set(i, output_bytes_of(image));
   }
-  execute(&finish_, {{get_array_type(outcome_type_), outcomes.datum()},
-                     {BYTEAARRAYOID, outputs.datum()}});
+  execute(&finish_,
+          {{get_array_type(outcome_type_), outcomes.datum()}, {BYTEAARRAYOID, outputs.datum()}});
   const Row finished = Row::of_result(0);
   answer->ended = finished.get_bool("ended");
   answer->copies = finished.get_bool("copies");
@@ -290,9 +306,7 @@ void SpiQueue::note_claimed_delivery(const Row& row, ClaimDeliveriesAnswer* answ
   const Elements headers = array_elements(row, "headers");
   auto** lines = static_cast<const char**>(palloc(sizeof(char*) * Max(headers.count, 1)));
   for (int i = 0; i < headers.count; ++i) lines[i] = TextDatumGetCString(headers.values[i]);
-  guard([&] {
-    answer->deliveries.push_back({id, url, payload, {lines, lines + headers.count}});
-  });
+  guard([&] { answer->deliveries.push_back({id, url, payload, {lines, lines + headers.count}}); });
 }
 
 void SpiQueue::carry_out(const FinishDeliveriesCall& call, FinishDeliveriesAnswer*) {
@@ -303,14 +317,14 @@ void SpiQueue::carry_out(const FinishDeliveriesCall& call, FinishDeliveriesAnswe
   const Datum retry_delays = delays.datum();
   for (const FinishedDelivery& delivery : call.deliveries) {
     const bool delivered = delivery.error.empty();
-    execute(&finish_delivery_,
-            {{INT8OID, Int64GetDatum(delivery.id)},
-             {INT8OID, Int64GetDatum(delivery.token)},
-             {INT4OID, Int32GetDatum(delivery.http_status)},
-             {TEXTOID, delivered ? (Datum)0 : CStringGetTextDatum(delivery.error.c_str()),
-              delivered},
-             {INT4OID, Int32GetDatum(static_cast<int32>(delivery.retry_after_seconds))},
-             {FLOAT8ARRAYOID, retry_delays}});
+    execute(
+        &finish_delivery_,
+        {{INT8OID, Int64GetDatum(delivery.id)},
+         {INT8OID, Int64GetDatum(delivery.token)},
+         {INT4OID, Int32GetDatum(delivery.http_status)},
+         {TEXTOID, delivered ? (Datum)0 : CStringGetTextDatum(delivery.error.c_str()), delivered},
+         {INT4OID, Int32GetDatum(static_cast<int32>(delivery.retry_after_seconds))},
+         {FLOAT8ARRAYOID, retry_delays}});
   }
 }
 

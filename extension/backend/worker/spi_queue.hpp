@@ -27,7 +27,9 @@ class SpiQueue final : public Queue {
     const char* sql;
     SPIPlanPtr plan;
   };
-  struct Work;
+
+  template <typename C>
+  Ended run(const C& call);
 
   // PostgreSQL zone: run inside the transaction, may ereport. They fill the answer.
   void carry_out(const RescueCall& call, RescueAnswer* answer);

@@ -14,10 +14,10 @@ using std::chrono::seconds;
 using test::answer;
 using test::OriginAnswer;
 using test::OriginRequest;
-using test::PipelineTest;
-using test::ScriptedOrigin;
 using test::photograph;
+using test::PipelineTest;
 using test::presses;
+using test::ScriptedOrigin;
 
 // A gate that the origin's threads wait at.
 class Gate {

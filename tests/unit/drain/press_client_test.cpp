@@ -24,7 +24,8 @@ using std::chrono::seconds;
 class BadPress {
  public:
   explicit BadPress(const std::string& manner)
-      : folder_(std::filesystem::temp_directory_path() / ("bad-press-" + std::to_string(::getpid()))),
+      : folder_(std::filesystem::temp_directory_path() /
+                ("bad-press-" + std::to_string(::getpid()))),
         link_(folder_ / manner) {
     std::filesystem::create_directories(folder_);
     std::filesystem::create_symlink(IMGPRESS_BAD_PRESS_PATH, link_);
@@ -125,21 +126,20 @@ TEST_P(BadCodecTest, IsNotBelieved) {
   EXPECT_EQ(sealed_size(held.back().source.get()), held.back().source_bytes);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Manners, BadCodecTest,
-    testing::Values(std::pair("foreign-id", PressEnd::kBrokeProtocol),
-                    std::pair("empty", PressEnd::kBrokeProtocol),
-                    std::pair("large", PressEnd::kBrokeProtocol),
-                    std::pair("unsealed", PressEnd::kBrokeProtocol),
-                    std::pair("no-output", PressEnd::kBrokeProtocol),
-                    std::pair("nonsense", PressEnd::kBrokeProtocol),
-                    std::pair("other-pid", PressEnd::kBrokeProtocol),
-                    std::pair("dies", PressEnd::kDied)),
-    [](const auto& tested) {
-      std::string name = tested.param.first;
-      name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Manners, BadCodecTest,
+                         testing::Values(std::pair("foreign-id", PressEnd::kBrokeProtocol),
+                                         std::pair("empty", PressEnd::kBrokeProtocol),
+                                         std::pair("large", PressEnd::kBrokeProtocol),
+                                         std::pair("unsealed", PressEnd::kBrokeProtocol),
+                                         std::pair("no-output", PressEnd::kBrokeProtocol),
+                                         std::pair("nonsense", PressEnd::kBrokeProtocol),
+                                         std::pair("other-pid", PressEnd::kBrokeProtocol),
+                                         std::pair("dies", PressEnd::kDied)),
+                         [](const auto& tested) {
+                           std::string name = tested.param.first;
+                           name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
+                           return name;
+                         });
 
 TEST(CodecClientTest, OneThatSaysNothingIsGivenUp) {
   const BadPress bad("silent");
@@ -212,7 +212,8 @@ TEST_P(BadFetcherTest, IsNotBelieved) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Manners, BadFetcherTest,
-                         testing::Values("foreign-id", "unsealed", "no-output", "nonsense", "twice"),
+                         testing::Values("foreign-id", "unsealed", "no-output", "nonsense",
+                                         "twice"),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            name.erase(std::remove(name.begin(), name.end(), '-'), name.end());

@@ -26,9 +26,8 @@ void FakeQueue::add_request(std::uint8_t id, int count) {
 }
 
 int FakeQueue::count(State state) const {
-  return static_cast<int>(std::count_if(images.begin(), images.end(), [&](const Image& image) {
-    return image.state == state;
-  }));
+  return static_cast<int>(std::count_if(images.begin(), images.end(),
+                                        [&](const Image& image) { return image.state == state; }));
 }
 
 void FakeQueue::submit(const Call& call) {
@@ -134,8 +133,8 @@ ClaimAnswer FakeQueue::carry_out(const ClaimCall& call) {
     image.state = State::kHeld;
     image.token = call.token;
     ++image.history.attempts;
-    answer.images.push_back({image.request_id, image.position, "http://a/", 50, Effort::kBalanced,
-                             image.history});
+    answer.images.push_back(
+        {image.request_id, image.position, "http://a/", 50, Effort::kBalanced, image.history});
   };
   const auto has_slot = [&] { return static_cast<int>(answer.images.size()) < call.slots; };
   for (Image& image : images) {

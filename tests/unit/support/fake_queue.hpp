@@ -1,5 +1,5 @@
-// A queue in memory that keeps the contract of drain/queue.hpp: leases, fences, retries, locked rows.
-// A test may say how the next call of a kind ends, and look at every call that was made.
+// A queue in memory that keeps the contract of drain/queue.hpp: leases, fences, retries, locked
+// rows. A test may say how the next call of a kind ends, and look at every call that was made.
 #pragma once
 
 #include <functional>
@@ -41,9 +41,9 @@ class FakeQueue final : public Queue {
   // What is in the database.
   std::vector<Image> images;
   std::vector<Webhook> webhooks;
-  int copies = 0;         // that are to end
+  int copies = 0;  // that are to end
   bool installed = true;
-  bool async = false;     // calls stay open until complete()
+  bool async = false;       // calls stay open until complete()
   Clock::duration takes{};  // how long a call keeps its caller
 
   void add_request(std::uint8_t id, int count);

@@ -61,8 +61,8 @@ class PipelineTest : public testing::Test {
     while (!done()) {
       if (Clock::now() > limit) throw std::runtime_error("the pipeline does not get there");
       pollfd ready{pipeline.wait_fd(), POLLIN, 0};
-      const auto nap = std::chrono::ceil<std::chrono::milliseconds>(
-          std::min<Clock::duration>(pipeline.deadline() - Clock::now(), std::chrono::milliseconds(50)));
+      const auto nap = std::chrono::ceil<std::chrono::milliseconds>(std::min<Clock::duration>(
+          pipeline.deadline() - Clock::now(), std::chrono::milliseconds(50)));
       ::poll(&ready, 1, static_cast<int>(std::max<long>(nap.count(), 0)));
       pipeline.turn(Clock::now());
       for (ImageOutcome& outcome : pipeline.take_image_outcomes()) {

@@ -1,0 +1,61 @@
+// A drainer with a queue in memory, no press, and time that passes as a test wants.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "drain/drainer.hpp"
+#include "support/fake_clock.hpp"
+#include "support/fake_pipeline.hpp"
+#include "support/fake_queue.hpp"
+
+namespace imgpress::test {
+
+constexpr int kNumber = 7;
+
+class DrainerTest : public testing::Test {
+ protected:
+  DrainerTest() {
+    settings_.images_in_flight = 256;
+    settings_.retry = {3, 1000, 60'000};
+    settings_.lease = std::chrono::minutes(5);
+    settings_.webhook_timeout = std::chrono::seconds(20);
+    settings_.webhook_retry_delays = {5, 300};
+    start();
+  }
+
+  void start() {
+    drainer_ = std::make_unique<Drainer>(kNumber, settings_, queue_, pipeline_, clock_.source());
+  }
+
+  // Turns until nothing is due at this moment. Fails a test in which that never comes.
+  void settle() {
+    for (int turns = 0; turns < 1000; ++turns) {
+      ASSERT_TRUE(drainer_->turn());
+      if (drainer_->deadline() > clock_.now()) return;
+    }
+    FAIL() << "the drainer turns without end";
+  }
+
+  // Lets time pass as the drainer's owner would: it turns whenever it is due.
+  void pass(Clock::duration time) {
+    const TimePoint end = clock_.now() + time;
+    settle();  // what the pipeline has brought wakes it
+    while (drainer_->deadline() <= end) {
+      clock_.pass(std::max<Clock::duration>(drainer_->deadline() - clock_.now(), {}));
+      settle();
+      if (HasFatalFailure()) return;
+    }
+    clock_.pass(std::max<Clock::duration>(end - clock_.now(), {}));
+  }
+
+  DrainerSettings settings_;
+  FakeClock clock_;
+  FakeQueue queue_{clock_};
+  FakePipeline pipeline_;
+  std::unique_ptr<Drainer> drainer_;
+};
+
+}  // namespace imgpress::test
