@@ -76,32 +76,19 @@ void publish(SharedState* shared, const DrainerWork* work) {
   LWLockRelease(shared->lock);
 }
 
-void set_own_options() {
-  const struct {
-    const char* name;
-    const char* value;
-  } options[] = {
-      // Statements here only ever want a few rows of tables whose statistics may be stale: an
-      // index, whatever the planner believes of their size.
-      {"enable_seqscan", "off"},
-      {"enable_hashjoin", "off"},
-      {"enable_mergejoin", "off"},
-      {"jit", "off"},
-      // Whatever the defaults for people are.
-      {"default_transaction_read_only", "off"},
-      {"default_transaction_isolation", "read committed"},
-      {"statement_timeout", "0"},
-      {"lock_timeout", "5s"},
-  };
-  for (const auto& option : options) {
-    SetConfigOption(option.name, option.value, PGC_USERSET, PGC_S_SESSION);
-  }
-}
-
-bool is_installed() {
+// Says once why nothing is done.
+bool is_installed(bool* told) {
   const auto nothing = [](void*) {};
-  return run_transaction("looking for the extension", nothing, nullptr) ==
-         TransactionEnd::kCommitted;
+  const TransactionEnd end = run_transaction("looking for the extension", nothing, nullptr);
+  if (end == TransactionEnd::kNotInstalled && !*told) {
+    ereport(LOG,
+            (errmsg("imgpress: the drainer of database \"%s\" idles: the extension or the role "
+                    "imgpress_worker is not there",
+                    MyBgworkerEntry->bgw_extra),
+             errhint("CREATE EXTENSION imgpress makes both.")));
+  }
+  *told = end == TransactionEnd::kNotInstalled;
+  return end == TransactionEnd::kCommitted;
 }
 
 DrainerWork* start_work(MemoryContext context) {
@@ -124,6 +111,7 @@ void sleep_until_needed(const DrainerWork* work) {
   MemoryContext turn_context =
       AllocSetContextCreate(TopMemoryContext, "imgpress turn", ALLOCSET_DEFAULT_SIZES);
   DrainerWork* work = nullptr;
+  bool told = false;
   for (;;) {
     CHECK_FOR_INTERRUPTS();
     if (ConfigReloadPending) {
@@ -132,10 +120,11 @@ void sleep_until_needed(const DrainerWork* work) {
       if (work != nullptr) work->reconfigure(settings());
     }
     MemoryContextSwitchTo(turn_context);
-    if (work == nullptr && is_installed()) work = start_work(work_context);
+    if (work == nullptr && is_installed(&told)) work = start_work(work_context);
     if (work != nullptr && !work->turn()) {
       work = nullptr;
       MemoryContextReset(work_context);  // ends the presses
+      is_installed(&told);
     }
     publish(shared, work);
     MemoryContextReset(turn_context);
@@ -157,7 +146,8 @@ void imgpress_drainer_main(Datum) {
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
   // As the bootstrap superuser, who exists whether the extension does or not; every transaction
-  // then takes on the role imgpress_worker.
+  // then takes on the role imgpress_worker. Until the first of them no code runs that anybody else
+  // has a say in: a background worker loads neither session_preload_libraries nor local ones.
   BackgroundWorkerInitializeConnection(MyBgworkerEntry->bgw_extra, nullptr, 0);
   SharedState* shared = shared_state();
   MemoryContext work_context =
@@ -166,7 +156,7 @@ void imgpress_drainer_main(Datum) {
     ereport(ERROR, (errmsg("imgpress: database \"%s\" has a drainer already",
                            MyBgworkerEntry->bgw_extra)));
   }
-  set_own_options();
+  pin_settings();
   drain(shared, work_context);
 }
 

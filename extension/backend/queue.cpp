@@ -8,6 +8,9 @@
 namespace imgpress {
 namespace {
 
+// The statements name the schema of everything, operators too: what they mean must not depend on a
+// search path alone.
+
 constexpr int kCopiesAtOnce = 64;  // each may be the storing of some megabytes
 
 // Prepares a statement at its first use; the plan lasts as long as the process.
@@ -276,7 +279,8 @@ void Queue::finish_delivery(const DeliveryResult& result, const char* retry_dela
 void Queue::end_leases(const std::vector<std::int64_t>& tokens) {
   Oid types[] = {INT8ARRAYOID};
   Datum values[] = {int8_array(tokens)};
-  execute(&end_leases_, "DELETE FROM imgpress.leases WHERE token = ANY ($1)", 1, types, values);
+  execute(&end_leases_, "DELETE FROM imgpress.leases WHERE token OPERATOR(pg_catalog.=) ANY ($1)",
+          1, types, values);
 }
 
 void Queue::renew_leases(const std::vector<std::int64_t>& tokens, int lease_ms) {
