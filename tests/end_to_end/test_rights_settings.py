@@ -147,6 +147,19 @@ def test_doors_that_are_shut_to_others(own):
     compress(own)
 
 
+def test_database_that_is_shut(own):
+    """No process is started in vain, time and again; when it opens, work goes on."""
+    cluster = own.cluster
+    shut = "ALTER DATABASE shop ALLOW_CONNECTIONS %s"
+    end_drainer_after(own, lambda _: cluster.query(shut % "false", database="postgres"))
+    told = lambda: cluster.log_lines('"shop": the database does not allow')  # noqa: E731
+    wait_until(told, "the launcher says what is wrong")
+    cluster.query(shut % "true", database="postgres")
+    compress(own)
+    assert cluster.log_lines("not currently accepting connections") == []
+    assert len(told()) == 1
+
+
 def test_role_that_is_renamed(own):
     """The drainer waits, says so once, and does not end; nobody else does its work meanwhile."""
     (drainer,) = own.cluster.drainers()
@@ -164,6 +177,25 @@ def test_role_that_is_renamed(own):
     assert said() == before + 1
 
 
+def test_role_that_is_dropped(own):
+    """Nothing is started in vain, and CREATE EXTENSION mends it."""
+    compress(own)
+    (drainer,) = own.cluster.drainers()
+    own.sql("DROP OWNED BY imgpress_worker")
+    own.sql("DROP ROLE imgpress_worker")
+    own.submit_csv(one_product(own.origin.url("small1.jpg")))
+    wait_until(lambda: own.cluster.log_lines("the drainer of database"), "it says why it waits")
+    assert drainer.alive()
+    own.value("SELECT pg_terminate_backend(%s)", drainer.pid)
+    absent = '"shop": role imgpress_worker does not exist'
+    before = len(own.cluster.log_lines(absent))  # from the time before CREATE EXTENSION
+    wait_until(lambda: len(own.cluster.log_lines(absent)) > before, "the launcher says so too")
+    assert own.cluster.drainers() == []
+    own.sql("DROP EXTENSION imgpress")
+    own.sql("CREATE EXTENSION imgpress")
+    compress(own)
+
+
 def test_role_that_is_a_superuser(own):
     compress(own)
     own.sql("ALTER ROLE imgpress_worker SUPERUSER")
@@ -172,3 +204,23 @@ def test_role_that_is_a_superuser(own):
     assert own.status(request) == "Pending"
     own.sql("ALTER ROLE imgpress_worker NOSUPERUSER")
     own.finish(request, PROMPT)
+
+
+def test_nothing_is_started_without_the_role(open_shop):
+    """No process enters a database in vain; CREATE EXTENSION, in any database, makes it start."""
+    with open_shop(gateway=False, preload=("imgpress",), extensions=(), name="bare") as shop:
+        cluster = shop.cluster
+        absent = '"shop": role imgpress_worker does not exist'
+        wait_until(lambda: cluster.log_lines(absent), "the launcher says what is missing")
+        assert cluster.drainers() == []
+        cluster.query("CREATE EXTENSION imgpress")
+        compress(shop)
+
+        cluster.configure({"imgpress.databases": "shop,later"})
+        missing = '"later": the database does not exist'
+        wait_until(lambda: cluster.log_lines(missing), "the launcher says what is missing")
+        assert cluster.log_lines("FATAL") == []
+        cluster.query("CREATE DATABASE later")
+        cluster.query("CREATE EXTENSION imgpress", database="later")
+        named = lambda: [it for it in cluster.drainers() if "later" in it.title]  # noqa: E731
+        wait_until(named, "a drainer", PROMPT)
