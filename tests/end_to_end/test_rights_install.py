@@ -130,3 +130,27 @@ def test_dump_and_restore(cluster, database):
     count = "SELECT count(*) FROM imgpress.images"
     assert cluster.scalar(count, database="restored") == 1
     cluster.query("DROP DATABASE restored", database="postgres")
+
+
+@pytest.mark.parametrize(
+    "preparation, fault",
+    [
+        ("CREATE ROLE imgpress_worker LOGIN", "imgpress_worker"),
+        (f"CREATE ROLE imgpress_worker ROLE {attack.STRANGER}", "imgpress_worker"),
+        ("CREATE ROLE imgpress_admin CREATEROLE", "imgpress_admin"),
+        ("CREATE ROLE imgpress_gateway SUPERUSER", "imgpress_gateway"),
+    ],
+)
+def test_roles_made_in_advance(cluster, database, preparation, fault):
+    """Whoever may create roles could wait in them for the rights that the script gives them."""
+    cluster.query(preparation)
+    assert fault in refused(cluster, database, psycopg2.errors.DuplicateObject)
+
+
+def test_members_are_told(cluster, database):
+    """Of another database's imgpress, as a rule: right, but nobody should have to guess."""
+    cluster.query(f"CREATE ROLE imgpress_admin ROLE {attack.STRANGER}")
+    with cluster.session(database) as session:
+        session.execute(CREATE)
+        told = [it for it in session.connection.notices if "imgpress_admin" in it]
+    assert len(told) == 1 and attack.STRANGER in told[0]
