@@ -1,5 +1,24 @@
 -- Who may do what. Nothing is for PUBLIC: several functions reach the network.
 
+-- Default privileges of whoever installs (ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO ...) end here.
+-- A trigger or a foreign key on one of these tables would run code with the rights of the functions
+-- above, which are those of a superuser.
+DO $defaults$
+DECLARE
+    privilege record;
+BEGIN
+    FOR privilege IN
+        SELECT 'TABLE' AS kind, c.oid::regclass::text AS name, a.grantee
+            FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = 'imgpress'::regnamespace AND a.grantee <> c.relowner
+        UNION
+        SELECT 'FUNCTION', p.oid::regprocedure::text, a.grantee
+            FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace = 'imgpress'::regnamespace AND a.grantee <> p.proowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s %s FROM %s', privilege.kind, privilege.name,
+                       CASE privilege.grantee WHEN 0 THEN 'PUBLIC' ELSE privilege.grantee::regrole::text END);
+    END LOOP;
+END
+$defaults$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA imgpress FROM PUBLIC;
 GRANT USAGE ON SCHEMA imgpress TO imgpress_user, imgpress_gateway, imgpress_admin, imgpress_worker;
 

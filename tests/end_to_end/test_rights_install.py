@@ -154,3 +154,26 @@ def test_members_are_told(cluster, database):
         session.execute(CREATE)
         told = [it for it in session.connection.notices if "imgpress_admin" in it]
     assert len(told) == 1 and attack.STRANGER in told[0]
+
+
+def test_default_privileges_of_who_installs(cluster, database):
+    """GRANT ALL ON TABLES would let a trigger of somebody's run in submit_csv(), as its owner."""
+    cluster.query("CREATE ROLE bystander LOGIN")
+    own = "ALTER DEFAULT PRIVILEGES {} ALL ON {} {} bystander"
+    for kind in ("TABLES", "SEQUENCES", "FUNCTIONS"):
+        cluster.query(own.format("GRANT", kind, "TO"), database=database)
+    cluster.query(CREATE, database=database)
+    cluster.query(f"GRANT imgpress_user TO bystander, {attack.STRANGER}", database=database)
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        cluster.query(
+            "CREATE TRIGGER climb BEFORE INSERT ON imgpress.processing_requests "
+            "FOR EACH ROW EXECUTE FUNCTION evil.at_commit('submission')",
+            database=database,
+            user="bystander",
+        )
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        cluster.query("SELECT imgpress.webhook_secret()", database=database, user="bystander")
+    submit = "SELECT imgpress.submit_csv(%s)"
+    csv = (one_product("http://127.0.0.1:1/a.jpg"),)
+    assert cluster.scalar(submit, csv, database, attack.STRANGER)
+    assert attack.times_superuser(cluster, database) == 0
