@@ -48,8 +48,11 @@ GRANT EXECUTE ON FUNCTION
     TO imgpress_admin;
 GRANT SELECT, INSERT, DELETE ON imgpress.webhook_secrets TO imgpress_admin;
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON imgpress.processing_requests, imgpress.images, imgpress.outputs,
-    imgpress.copies_due, imgpress.leases, imgpress.webhook_deliveries TO imgpress_worker;
+-- What it does, and no more: it neither submits requests nor deletes anything that people see.
+GRANT SELECT, UPDATE ON imgpress.processing_requests, imgpress.images TO imgpress_worker;
+GRANT SELECT, INSERT ON imgpress.outputs TO imgpress_worker;
+GRANT SELECT, INSERT, UPDATE ON imgpress.webhook_deliveries TO imgpress_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON imgpress.copies_due, imgpress.leases TO imgpress_worker;
 GRANT EXECUTE ON FUNCTION
     imgpress.claim_fresh(bigint, integer, uuid[], integer[]), imgpress.claim_retries(bigint, integer),
     imgpress.claim_images(bigint, integer, integer, uuid[], integer[], interval), imgpress.announce_end(uuid),
