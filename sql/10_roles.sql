@@ -1,11 +1,30 @@
--- Roles belong to the whole cluster, so another database's imgpress may have made them already.
+-- Roles belong to the whole cluster, so another database's imgpress may have made them already, and
+-- given them members. But who may create roles may also have made them in advance, so that this
+-- script gives them rights: nobody but the drainer is imgpress_worker, and who gets into the others
+-- is told to whoever installs.
 DO $roles$
 DECLARE
     role_name text;
+    role pg_roles;
+    members text;
+    in_use boolean;
 BEGIN
     FOREACH role_name IN ARRAY ARRAY['imgpress_user', 'imgpress_gateway', 'imgpress_admin', 'imgpress_worker'] LOOP
-        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
-            EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
+        SELECT * INTO role FROM pg_roles r WHERE r.rolname = role_name;
+        IF NOT FOUND THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+            CONTINUE;
+        END IF;
+        SELECT string_agg(m.member::regrole::text, ', ' ORDER BY m.member::regrole::text) INTO members
+            FROM pg_auth_members m WHERE m.roleid = role.oid AND m.member::regrole::text <> 'imgpress_admin';
+        in_use := role_name = 'imgpress_worker' AND (role.rolcanlogin OR members IS NOT NULL);
+        IF in_use OR role.rolsuper OR role.rolcreaterole OR role.rolcreatedb OR role.rolreplication OR role.rolbypassrls THEN
+            RAISE EXCEPTION 'role "%" exists already and is not as imgpress makes it', role_name
+                USING ERRCODE = 'duplicate_object',
+                      HINT = 'imgpress makes its roles NOLOGIN and without any attribute; imgpress_worker has no members. Look who made it, then mend, drop or rename it.';
+        ELSIF role.rolcanlogin OR members IS NOT NULL THEN
+            RAISE WARNING 'role "%" was there before; here, too, its rights go to: %', role_name,
+                concat_ws(', ', CASE WHEN role.rolcanlogin THEN 'who can log in as it' END, members);
         END IF;
     END LOOP;
 END

@@ -1,5 +1,24 @@
 -- Who may do what. Nothing is for PUBLIC: several functions reach the network.
 
+-- Default privileges of whoever installs (ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO ...) end here.
+-- A trigger or a foreign key on one of these tables would run code with the rights of the functions
+-- above, which are those of a superuser.
+DO $defaults$
+DECLARE
+    privilege record;
+BEGIN
+    FOR privilege IN
+        SELECT 'TABLE' AS kind, c.oid::regclass::text AS name, a.grantee
+            FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = 'imgpress'::regnamespace AND a.grantee <> c.relowner
+        UNION
+        SELECT 'FUNCTION', p.oid::regprocedure::text, a.grantee
+            FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace = 'imgpress'::regnamespace AND a.grantee <> p.proowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s %s FROM %s', privilege.kind, privilege.name,
+                       CASE privilege.grantee WHEN 0 THEN 'PUBLIC' ELSE privilege.grantee::regrole::text END);
+    END LOOP;
+END
+$defaults$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA imgpress FROM PUBLIC;
 GRANT USAGE ON SCHEMA imgpress TO imgpress_user, imgpress_gateway, imgpress_admin, imgpress_worker;
 
@@ -29,8 +48,11 @@ GRANT EXECUTE ON FUNCTION
     TO imgpress_admin;
 GRANT SELECT, INSERT, DELETE ON imgpress.webhook_secrets TO imgpress_admin;
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON imgpress.processing_requests, imgpress.images, imgpress.outputs,
-    imgpress.copies_due, imgpress.leases, imgpress.webhook_deliveries TO imgpress_worker;
+-- What it does, and no more: it neither submits requests nor deletes anything that people see.
+GRANT SELECT, UPDATE ON imgpress.processing_requests, imgpress.images TO imgpress_worker;
+GRANT SELECT, INSERT ON imgpress.outputs TO imgpress_worker;
+GRANT SELECT, INSERT, UPDATE ON imgpress.webhook_deliveries TO imgpress_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON imgpress.copies_due, imgpress.leases TO imgpress_worker;
 GRANT EXECUTE ON FUNCTION
     imgpress.turns_per_claim(), imgpress.claim_fresh(bigint, integer, uuid[], integer[]), imgpress.claim_retries(bigint, integer),
     imgpress.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval), imgpress.announce_end(uuid),

@@ -1,6 +1,6 @@
 -- What CREATE EXTENSION makes: objects, comments, privileges.
 BEGIN;
-SELECT plan(19);
+SELECT plan(22);
 
 SELECT has_schema('imgpress');
 SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'copies_due', 'leases',
@@ -34,6 +34,18 @@ SELECT is_empty(
     $$ SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'imgpress'::regnamespace
        AND c.relkind IN ('r', 'v') AND has_table_privilege('public', c.oid, 'SELECT') $$,
     'no table is for PUBLIC');
+SELECT is_empty(
+    $$ SELECT c.oid::regclass, a.grantee::regrole FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = 'imgpress'::regnamespace
+       AND a.grantee <> c.relowner AND a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') $$,
+    'nobody may put a trigger or a foreign key on a table: it would run with the rights of our functions');
+SELECT is_empty(
+    $$ SELECT a.grantee::regrole FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = 'imgpress'
+       AND a.grantee <> n.nspowner AND a.privilege_type <> 'USAGE' $$,
+    'nobody else may create objects in the schema');
+SELECT is_empty(
+    $$ SELECT t FROM unnest(ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries']) t
+       WHERE has_table_privilege('imgpress_worker', 'imgpress.' || t, 'DELETE, TRUNCATE') $$,
+    'the drainer deletes nothing that people see');
 SELECT col_default_is('imgpress', 'processing_requests', 'effort', 'balanced', 'a request has an effort');
 SELECT col_not_null('imgpress', 'processing_requests', 'effort', 'and never none');
 SELECT is(has_table_privilege('imgpress_user', 'imgpress.results', 'SELECT'), true,

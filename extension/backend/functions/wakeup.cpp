@@ -48,7 +48,8 @@ RequestState read_request(const pg_uuid_t* id) {
   const MemoryContext caller = CurrentMemoryContext;
   SPI_connect();
   SPI_execute_with_args(
-      "SELECT status, ended_at IS NOT NULL, xmin FROM imgpress.processing_requests WHERE id = $1",
+      "SELECT status, ended_at IS NOT NULL, xmin FROM imgpress.processing_requests "
+      "WHERE id OPERATOR(pg_catalog.=) $1",
       1, types, values, nullptr, false, 1);
   if (SPI_processed == 0) {
     ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),

@@ -95,31 +95,19 @@ void publish(SharedState* shared, const Work* work) {
   LWLockRelease(shared->lock);
 }
 
-void set_own_options() {
-  const struct {
-    const char* name;
-    const char* value;
-  } options[] = {
-      // Statements here only ever want a few rows of tables whose statistics may be stale: an
-      // index, whatever the planner believes of their size.
-      {"enable_seqscan", "off"},
-      {"enable_hashjoin", "off"},
-      {"enable_mergejoin", "off"},
-      {"jit", "off"},
-      // Whatever the defaults for people are.
-      {"default_transaction_read_only", "off"},
-      {"default_transaction_isolation", "read committed"},
-      {"statement_timeout", "0"},
-      {"lock_timeout", "5s"},
-  };
-  for (const auto& option : options) {
-    SetConfigOption(option.name, option.value, PGC_USERSET, PGC_S_SESSION);
-  }
-}
-
-bool is_installed() {
+// Says once why nothing is done.
+bool is_installed(bool* told) {
   const auto nothing = [](void*) {};
-  return run_transaction("looking for the extension", nothing, nullptr) == CallEnd::kCommitted;
+  const CallEnd end = run_transaction("looking for the extension", nothing, nullptr);
+  if (end == CallEnd::kNotInstalled && !*told) {
+    ereport(LOG,
+            (errmsg("imgpress: the drainer of database \"%s\" idles: the extension or the role "
+                    "imgpress_worker is not there",
+                    MyBgworkerEntry->bgw_extra),
+             errhint("CREATE EXTENSION imgpress makes both.")));
+  }
+  *told = end == CallEnd::kNotInstalled;
+  return end == CallEnd::kCommitted;
 }
 
 Work* start_work(MemoryContext context) {
@@ -166,6 +154,7 @@ void sleep_until_needed(const Work* work) {
   MemoryContext turn_context =
       AllocSetContextCreate(TopMemoryContext, "imgpress turn", ALLOCSET_DEFAULT_SIZES);
   Work* work = nullptr;
+  bool told = false;
   for (;;) {
     CHECK_FOR_INTERRUPTS();
     MemoryContextSwitchTo(turn_context);
@@ -174,10 +163,11 @@ void sleep_until_needed(const Work* work) {
       ProcessConfigFile(PGC_SIGHUP);
       if (work != nullptr) reconfigure(work);
     }
-    if (work == nullptr && is_installed()) work = start_work(work_context);
+    if (work == nullptr && is_installed(&told)) work = start_work(work_context);
     if (work != nullptr && !turn(work)) {
       work = nullptr;
       MemoryContextReset(work_context);  // ends the presses
+      is_installed(&told);
     }
     publish(shared, work);
     MemoryContextReset(turn_context);
@@ -199,7 +189,8 @@ void imgpress_drainer_main(Datum) {
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
   // As the bootstrap superuser, who exists whether the extension does or not; every transaction
-  // then takes on the role imgpress_worker.
+  // then takes on the role imgpress_worker. Until the first of them no code runs that anybody else
+  // has a say in: a background worker loads neither session_preload_libraries nor local ones.
   BackgroundWorkerInitializeConnection(MyBgworkerEntry->bgw_extra, nullptr, 0);
   SharedState* shared = shared_state();
   MemoryContext work_context =
@@ -208,7 +199,7 @@ void imgpress_drainer_main(Datum) {
     ereport(ERROR, (errmsg("imgpress: database \"%s\" has a drainer already",
                            MyBgworkerEntry->bgw_extra)));
   }
-  set_own_options();
+  pin_settings();
   // C++ frames are on the stack from here on: an error that nobody catches must not jump over them.
   // Without a handler it is FATAL, and ends the process where it is.
   PG_exception_stack = nullptr;

@@ -8,6 +8,11 @@
 #include "backend/worker/shared_state.hpp"
 
 extern "C" {
+#include "access/genam.h"
+#include "access/table.h"
+#include "catalog/pg_database.h"
+#include "utils/acl.h"
+#include "utils/fmgroids.h"
 #include "utils/ps_status.h"
 #include "utils/varlena.h"
 }
@@ -19,6 +24,7 @@ constexpr long kFirstPauseMs = 1000;
 constexpr long kLongestPauseMs = 5 * 60 * 1000;
 constexpr long kAdoptedCheckMs = 5 * 1000;
 constexpr long kNoSlotPauseMs = 10 * 1000;
+constexpr long kFaultPauseMs = 60 * 1000;    // CREATE EXTENSION wakes the launcher earlier
 constexpr long kHealthyAfterMs = 60 * 1000;  // a drainer that ran so long starts anew without pause
 
 // One configured database, or one whose drainer is still to end.
@@ -29,6 +35,7 @@ struct Job {
   long pause_ms;
   TimestampTz started_at;
   TimestampTz start_at;  // not earlier
+  const char* fault;     // why it was said not to be started, or nullptr
 };
 
 struct Jobs {
@@ -71,6 +78,53 @@ void read_databases(Jobs* jobs) {
   foreach (cell, names) {
     want_database(jobs, static_cast<const char*>(lfirst(cell)));
   }
+}
+
+// Why the database of this name cannot be connected to, or nullptr. Without its index: a process
+// that is connected to no database may not have that at hand.
+const char* database_fault(const char* name) {
+  Relation databases = table_open(DatabaseRelationId, AccessShareLock);
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_database_datname, BTEqualStrategyNumber, F_NAMEEQ,
+              CStringGetDatum(name));
+  SysScanDesc scan = systable_beginscan(databases, InvalidOid, false, nullptr, 1, &key);
+  const HeapTuple tuple = systable_getnext(scan);
+  const char* fault = nullptr;
+  if (!HeapTupleIsValid(tuple)) {
+    fault = "the database does not exist";
+  } else if (!reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datallowconn) {
+    fault = "the database does not allow connections";
+  }
+  systable_endscan(scan);
+  table_close(databases, AccessShareLock);
+  return fault;
+}
+
+// Why a drainer of this database would be started in vain, or nullptr. These are catalogues that
+// all databases share. Whether the extension is there only a process can tell that is connected to
+// the database: the drainer does, before anything else, and waits for it.
+const char* look_for_fault(const char* database) {
+  const MemoryContext caller = CurrentMemoryContext;
+  SetCurrentStatementStartTimestamp();
+  StartTransactionCommand();
+  const char* fault =
+      OidIsValid(get_role_oid("imgpress_worker", true))
+          ? database_fault(database)
+          : "role imgpress_worker does not exist (CREATE EXTENSION imgpress makes it)";
+  CommitTransactionCommand();
+  MemoryContextSwitchTo(caller);
+  return fault;
+}
+
+// Says once why it may not.
+bool may_start(Job* job) {
+  const char* fault = look_for_fault(NameStr(job->database));
+  if (fault != nullptr && fault != job->fault) {
+    ereport(LOG, (errmsg("imgpress: no drainer is started for database \"%s\": %s",
+                         NameStr(job->database), fault)));
+  }
+  job->fault = fault;
+  return fault == nullptr;
 }
 
 void start_drainer(Job* job) {
@@ -163,6 +217,10 @@ TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch
   }
   const TimestampTz start_at = Max(job->start_at, quiet_until(shared, NameStr(job->database)));
   if (start_at > now) return start_at;
+  if (!may_start(job)) {
+    job->start_at = TimestampTzPlusMilliseconds(now, kFaultPauseMs);
+    return job->start_at;
+  }
   start_drainer(job);
   if (job->handle != nullptr) return DT_NOEND;
   job->start_at = TimestampTzPlusMilliseconds(now, kNoSlotPauseMs);
@@ -236,7 +294,8 @@ void imgpress_launcher_main(Datum) {
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
   pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
   BackgroundWorkerUnblockSignals();
-  // No database: this makes it visible in pg_stat_activity, and shared memory is all it needs.
+  // No database: this makes it visible in pg_stat_activity, and shared memory is all it needs, with
+  // the catalogues of roles and databases. No owner of a database has a say in what runs here.
   BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
 
   SharedState* shared = shared_state();

@@ -25,19 +25,30 @@ bool lock_extension() {
   return get_extension_oid("imgpress", true) == extension;
 }
 
-// Returns false where there is nothing to work on.
-bool run_body(TransactionBody body, void* arg) {
+// Makes the transaction that has begun one of imgpress_worker. Returns false where there is nothing
+// to work on. Nothing in front of the switch runs code of anybody: these are look-ups in
+// catalogues.
+bool become_worker() {
   const Oid role = get_role_oid(kRole, true);
-  if (!OidIsValid(role) || !lock_extension()) return false;
-  Oid saved_user = InvalidOid;
-  int saved_context = 0;
-  GetUserIdAndSecContext(&saved_user, &saved_context);
-  SetUserIdAndSecContext(role, saved_context | SECURITY_LOCAL_USERID_CHANGE);
+  if (!OidIsValid(role)) return false;
+  if (superuser_arg(role)) {
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+             errmsg("imgpress: role \"%s\" is a superuser, and nothing is done as such", kRole),
+             errhint("ALTER ROLE %s NOSUPERUSER", kRole)));
+  }
+  // Like SET ROLE, for this session from now on: what comes between two transactions, and how the
+  // next one begins, has no more rights than what comes within one.
+  SetCurrentRoleId(role, false);
+  // Refuses SET ROLE and SET SESSION AUTHORIZATION, which would lead back to the superuser.
+  SetUserIdAndSecContext(role, SECURITY_LOCAL_USERID_CHANGE);
+  return lock_extension();
+}
+
+void run_body(TransactionBody body, void* arg) {
   SPI_connect();
   body(arg);
   SPI_finish();
-  SetUserIdAndSecContext(saved_user, saved_context);
-  return true;
 }
 
 void recover() {
@@ -52,6 +63,48 @@ void recover() {
 
 }  // namespace
 
+void pin_settings() {
+  const struct {
+    const char* name;
+    const char* value;
+  } pins[] = {
+      // What names mean, who sees which rows, which triggers run.
+      {"search_path", "pg_catalog, pg_temp"},
+      {"row_security", "on"},
+      {"session_replication_role", "origin"},
+      // How the text of a statement is read.
+      {"standard_conforming_strings", "on"},
+      {"transform_null_equals", "off"},
+      {"array_nulls", "on"},
+      // What would make transactions fail, or end the process.
+      {"default_transaction_read_only", "off"},
+      {"default_transaction_isolation", "read committed"},
+      {"default_transaction_deferrable", "off"},
+      {"statement_timeout", "0"},
+      {"lock_timeout", "5s"},
+      {"transaction_timeout", "0"},
+      {"idle_in_transaction_session_timeout", "0"},
+      {"exit_on_error", "off"},
+      // Statements here only ever want a few rows of tables whose statistics may be stale: an
+      // index, whatever the planner believes of their size, and no process but this one.
+      {"enable_seqscan", "off"},
+      {"enable_hashjoin", "off"},
+      {"enable_mergejoin", "off"},
+      {"enable_indexscan", "on"},
+      {"enable_nestloop", "on"},
+      {"plan_cache_mode", "auto"},
+      {"max_parallel_workers_per_gather", "0"},
+      {"jit", "off"},
+  };
+  for (const auto& pin : pins) {
+    // Not every version knows all of them.
+    if (GetConfigOption(pin.name, true, false) == nullptr) continue;
+    // From this source on a value is also what RESET leads back to, and outranks what is set for
+    // the database, for roles and in files.
+    SetConfigOption(pin.name, pin.value, PGC_SUSET, PGC_S_OVERRIDE);
+  }
+}
+
 CallEnd run_transaction(const char* activity, TransactionBody body, void* arg) {
   const MemoryContext caller = CurrentMemoryContext;
   volatile CallEnd end = CallEnd::kFailed;
@@ -59,10 +112,13 @@ CallEnd run_transaction(const char* activity, TransactionBody body, void* arg) {
   {
     SetCurrentStatementStartTimestamp();
     pgstat_report_activity(STATE_RUNNING, activity);
+    ResetAllOptions();  // to what pin_settings() has set, whatever an earlier statement SET
     StartTransactionCommand();
     PushActiveSnapshot(GetTransactionSnapshot());
-    end = run_body(body, arg) ? CallEnd::kCommitted : CallEnd::kNotInstalled;
+    end = become_worker() ? CallEnd::kCommitted : CallEnd::kNotInstalled;
+    if (end == CallEnd::kCommitted) run_body(body, arg);
     PopActiveSnapshot();
+    // Deferred triggers and held cursors run here, which is why nothing is switched back before.
     CommitTransactionCommand();
   }
   PG_CATCH();
@@ -71,6 +127,7 @@ CallEnd run_transaction(const char* activity, TransactionBody body, void* arg) {
     end = CallEnd::kFailed;
   }
   PG_END_TRY();
+  SetUserIdAndSecContext(GetOuterUserId(), 0);
   MemoryContextSwitchTo(caller);
   pgstat_report_stat(true);  // or autovacuum never sees what happens here
   pgstat_report_activity(STATE_IDLE, activity);

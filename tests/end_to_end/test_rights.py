@@ -1,0 +1,157 @@
+"""The drainer has the rights of imgpress_worker and no others, whatever the owner of its database
+does and whatever triggers do."""
+
+from contextlib import closing
+
+import pytest
+
+from harness import attack
+from harness.attack import as_owner, assert_nothing_reached, end_drainer_after, on_insert
+from harness.catalogue import one_product
+from harness.waiting import wait_until
+
+PROMPT = 15  # seconds; what nobody wakes the drainer for would take up to 60
+
+
+@pytest.fixture(name="own")
+def fixture_own(open_shop):
+    with attack.shop_of_stranger(open_shop, name="rights") as made:
+        yield made
+
+
+def compress(shop):
+    """A request for which the drainer must claim, store and finish, and so commit several times."""
+    shop.finish(shop.submit_csv(one_product(shop.origin.url("small0.jpg"))), PROMPT)
+
+
+def test_search_path_of_the_database(own):
+    """Operators in front of PostgreSQL's own: in the drainer's statements, and at their commit."""
+    as_owner(own, attack.twin_operators("evil"))
+    end_drainer_after(
+        own, lambda _: as_owner(own, "ALTER DATABASE shop SET search_path = evil, pg_catalog")
+    )
+    compress(own)
+    assert_nothing_reached(own, [])
+
+
+def test_search_path_that_a_trigger_leaves(own):
+    as_owner(own, attack.twin_operators("evil"))
+    on_insert(own, "SET search_path = evil, pg_catalog;", late=True)
+    compress(own)
+    compress(own)
+    assert_nothing_reached(own, [])
+
+
+def test_trigger_that_waits_for_the_commit(own):
+    for table in ("leases", "outputs"):
+        on_insert(own, f"PERFORM evil.climb('late {table}');", table, late=True)
+    compress(own)
+    assert_nothing_reached(own, ["late leases", "late outputs"])
+
+
+def test_what_else_runs_at_the_commit(own):
+    """A cursor that is held, and a trigger that one trigger defers; also in the transaction behind
+    one that failed at its commit."""
+    on_insert(
+        own,
+        "IF NOT EXISTS (SELECT FROM pg_cursors) THEN "
+        "  EXECUTE 'DECLARE held CURSOR WITH HOLD FOR SELECT evil.climb(''held cursor'')'; "
+        "END IF; "
+        "PERFORM evil.bite('at once');",
+        "outputs",
+    )
+    own.sql("CREATE SEQUENCE evil.turns")
+    own.sql("GRANT ALL ON evil.turns TO PUBLIC")
+    fail_once = "IF nextval('evil.turns') = 1 THEN RAISE 'not this time'; END IF;"
+    on_insert(own, fail_once, "outputs", late=True)
+    compress(own)
+    compress(own)
+    assert len(own.cluster.log_lines("ERROR:  not this time")) == 1
+    assert_nothing_reached(own, ["at once", "at once, at commit", "held cursor"])
+
+
+@pytest.mark.parametrize("name", ["role", "session_authorization"])
+def test_identity_that_the_owner_sets(own, name):
+    on_insert(own, "PERFORM evil.bite('at once');")
+    end_drainer_after(
+        own, lambda _: as_owner(own, f"ALTER DATABASE shop SET {name} = '{attack.STRANGER}'")
+    )
+    wait_until(own.cluster.drainers, "another drainer")
+    own.cluster.query(f"ALTER DATABASE shop RESET {name}", database="postgres")
+    compress(own)
+    assert_nothing_reached(own, ["at once", "at once, at commit"])
+
+
+def test_what_a_trigger_leaves_behind(own):
+    """Named like ours, or done at each commit: nothing that a session keeps is met by a later
+    transaction of the drainer's."""
+    as_owner(own, "GRANT CREATE ON SCHEMA evil TO PUBLIC")
+    own.sql(
+        "CREATE FUNCTION evil.key(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE "
+        "AS $$ BEGIN PERFORM evil.climb('index'); RETURN 1; END $$"
+    )
+    on_insert(
+        own,
+        "IF to_regclass('pg_temp.brief') IS NULL THEN "
+        "  CREATE TEMP TABLE brief (x integer) ON COMMIT DELETE ROWS; "
+        "  CREATE INDEX ON brief (evil.key(x)); CREATE INDEX ON brief (evil.key(1)); "
+        "  CREATE TEMP TABLE leases (LIKE imgpress.leases); CREATE TEMP TABLE images (); "
+        "  CREATE FUNCTION pg_temp.same(bigint, bigint) RETURNS boolean LANGUAGE sql "
+        "    AS 'SELECT evil.bite(''temporary''); SELECT false'; "
+        "  CREATE OPERATOR pg_temp.= "
+        "    (LEFTARG = bigint, RIGHTARG = bigint, FUNCTION = pg_temp.same); "
+        "  EXECUTE 'PREPARE held AS SELECT 1'; PERFORM pg_advisory_lock(1); "
+        "END IF; "
+        "INSERT INTO brief VALUES (1);",
+    )
+    for _ in range(3):
+        compress(own)
+    assert_nothing_reached(own, ["index"])
+
+
+SHADOWING = {
+    "search_path": "evil, pg_temp, pg_catalog",
+    "transform_null_equals": "on",
+    "array_nulls": "off",
+    "standard_conforming_strings": "off",
+    "row_security": "off",
+    "IntervalStyle": "sql_standard",
+    "DateStyle": "German",
+}
+
+CALLS = (
+    "submit(ARRAY[(1, 'a', '{http://127.0.0.1:1/}')::imgpress.product_input])",
+    "wait(%s, '15 s')",
+    "request_status(%s)",
+    "request_products(%s)",
+    "output_image(%s, 1)",
+    "output_etag(%s, 1)",
+    "retry_failed(%s)",
+    "cancel(%s)",
+    "retry_recent()",
+    "purge('1 day')",
+    "webhook_secret()",
+    "csv_faults('nothing')",
+    "workers",
+    "results",
+    "progress",
+)
+
+
+def test_functions_with_their_owners_rights(own):
+    """Called in a session in which everything that can be shadowed is: they run nothing of it."""
+    as_owner(own, attack.twin_operators("evil"))
+    as_owner(own, "CREATE TYPE evil.uuid AS ENUM (); CREATE DOMAIN evil.text AS integer")
+    own.sql(f"GRANT imgpress_user, imgpress_admin TO {attack.STRANGER}")
+    csv = one_product(own.origin.url("small0.jpg"), own.origin.url("gone.jpg"))
+    with closing(own.cluster.connect(user=attack.STRANGER)) as connection:
+        with connection.cursor() as session:
+            session.execute("CREATE TEMP TABLE images (); CREATE TEMP TABLE pg_extension ()")
+            for name, value in SHADOWING.items():
+                session.execute(f"SET {name} = {value}")
+            session.execute("SELECT imgpress.submit_csv(%s)", (csv,))
+            request = session.fetchone()
+            for call in CALLS:
+                session.execute(f"SELECT * FROM imgpress.{call}", request if "%s" in call else None)
+            session.execute("INSERT INTO imgpress.csv_upload VALUES (1, 'a', 'http://a.test/')")
+    assert_nothing_reached(own, [])
