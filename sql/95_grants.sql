@@ -2,7 +2,7 @@
 
 -- Default privileges of whoever installs (ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO ...) end here.
 -- A trigger or a foreign key on one of these tables would run code with the rights of the functions
--- above, which are those of a superuser.
+-- above.
 DO $defaults$
 DECLARE
     privilege record;
@@ -19,6 +19,27 @@ BEGIN
     END LOOP;
 END
 $defaults$;
+
+-- Functions that people call run with their owner's rights, and so does a trigger that somebody puts
+-- on a table of ours: not those of the superuser who installs. What belongs to pg_cron only a
+-- superuser reaches.
+DO $owner$
+DECLARE
+    command text;
+BEGIN
+    FOR command IN
+        SELECT format('ALTER %s %s OWNER TO imgpress_owner', CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass)
+            FROM pg_class c WHERE c.relnamespace = 'imgpress'::regnamespace AND c.relkind IN ('r', 'v')
+        UNION ALL
+        SELECT format('ALTER FUNCTION %s OWNER TO imgpress_owner', p.oid::regprocedure)
+            FROM pg_proc p WHERE p.pronamespace = 'imgpress'::regnamespace AND p.proname <> 'schedule_maintenance'
+    LOOP
+        EXECUTE command;
+    END LOOP;
+END
+$owner$;
+GRANT USAGE ON SCHEMA imgpress TO imgpress_owner;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA imgpress FROM PUBLIC;
 GRANT USAGE ON SCHEMA imgpress TO imgpress_user, imgpress_gateway, imgpress_admin, imgpress_worker;
 

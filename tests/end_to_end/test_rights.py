@@ -155,3 +155,20 @@ def test_functions_with_their_owners_rights(own):
                 session.execute(f"SELECT * FROM imgpress.{call}", request if "%s" in call else None)
             session.execute("INSERT INTO imgpress.csv_upload VALUES (1, 'a', 'http://a.test/')")
     assert_nothing_reached(own, [])
+
+
+def test_trigger_in_a_function_with_its_owners_rights(own):
+    """Whoever was granted TRIGGER, by mistake, gains the rights of imgpress_owner and no more."""
+    own.sql(f"GRANT TRIGGER ON imgpress.processing_requests TO {attack.STRANGER}")
+    own.sql(f"GRANT imgpress_user TO {attack.STRANGER}")
+    own.sql("CREATE ROLE customer LOGIN IN ROLE imgpress_user")
+    as_owner(
+        own,
+        "CREATE TRIGGER at_once AFTER INSERT ON imgpress.processing_requests "
+        "FOR EACH ROW EXECUTE FUNCTION evil.at_commit('submission')",
+    )
+    csv = (one_product(own.origin.url("small0.jpg")),)
+    own.cluster.query("SELECT imgpress.submit_csv(%s)", csv, user="customer")
+    assert {who for _, who, _ in attack.loot(own.cluster)} == {"imgpress_owner"}
+    assert attack.times_superuser(own.cluster) == 0
+    assert attack.superusers(own.cluster) == ["postgres"]

@@ -26,7 +26,7 @@ def fixture_database(cluster):
     attack.become_owner(cluster, "theirs")
     yield "theirs"
     cluster.query("DROP DATABASE theirs", database="postgres")
-    for role in ("user", "gateway", "admin", "worker"):
+    for role in ("user", "gateway", "admin", "worker", "owner"):
         cluster.query(f"DROP ROLE IF EXISTS imgpress_{role}")
     cluster.query("DROP ROLE IF EXISTS mallorys_root, bystander")
 
@@ -137,6 +137,7 @@ def test_dump_and_restore(cluster, database):
     [
         ("CREATE ROLE imgpress_worker LOGIN", "imgpress_worker"),
         (f"CREATE ROLE imgpress_worker ROLE {attack.STRANGER}", "imgpress_worker"),
+        (f"CREATE ROLE imgpress_owner ROLE {attack.STRANGER}", "imgpress_owner"),
         ("CREATE ROLE imgpress_admin CREATEROLE", "imgpress_admin"),
         ("CREATE ROLE imgpress_gateway SUPERUSER", "imgpress_gateway"),
     ],

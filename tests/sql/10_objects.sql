@@ -1,6 +1,6 @@
 -- What CREATE EXTENSION makes: objects, comments, privileges.
 BEGIN;
-SELECT plan(22);
+SELECT plan(23);
 
 SELECT has_schema('imgpress');
 SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'copies_due', 'leases',
@@ -38,6 +38,10 @@ SELECT is_empty(
     $$ SELECT c.oid::regclass, a.grantee::regrole FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = 'imgpress'::regnamespace
        AND a.grantee <> c.relowner AND a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') $$,
     'nobody may put a trigger or a foreign key on a table: it would run with the rights of our functions');
+SELECT is_empty(
+    $$ SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
+       WHERE p.pronamespace = 'imgpress'::regnamespace AND r.rolsuper AND p.proname <> 'schedule_maintenance' $$,
+    'no function runs as a superuser, but for the one that needs it');
 SELECT is_empty(
     $$ SELECT a.grantee::regrole FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = 'imgpress'
        AND a.grantee <> n.nspowner AND a.privilege_type <> 'USAGE' $$,
