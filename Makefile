@@ -36,7 +36,8 @@ extension: archives
 archives: $(BUILD)/CMakeCache.txt
 	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-archives
 
-programs: $(BUILD)/CMakeCache.txt
+# Behind the archives: two builds in one folder at a time would be in each other's way.
+programs: archives
 	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-press imgpress-gateway
 
 $(BUILD)/CMakeCache.txt:

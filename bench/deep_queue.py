@@ -58,7 +58,7 @@ def rows(images, drained, folder):
         request = cursor.fetchone()[0]
 
         def done(count):
-            cursor.execute("SELECT done FROM imgpress.progress WHERE request_id = %s", (request,))
+            cursor.execute("SELECT succeeded FROM imgpress.progress WHERE request_id = %s", (request,))
             return cursor.fetchone()[0] >= count
 
         wait_until(lambda: done(WARM), f"{WARM} images are done", 120, 0.1)

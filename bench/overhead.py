@@ -61,7 +61,7 @@ def insert_alone(cluster, images):
     memory, and inserts copies of them from there."""
     statement = """
         WITH sample AS MATERIALIZED (SELECT n, bytes || '' AS bytes FROM samples)
-        INSERT INTO bare_outputs (request_id, position, content_type, etag, width, height,
+        INSERT INTO bare_outputs (request_id, image_no, content_type, etag, width, height,
                                   source_bytes, kept_source, bytes)
         SELECT '00000000-0000-0000-0000-000000000000', p, 'image/jpeg', md5(p::text), 800, 600,
                119000, false, bytes

@@ -19,8 +19,8 @@ LANGUAGE plpgsql AS $$
 DECLARE
     done integer := 0;
     lease bigint := (random() * 1e15)::bigint;
-    images imgpress.claimed_image[];
-    outcomes imgpress.outcome[];
+    images imgpress_internal.claimed_image[];
+    outcomes imgpress_internal.outcome[];
     n integer;
     begun timestamptz;
 BEGIN
@@ -28,16 +28,16 @@ BEGIN
         lease := lease + 1;
         begun := clock_timestamp();
         SELECT c.images INTO images
-            FROM imgpress.claim_images(0, lease, slots, slots / 2, '{}', '{}', '5 minutes') c;
+            FROM imgpress_internal.claim_images(0, lease, slots, slots / 2, '{}', '{}', '5 minutes') c;
         EXIT WHEN images IS NULL;
         n := cardinality(images);
         claim_us := claim_us || extract(epoch FROM clock_timestamp() - begun)::float8 * 1e6 / n;
         COMMIT;
-        SELECT array_agg((lease, i.request_id, i."position", 'Completed', NULL, 0, 0, false, NULL, NULL,
-                          100, 'image/jpeg', 4, 3, false, NULL)::imgpress.outcome)
+        SELECT array_agg((lease, i.request_id, i.image_no, 'Completed', NULL, 0, 0, false, NULL, NULL,
+                          100, 'jpeg', 'image/jpeg', 'digest', 4, 3, false, NULL)::imgpress_internal.outcome)
             INTO outcomes FROM unnest(images) i;
         begun := clock_timestamp();
-        PERFORM imgpress.finish_images(outcomes, array_fill('\\xffd8ffd9'::bytea, ARRAY[n]));
+        PERFORM imgpress_internal.finish_images(outcomes, array_fill('\\xffd8ffd9'::bytea, ARRAY[n]));
         finish_us := finish_us || extract(epoch FROM clock_timestamp() - begun)::float8 * 1e6 / n;
         COMMIT;
         done := done + n;

@@ -65,7 +65,7 @@ def run_request(database, port, wanted):
         request = cursor.fetchone()[0]
         cursor.execute("SELECT imgpress.wait(%s)", (request,))
         seconds = time.monotonic() - begin
-        cursor.execute("SELECT done FROM imgpress.progress WHERE request_id = %s", (request,))
+        cursor.execute("SELECT succeeded FROM imgpress.progress WHERE request_id = %s", (request,))
         if cursor.fetchone()[0] != len(wanted):
             raise RuntimeError("imgpress did not finish every image")
         cursor.execute("SELECT imgpress.purge('0')")

@@ -21,8 +21,8 @@ CREATE TABLE source AS SELECT E'S. No.,Product Name,URLs\n' || string_agg(
 FROM generate_series(1, %s) n
 """
 TABLES = {
-    "products": "request_id, product_no, serial_number, product_name",
-    "images": "request_id, position, product_no, copy_of, url",
+    "products": "request_id, product_no, serial_number, product_name, image_nos",
+    "images": "request_id, image_no, first_product_no, url",
 }
 
 

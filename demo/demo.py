@@ -32,14 +32,14 @@ TIME_LIMIT = 120.0
 PREFERRED_PORT = 8080
 
 TABLE = """
-SELECT p.serial_number AS "S. No.", p.product_name AS "product", count(*) AS "images",
-       count(o.bytes) AS "compressed", pg_size_pretty(sum(octet_length(o.bytes))) AS "size now"
+SELECT p.serial_number AS "S. No.", p.product_name AS "product",
+       cardinality(p.image_nos) AS "images", count(o.bytes) AS "compressed",
+       pg_size_pretty(sum(octet_length(o.bytes))) AS "size now"
 FROM imgpress.products p
-JOIN imgpress.images i USING (request_id, product_no)
-LEFT JOIN imgpress.outputs o USING (request_id, position)
-WHERE request_id = '{request}'
-GROUP BY product_no, p.serial_number, p.product_name
-ORDER BY product_no
+LEFT JOIN imgpress.outputs o ON o.request_id = p.request_id AND o.image_no = ANY (p.image_nos)
+WHERE p.request_id = '{request}'
+GROUP BY p.request_id, p.product_no
+ORDER BY p.product_no
 """
 
 
@@ -88,7 +88,7 @@ class Demo:
         for _ in range(rounds):
             status = self.shop.wait(request, 0.1)
             state = self.shop.progress(request)
-            finished = state["done"] + state["failed"]
+            finished = state["succeeded"] + state["failed"]
             self.terminal.progress(status, finished, state["images"])
             if status in ("Completed", "Failed"):
                 break
@@ -115,7 +115,7 @@ class Demo:
     def show_sizes(self, request):
         self.terminal.title("Bytes")
         state = self.shop.progress(request)
-        before, after = state["bytes_in"] or 0, state["bytes_out"] or 0
+        before, after = state["source_bytes"] or 0, state["output_bytes"] or 0
         if not 0 < after < before:
             self.problems.append(f"{before} bytes became {after}")
             return

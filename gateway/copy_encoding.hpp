@@ -1,4 +1,5 @@
-// PostgreSQL's binary COPY format, as far as imgpress.upload_parts (uuid, int4, bytea) needs it.
+// PostgreSQL's binary COPY format, as far as imgpress_internal.upload_parts (uuid, int4, bytea)
+// needs it.
 #pragma once
 
 #include <cstdint>

@@ -17,13 +17,14 @@ constexpr auto kSubmitTime = std::chrono::minutes(11);  // after PostgreSQL's ow
 constexpr const char* kBegin =
     "BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_catalog.gen_random_uuid()";
 constexpr const char* kCopy =
-    "COPY imgpress.upload_parts (upload_id, part_no, bytes) FROM STDIN (FORMAT binary)";
+    "COPY imgpress_internal.upload_parts (upload_id, part_no, bytes) FROM STDIN (FORMAT binary)";
 constexpr const char* kSavepoint = "SET LOCAL statement_timeout = '10min'; SAVEPOINT submission";
 constexpr Statement kSubmit{
-    "submit", "SELECT imgpress.submit_upload($1::pg_catalog.uuid, $2, $3::pg_catalog.int4, $4)"};
+    "submit",
+    "SELECT imgpress_internal.submit_upload($1::pg_catalog.uuid, $2, $3::pg_catalog.int4, $4)"};
 constexpr const char* kToSavepoint = "ROLLBACK TO submission";
 constexpr const char* kFaults =
-    "SELECT line, \"column\", message FROM imgpress.upload_faults($1::pg_catalog.uuid) "
+    "SELECT line, \"column\", message FROM imgpress_internal.upload_faults($1::pg_catalog.uuid) "
     "ORDER BY line";
 
 constexpr const char* kDefaultQuality = "50";

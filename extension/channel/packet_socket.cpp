@@ -94,14 +94,19 @@ PacketSocket::Received PacketSocket::receive(Packet& packet) {
   header.msg_controllen = control.size();
   ssize_t size = 0;
   while ((size = ::recvmsg(fd_.get(), &header, MSG_CMSG_CLOEXEC)) < 0) {
-    if (errno == EINTR) continue;
+    // A peer that ended with unread packets is told of once, and before what it had said until
+    // then.
+    if (errno == EINTR || errno == ECONNRESET) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return Received::kWouldBlock;
-    if (errno == ECONNRESET) return Received::kPeerGone;
     fail("recvmsg");
   }
   UniqueFd attachment = take_descriptor(header);
   if (size == 0) return Received::kPeerGone;  // no message of ours is empty
   if ((header.msg_flags & MSG_TRUNC) != 0) throw wire::WireError("message too long");
+  if ((header.msg_flags & MSG_CTRUNC) != 0 && !attachment) {
+    // The kernel had no descriptor left for us: none of the peer's doing.
+    throw std::system_error(EMFILE, std::generic_category(), "descriptor of a message");
+  }
   packet.message = wire::decode({buffer.data(), static_cast<std::size_t>(size)});
   packet.attachment = std::move(attachment);
   return Received::kPacket;

@@ -38,8 +38,9 @@ class PacketSocket {
                    int attachment = -1);
 
   enum class Received { kPacket, kWouldBlock, kPeerGone };
-  // Waits on a blocking socket. Throws WireError on a malformed packet (surplus descriptors are
-  // closed), std::system_error on unforeseen errors.
+  // Waits on a blocking socket. kPeerGone comes behind everything that the peer has sent. Throws
+  // WireError on a malformed packet (surplus descriptors are closed), std::system_error on
+  // unforeseen errors, such as that this process may have no further descriptor.
   Received receive(Packet& packet);
 
  private:

@@ -107,6 +107,29 @@ std::string_view shorten(std::string_view name) {
   return name.substr(cut);
 }
 
+// Extensions, dot included, by which each format is known; the first is what a name gets.
+struct FormatExtensions {
+  std::string_view format;
+  std::array<std::string_view, 4> extensions;
+};
+constexpr std::array<FormatExtensions, 4> kExtensions = {
+    {{"jpeg", {".jpg", ".jpeg", ".jpe", ".jfif"}},
+     {"png", {".png"}},
+     {"webp", {".webp"}},
+     {"gif", {".gif"}}}};
+
+std::string_view served_extension(std::string_view source_extension, std::string_view format) {
+  const auto* known = std::find_if(kExtensions.begin(), kExtensions.end(),
+                                   [&](const auto& entry) { return entry.format == format; });
+  if (known == kExtensions.end()) return {};
+  for (const std::string_view extension : known->extensions) {
+    const bool same = !extension.empty() && extension.size() == source_extension.size() &&
+                      starts_with_ignoring_case(source_extension, extension);
+    if (same) return source_extension;
+  }
+  return known->extensions.front();
+}
+
 }  // namespace
 
 bool is_http_url(std::string_view text) {
@@ -141,13 +164,12 @@ std::string host_of(std::string_view url) {
   return host;
 }
 
-std::string compressed_name(std::string_view url) {
+std::string compressed_name(std::string_view url, std::string_view format) {
   const NamePart name = find_name(url);
   const std::string_view stem = url.substr(name.begin, name.dot - name.begin);
   const std::string_view extension = url.substr(name.dot, name.end - name.dot);
   const std::string head = encode_segment(stem.empty() ? kNameless : stem);
-  const std::string tail = encode_segment(extension);
-  return std::string(shorten(head)).append(kSuffix).append(shorten(tail));
+  return std::string(shorten(head)).append(kSuffix).append(served_extension(extension, format));
 }
 
 std::string simulated_output_url(std::string_view url) {

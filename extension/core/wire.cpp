@@ -1,5 +1,6 @@
 #include "core/wire.hpp"
 
+#include <cstring>
 #include <type_traits>
 
 namespace imgpress::wire {
@@ -97,7 +98,8 @@ void visit_fields(Visitor& visit, M& m) {
   } else {
     static_assert(std::is_same_v<T, CompressReply>);
     visit(m.id), visit(m.fault), visit(m.format), visit(m.kept_source);
-    visit(m.width), visit(m.height), visit(m.message), visit(m.work_us);
+    visit(m.width), visit(m.height), visit(m.reason), visit(m.warning), visit(m.digest),
+        visit(m.work_us);
   }
 }
 
@@ -147,6 +149,10 @@ Message decode(std::string_view bytes) {
   reader.expect_end();
   check_enums(message);
   return message;
+}
+
+const char* format_name(ImageFormat format) {
+  return media_type(format) + std::strlen("image/");
 }
 
 const char* media_type(ImageFormat format) {

@@ -85,7 +85,9 @@ struct CompressReply {
   bool kept_source = false;  // output = source bytes (less metadata): nothing smaller
   std::uint32_t width = 0;   // pixels, as stored (before any EXIF orientation)
   std::uint32_t height = 0;
-  std::string message;        // why it failed, or a warning on success
+  std::string reason;         // why it failed
+  std::string warning;        // what is remarkable about a success
+  std::string digest;         // of the output, in hexadecimal: a hint for caches, no more
   std::uint32_t work_us = 0;  // microseconds that it has taken; a hint for planning, no more
 };
 
@@ -99,5 +101,7 @@ std::string encode(const Message& message);
 Message decode(std::string_view bytes);
 
 const char* media_type(ImageFormat format);
+// "jpeg", "png", "webp", "gif": as images.output_format has it.
+const char* format_name(ImageFormat format);
 
 }  // namespace imgpress::wire

@@ -24,7 +24,7 @@ void CodecClient::start(const std::string& path, TimePoint now) {
 }
 
 PacketSocket::Sent CodecClient::send(FetchedImage& image, const PressSettings& settings,
-                                     TimePoint now, std::chrono::milliseconds patience) {
+                                     TimePoint now) {
   wire::CompressRequest request;
   request.id = image.task.key;
   request.quality = static_cast<std::uint32_t>(image.task.quality);
@@ -32,7 +32,7 @@ PacketSocket::Sent CodecClient::send(FetchedImage& image, const PressSettings& s
   request.cpu_seconds = settings.codec_cpu_seconds;
   request.effort = image.task.effort;
   request.accept_truncated = settings.accept_truncated;
-  const auto sent = press_.send(request, image.source.get(), patience);
+  const auto sent = press_.send(request, image.source.get());
   if (sent != PacketSocket::Sent::kYes) return sent;
   patience_ = patience_of(settings);
   if (held_.empty()) answer_by_ = now + patience_;
@@ -72,10 +72,11 @@ ImageOutcome CodecClient::outcome_of(const wire::CompressReply& reply, UniqueFd 
       throw wire::WireError("an output of an impossible size");
     }
     outcome.output = std::move(output);
-    outcome.warning = plain_text(reply.message);
+    outcome.warning = plain_text(reply.warning);
+    outcome.digest = plain_text(reply.digest);
   } else {
     outcome.ending = Ending::kFailed;
-    outcome.reason = plain_text(reply.message);
+    outcome.reason = plain_text(reply.reason);
   }
   outcome.format = reply.format;
   outcome.width = reply.width;

@@ -17,10 +17,8 @@ class CodecClient {
   bool ready() const { return press_.ready(); }
   int fd() { return press_.fd(); }
 
-  // Hands over one image, which is moved from if the result is kYes. Tries for `patience` where too
-  // many descriptors are under way.
-  PacketSocket::Sent send(FetchedImage& image, const PressSettings& settings, TimePoint now,
-                          std::chrono::milliseconds patience = {});
+  // Hands over one image, which is moved from if the result is kYes.
+  PacketSocket::Sent send(FetchedImage& image, const PressSettings& settings, TimePoint now);
 
   // What became of the image that it worked on; nothing while it still works. Throws PressEnded
   // also for an answer that cannot be true (a foreign id, no output, one larger than its source),

@@ -16,8 +16,10 @@ using std::chrono::seconds;
 
 constexpr std::size_t kBatchImages = 64;  // finished in one transaction
 constexpr std::uint64_t kBatchBytes = 8 << 20;
-constexpr milliseconds kGather{25};      // how long a batch may take to fill up
-constexpr milliseconds kPutOff{250};     // for images whose rows somebody has locked
+constexpr milliseconds kGather{25};  // how long a batch may take to fill up
+// For images whose rows somebody has locked: twice as long each time, as long as there are any.
+constexpr milliseconds kFirstPutOff{250};
+constexpr seconds kLongestPutOff{2};
 constexpr milliseconds kLookAgain{250};  // for what is due, but could not be claimed
 constexpr milliseconds kClaimPause{50};
 constexpr milliseconds kFirstErrorPause{500};
@@ -42,16 +44,9 @@ constexpr std::size_t kRescue = kind_of<RescueCall>();
 constexpr std::size_t kRenew = kind_of<RenewCall>();
 constexpr std::size_t kRelease = kind_of<ReleaseCall>();
 constexpr std::size_t kFinish = kind_of<FinishCall>();
-constexpr std::size_t kEndCopies = kind_of<EndCopiesCall>();
 constexpr std::size_t kFinishDeliveries = kind_of<FinishDeliveriesCall>();
 constexpr std::size_t kClaim = kind_of<ClaimCall>();
 constexpr std::size_t kClaimDeliveries = kind_of<ClaimDeliveriesCall>();
-
-// Where one of these fails, the database as a whole is in trouble (a full disk, say), and all of
-// them wait. Whatever is wrong with copies or webhooks must not hold up images.
-constexpr bool is_about_images(std::size_t kind) {
-  return kind != kEndCopies && kind != kFinishDeliveries && kind != kClaimDeliveries;
-}
 
 // Names a lease: random, so that no two drainers ever make the same one.
 std::int64_t random_token() {
@@ -73,6 +68,7 @@ Drainer::Drainer(int number, DrainerSettings settings, Queue& queue, Pipeline& p
 
 void Drainer::reconfigure(DrainerSettings settings) {
   settings_ = std::move(settings);
+  renew_at_ = std::min<TimePoint>(renew_at_, now_() + settings_.lease / 3);
   pipeline_.reconfigure(settings_.pipeline, now_());
 }
 
@@ -85,7 +81,9 @@ bool Drainer::turn() {
   pipeline_.turn(now_());
   take_outcomes();
   if (!call_) begin_next_call();
-  return !call_ || take_answer();
+  const bool installed = !call_ || take_answer();
+  take_outcomes();  // of a turn of the pipeline in between: nothing else would tell of them
+  return installed;
 }
 
 void Drainer::take_outcomes() {
@@ -137,14 +135,12 @@ bool Drainer::take_answer() {
   return true;
 }
 
-// The same call is the first to be tried again.
 void Drainer::note_failure(std::size_t kind) {
   Pause& pause = pauses_[kind];
   pause.length = pause.length == Clock::duration::zero()
                      ? kFirstErrorPause
                      : std::min<Clock::duration>(pause.length * 2, kLongestErrorPause);
   pause.until = now_() + pause.length;
-  last_kind_ = (kind + kKinds - 1) % kKinds;
 }
 
 TimePoint Drainer::deadline() const {
@@ -170,8 +166,6 @@ TimePoint Drainer::asked_for(std::size_t kind) const {
       return lost_tokens_.empty() ? kNever : kNow;
     case kFinish:
       return finish_due_at();
-    case kEndCopies:
-      return copies_due_;
     case kFinishDeliveries:
       return deliveries_.ended().empty() ? kNever : kNow;
     case kClaim:
@@ -181,11 +175,13 @@ TimePoint Drainer::asked_for(std::size_t kind) const {
   }
 }
 
+// Each kind has a pause of its own, so that none holds up another; but where any call about images
+// fails, the database is in trouble (a full disk, say), and no further ones are claimed.
 TimePoint Drainer::paused_until(std::size_t kind) const {
-  if (!is_about_images(kind)) return pauses_[kind].until;
-  TimePoint until{};
-  for (std::size_t other = 0; other < kKinds; ++other) {
-    if (is_about_images(other)) until = std::max(until, pauses_[other].until);
+  TimePoint until = pauses_[kind].until;
+  if (kind != kClaim) return until;
+  for (const std::size_t other : {kRescue, kRenew, kRelease, kFinish}) {
+    until = std::max(until, pauses_[other].until);
   }
   return until;
 }
@@ -210,9 +206,8 @@ TimePoint Drainer::claim_due_at() const {
 // by themselves.
 TimePoint Drainer::claim_deliveries_due_at() const {
   if (deliveries_.free_slots() == 0 || !pipeline_.ready()) return kNever;
-  if (deliveries_due_) return kNow;
-  if (free_slots() > 0) return kNever;
-  return std::max(look_for_deliveries_ ? kNow : next_due_, next_delivery_look_);
+  const bool look = look_for_deliveries_ && free_slots() == 0;
+  return look ? kNow : next_delivery_;
 }
 
 int Drainer::free_slots() const {
@@ -235,8 +230,6 @@ Call Drainer::make_call(std::size_t kind) {
       return ReleaseCall{lost_tokens_};
     case kFinish:
       return make_finish();
-    case kEndCopies:
-      return EndCopiesCall{copies_served_};
     case kFinishDeliveries:
       return FinishDeliveriesCall{deliveries_.ended(), settings_.webhook_retry_delays};
     case kClaim:
@@ -269,9 +262,7 @@ ClaimCall Drainer::make_claim() {
 }
 
 ClaimDeliveriesCall Drainer::make_claim_deliveries() {
-  deliveries_due_ = false;
   look_for_deliveries_ = false;
-  next_delivery_look_ = now_() + kLookAgain;
   // Nothing renews these leases, so they outlast the attempt.
   const Milliseconds lease =
       std::max<Milliseconds>(settings_.lease, 2 * settings_.webhook_timeout + kDeliveryGrace);
@@ -291,16 +282,26 @@ void Drainer::take(ReleaseCall&, ReleaseAnswer&) {
   look_ = true;
 }
 
+// All of them are offered again together.
+void Drainer::put_off(FinishedImage image, TimePoint now) {
+  if (put_off_.empty()) {
+    const bool again = now < put_off_until_ + put_off_pause_;
+    put_off_pause_ =
+        again ? std::min<Clock::duration>(2 * put_off_pause_, kLongestPutOff) : kFirstPutOff;
+    put_off_until_ = now + put_off_pause_;
+  }
+  put_off_.push_back(std::move(image));
+}
+
 void Drainer::take(FinishCall& call, FinishAnswer& answer) {
   const TimePoint now = now_();
-  auto put_off = answer.put_off.begin();
+  auto next_put_off = answer.put_off.begin();
   bool tried_again = false;
   for (std::size_t i = 0; i < call.images.size(); ++i) {
     FinishedImage& image = call.images[i];
-    if (put_off != answer.put_off.end() && *put_off == i) {
-      ++put_off;
-      put_off_.push_back(std::move(image));
-      put_off_until_ = now + kPutOff;
+    if (next_put_off != answer.put_off.end() && *next_put_off == i) {
+      ++next_put_off;
+      put_off(std::move(image), now);
       continue;
     }
     tried_again = tried_again || image.verdict.kind == Verdict::Kind::kRetry;
@@ -308,7 +309,6 @@ void Drainer::take(FinishCall& call, FinishAnswer& answer) {
     ++finished_;
   }
   ended_since_ = now;
-  if (answer.copies) copies_due_ = kNow;
   // A claim of few images costs nearly as much as one of many, so it waits until a quarter of what
   // was held has been finished (or for kClaimPause, since what is left may hang), unless something
   // else is to be looked for: webhooks of an ended request, retries.
@@ -317,18 +317,6 @@ void Drainer::take(FinishCall& call, FinishAnswer& answer) {
     look_ = true;
   } else {
     next_look_ = std::min<TimePoint>(next_look_, now + kClaimPause);
-  }
-}
-
-// A portion at a time, so that a crowd of copies does not hold up other images.
-void Drainer::take(EndCopiesCall&, EndCopiesAnswer& answer) {
-  copies_served_ = answer.served;
-  finished_ += static_cast<std::uint64_t>(answer.images);
-  if (answer.images > 0) expect_work();  // a request may have ended: webhooks
-  if (!answer.remaining) {
-    copies_due_ = kNever;
-  } else {
-    copies_due_ = answer.images > 0 ? kNow : now_() + kLookAgain;  // somebody has locked them
   }
 }
 
@@ -345,19 +333,26 @@ void Drainer::take(ClaimCall& call, ClaimAnswer& answer) {
     pipeline_.add(ImageTask{key, std::move(image.url), image.quality, image.effort});
   }
   enough_held_ = window_.size() * 3 / 4;
-  if (answer.more && free_slots() > 0) look_ = true;
+  if (answer.more && !answer.images.empty()) look_ = true;
   // What is due and was not claimed (no slot is free for it, or somebody has locked it) is looked
   // at again a little later, not at once.
-  next_due_ = answer.due.in ? now + std::max<Milliseconds>(*answer.due.in, kLookAgain) : kNever;
-  if (answer.due.copies && copies_due_ == kNever) copies_due_ = kNow;
-  deliveries_due_ = answer.due.deliveries;
+  next_due_ = answer.due_in ? now + std::max<Milliseconds>(*answer.due_in, kLookAgain) : kNever;
+  next_delivery_ = answer.delivery_due_in ? now + *answer.delivery_due_in : kNever;
   look_for_deliveries_ = false;
   pipeline_.turn(now);
 }
 
 void Drainer::take(ClaimDeliveriesCall& call, ClaimDeliveriesAnswer& answer) {
+  const TimePoint now = now_();
+  const bool found = !answer.deliveries.empty();
   deliveries_.start(call.token, std::move(answer.deliveries), pipeline_);
-  pipeline_.turn(now_());
+  next_delivery_ = kNever;
+  if (answer.due_in) {
+    // What is due and was not found has been locked by somebody: not at once again.
+    next_delivery_ =
+        now + (found ? *answer.due_in : std::max<Milliseconds>(*answer.due_in, kLookAgain));
+  }
+  pipeline_.turn(now);
 }
 
 // Nothing is lost by a call that was rolled back, or may have been.
@@ -367,8 +362,8 @@ void Drainer::undo(Call& call, CallEnd end) {
   } else if (auto* claim = std::get_if<ClaimCall>(&call)) {
     look_ = true;
     if (end == CallEnd::kUnknown) lost_tokens_.push_back(claim->token);
-  } else if (std::holds_alternative<ClaimDeliveriesCall>(call)) {
-    deliveries_due_ = true;  // what may be ours is due again when its lease ends
+  } else if (auto* deliveries = std::get_if<ClaimDeliveriesCall>(&call)) {
+    if (end == CallEnd::kUnknown) lost_tokens_.push_back(deliveries->token);
   } else if (std::holds_alternative<RenewCall>(call)) {
     renew_at_ = kNow;
   }

@@ -63,6 +63,7 @@ class Drainer {
   void begin_next_call();
   bool take_answer();
   void note_failure(std::size_t kind);
+  void put_off(FinishedImage image, TimePoint now);
 
   TimePoint due_at(std::size_t kind) const;
   TimePoint asked_for(std::size_t kind) const;
@@ -83,7 +84,6 @@ class Drainer {
   void take(RenewCall& call, RenewAnswer& answer);
   void take(ReleaseCall& call, ReleaseAnswer& answer);
   void take(FinishCall& call, FinishAnswer& answer);
-  void take(EndCopiesCall& call, EndCopiesAnswer& answer);
   void take(FinishDeliveriesCall& call, FinishDeliveriesAnswer& answer);
   void take(ClaimCall& call, ClaimAnswer& answer);
   void take(ClaimDeliveriesCall& call, ClaimDeliveriesAnswer& answer);
@@ -108,6 +108,7 @@ class Drainer {
   TimePoint ended_since_{};          // when the first of them came
   std::vector<FinishedImage> put_off_;
   TimePoint put_off_until_{};
+  Clock::duration put_off_pause_{};
   std::uint64_t finished_ = 0;
 
   bool look_ = true;             // for something to claim
@@ -115,13 +116,9 @@ class Drainer {
   TimePoint next_look_{};        // even if nobody asks
   std::size_t enough_held_ = 0;  // images; fewer, and more are claimed
 
-  TimePoint copies_due_ = TimePoint::max();
-  RequestId copies_served_{};
-
   Deliveries deliveries_;
-  bool deliveries_due_ = false;  // a claim has seen some
   bool look_for_deliveries_ = true;
-  TimePoint next_delivery_look_{};
+  TimePoint next_delivery_ = TimePoint::max();  // one will be due
 };
 
 }  // namespace imgpress

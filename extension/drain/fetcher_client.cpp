@@ -26,32 +26,34 @@ TimePoint answer_due(const PressSettings& settings, TimePoint now) {
 void FetcherClient::start(const PressSettings& settings, TimePoint now) {
   press_.start(settings.press_path, PressProcess::Role::kFetcher, now);
   in_flight_.clear();
+  settings_are_sent_ = false;
   reconfigure(settings);
 }
 
 void FetcherClient::reconfigure(const PressSettings& settings) {
+  const bool same = settings.allowed_networks == settings_.allowed_networks &&
+                    settings.connections_per_host == settings_.connections_per_host;
+  settings_are_sent_ = settings_are_sent_ && same;
   settings_ = settings;
-  settings_are_sent_ = false;
-  if (running()) send_settings({});  // if that is not possible now, then before the next transfer
+  if (running()) send_settings();  // if that is not possible now, then before the next transfer
 }
 
-PacketSocket::Sent FetcherClient::send_settings(std::chrono::milliseconds patience) {
+PacketSocket::Sent FetcherClient::send_settings() {
   if (settings_are_sent_) return PacketSocket::Sent::kYes;
-  const auto sent = press_.send(
-      wire::FetcherSettings{settings_.allowed_networks, settings_.connections_per_host, kUserAgent},
-      -1, patience);
+  const auto sent = press_.send(wire::FetcherSettings{settings_.allowed_networks,
+                                                      settings_.connections_per_host, kUserAgent});
   settings_are_sent_ = sent == PacketSocket::Sent::kYes;
   return sent;
 }
 
-PacketSocket::Sent FetcherClient::download(std::uint64_t id, const std::string& url, TimePoint now,
-                                           std::chrono::milliseconds patience) {
+PacketSocket::Sent FetcherClient::download(std::uint64_t id, const std::string& url,
+                                           TimePoint now) {
   wire::FetchRequest request;
   request.id = id;
   request.url = url;
   request.max_bytes = settings_.max_image_bytes;
   request.timeout_ms = settings_.fetch_timeout_ms;
-  return send(request, Kind::kDownload, now, patience);
+  return send(request, Kind::kDownload, now);
 }
 
 PacketSocket::Sent FetcherClient::deliver(std::uint64_t id, const DeliveryTask& delivery,
@@ -64,16 +66,16 @@ PacketSocket::Sent FetcherClient::deliver(std::uint64_t id, const DeliveryTask& 
   request.body = delivery.body;
   request.max_bytes = kMaxWebhookAnswerBytes;
   request.timeout_ms = settings_.webhook_timeout_ms;
-  return send(request, Kind::kDelivery, now, {});
+  return send(request, Kind::kDelivery, now);
 }
 
-PacketSocket::Sent FetcherClient::send(const wire::FetchRequest& request, Kind kind, TimePoint now,
-                                       std::chrono::milliseconds patience) {
-  auto sent = send_settings(patience);
+PacketSocket::Sent FetcherClient::send(const wire::FetchRequest& request, Kind kind,
+                                       TimePoint now) {
+  auto sent = send_settings();
   if (sent != PacketSocket::Sent::kYes) return sent;
   wire::FetchRequest complete = request;
   complete.connect_timeout_ms = settings_.connect_timeout_ms;
-  sent = press_.send(complete, -1, patience);
+  sent = press_.send(complete);
   if (sent != PacketSocket::Sent::kYes) return sent;
   if (in_flight_.empty()) answer_by_ = answer_due(settings_, now);
   in_flight_.emplace(request.id, kind);

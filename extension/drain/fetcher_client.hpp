@@ -31,8 +31,7 @@ class FetcherClient {
 
   // Ask for a download, or for the delivery of a webhook. Throw WireError where that does not fit
   // into a message.
-  PacketSocket::Sent download(std::uint64_t id, const std::string& url, TimePoint now,
-                              std::chrono::milliseconds patience = {});
+  PacketSocket::Sent download(std::uint64_t id, const std::string& url, TimePoint now);
   PacketSocket::Sent deliver(std::uint64_t id, const DeliveryTask& delivery, TimePoint now);
 
   // The next transfer that has ended; nothing when none has. Throws PressEnded also for an answer
@@ -45,9 +44,8 @@ class FetcherClient {
  private:
   enum class Kind { kDownload, kDelivery };
 
-  PacketSocket::Sent send(const wire::FetchRequest& request, Kind kind, TimePoint now,
-                          std::chrono::milliseconds patience);
-  PacketSocket::Sent send_settings(std::chrono::milliseconds patience);
+  PacketSocket::Sent send(const wire::FetchRequest& request, Kind kind, TimePoint now);
+  PacketSocket::Sent send_settings();
   FetchResult result_of(const wire::FetchReply& reply, UniqueFd body);
 
   PressClient press_;

@@ -62,6 +62,7 @@ struct ImageOutcome {
   std::uint64_t source_bytes = 0;
   std::uint64_t output_bytes = 0;
   wire::ImageFormat format = wire::ImageFormat::kJpeg;
+  std::string digest;       // of the output, as the codec tells it
   std::uint32_t width = 0;  // pixels, as stored
   std::uint32_t height = 0;
   bool kept_source = false;

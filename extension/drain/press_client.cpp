@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::chrono::seconds kStartPatience{10};
 
-// One that ends so often before it takes work will never take any: that is no fault of the images,
-// and starting it again and again would help nobody.
+// One that ends so often without any work will never do any: that is no fault of the images, and
+// starting it again and again would help nobody.
 constexpr int kMaxStartsInVain = 6;
 
 std::string words_for(PressEnd why, const std::string& detail) {
@@ -41,9 +41,9 @@ void PressClient::start(const std::string& path, PressProcess::Role role, TimePo
   ready_by_ = now + kStartPatience;
 }
 
-PacketSocket::Sent PressClient::send(const wire::Message& message, int attachment,
-                                     std::chrono::milliseconds patience) {
-  return process_.socket().send_within(patience, message, attachment);
+PacketSocket::Sent PressClient::send(const wire::Message& message, int attachment) {
+  if (ready_) starts_in_vain_ = 0;  // if it ends now, then over work
+  return process_.socket().send(message, attachment);
 }
 
 void PressClient::stop() {
@@ -64,9 +64,11 @@ bool PressClient::receive(Packet& packet) {
     const auto received = receive_raw(packet);
     if (received == PacketSocket::Received::kWouldBlock) return false;
     if (received == PacketSocket::Received::kPeerGone) end(PressEnd::kDied);
-    if (ready_) return true;
+    if (ready_) break;
     check_ready(packet.message);
   }
+  starts_in_vain_ = 0;
+  return true;
 }
 
 void PressClient::check_ready(const wire::Message& message) {
@@ -82,7 +84,6 @@ void PressClient::check_ready(const wire::Message& message) {
     end(PressEnd::kBrokeProtocol, "it tells a process id that is not its own");
   }
   ready_ = true;
-  starts_in_vain_ = 0;
 }
 
 void PressClient::end(PressEnd why, const std::string& detail) {
@@ -94,7 +95,7 @@ void PressClient::end(PressEnd why, const std::string& detail) {
                         "\" does not get ready; is it an imgpress-press of version " +
                         IMGPRESS_VERSION + "?");
   }
-  if (!was_ready && ++starts_in_vain_ >= kMaxStartsInVain) {
+  if (++starts_in_vain_ >= kMaxStartsInVain) {
     throw PressUnusable("\"" + path_ + "\" keeps ending before it has done anything");
   }
   throw PressEnded(out_of_cpu ? PressEnd::kOutOfCpu : why, detail);

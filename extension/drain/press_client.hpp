@@ -52,14 +52,13 @@ class PressClient {
   // A press that is not ready by then hangs; TimePoint::max() when it is.
   TimePoint ready_by() const { return ready_ ? TimePoint::max() : ready_by_; }
 
-  PacketSocket::Sent send(const wire::Message& message, int attachment,
-                          std::chrono::milliseconds patience);
+  PacketSocket::Sent send(const wire::Message& message, int attachment = -1);
 
   // Takes one answer; false when there is none. Throws PressEnded or PressUnusable.
   bool receive(Packet& packet);
 
   // Ends the press for this reason (or for the CPU limit, if that is what has ended it) and throws
-  // PressEnded; or PressUnusable, if it has not got ready, too often in a row.
+  // PressEnded; or PressUnusable, if presses have ended too often in a row without any work.
   [[noreturn]] void end(PressEnd why, const std::string& detail = "");
 
  private:
@@ -70,7 +69,7 @@ class PressClient {
   std::string path_;
   bool ready_ = false;
   TimePoint ready_by_{};
-  int starts_in_vain_ = 0;  // since one got ready
+  int starts_in_vain_ = 0;  // since one had work
 };
 
 }  // namespace imgpress

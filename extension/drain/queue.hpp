@@ -17,6 +17,7 @@
 #include "channel/unique_fd.hpp"
 #include "core/effort.hpp"
 #include "core/verdict.hpp"
+#include "core/wire.hpp"
 
 namespace imgpress {
 
@@ -40,22 +41,18 @@ struct RescueCall {
 
 struct ClaimedImage {
   RequestId request_id{};
-  std::int32_t position = 0;
+  std::int32_t image_no = 0;
   std::string url;
   int quality = 50;
   Effort effort = Effort::kBalanced;
   AttemptHistory history;
 };
-// What is due that nobody announces: how long until then, by the database's clock.
-struct NextDue {
-  std::optional<Milliseconds> in;  // nothing is due, ever, unless somebody announces it
-  bool deliveries = false;         // webhooks are due now
-  bool copies = false;             // copies of ended images are to end
-};
 struct ClaimAnswer {
   std::vector<ClaimedImage> images;
-  bool more = false;  // another claim would find some at once, if there are slots
-  NextDue due;
+  bool more = false;  // another claim would find images at once
+  // How long until something is due that nobody announces, by the database's clock; never, without.
+  std::optional<Milliseconds> due_in;           // images
+  std::optional<Milliseconds> delivery_due_in;  // webhooks
 };
 // Claims images under one lease. Which ones, the database decides: the requests take turns.
 struct ClaimCall {
@@ -73,7 +70,7 @@ struct FinishedImage {
   std::uint64_t key = 0;  // the drainer's own
   std::int64_t token = 0;
   RequestId request_id{};
-  std::int32_t position = 0;
+  std::int32_t image_no = 0;
   Verdict verdict;
   const char* error_code = nullptr;  // if it is not done
   std::string error;
@@ -81,7 +78,8 @@ struct FinishedImage {
   UniqueFd output;  // sealed memfd, if it is done
   std::uint64_t source_bytes = 0;
   std::uint64_t output_bytes = 0;
-  const char* content_type = nullptr;
+  wire::ImageFormat format = wire::ImageFormat::kJpeg;
+  std::string digest;  // of the output's bytes, as the codec tells it: a hint for caches
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   bool kept_source = false;
@@ -89,24 +87,12 @@ struct FinishedImage {
 struct FinishAnswer {
   std::vector<std::size_t> put_off;  // indexes: somebody has locked the row; offer it again later
   bool ended = false;                // a request has ended
-  bool copies = false;               // copies of these images are to end
 };
 // Records what became of images, all or nothing, each fenced by its token. Doing so twice is
 // harmless: what is recorded is not the drainer's any more.
 struct FinishCall {
   using Answer = FinishAnswer;
   std::vector<FinishedImage> images;
-};
-
-struct EndCopiesAnswer {
-  int images = 0;
-  bool remaining = false;
-  RequestId served{};
-};
-// Ends copies of images that have ended, a portion at a time; requests take turns.
-struct EndCopiesCall {
-  using Answer = EndCopiesAnswer;
-  RequestId after{};  // the request that was served last
 };
 
 struct RenewAnswer {
@@ -120,7 +106,8 @@ struct RenewCall {
 };
 
 struct ReleaseAnswer {};
-// Gives back what is held under these tokens; uncounted, since nobody has worked on it.
+// Gives back the images and webhooks that are held under these tokens; uncounted, since nobody has
+// worked on them.
 struct ReleaseCall {
   using Answer = ReleaseAnswer;
   std::vector<std::int64_t> tokens;
@@ -134,6 +121,7 @@ struct ClaimedDelivery {
 };
 struct ClaimDeliveriesAnswer {
   std::vector<ClaimedDelivery> deliveries;
+  std::optional<Milliseconds> due_in;  // the next one
 };
 struct ClaimDeliveriesCall {
   using Answer = ClaimDeliveriesAnswer;
@@ -157,9 +145,9 @@ struct FinishDeliveriesCall {
   std::vector<double> retry_delays;  // seconds, behind each attempt
 };
 
-using Call = std::variant<RescueCall, RenewCall, ReleaseCall, FinishCall, EndCopiesCall,
-                          FinishDeliveriesCall, ClaimCall, ClaimDeliveriesCall>;
-using Answer = std::variant<RescueAnswer, RenewAnswer, ReleaseAnswer, FinishAnswer, EndCopiesAnswer,
+using Call = std::variant<RescueCall, RenewCall, ReleaseCall, FinishCall, FinishDeliveriesCall,
+                          ClaimCall, ClaimDeliveriesCall>;
+using Answer = std::variant<RescueAnswer, RenewAnswer, ReleaseAnswer, FinishAnswer,
                             FinishDeliveriesAnswer, ClaimAnswer, ClaimDeliveriesAnswer>;
 
 struct Ended {

@@ -1,68 +1,84 @@
 #include "drain/session_press.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
 namespace imgpress {
 namespace {
 
-constexpr std::chrono::milliseconds kSendPatience{1000};
+// Where too many descriptors of the server's are under way, for which there is no event.
+constexpr std::chrono::milliseconds kSendPause{2};
+constexpr std::chrono::seconds kSendPatience{1};
 
-// Starts the press where it does not run and sends. One that has died since its last use shows at
-// the sending: a fresh one gets the work. If that ends at its start, poll() says so.
-template <typename Start, typename Send>
-void send_with_restart(bool running, Start start, Send send) {
-  auto sent = PacketSocket::Sent::kPeerGone;
-  if (running) sent = send();
-  if (sent == PacketSocket::Sent::kPeerGone) {
-    start();
-    sent = send();
+}  // namespace
+
+void SessionPress::begin_download(std::string url, const PressSettings& settings) {
+  begin(std::move(url), settings);
+}
+
+void SessionPress::begin_compression(FetchedImage image, const PressSettings& settings) {
+  begin(std::move(image), settings);
+}
+
+void SessionPress::begin(Work work, const PressSettings& settings) {
+  abandon();
+  forget_compressed();
+  settings_ = settings;
+  work_ = std::move(work);
+  handed_over_ = false;
+  give_up_at_ = Clock::now() + kSendPatience;
+}
+
+// Starts the press where it does not run.
+PacketSocket::Sent SessionPress::send(TimePoint now) {
+  if (const auto* url = std::get_if<std::string>(&work_)) {
+    if (fetcher_.running()) {
+      fetcher_.reconfigure(settings_);
+    } else {
+      fetcher_.start(settings_, now);
+    }
+    return fetcher_.download(1, *url, now);
   }
-  if (sent == PacketSocket::Sent::kWouldBlock) {
+  if (!codec_.running()) codec_.start(settings_.press_path, now);
+  return codec_.send(std::get<FetchedImage>(work_), settings_, now);
+}
+
+// One that has died since its last use shows at the sending: a fresh one gets the work. If that
+// ends at its start, the next answer says so.
+void SessionPress::hand_over(TimePoint now) {
+  auto sent = send(now);
+  if (sent == PacketSocket::Sent::kPeerGone) {
+    is_download() ? fetcher_.stop() : codec_.stop();
+    sent = send(now);
+  }
+  handed_over_ = sent != PacketSocket::Sent::kWouldBlock;
+  try_again_at_ = now + kSendPause;
+  if (!handed_over_ && now >= give_up_at_) {
     throw FaultError(Fault::kOutOfResources, "too many images are under way on this server");
   }
 }
 
-}  // namespace
-
-void SessionPress::begin_download(const std::string& url, const PressSettings& settings) {
-  abandon();
-  const TimePoint now = Clock::now();
-  if (fetcher_.running()) fetcher_.reconfigure(settings);
-  send_with_restart(
-      fetcher_.running(), [&] { fetcher_.start(settings, now); },
-      [&] { return fetcher_.download(1, url, now, kSendPatience); });
-  busy_ = Busy::kDownload;
-}
-
-void SessionPress::begin_compression(FetchedImage image, const PressSettings& settings) {
-  abandon();
-  forget_compressed();
-  const TimePoint now = Clock::now();
-  send_with_restart(
-      codec_.running(), [&] { codec_.start(settings.press_path, now); },
-      [&] { return codec_.send(image, settings, now, kSendPatience); });
-  busy_ = Busy::kCompression;
-}
-
 int SessionPress::wait_fd() {
-  return busy_ == Busy::kDownload ? fetcher_.fd() : codec_.fd();
+  return is_download() ? fetcher_.fd() : codec_.fd();
 }
 
 TimePoint SessionPress::deadline() const {
-  return busy_ == Busy::kDownload ? fetcher_.deadline() : codec_.deadline();
+  if (!handed_over_) return try_again_at_;
+  return is_download() ? fetcher_.deadline() : codec_.deadline();
 }
 
 bool SessionPress::poll(TimePoint now) {
   try {
-    const bool ended = busy_ == Busy::kDownload ? poll_download(now) : poll_compression(now);
-    if (ended) busy_ = Busy::kNo;
+    if (!handed_over_) hand_over(now);
+    const bool ended = is_download() ? poll_download(now) : poll_compression(now);
+    if (ended) work_ = {};
     return ended;
   } catch (const PressEnded& ended) {
-    busy_ = Busy::kNo;
+    work_ = {};
     throw FaultError(ended.fault(), ended.what());
-  } catch (const std::exception&) {
-    busy_ = Busy::kNo;
+  } catch (const FaultError&) {
+    work_ = {};
     throw;
   }
 }
@@ -91,9 +107,9 @@ void SessionPress::stop() {
 }
 
 void SessionPress::abandon() {
-  if (busy_ == Busy::kDownload) fetcher_.stop();
-  if (busy_ == Busy::kCompression) codec_.stop();
-  busy_ = Busy::kNo;
+  if (std::holds_alternative<std::monostate>(work_)) return;
+  is_download() ? fetcher_.stop() : codec_.stop();
+  work_ = {};
 }
 
 }  // namespace imgpress

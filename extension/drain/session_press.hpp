@@ -2,8 +2,8 @@
 // SQL functions wait on wait_fd() themselves, so that they stay cancellable.
 #pragma once
 
-#include <optional>
 #include <string>
+#include <variant>
 
 #include "drain/codec_client.hpp"
 #include "drain/fetcher_client.hpp"
@@ -12,19 +12,17 @@ namespace imgpress {
 
 class SessionPress {
  public:
-  // Begin one piece of work, starting the press where it does not run; work that was abandoned
-  // before (an error unwound its caller) costs its press first. Throw std::system_error when no
-  // press can be started, FaultError where the server is too busy.
-  void begin_download(const std::string& url, const PressSettings& settings);
+  // Begin one piece of work. Work that was abandoned before (an error unwound its caller) costs its
+  // press first. Nothing here waits.
+  void begin_download(std::string url, const PressSettings& settings);
   void begin_compression(FetchedImage image, const PressSettings& settings);
 
+  // True once what was begun has ended. Throws FaultError when it failed, or the press ended over
+  // it; that is started anew at the next use. Throws std::system_error when none can be started.
+  bool poll(TimePoint now);
   // Readable when poll() may find the answer; when poll() is to be called even if it is not.
   int wait_fd();
   TimePoint deadline() const;
-
-  // True once what was begun has ended. Throws FaultError when the press ended, or what it was
-  // about failed; it is started anew at the next use.
-  bool poll(TimePoint now);
 
   FetchedImage take_download() { return std::move(download_); }
   const ImageOutcome& compressed() const { return compressed_; }
@@ -37,14 +35,22 @@ class SessionPress {
   void abandon();
 
  private:
-  enum class Busy { kNo, kDownload, kCompression };
+  using Work = std::variant<std::monostate, std::string, FetchedImage>;  // nothing, a URL, an image
 
+  void begin(Work work, const PressSettings& settings);
+  bool is_download() const { return std::holds_alternative<std::string>(work_); }
+  PacketSocket::Sent send(TimePoint now);
+  void hand_over(TimePoint now);
   bool poll_download(TimePoint now);
   bool poll_compression(TimePoint now);
 
   FetcherClient fetcher_;
   CodecClient codec_;
-  Busy busy_ = Busy::kNo;
+  PressSettings settings_;
+  Work work_;
+  bool handed_over_ = false;
+  TimePoint give_up_at_{};  // if it can't be handed over
+  TimePoint try_again_at_{};
   FetchedImage download_;
   ImageOutcome compressed_;
 };

@@ -8,7 +8,7 @@ std::uint64_t Window::hold(std::int64_t token, const ClaimedImage& image) {
   ++per_token_[token];
   ++per_request_[image.request_id];
   if (image.history.attempts > 1) ++retries_;
-  images_.emplace(next_key_, Held{token, image.request_id, image.position, image.history});
+  images_.emplace(next_key_, Held{token, image.request_id, image.image_no, image.history});
   return next_key_++;
 }
 
@@ -28,7 +28,7 @@ FinishedImage Window::judge(ImageOutcome outcome, const RetryLimits& limits) {
   finished.key = outcome.key;
   finished.token = held.token;
   finished.request_id = held.request_id;
-  finished.position = held.position;
+  finished.image_no = held.image_no;
   finished.verdict = imgpress::judge(result, held.history, limits, unit_random);
   if (outcome.ending != Ending::kDone) {
     finished.error_code = fault_name(outcome.fault);
@@ -39,7 +39,8 @@ FinishedImage Window::judge(ImageOutcome outcome, const RetryLimits& limits) {
   finished.output = std::move(outcome.output);
   finished.source_bytes = outcome.source_bytes;
   finished.output_bytes = outcome.output_bytes;
-  finished.content_type = wire::media_type(outcome.format);
+  finished.format = outcome.format;
+  finished.digest = std::move(outcome.digest);
   finished.width = outcome.width;
   finished.height = outcome.height;
   finished.kept_source = outcome.kept_source;

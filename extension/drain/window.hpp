@@ -33,7 +33,7 @@ class Window {
   struct Held {
     std::int64_t token;
     RequestId request_id;
-    std::int32_t position;
+    std::int32_t image_no;
     AttemptHistory history;
   };
 

@@ -2,13 +2,16 @@
 
 #include <malloc.h>
 
+#include <array>
 #include <chrono>
+#include <cstdio>
 #include <new>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
 
 #include "channel/sealed_memory.hpp"
+#include "core/keyed_hash.hpp"
 #include "press/codec.hpp"
 #include "press/confinement.hpp"
 
@@ -29,6 +32,17 @@ struct Outcome {
   UniqueFd image;
 };
 
+// The hash is keyed with what everybody knows: it tells versions of a picture apart for caches, and
+// is no proof of anything.
+std::string digest_of(std::string_view bytes) {
+  const KeyedHash hash = keyed_hash({}, bytes);
+  std::array<char, 33> text{};
+  std::snprintf(text.data(), text.size(), "%016llx%016llx",
+                static_cast<unsigned long long>(hash.high),
+                static_cast<unsigned long long>(hash.low));
+  return text.data();
+}
+
 Outcome compress_one(const wire::CompressRequest& request, ByteView source) {
   CodecOptions options;
   options.quality = static_cast<int>(request.quality);
@@ -42,14 +56,16 @@ Outcome compress_one(const wire::CompressRequest& request, ByteView source) {
   outcome.reply.kept_source = result.kept_source;
   outcome.reply.width = result.width;
   outcome.reply.height = result.height;
-  outcome.reply.message = result.warning;
+  outcome.reply.warning = result.warning;
+  outcome.reply.digest =
+      digest_of({reinterpret_cast<const char*>(result.bytes.data()), result.bytes.size()});
   return outcome;
 }
 
-Outcome failed(Fault fault, const std::string& message) {
+Outcome failed(Fault fault, const std::string& reason) {
   Outcome outcome;
   outcome.reply.fault = fault;
-  outcome.reply.message = message;
+  outcome.reply.reason = reason;
   return outcome;
 }
 

@@ -25,12 +25,12 @@ def submit_half_held(shop, gate_name):
     """A request of which every second image waits at the gate; returns (id, gate) when the free
     ones are done and the others are under way."""
     gate = shop.origin.gate(gate_name)
-    free = [shop.origin.url(f"small{n % 10}.jpg") for n in range(IMAGES // 2)]
-    held = [shop.origin.url(f"held/{gate_name}/small{n % 10}.jpg") for n in range(IMAGES // 2)]
+    free = [shop.origin.url(f"small{n % 10}.jpg?{n}") for n in range(IMAGES // 2)]
+    held = [shop.origin.url(f"held/{gate_name}/small{n % 10}.jpg?{n}") for n in range(IMAGES // 2)]
     products = [(n, f"SKU{n}", pair) for n, pair in enumerate(zip(free, held))]
     request = shop.submit_csv(catalogue(products))
     gate.wait_arrived(5)
-    wait_until(lambda: shop.progress(request)["done"] >= IMAGES // 2, "the free images are done")
+    wait_until(lambda: shop.progress(request)["succeeded"] >= IMAGES // 2, "the free images are done")
     return request, gate
 
 
@@ -42,11 +42,11 @@ def assert_exactly_once(shop, request):
         ERROR_TEXT in product["output_image_urls"] for product in products
     ), shop.failures(request)
     rows = shop.sql(
-        "SELECT position FROM imgpress.outputs WHERE request_id = %s ORDER BY position", request
+        "SELECT image_no FROM imgpress.outputs WHERE request_id = %s ORDER BY image_no", request
     )
-    assert [position for (position,) in rows] == list(range(1, IMAGES + 1))
+    assert [image_no for (image_no,) in rows] == list(range(1, IMAGES + 1))
     progress = shop.progress(request)
-    assert (progress["done"], progress["failed"]) == (IMAGES, 0)
+    assert (progress["succeeded"], progress["failed"]) == (IMAGES, 0)
     assert shop.sql("SELECT * FROM imgpress.images WHERE lease_token IS NOT NULL") == []
 
 

@@ -21,9 +21,11 @@ def read(shop, csv):
             cursor.execute("SELECT imgpress.submit_csv(%s)", (csv,))
             request = cursor.fetchone()
             cursor.execute(
-                "SELECT serial_number, product_name, array_agg(url ORDER BY position) "
-                "FROM imgpress.products JOIN imgpress.images USING (request_id, product_no) "
-                "WHERE request_id = %s GROUP BY product_no, serial_number, product_name "
+                "SELECT serial_number, product_name, array_agg(url ORDER BY place) "
+                "FROM imgpress.products p, unnest(image_nos) WITH ORDINALITY AS n(image_no, place) "
+                "JOIN imgpress.images i USING (image_no) "
+                "WHERE p.request_id = %s AND i.request_id = p.request_id "
+                "GROUP BY product_no, serial_number, product_name "
                 "ORDER BY product_no",
                 request,
             )

@@ -58,7 +58,7 @@ def test_truncate_and_vacuum_full(own):
     promptly(own, "VACUUM FULL imgpress.images")
     promptly(
         own,
-        "TRUNCATE imgpress.processing_requests, imgpress.images, imgpress.outputs, imgpress.leases",
+        "TRUNCATE imgpress.processing_requests, imgpress.images, imgpress.outputs, imgpress_internal.leases",
     )
     gate.open()
     own.finish(own.submit_csv(one_product(own.origin.url("small0.jpg"))))

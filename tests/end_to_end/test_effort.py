@@ -13,7 +13,7 @@ def outputs_of(shop, request):
     """The bytes of its outputs, in their order."""
     shop.finish(request)
     rows = shop.sql(
-        "SELECT bytes FROM imgpress.outputs WHERE request_id = %s ORDER BY position", request
+        "SELECT bytes FROM imgpress.outputs WHERE request_id = %s ORDER BY image_no", request
     )
     return [bytes(row[0]) for row in rows]
 

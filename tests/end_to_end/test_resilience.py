@@ -81,13 +81,13 @@ def test_locked_image_delays_itself_only(own):
     request = own.submit_csv(one_product(*urls))
     gate.wait_arrived(3)
     done = (
-        "SELECT array_agg(position ORDER BY position) FROM imgpress.images "
+        "SELECT array_agg(image_no ORDER BY image_no) FROM imgpress.images "
         "WHERE request_id = %s AND status = 'Completed'"
     )
     with own.cluster.session() as session:
         session.execute("BEGIN")
         session.execute(
-            "SELECT FROM imgpress.images WHERE request_id = %s AND position = 2 FOR UPDATE",
+            "SELECT FROM imgpress.images WHERE request_id = %s AND image_no = 2 FOR UPDATE",
             (request,),
         )
         gate.open()

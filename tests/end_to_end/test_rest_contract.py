@@ -12,11 +12,16 @@ import pytest
 from harness.catalogue import ERROR_TEXT, HEADER, catalogue, one_product, split_urls
 from harness.images import is_progressive
 
-TABLES = ("processing_requests", "products", "images", "upload_parts")
+TABLES = (
+    "imgpress.processing_requests",
+    "imgpress.products",
+    "imgpress.images",
+    "imgpress_internal.upload_parts",
+)
 
 
 def stored_rows(shop):
-    return [shop.value(f"SELECT count(*) FROM imgpress.{table}") for table in TABLES]
+    return [shop.value(f"SELECT count(*) FROM {table}") for table in TABLES]
 
 
 def assert_error(answer, *statuses):

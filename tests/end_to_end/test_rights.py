@@ -43,10 +43,11 @@ def test_search_path_that_a_trigger_leaves(own):
 
 
 def test_trigger_that_waits_for_the_commit(own):
-    for table in ("leases", "outputs"):
+    tables = ("imgpress_internal.leases", "imgpress.outputs")
+    for table in tables:
         on_insert(own, f"PERFORM evil.climb('late {table}');", table, late=True)
     compress(own)
-    assert_nothing_reached(own, ["late leases", "late outputs"])
+    assert_nothing_reached(own, [f"late {table}" for table in tables])
 
 
 def test_what_else_runs_at_the_commit(own):
@@ -58,12 +59,12 @@ def test_what_else_runs_at_the_commit(own):
         "  EXECUTE 'DECLARE held CURSOR WITH HOLD FOR SELECT evil.climb(''held cursor'')'; "
         "END IF; "
         "PERFORM evil.bite('at once');",
-        "outputs",
+        "imgpress.outputs",
     )
     own.sql("CREATE SEQUENCE evil.turns")
     own.sql("GRANT ALL ON evil.turns TO PUBLIC")
     fail_once = "IF nextval('evil.turns') = 1 THEN RAISE 'not this time'; END IF;"
-    on_insert(own, fail_once, "outputs", late=True)
+    on_insert(own, fail_once, "imgpress.outputs", late=True)
     compress(own)
     compress(own)
     assert len(own.cluster.log_lines("ERROR:  not this time")) == 1
@@ -95,7 +96,7 @@ def test_what_a_trigger_leaves_behind(own):
         "IF to_regclass('pg_temp.brief') IS NULL THEN "
         "  CREATE TEMP TABLE brief (x integer) ON COMMIT DELETE ROWS; "
         "  CREATE INDEX ON brief (evil.key(x)); CREATE INDEX ON brief (evil.key(1)); "
-        "  CREATE TEMP TABLE leases (LIKE imgpress.leases); CREATE TEMP TABLE images (); "
+        "  CREATE TEMP TABLE leases (LIKE imgpress_internal.leases); CREATE TEMP TABLE images (); "
         "  CREATE FUNCTION pg_temp.same(bigint, bigint) RETURNS boolean LANGUAGE sql "
         "    AS 'SELECT evil.bite(''temporary''); SELECT false'; "
         "  CREATE OPERATOR pg_temp.= "

@@ -76,10 +76,15 @@ def make_it_matter(shop):
     """Row level security, as a later version may have it: `row_security = off` then makes every
     statement fail. And the right to switch off triggers."""
     shop.sql("GRANT SET ON PARAMETER session_replication_role TO PUBLIC")
-    for table in ("leases", "images", "outputs", "processing_requests"):
-        shop.sql(f"ALTER TABLE imgpress.{table} ENABLE ROW LEVEL SECURITY")
+    for table in (
+        "imgpress_internal.leases",
+        "imgpress.images",
+        "imgpress.outputs",
+        "imgpress.processing_requests",
+    ):
+        shop.sql(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         shop.sql(
-            f"CREATE POLICY worker ON imgpress.{table} TO imgpress_worker "
+            f"CREATE POLICY worker ON {table} TO imgpress_worker "
             "USING (true) WITH CHECK (true)"
         )
 

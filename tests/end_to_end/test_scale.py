@@ -10,8 +10,8 @@ GATEWAY_LIMIT_KIB = 64 * 1024
 
 
 def test_request_of_5000_products(shop):
-    urls = [shop.origin.url(f"small{n}.jpg") for n in range(10)]
-    products = [(number, f"SKU{number}", [urls[number % 10]]) for number in range(5000)]
+    urls = [shop.origin.url(f"small{n % 10}.jpg?{n}") for n in range(5000)]
+    products = [(number, f"SKU{number}", [url]) for number, url in enumerate(urls)]
     request = shop.gateway.upload(catalogue(products)).json()["request_id"]
     answer = shop.finish(request, 120)
     assert [product["serial_number"] for product in answer] == list(range(5000))
@@ -19,7 +19,7 @@ def test_request_of_5000_products(shop):
         product["output_image_urls"].endswith(f"/small{number % 10}_compressed.jpg")
         for number, product in enumerate(answer)
     )
-    assert shop.progress(request)["done"] == 5000
+    assert shop.progress(request)["succeeded"] == 5000
     over_rest = shop.gateway.get(f"/api/products/{request}/").json()["products"]
     assert over_rest == answer
 
@@ -28,7 +28,7 @@ def test_small_request_overtakes_a_large_one(shop):
     """The origin holds the large request's images, so that its end is in the test's hands."""
     gate = shop.origin.gate("fair")
     many = 3000
-    held = [(n, "large", [shop.origin.url(f"held/fair/small{n % 10}.jpg")]) for n in range(many)]
+    held = [(n, "large", [shop.origin.url(f"held/fair/small{n % 10}.jpg?{n}")]) for n in range(many)]
     large = shop.submit_csv(catalogue(held))
     gate.wait_arrived(10)
     small = shop.submit_csv(one_product(shop.origin.url("small0.jpg")))
@@ -38,11 +38,11 @@ def test_small_request_overtakes_a_large_one(shop):
         status = shop.wait(small, 0.3)
     assert status == "Completed"
     assert shop.status(large) == "Processing"
-    assert shop.progress(large)["done"] < many // 3
+    assert shop.progress(large)["succeeded"] < many // 3
     gate.open()
     products = shop.finish(large, 120)
     assert len(products) == many
-    assert shop.progress(large)["done"] == many
+    assert shop.progress(large)["succeeded"] == many
 
 
 @pytest.fixture(scope="module", name="idle")
@@ -87,5 +87,5 @@ def test_two_hundred_urls_of_one_product(shop):
     urls = [shop.origin.url(f"small{n % 10}.jpg?n={n}") for n in range(200)]
     (product,) = shop.finish(shop.submit_csv(one_product(*urls)))
     outputs = split_urls(product["output_image_urls"])
-    positions = [int(output.rsplit("/", 2)[1]) for output in outputs]
-    assert positions == list(range(1, 201))
+    image_nos = [int(output.rsplit("/", 2)[1]) for output in outputs]
+    assert image_nos == list(range(1, 201))

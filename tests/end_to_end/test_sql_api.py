@@ -178,7 +178,7 @@ def test_retry_failed(shop):
     assert split_urls(product["output_image_urls"])[1].endswith("/late_compressed.jpg")
     assert shop.failures(request) == []
     assert shop.value("SELECT imgpress.retry_failed(%s)", request) == 0
-    assert shop.progress(request)["done"] == 2
+    assert shop.progress(request)["succeeded"] == 2
 
 
 def test_purge_takes_old_requests_with_all_that_is_theirs(shop):
@@ -213,19 +213,19 @@ def test_views(shop):
     request = shop.submit_csv(one_product(small(shop), shop.origin.url("none.jpg"), name="Mug"))
     shop.finish(request)
     progress = shop.progress(request)
-    assert (progress["images"], progress["done"], progress["failed"]) == (2, 1, 1)
-    assert progress["bytes_in"] >= len(shop.origin.content("small0.jpg"))
-    assert 0 < progress["bytes_out"] <= progress["bytes_in"]
+    assert (progress["images"], progress["succeeded"], progress["failed"]) == (2, 1, 1)
+    assert progress["source_bytes"] >= len(shop.origin.content("small0.jpg"))
+    assert 0 < progress["output_bytes"] <= progress["source_bytes"]
     assert shop.value("SELECT percent FROM imgpress.progress WHERE request_id = %s", request) == 100
     (failure,) = shop.failures(request)
-    assert (failure["product_name"], failure["position"], failure["attempts"]) == ("Mug", 2, 1)
+    assert (failure["product_name"], failure["image_no"], failure["attempts"]) == ("Mug", 2, 1)
     assert "404" in failure["error"] and failure["error_code"] == "http_status"
     (result,) = shop.results(request)
-    assert (result["product_name"], result["position"], result["url"]) == ("Mug", 1, small(shop))
+    assert (result["product_name"], result["image_no"], result["url"]) == ("Mug", 1, small(shop))
     assert result["output_url"] == split_urls(shop.products(request)[0]["output_image_urls"])[0]
-    assert (result["bytes_in"], result["bytes_out"]) == (
-        progress["bytes_in"],
-        progress["bytes_out"],
+    assert (result["source_bytes"], result["output_bytes"]) == (
+        progress["source_bytes"],
+        progress["output_bytes"],
     )
     assert (result["kept_source"], result["warning"]) == (False, None)
 
@@ -237,7 +237,7 @@ def test_a_kept_source_shows_in_the_results(shop):
     shop.finish(request)
     (result,) = shop.results(request)
     assert (result["kept_source"], result["content_type"]) == (True, "image/jpeg")
-    assert result["bytes_out"] == result["bytes_in"] == len(once)
+    assert result["output_bytes"] == result["source_bytes"] == len(once)
 
 
 def test_simulated_output_urls(shop):

@@ -28,7 +28,7 @@ ATTEMPTS = (
     "SET session_replication_role = replica",
     "UPDATE pg_catalog.pg_authid SET rolsuper = true "
     f"WHERE rolname OPERATOR(pg_catalog.=) '{STRANGER}'::name",
-    "ALTER TABLE imgpress.leases OWNER TO mallory",
+    "ALTER TABLE imgpress_internal.leases OWNER TO mallory",
     "SELECT count(*) FROM imgpress.webhook_secrets",
 )
 
@@ -189,17 +189,17 @@ def end_drainer_after(shop, change):
     assert wait_for_exit([drainer.pid]) == []
 
 
-def on_insert(shop, body, table="leases", late=False):
+def on_insert(shop, body, table="imgpress_internal.leases", late=False):
     """A trigger on one of the extension's tables, as whoever installed it may have put there; late:
     it fires when the transaction commits."""
-    name = f"{'late' if late else 'observer'}_{table}"
+    name = f"{'late' if late else 'observer'}_{table.split('.')[1]}"
     shop.sql(
         f"CREATE FUNCTION evil.{name}() RETURNS trigger LANGUAGE plpgsql "
         f"AS $$ BEGIN {body} RETURN NULL; END $$"
     )
     constraint, when = ("CONSTRAINT", "DEFERRABLE INITIALLY DEFERRED") if late else ("", "")
     shop.sql(
-        f"CREATE {constraint} TRIGGER {name} AFTER INSERT ON imgpress.{table} {when} "
+        f"CREATE {constraint} TRIGGER {name} AFTER INSERT ON {table} {when} "
         f"FOR EACH ROW EXECUTE FUNCTION evil.{name}()"
     )
 

@@ -23,7 +23,7 @@ PRODUCT_COLUMNS = ("serial_number", "product_name", "input_image_urls", "output_
 FAILURE_COLUMNS = (
     "serial_number",
     "product_name",
-    "position",
+    "image_no",
     "url",
     "attempts",
     "error_code",
@@ -34,12 +34,12 @@ FAILURE_COLUMNS = (
 RESULT_COLUMNS = (
     "serial_number",
     "product_name",
-    "position",
+    "image_no",
     "url",
     "output_url",
     "content_type",
-    "bytes_in",
-    "bytes_out",
+    "source_bytes",
+    "output_bytes",
     "kept_source",
     "warning",
 )
@@ -136,7 +136,7 @@ class Shop:
 
     def progress(self, request):
         """The row of imgpress.progress, in its essential columns."""
-        columns = ("status", "images", "done", "failed", "bytes_in", "bytes_out")
+        columns = ("status", "images", "succeeded", "failed", "source_bytes", "output_bytes")
         statement = f"SELECT {', '.join(columns)} FROM imgpress.progress WHERE request_id = %s"
         rows = self.sql(statement, request)
         return dict(zip(columns, rows[0])) if rows else None
@@ -150,7 +150,7 @@ class Shop:
     def _rows_of_view(self, view, columns, request):
         statement = (
             f"SELECT {', '.join(columns)} FROM imgpress.{view} "
-            "WHERE request_id = %s ORDER BY position"
+            "WHERE request_id = %s ORDER BY image_no"
         )
         return [dict(zip(columns, row)) for row in self.sql(statement, request)]
 

@@ -1,49 +1,50 @@
 -- What CREATE EXTENSION makes: objects, comments, privileges.
 BEGIN;
-SELECT plan(23);
+SELECT plan(26);
 
 SELECT has_schema('imgpress');
-SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'copies_due', 'leases',
-    'webhook_deliveries', 'webhook_secrets', 'csv_upload_rows', 'upload_parts']);
+SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries', 'webhook_secrets']);
+SELECT tables_are('imgpress_internal', ARRAY['leases', 'image_aliases', 'csv_upload_rows', 'upload_parts']);
 SELECT views_are('imgpress', ARRAY['progress', 'failures', 'results', 'workers', 'csv_upload']);
 SELECT has_function('imgpress', 'compress_image', ARRAY['bytea', 'integer', 'text']);
 SELECT function_returns('imgpress', 'compress_image_url', ARRAY['text', 'integer', 'text'], 'bytea');
 SELECT function_returns('imgpress', 'submit_csv', ARRAY['text', 'text', 'integer', 'uuid', 'text'], 'uuid');
 SELECT function_returns('imgpress', 'submit', ARRAY['imgpress.product_input[]', 'text', 'integer', 'uuid', 'text'], 'uuid');
-SELECT function_returns('imgpress', 'submit_upload', ARRAY['uuid', 'text', 'integer', 'text'], 'uuid');
+SELECT function_returns('imgpress_internal', 'submit_upload', ARRAY['uuid', 'text', 'integer', 'text'], 'uuid');
 SELECT function_returns('imgpress', 'wait', ARRAY['uuid', 'interval'], 'text');
 
 SELECT is_empty(
-    $$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'imgpress'::regnamespace
+    $$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
        AND obj_description(p.oid, 'pg_proc') IS NULL $$,
     'every function has a comment');
 SELECT is_empty(
-    $$ SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'imgpress'::regnamespace
+    $$ SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
        AND c.relkind IN ('r', 'v') AND obj_description(c.oid, 'pg_class') IS NULL $$,
     'every table and view has a comment');
 SELECT is_empty(
-    $$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'imgpress'::regnamespace
+    $$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
        AND has_function_privilege('public', p.oid, 'EXECUTE') $$,
     'no function is for PUBLIC');
 SELECT is_empty(
-    $$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'imgpress'::regnamespace
+    $$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
        AND (p.prosecdef OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'))
        AND NOT coalesce(array_to_string(p.proconfig, ',') LIKE '%search_path=pg_catalog, pg_temp%', false) $$,
     'every function that runs SQL has a pinned search_path');
 SELECT is_empty(
-    $$ SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'imgpress'::regnamespace
+    $$ SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
        AND c.relkind IN ('r', 'v') AND has_table_privilege('public', c.oid, 'SELECT') $$,
     'no table is for PUBLIC');
 SELECT is_empty(
-    $$ SELECT c.oid::regclass, a.grantee::regrole FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = 'imgpress'::regnamespace
+    $$ SELECT c.oid::regclass, a.grantee::regrole FROM pg_class c, aclexplode(c.relacl) a
+       WHERE c.relnamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
        AND a.grantee <> c.relowner AND a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') $$,
     'nobody may put a trigger or a foreign key on a table: it would run with the rights of our functions');
 SELECT is_empty(
     $$ SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
-       WHERE p.pronamespace = 'imgpress'::regnamespace AND r.rolsuper AND p.proname <> 'schedule_maintenance' $$,
+       WHERE p.pronamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace) AND r.rolsuper AND p.proname <> 'schedule_maintenance' $$,
     'no function runs as a superuser, but for the one that needs it');
 SELECT is_empty(
-    $$ SELECT a.grantee::regrole FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = 'imgpress'
+    $$ SELECT a.grantee::regrole FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname IN ('imgpress', 'imgpress_internal')
        AND a.grantee <> n.nspowner AND a.privilege_type <> 'USAGE' $$,
     'nobody else may create objects in the schema');
 SELECT is_empty(
@@ -58,6 +59,11 @@ SELECT is(has_table_privilege('imgpress_gateway', 'imgpress.outputs', 'SELECT'),
     'the gateway cannot read tables');
 SELECT is(has_function_privilege('imgpress_user', 'imgpress.purge(interval)', 'EXECUTE'), false,
     'purging is for imgpress_admin');
+
+SELECT is((SELECT array_agg(r) FROM unnest(ARRAY['imgpress_user', 'imgpress_admin', 'imgpress_gateway', 'imgpress_worker']) r
+           WHERE has_schema_privilege(r, 'imgpress_internal', 'USAGE')), ARRAY['imgpress_gateway', 'imgpress_worker'],
+    'the machinery is for imgpress''s own roles');
+SELECT cmp_ok((SELECT count(*) FROM pg_proc WHERE pronamespace = 'imgpress'::regnamespace), '<=', 20::bigint, 'the manual is short');
 
 SELECT * FROM finish();
 ROLLBACK;

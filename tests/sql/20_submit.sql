@@ -5,8 +5,9 @@ SELECT plan(51);
 
 CREATE FUNCTION pg_temp.stored(request uuid) RETURNS TABLE (serial integer, name text, urls text)
 LANGUAGE sql AS $$
-    SELECT p.serial_number, p.product_name, string_agg(i.url, ' ' ORDER BY i.position)
-    FROM imgpress.products p JOIN imgpress.images i USING (request_id, product_no)
+    SELECT p.serial_number, p.product_name, string_agg(i.url, ' ' ORDER BY n.place)
+    FROM imgpress.products p, unnest(p.image_nos) WITH ORDINALITY AS n(image_no, place)
+        JOIN imgpress.images i ON i.image_no = n.image_no AND i.request_id = request
     WHERE p.request_id = request GROUP BY p.product_no, 1, 2 ORDER BY p.product_no
 $$;
 CREATE FUNCTION pg_temp.faults(csv text) RETURNS TABLE (line integer, "column" text)
@@ -108,12 +109,12 @@ SELECT throws_ok($$ SELECT imgpress.submit(ARRAY[(5, '', 'x')::imgpress.product_
 SELECT throws_ok($$ SELECT imgpress.submit('{}') $$, '22023');
 
 -- An upload in parts, cut inside a character.
-INSERT INTO imgpress.upload_parts VALUES
+INSERT INTO imgpress_internal.upload_parts VALUES
     ('11111111-1111-1111-1111-111111111111', 2, '\xa46d652c687474703a2f2f612f310a'),
     ('11111111-1111-1111-1111-111111111111', 1, convert_to(E'S. No.,Product Name,URLs\n1,n', 'UTF8') || '\xc3');
-SELECT results_eq($$ SELECT * FROM pg_temp.stored(imgpress.submit_upload('11111111-1111-1111-1111-111111111111')) $$,
+SELECT results_eq($$ SELECT * FROM pg_temp.stored(imgpress_internal.submit_upload('11111111-1111-1111-1111-111111111111')) $$,
     $$ VALUES (1, 'näme', 'http://a/1') $$, 'parts are put together in their order');
-SELECT is_empty('SELECT * FROM imgpress.upload_parts', 'and are gone then');
+SELECT is_empty('SELECT * FROM imgpress_internal.upload_parts', 'and are gone then');
 
 SELECT * FROM finish();
 ROLLBACK;

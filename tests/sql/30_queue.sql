@@ -8,18 +8,18 @@ CREATE FUNCTION pg_temp.request(images integer) RETURNS uuid LANGUAGE sql AS $$
     FROM generate_series(1, images) n
 $$;
 CREATE FUNCTION pg_temp.claim(token bigint, slots integer) RETURNS TABLE (request uuid, pos integer) LANGUAGE sql AS $$
-    SELECT i.request_id, i."position" FROM imgpress.claim_images(0, token, slots, slots, '{}', '{}', '1 minute') c, unnest(c.images) i
+    SELECT i.request_id, i.image_no FROM imgpress_internal.claim_images(0, token, slots, slots, '{}', '{}', '1 minute') c, unnest(c.images) i
 $$;
 -- As the drainer does it, with an output of 40 bytes; returns 1 if that was recorded.
 CREATE FUNCTION pg_temp.finish(token bigint, request uuid, pos integer, status text, delay_ms bigint DEFAULT NULL) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     done constant boolean := status = 'Completed';
-    held constant boolean := EXISTS (SELECT FROM imgpress.images i WHERE i.request_id = request AND i.position = pos AND i.lease_token = token);
-    outcome imgpress.outcome;
+    held constant boolean := EXISTS (SELECT FROM imgpress.images i WHERE i.request_id = request AND i.image_no = pos AND i.lease_token = token);
+    outcome imgpress_internal.outcome;
 BEGIN
     outcome.token := token;
     outcome.request_id := request;
-    outcome.position := pos;
+    outcome.image_no := pos;
     outcome.status := status;
     outcome.retry_delay_ms := delay_ms;
     outcome.failed_attempts := 0;
@@ -27,7 +27,9 @@ BEGIN
     outcome.transient := NOT done;
     IF done THEN
         outcome.source_bytes := 100;
+        outcome.output_format := 'jpeg';
         outcome.content_type := 'image/jpeg';
+        outcome.etag := 'digest';
         outcome.width := 4;
         outcome.height := 3;
         outcome.kept_source := false;
@@ -35,8 +37,8 @@ BEGIN
         outcome.error_code := 'timeout';
         outcome.error := 'timed out';
     END IF;
-    PERFORM imgpress.finish_images(ARRAY[outcome], ARRAY[CASE WHEN done THEN decode(repeat('ab', 40), 'hex') END]);
-    RETURN CASE WHEN held AND NOT EXISTS (SELECT FROM imgpress.images i WHERE i.request_id = request AND i.position = pos AND i.lease_token = token) THEN 1 END;
+    PERFORM imgpress_internal.finish_images(ARRAY[outcome], ARRAY[CASE WHEN done THEN decode(repeat('ab', 40), 'hex') END]);
+    RETURN CASE WHEN held AND NOT EXISTS (SELECT FROM imgpress.images i WHERE i.request_id = request AND i.image_no = pos AND i.lease_token = token) THEN 1 END;
 END
 $$;
 
@@ -44,21 +46,21 @@ $$;
 SELECT pg_temp.request(4) AS id \gset
 SELECT is((SELECT array_agg(pos ORDER BY pos) FROM pg_temp.claim(1, 4)), ARRAY[1, 2], 'one request gets half of the window');
 SELECT is(imgpress.request_status(:'id'), 'Processing');
-SELECT results_eq(format('SELECT attempts FROM imgpress.images WHERE request_id = %L ORDER BY position', :'id'),
+SELECT results_eq(format('SELECT attempts FROM imgpress.images WHERE request_id = %L ORDER BY image_no', :'id'),
     ARRAY[1, 1, 0, 0]::smallint[], 'attempts are counted by the claim');
 
 -- Fences.
 SELECT is(pg_temp.finish(2, :'id', 1, 'Completed'), NULL, 'a foreign token finishes nothing');
 SELECT is(pg_temp.finish(1, :'id', 1, 'Completed'), 1, 'the right one does');
 SELECT is(pg_temp.finish(1, :'id', 1, 'Completed'), NULL, 'but only once');
-SELECT is((SELECT done_count FROM imgpress.processing_requests WHERE id = :'id'), 1);
+SELECT is((SELECT succeeded_count FROM imgpress.processing_requests WHERE id = :'id'), 1);
 
 -- Rescue: what a dead drainer held is due again, and its late answer is worth nothing.
-SELECT is(imgpress.renew_leases('{}', '1 minute'), 0::bigint, 'a lease that has not expired is left alone');
-SELECT is(imgpress.rescue(7), 0::bigint, 'a starting drainer leaves alone what others hold');
-SELECT is(imgpress.rescue(0), 1::bigint, 'and takes back what one of its number held');
+SELECT is(imgpress_internal.renew_leases('{}', '1 minute'), 0::bigint, 'a lease that has not expired is left alone');
+SELECT is(imgpress_internal.rescue(7), 0::bigint, 'a starting drainer leaves alone what others hold');
+SELECT is(imgpress_internal.rescue(0), 1::bigint, 'and takes back what one of its number held');
 SELECT is(pg_temp.finish(1, :'id', 2, 'Completed'), NULL, 'the old token is fenced off');
-SELECT is_empty('SELECT * FROM imgpress.leases', 'no lease is left');
+SELECT is_empty('SELECT * FROM imgpress_internal.leases', 'no lease is left');
 SELECT is((SELECT array_agg(pos ORDER BY pos) FROM pg_temp.claim(3, 10)), ARRAY[2, 3, 4], 'the rescued image is claimed again with the rest');
 
 -- Retry, failure, end.
@@ -69,9 +71,9 @@ SELECT pg_temp.finish(3, :'id', 3, 'Completed');
 SELECT is(imgpress.request_status(:'id'), 'Processing', 'not ended before its last image');
 SELECT pg_temp.finish(3, :'id', 4, 'Completed');
 SELECT is(imgpress.request_status(:'id'), 'Completed', 'a failed image does not fail its request');
-SELECT results_eq(format('SELECT done, failed, bytes_in, bytes_out FROM imgpress.progress WHERE request_id = %L', :'id'),
+SELECT results_eq(format('SELECT succeeded, failed, source_bytes, output_bytes FROM imgpress.progress WHERE request_id = %L', :'id'),
     $$ VALUES (3, 1, 300::bigint, 120::bigint) $$, 'counters count each image once');
-SELECT results_eq(format('SELECT position, error_code, error FROM imgpress.failures WHERE request_id = %L', :'id'),
+SELECT results_eq(format('SELECT image_no, error_code, error FROM imgpress.failures WHERE request_id = %L', :'id'),
     $$ VALUES (2, 'timeout', 'timed out') $$, 'failures tell the reason');
 
 -- Fairness: whoever was served longest ago comes first.
@@ -79,12 +81,12 @@ SELECT pg_temp.request(1000) AS big \gset
 SELECT count(*) FROM pg_temp.claim(5, 100);
 SELECT pg_temp.request(1) AS small \gset
 SELECT is((SELECT request FROM pg_temp.claim(6, 1)), :'small'::uuid, 'a newcomer is served before a big one goes on');
-SELECT is((SELECT images FROM imgpress.claim_images(0, 7, 10, 5, ARRAY[:'big'::uuid], ARRAY[10], '1 minute')), NULL,
+SELECT is((SELECT images FROM imgpress_internal.claim_images(0, 7, 10, 5, ARRAY[:'big'::uuid], ARRAY[10], '1 minute')), NULL,
     'who holds half of the window gets no more');
 
 -- Each image is claimed with what its request asks for.
 SELECT imgpress.submit(ARRAY[(1, 'P', 'http://a/1')::imgpress.product_input], quality => 30, effort => 'fast');
-SELECT results_eq($$ SELECT i.url, i.quality, i.effort FROM imgpress.claim_images(0, 8, 1, 0, '{}', '{}', '1 minute') c, unnest(c.images) i $$,
+SELECT results_eq($$ SELECT i.url, i.quality, i.effort FROM imgpress_internal.claim_images(0, 8, 1, 0, '{}', '{}', '1 minute') c, unnest(c.images) i $$,
     $$ VALUES ('http://a/1', 30::smallint, 'fast') $$, 'quality and effort go along');
 
 -- Cancel takes images back from whoever works on them.
@@ -97,51 +99,51 @@ SELECT results_eq(format('SELECT status, reason, failed_count FROM imgpress.proc
 DELETE FROM imgpress.processing_requests;
 SELECT pg_temp.request(1) AS id \gset
 SELECT count(*) FROM pg_temp.claim(20, 4);
-SELECT is(imgpress.release_leases(ARRAY[20], true), 1::bigint, 'given back');
+SELECT is(imgpress_internal.release_leases(ARRAY[20], true), 1::bigint, 'given back');
 SELECT results_eq('SELECT status, attempts FROM imgpress.images', $$ VALUES ('Pending', 0::smallint) $$, 'as if it had not been claimed');
 
 -- A lease ends with the last image under it, whatever that one's end is.
 SELECT pg_temp.request(2) AS id \gset
 SELECT count(*) FROM pg_temp.claim(21, 20);
-SELECT pg_temp.finish(21, request_id, position, 'Completed') FROM imgpress.images WHERE lease_token = 21 ORDER BY request_id, position LIMIT 2;
-SELECT isnt_empty('SELECT FROM imgpress.leases WHERE token = 21', 'as long as an image is held');
+SELECT pg_temp.finish(21, request_id, image_no, 'Completed') FROM imgpress.images WHERE lease_token = 21 ORDER BY request_id, image_no LIMIT 2;
+SELECT isnt_empty('SELECT FROM imgpress_internal.leases WHERE token = 21', 'as long as an image is held');
 SELECT imgpress.cancel(request_id) FROM imgpress.images WHERE lease_token = 21;
 SELECT pg_temp.finish(21, :'id', 1, 'Completed');
-SELECT is_empty('SELECT FROM imgpress.leases WHERE token = 21', 'the last one was taken away by a cancel');
+SELECT is_empty('SELECT FROM imgpress_internal.leases WHERE token = 21', 'the last one was taken away by a cancel');
 
 -- Completed has bytes; else nothing is recorded, of no image.
 SELECT pg_temp.request(1) AS id \gset
 SELECT count(*) FROM pg_temp.claim(22, 4);
-SELECT throws_ok(format($$ SELECT imgpress.finish_images(ARRAY[(22, %L, 1, 'Completed', NULL, 0, 0, false, NULL, NULL, 9, 'image/jpeg', 4, 3, false, NULL)::imgpress.outcome], ARRAY[NULL::bytea]) $$, :'id'),
+SELECT throws_ok(format($$ SELECT imgpress_internal.finish_images(ARRAY[(22, %L, 1, 'Completed', NULL, 0, 0, false, NULL, NULL, 9, 'jpeg', 'image/jpeg', 'digest', 4, 3, false, NULL)::imgpress_internal.outcome], ARRAY[NULL::bytea]) $$, :'id'),
     '23502', NULL, 'an output without bytes is refused');
 SELECT is(pg_temp.finish(22, :'id', 1, 'Completed'), 1);
-SELECT results_eq(format('SELECT octet_length(bytes), etag FROM imgpress.outputs WHERE request_id = %L', :'id'), $$ VALUES (40, '0000000000000016-1') $$);
+SELECT results_eq(format('SELECT octet_length(bytes), etag FROM imgpress.outputs WHERE request_id = %L', :'id'), $$ VALUES (40, 'digest') $$);
 
 -- When to look again, by this clock.
-SELECT is((SELECT due_in_ms FROM imgpress.next_due()), NULL, 'nothing is due');
+SELECT is(imgpress_internal.next_retry_in_ms(), NULL, 'nothing is due');
 SELECT pg_temp.request(1) AS id \gset
 SELECT count(*) FROM pg_temp.claim(23, 4);
 SELECT pg_temp.finish(23, :'id', 1, 'Pending', 60000);
-SELECT cmp_ok((SELECT due_in_ms FROM imgpress.next_due()), '<=', 60000::bigint);
-SELECT cmp_ok((SELECT due_in_ms FROM imgpress.next_due()), '>', 30000::bigint);
-SELECT is((SELECT due_in_ms FROM imgpress.claim_images(0, 24, 4, 4, '{}', '{}', '1 minute')) > 30000, true, 'a claim tells it as well');
+SELECT cmp_ok(imgpress_internal.next_retry_in_ms(), '<=', 60000::bigint);
+SELECT cmp_ok(imgpress_internal.next_retry_in_ms(), '>', 30000::bigint);
+SELECT is((SELECT due_in_ms FROM imgpress_internal.claim_images(0, 24, 4, 4, '{}', '{}', '1 minute')) > 30000, true, 'a claim tells it as well');
 
 -- Turns: short at first, so that all newcomers get one soon, then worth their cost.
 DELETE FROM imgpress.processing_requests;
 SELECT count(pg_temp.request(50)) FROM generate_series(1, 40);
-SELECT is((SELECT more FROM imgpress.claim_images(0, 9, 0, 0, '{}', '{}', '1 minute')), false, 'more without a slot would be a loop');
+SELECT is((SELECT more FROM imgpress_internal.claim_images(0, 9, 0, 0, '{}', '{}', '1 minute')), false, 'more without a slot would be a loop');
 SELECT results_eq('SELECT count(*), count(DISTINCT request), max(n) FROM (SELECT request, count(*) OVER (PARTITION BY request) AS n FROM pg_temp.claim(11, 64)) c',
     $$ VALUES (60::bigint, 30::bigint, 2::bigint) $$, 'a first turn is for 2 images where many wait');
 SELECT results_eq('SELECT max(n), count(*) FILTER (WHERE n = 2) FROM (SELECT count(*) AS n FROM pg_temp.claim(12, 64) GROUP BY request) c',
     $$ VALUES (22::bigint, 10::bigint) $$, 'a later one for many, behind the first ones that are left');
-SELECT is((SELECT sum(claimed_count) FROM imgpress.processing_requests), (SELECT count(*) FROM imgpress.images WHERE attempts > 0),
+SELECT is((SELECT sum(claimed_up_to) FROM imgpress.processing_requests), (SELECT count(*) FROM imgpress.images WHERE attempts > 0),
     'what is claimed is counted');
 
 -- A parallel restore may load requests before their images.
 DELETE FROM imgpress.processing_requests;
-INSERT INTO imgpress.processing_requests (product_count, image_count) VALUES (1, 3);
+INSERT INTO imgpress.processing_requests (product_count, image_count, last_image_no) VALUES (1, 3, 3);
 SELECT is_empty('SELECT * FROM pg_temp.claim(10, 64)', 'images that are not there are not claimed');
-SELECT is((SELECT claimed_count FROM imgpress.processing_requests), 0, 'and not passed over');
+SELECT is((SELECT claimed_up_to FROM imgpress.processing_requests), 0, 'and not passed over');
 
 SELECT * FROM finish();
 ROLLBACK;

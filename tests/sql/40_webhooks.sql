@@ -1,20 +1,20 @@
 -- Webhooks: signature, outbox, schedule.
 BEGIN;
-SELECT plan(17);
+SELECT plan(18);
 
 -- RFC 4231, test cases 1 and 6 (a key longer than the block).
-SELECT is(encode(imgpress.hmac_sha256(decode(repeat('0b', 20), 'hex'), 'Hi There'), 'hex'),
+SELECT is(encode(imgpress_internal.hmac_sha256(decode(repeat('0b', 20), 'hex'), 'Hi There'), 'hex'),
     'b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7', 'HMAC of a short key');
-SELECT is(encode(imgpress.hmac_sha256(decode(repeat('aa', 131), 'hex'), 'Test Using Larger Than Block-Size Key - Hash Key First'), 'hex'),
+SELECT is(encode(imgpress_internal.hmac_sha256(decode(repeat('aa', 131), 'hex'), 'Test Using Larger Than Block-Size Key - Hash Key First'), 'hex'),
     '60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54', 'HMAC of a long key');
 
 -- The known answer of Standard Webhooks 1.0.0.
 DELETE FROM imgpress.webhook_secrets;
 INSERT INTO imgpress.webhook_secrets (secret) VALUES ('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
-SELECT is(imgpress.webhook_signature('msg_p5jXN8AQM9LWM0D4loKWxJek', 1614265330, '{"test": 2432232314}'),
+SELECT is(imgpress_internal.webhook_signature('msg_p5jXN8AQM9LWM0D4loKWxJek', 1614265330, '{"test": 2432232314}'),
     'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=', 'signature');
 INSERT INTO imgpress.webhook_secrets (secret) VALUES ('whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD');
-SELECT matches(imgpress.webhook_signature('m', 1, 'x'), '^v1,\S{44} v1,\S{44}$', 'one signature for each secret');
+SELECT matches(imgpress_internal.webhook_signature('m', 1, 'x'), '^v1,\S{44} v1,\S{44}$', 'one signature for each secret');
 DELETE FROM imgpress.webhook_secrets;
 SELECT matches(imgpress.webhook_secret(), '^whsec_[A-Za-z0-9+/]{43}=$', 'a secret of 32 bytes is made when one is needed');
 SELECT is(imgpress.webhook_secret(), imgpress.webhook_secret(), 'and kept');
@@ -27,23 +27,28 @@ SELECT results_eq($$ SELECT url, status, payload::json->>'type', payload::json->
     format($$ VALUES ('http://hook/', 'Pending', 'request.failed', %L) $$, :'id'), 'one message at the end');
 
 -- Delivery.
-SELECT id AS delivery, headers[2] AS id_header, headers[3] AS time_header FROM imgpress.claim_deliveries(0, 1, 10, '1 minute') \gset
+SELECT d.id AS delivery, d.headers[2] AS id_header, d.headers[3] AS time_header
+    FROM imgpress_internal.claim_deliveries(0, 1, 10, '1 minute') c, unnest(c.claimed) d \gset
 SELECT matches(:'id_header'::text, '^webhook-id: msg_[0-9a-f]{32}$');
-SELECT is_empty($$ SELECT * FROM imgpress.claim_deliveries(0, 2, 10, '1 minute') $$, 'a message under lease is not handed out twice');
-SELECT imgpress.finish_delivery(:'delivery', 2, 200, NULL, 0, '{5}');
+SELECT is((SELECT claimed FROM imgpress_internal.claim_deliveries(0, 2, 10, '1 minute')), NULL, 'a message under lease is not handed out twice');
+SELECT imgpress_internal.finish_delivery(:'delivery', 2, 200, NULL, 0, '{5}');
 SELECT is((SELECT status FROM imgpress.webhook_deliveries), 'Pending', 'a foreign token ends nothing');
-SELECT imgpress.finish_delivery(:'delivery', 1, 500, 'HTTP 500', 0, '{5}');
+SELECT imgpress_internal.finish_delivery(:'delivery', 1, 500, 'HTTP 500', 0, '{5}');
 SELECT is((SELECT next_attempt_at - clock_timestamp() BETWEEN '4 seconds' AND '6 seconds' FROM imgpress.webhook_deliveries), true,
     'a failed attempt waits for its turn in the schedule');
 UPDATE imgpress.webhook_deliveries SET next_attempt_at = clock_timestamp() - interval '1 second';
-SELECT is((SELECT headers[2] FROM imgpress.claim_deliveries(0, 3, 10, '1 minute')), :'id_header', 'a repetition keeps its id');
-SELECT imgpress.finish_delivery(:'delivery', 3, 410, 'HTTP 410', 0, '{5,5,5}');
+SELECT is((SELECT d.headers[2] FROM imgpress_internal.claim_deliveries(0, 3, 10, '1 minute') c, unnest(c.claimed) d), :'id_header', 'a repetition keeps its id');
+SELECT imgpress_internal.finish_delivery(:'delivery', 3, 410, 'HTTP 410', 0, '{5,5,5}');
 SELECT is((SELECT status FROM imgpress.webhook_deliveries), 'Failed', '410 Gone ends it');
 
--- A retry that changes nothing is no news.
+-- Each end is told once, by a message of its own.
 SELECT is(imgpress.retry_failed(:'id', only_transient => true), 0::bigint, 'cancelled images are not retried by themselves');
-SELECT imgpress.announce_end(:'id');
-SELECT is((SELECT count(*) FROM imgpress.webhook_deliveries), 1::bigint, 'the same end is told once');
+SELECT is((SELECT count(*) FROM imgpress.webhook_deliveries), 1::bigint, 'what did not happen is not told');
+SELECT imgpress.retry_failed(:'id');
+SELECT imgpress.cancel(:'id');
+SELECT imgpress.cancel(:'id');
+SELECT results_eq('SELECT count(*), count(DISTINCT message_id) FROM imgpress.webhook_deliveries', $$ VALUES (2::bigint, 2::bigint) $$,
+    'another end, another message');
 
 SELECT imgpress.purge('0');
 SELECT is_empty('SELECT * FROM imgpress.webhook_deliveries', 'purge takes the messages along');

@@ -14,6 +14,7 @@
 #include "backend/functions/csv_source.hpp"
 #include "backend/bridge/entry_points.hpp"
 #include "backend/bridge/row_sink.hpp"
+#include "backend/bridge/sql_values.hpp"
 
 extern "C" {
 #include "executor/executor.h"
@@ -38,12 +39,16 @@ struct InputReader {
   std::vector<InputFault> faults;
   std::optional<Product> product;  // the one just read
   int product_count = 0;
-  int image_count = 0;
+  int url_count = 0;
   std::string joined_urls;
   CsvFields fields;
   RowSink* rows = nullptr;                  // nullptr: only the faults are asked for
+  MemoryContext row_context = nullptr;      // reset for each row
   std::optional<FirstPlaces> first_places;  // of the URLs; there when rows are asked for
-  std::vector<int32> copies_of;  // for each URL of the product: where it stands first, or 0
+  // Of the product: the numbers of its images, and which of them no product before it names. An
+  // image's number is the place of the first occurrence of its URL.
+  std::vector<int32> image_nos;
+  std::vector<std::size_t> new_images;  // indexes
 
   void read_record(int line, char** values, int count);
   void read_header(int line);
@@ -55,10 +60,13 @@ void InputReader::take(std::optional<Product> read) {
   if (!product) return;
   ++product_count;
   if (!first_places) return;
-  copies_of.clear();
-  int32 position = image_count;
+  image_nos.clear();
+  new_images.clear();
   for (const std::string& url : product->urls) {
-    copies_of.push_back(first_places->find_or_note(url, ++position));
+    const int32 place = ++url_count;
+    const int32 earlier = first_places->find_or_note(url, place);
+    if (earlier == 0) new_images.push_back(image_nos.size());
+    image_nos.push_back(earlier == 0 ? place : earlier);
   }
 }
 
@@ -87,27 +95,38 @@ void InputReader::read_record(int line, char** values, int count) {
   if (cells) take(read_product(line, *cells, faults));
 }
 
-// Stores the images of the product that was read last, one row each.
+Datum text_datum(const std::string& text) {
+  return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size())));
+}
+
+// Returns the row of the product that was read last.
 void store_product(InputReader* reader) {
   if (!reader->product || reader->rows == nullptr || !reader->faults.empty()) return;
   const Product& product = *reader->product;
-  Datum values[7];
-  bool nulls[7] = {};
-  values[0] = Int32GetDatum(reader->product_count);
-  values[1] = Int32GetDatum(product.serial_number);
-  values[2] = PointerGetDatum(
-      cstring_to_text_with_len(product.name.data(), static_cast<int>(product.name.size())));
-  for (std::size_t i = 0; i < product.urls.size(); ++i) {
-    const std::string& url = product.urls[i];
-    values[3] = Int32GetDatum(++reader->image_count);
-    values[4] = Int32GetDatum(static_cast<int32>(i) + 1);
-    values[5] = PointerGetDatum(cstring_to_text_with_len(url.data(), static_cast<int>(url.size())));
-    values[6] = Int32GetDatum(reader->copies_of[i]);
-    nulls[6] = reader->copies_of[i] == 0;
-    tuplestore_putvalues(reader->rows->store, reader->rows->descriptor, values, nulls);
-    pfree(DatumGetPointer(values[5]));
+  const auto image_count = static_cast<int>(reader->image_nos.size());
+  const auto new_count = static_cast<int>(reader->new_images.size());
+  const MemoryContext caller = MemoryContextSwitchTo(reader->row_context);
+  ArrayArgument image_nos(INT4OID, image_count);
+  ArrayArgument new_nos(INT4OID, new_count);
+  ArrayArgument new_urls(TEXTOID, new_count);
+  for (int i = 0; i < image_count; ++i) {
+    image_nos.set(i, Int32GetDatum(reader->image_nos[static_cast<std::size_t>(i)]));
   }
-  pfree(DatumGetPointer(values[2]));
+  for (int i = 0; i < new_count; ++i) {
+    const std::size_t image = reader->new_images[static_cast<std::size_t>(i)];
+    new_nos.set(i, Int32GetDatum(reader->image_nos[image]));
+    new_urls.set(i, text_datum(product.urls[image]));
+  }
+  Datum values[] = {Int32GetDatum(reader->product_count),
+                    Int32GetDatum(product.serial_number),
+                    text_datum(product.name),
+                    image_nos.datum(),
+                    new_nos.datum(),
+                    new_urls.datum()};
+  bool nulls[6] = {};
+  tuplestore_putvalues(reader->rows->store, reader->rows->descriptor, values, nulls);
+  MemoryContextSwitchTo(caller);
+  MemoryContextReset(reader->row_context);
 }
 
 void take_csv_record(void* arg, int line, char** values, int count) {
@@ -269,6 +288,8 @@ void expect_rows(InputReader* reader, RowSink* rows) {
   HashKey key;
   if (!pg_strong_random(&key, sizeof(key))) elog(ERROR, "no random numbers are available");
   reader->rows = rows;
+  reader->row_context =
+      AllocSetContextCreate(CurrentMemoryContext, "imgpress row", ALLOCSET_DEFAULT_SIZES);
   guard([&] { reader->first_places.emplace(key); });
 }
 

@@ -14,11 +14,11 @@ std::string_view view_of(text* value) {
   return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
 }
 
-std::string served_url(std::string_view base, const char* request_id, int position,
-                       std::string_view source_url) {
+std::string served_url(std::string_view base, const char* request_id, int image_no,
+                       std::string_view source_url, std::string_view format) {
   while (!base.empty() && base.back() == '/') base.remove_suffix(1);
-  return std::string(base) + "/images/" + request_id + '/' + std::to_string(position) + '/' +
-         compressed_name(source_url);
+  return std::string(base) + "/images/" + request_id + '/' + std::to_string(image_no) + '/' +
+         compressed_name(source_url, format);
 }
 
 }  // namespace
@@ -28,14 +28,16 @@ using namespace imgpress;
 
 Datum imgpress_output_url(PG_FUNCTION_ARGS) {
   const char* request_id = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)));
-  const int position = PG_GETARG_INT32(1);
+  const int image_no = PG_GETARG_INT32(1);
   text* source_url = PG_GETARG_TEXT_PP(2);
+  text* format = PG_GETARG_TEXT_PP(3);
   const Settings config = settings();
   auto* url = make_in<std::string>(CurrentMemoryContext);
   guard([&] {
     *url = static_cast<OutputUrlStyle>(config.output_url_style) == OutputUrlStyle::kSimulated
                ? simulated_output_url(view_of(source_url))
-               : served_url(config.public_url, request_id, position, view_of(source_url));
+               : served_url(config.public_url, request_id, image_no, view_of(source_url),
+                            view_of(format));
   });
   PG_RETURN_TEXT_P(cstring_to_text_with_len(url->data(), static_cast<int>(url->size())));
 }

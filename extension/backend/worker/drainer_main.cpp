@@ -19,6 +19,7 @@ namespace {
 
 // Without the extension there is nothing to do but to look now and then; CREATE EXTENSION wakes us.
 constexpr long kIdleMs = 60 * 1000;
+constexpr long kErrorMs = 5 * 1000;  // that look has failed
 
 // There is one background worker for a database.
 constexpr int kDrainerNumber = 0;
@@ -96,7 +97,7 @@ void publish(SharedState* shared, const Work* work) {
 }
 
 // Says once why nothing is done.
-bool is_installed(bool* told) {
+CallEnd look_for_extension(bool* told) {
   const auto nothing = [](void*) {};
   const CallEnd end = run_transaction("looking for the extension", nothing, nullptr);
   if (end == CallEnd::kNotInstalled && !*told) {
@@ -107,7 +108,7 @@ bool is_installed(bool* told) {
              errhint("CREATE EXTENSION imgpress makes both.")));
   }
   *told = end == CallEnd::kNotInstalled;
-  return end == CallEnd::kCommitted;
+  return end;
 }
 
 Work* start_work(MemoryContext context) {
@@ -141,9 +142,9 @@ long nap_ms(const Work* work) {
   return static_cast<long>(std::min<std::int64_t>(left.count(), kIdleMs));
 }
 
-void sleep_until_needed(const Work* work) {
+void sleep_until_needed(const Work* work, long idle_ms) {
   const int wanted = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
-  const int events = work == nullptr ? WaitLatch(MyLatch, wanted, kIdleMs, PG_WAIT_EXTENSION)
+  const int events = work == nullptr ? WaitLatch(MyLatch, wanted, idle_ms, PG_WAIT_EXTENSION)
                                      : WaitLatchOrSocket(MyLatch, wanted | WL_SOCKET_READABLE,
                                                          work->pipeline.wait_fd(), nap_ms(work),
                                                          PG_WAIT_EXTENSION);
@@ -163,11 +164,13 @@ void sleep_until_needed(const Work* work) {
       ProcessConfigFile(PGC_SIGHUP);
       if (work != nullptr) reconfigure(work);
     }
-    if (work == nullptr && is_installed(&told)) work = start_work(work_context);
+    CallEnd looked = CallEnd::kCommitted;
+    if (work == nullptr) looked = look_for_extension(&told);
+    if (work == nullptr && looked == CallEnd::kCommitted) work = start_work(work_context);
     if (work != nullptr && !turn(work)) {
       work = nullptr;
       MemoryContextReset(work_context);  // ends the presses
-      is_installed(&told);
+      looked = look_for_extension(&told);
     }
     publish(shared, work);
     MemoryContextReset(turn_context);
@@ -175,7 +178,7 @@ void sleep_until_needed(const Work* work) {
       if (work != nullptr) work->drainer.expect_work();
       continue;
     }
-    sleep_until_needed(work);
+    sleep_until_needed(work, looked == CallEnd::kFailed ? kErrorMs : kIdleMs);
   }
 }
 

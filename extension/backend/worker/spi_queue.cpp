@@ -7,7 +7,7 @@
 
 #include "backend/bridge/boundary.hpp"
 #include "backend/worker/shared_state.hpp"
-#include "backend/worker/spi_values.hpp"
+#include "backend/bridge/sql_values.hpp"
 #include "backend/worker/worker_transaction.hpp"
 
 extern "C" {
@@ -19,8 +19,6 @@ extern "C" {
 
 namespace imgpress {
 namespace {
-
-constexpr int kCopiesAtOnce = 64;  // each may be the storing of some megabytes
 
 struct Argument {
   Oid type;
@@ -69,6 +67,14 @@ void copy_uuid(RequestId* target, const pg_uuid_t* source) {
   std::memcpy(target->data(), source->data, UUID_LEN);
 }
 
+// NULL: never.
+std::optional<Milliseconds> duration_of(const Row& row, const char* column) {
+  bool is_null = false;
+  const Datum value = row.get(column, &is_null);
+  if (is_null) return std::nullopt;
+  return Milliseconds(DatumGetInt64(value));
+}
+
 const char* status_word(Verdict::Kind kind) {
   switch (kind) {
     case Verdict::Kind::kDone:
@@ -94,9 +100,6 @@ const char* activity(const ReleaseCall&) {
 const char* activity(const FinishCall&) {
   return "finishing images";
 }
-const char* activity(const EndCopiesCall&) {
-  return "ending copies";
-}
 const char* activity(const FinishDeliveriesCall&) {
   return "finishing webhooks";
 }
@@ -111,9 +114,9 @@ const char* activity(const ClaimDeliveriesCall&) {
 
 void SpiQueue::submit(const Call& call) {
   ended_ = std::visit([&](const auto& c) { return run(c); }, call);
-  const bool may_end_requests =
-      std::holds_alternative<FinishCall>(call) || std::holds_alternative<EndCopiesCall>(call);
-  if (may_end_requests && ended_->end == CallEnd::kCommitted) wake_waiters_now();
+  if (std::holds_alternative<FinishCall>(call) && ended_->end == CallEnd::kCommitted) {
+    wake_waiters_now();
+  }
 }
 
 // An error in the transaction is caught inside run_transaction(), so that no frame with a
@@ -177,25 +180,22 @@ void SpiQueue::carry_out(const ClaimCall& call, ClaimAnswer* answer) {
   const Rows images = array_rows(claimed, "images");
   for (int i = 0; i < images.count; ++i) note_claimed(images.rows[i], answer);
   answer->more = claimed.get_bool("more");
-  answer->due.deliveries = claimed.get_bool("deliveries");
-  answer->due.copies = claimed.get_bool("copies");
-  bool nothing_due = false;
-  const Datum due_in = claimed.get("due_in_ms", &nothing_due);
-  if (!nothing_due) answer->due.in = Milliseconds(DatumGetInt64(due_in));
+  answer->due_in = duration_of(claimed, "due_in_ms");
+  answer->delivery_due_in = duration_of(claimed, "delivery_due_in_ms");
 }
 
 void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
   const char* url = row.get_text("url");
   const char* effort = row.get_text("effort");
   const pg_uuid_t* request = row.get_uuid("request_id");
-  const int32 position = row.get_int4("position");
+  const int32 image_no = row.get_int4("image_no");
   const int16 quality = row.get_int2("quality");
   const AttemptHistory history{row.get_int2("attempts"), row.get_int2("failed_attempts"),
                                row.get_int2("codec_crashes")};
   guard([&] {
     ClaimedImage& image = answer->images.emplace_back();
     copy_uuid(&image.request_id, request);
-    image.position = position;
+    image.image_no = image_no;
     image.url = url;
     image.quality = quality;
     image.effort = parse_effort(effort).value();
@@ -206,7 +206,7 @@ void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
 // The type is another one after the extension was created anew: so is the statement's plan.
 TupleDesc SpiQueue::outcome_descriptor() {
   const Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("outcome"),
-                                   ObjectIdGetDatum(get_namespace_oid("imgpress", false)));
+                                   ObjectIdGetDatum(get_namespace_oid("imgpress_internal", false)));
   if (type != outcome_type_ && finish_.plan != nullptr) {
     SPI_freeplan(finish_.plan);
     finish_.plan = nullptr;
@@ -221,7 +221,7 @@ Datum outcome_of(TupleDesc descriptor, const FinishedImage& image) {
   CompositeArgument outcome(descriptor);
   outcome.set("token", Int64GetDatum(image.token));
   outcome.set("request_id", uuid_datum(image.request_id));
-  outcome.set("position", Int32GetDatum(image.position));
+  outcome.set("image_no", Int32GetDatum(image.image_no));
   outcome.set_text("status", status_word(image.verdict.kind));
   outcome.set("failed_attempts", Int16GetDatum(static_cast<int16>(image.verdict.failed_attempts)));
   outcome.set("codec_crashes", Int16GetDatum(static_cast<int16>(image.verdict.codec_crashes)));
@@ -235,7 +235,9 @@ Datum outcome_of(TupleDesc descriptor, const FinishedImage& image) {
     return outcome.datum();
   }
   outcome.set("source_bytes", Int32GetDatum(static_cast<int32>(image.source_bytes)));
-  outcome.set_text("content_type", image.content_type);
+  outcome.set_text("output_format", wire::format_name(image.format));
+  outcome.set_text("content_type", wire::media_type(image.format));
+  outcome.set_text("etag", image.digest.c_str());
   outcome.set("width", Int32GetDatum(static_cast<int32>(image.width)));
   outcome.set("height", Int32GetDatum(static_cast<int32>(image.height)));
   outcome.set("kept_source", BoolGetDatum(image.kept_source));
@@ -267,25 +269,12 @@ void SpiQueue::carry_out(const FinishCall& call, FinishAnswer* answer) {
           {{get_array_type(outcome_type_), outcomes.datum()}, {BYTEAARRAYOID, outputs.datum()}});
   const Row finished = Row::of_result(0);
   answer->ended = finished.get_bool("ended");
-  answer->copies = finished.get_bool("copies");
   const Elements put_off = array_elements(finished, "put_off");
   guard([&] {
     for (int i = 0; i < put_off.count; ++i) {
       answer->put_off.push_back(static_cast<std::size_t>(DatumGetInt32(put_off.values[i]) - 1));
     }
   });
-}
-
-void SpiQueue::carry_out(const EndCopiesCall& call, EndCopiesAnswer* answer) {
-  execute(&end_copies_,
-          {{INT4OID, Int32GetDatum(kCopiesAtOnce)}, {UUIDOID, uuid_datum(call.after)}});
-  const Row row = Row::of_result(0);
-  answer->images = row.get_int4("ended");
-  answer->remaining = row.get_bool("remaining");
-  bool nobody = false;
-  const Datum served = row.get("served", &nobody);
-  answer->served = call.after;
-  if (!nobody) copy_uuid(&answer->served, DatumGetUUIDP(served));
 }
 
 // ---- webhooks
@@ -295,8 +284,10 @@ void SpiQueue::carry_out(const ClaimDeliveriesCall& call, ClaimDeliveriesAnswer*
                                {INT8OID, Int64GetDatum(call.token)},
                                {INT4OID, Int32GetDatum(call.slots)},
                                {INTERVALOID, interval_of_ms(call.lease.count())}});
-  const uint64 count = SPI_processed;
-  for (uint64 i = 0; i < count; ++i) note_claimed_delivery(Row::of_result(i), answer);
+  const Row claimed = Row::of_result(0);
+  const Rows deliveries = array_rows(claimed, "claimed");
+  for (int i = 0; i < deliveries.count; ++i) note_claimed_delivery(deliveries.rows[i], answer);
+  answer->due_in = duration_of(claimed, "due_in_ms");
 }
 
 void SpiQueue::note_claimed_delivery(const Row& row, ClaimDeliveriesAnswer* answer) {

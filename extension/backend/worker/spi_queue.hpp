@@ -36,7 +36,6 @@ class SpiQueue final : public Queue {
   void carry_out(const RenewCall& call, RenewAnswer* answer);
   void carry_out(const ReleaseCall& call, ReleaseAnswer* answer);
   void carry_out(const FinishCall& call, FinishAnswer* answer);
-  void carry_out(const EndCopiesCall& call, EndCopiesAnswer* answer);
   void carry_out(const FinishDeliveriesCall& call, FinishDeliveriesAnswer* answer);
   void carry_out(const ClaimCall& call, ClaimAnswer* answer);
   void carry_out(const ClaimDeliveriesCall& call, ClaimDeliveriesAnswer* answer);
@@ -46,14 +45,16 @@ class SpiQueue final : public Queue {
   TupleDesc outcome_descriptor();
 
   std::optional<Ended> ended_;
-  Statement claim_{"SELECT * FROM imgpress.claim_images($1, $2, $3, $4, $5, $6, $7)", nullptr};
-  Statement finish_{"SELECT * FROM imgpress.finish_images($1, $2)", nullptr};
-  Statement end_copies_{"SELECT * FROM imgpress.end_copies($1, $2)", nullptr};
-  Statement rescue_{"SELECT imgpress.rescue($1) AS rescued", nullptr};
-  Statement release_{"SELECT imgpress.release_leases($1, true)", nullptr};
-  Statement renew_{"SELECT imgpress.renew_leases($1, $2) AS rescued", nullptr};
-  Statement claim_deliveries_{"SELECT * FROM imgpress.claim_deliveries($1, $2, $3, $4)", nullptr};
-  Statement finish_delivery_{"SELECT imgpress.finish_delivery($1, $2, $3, $4, $5, $6)", nullptr};
+  Statement claim_{"SELECT * FROM imgpress_internal.claim_images($1, $2, $3, $4, $5, $6, $7)",
+                   nullptr};
+  Statement finish_{"SELECT * FROM imgpress_internal.finish_images($1, $2)", nullptr};
+  Statement rescue_{"SELECT imgpress_internal.rescue($1) AS rescued", nullptr};
+  Statement release_{"SELECT imgpress_internal.release_leases($1, true)", nullptr};
+  Statement renew_{"SELECT imgpress_internal.renew_leases($1, $2) AS rescued", nullptr};
+  Statement claim_deliveries_{"SELECT * FROM imgpress_internal.claim_deliveries($1, $2, $3, $4)",
+                              nullptr};
+  Statement finish_delivery_{"SELECT imgpress_internal.finish_delivery($1, $2, $3, $4, $5, $6)",
+                             nullptr};
   Oid outcome_type_ = InvalidOid;
 };
 

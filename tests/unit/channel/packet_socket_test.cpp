@@ -176,5 +176,31 @@ TEST(PacketSocketTest, PacketsThatAreTooLongThrow) {
   EXPECT_THROW(right.receive(packet), wire::WireError);
 }
 
+TEST(PacketSocketTest, WhatAPeerSaidBeforeItEndedIsRead) {
+  auto [ours, theirs] = PacketSocket::make_pair();
+  ours.set_nonblocking();
+  wire::CompressReply reply;
+  reply.id = 1;
+  theirs.send(reply);
+  ours.send(wire::CompressRequest{});  // never read, so that the end is told as a reset
+  theirs = PacketSocket();
+  Packet packet;
+  EXPECT_EQ(ours.receive(packet), PacketSocket::Received::kPacket);
+  EXPECT_EQ(ours.receive(packet), PacketSocket::Received::kPeerGone);
+}
+
+TEST(PacketSocketTest, NoFreeDescriptorIsNoFaultOfThePeer) {
+  auto [ours, theirs] = PacketSocket::make_pair();
+  const UniqueFd memory = make_sealed("test", {reinterpret_cast<const std::uint8_t*>("x"), 1});
+  theirs.send(wire::CompressReply{}, memory.get());
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none{3, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  Packet packet;
+  EXPECT_THROW(ours.receive(packet), std::system_error);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 }  // namespace
 }  // namespace imgpress

@@ -69,16 +69,18 @@ TEST(WireTest, CompressRequestAndReply) {
   EXPECT_EQ(request.cpu_seconds, 20u);
   EXPECT_EQ(request.effort, Effort::kSmall);
   EXPECT_TRUE(request.accept_truncated);
-  const auto reply =
-      round_trip(CompressReply{9, Fault::kNone, ImageFormat::kGif, true, 640, 480, "kept", 1234});
+  const auto reply = round_trip(CompressReply{9, Fault::kNone, ImageFormat::kGif, true, 640, 480,
+                                              "broken", "kept", "abcd", 1234});
   EXPECT_EQ(reply.id, 9u);
   EXPECT_EQ(reply.fault, Fault::kNone);
   EXPECT_EQ(reply.format, ImageFormat::kGif);
   EXPECT_TRUE(reply.kept_source);
   EXPECT_EQ(reply.width, 640u);
   EXPECT_EQ(reply.height, 480u);
+  EXPECT_EQ(reply.digest, "abcd");
   EXPECT_EQ(reply.work_us, 1234u);
-  EXPECT_EQ(reply.message, "kept");
+  EXPECT_EQ(reply.reason, "broken");
+  EXPECT_EQ(reply.warning, "kept");
 }
 
 TEST(WireTest, EveryTruncationIsRefused) {

@@ -116,12 +116,34 @@ TEST_F(CodecStageTest, TheDeathOfACodecCostsOneOfTheImagesInAdvance) {
   PressPipeline pipeline(settings_, Clock::now());
   const auto codecs = hold_codecs(pipeline);
   pipeline.expect_absence(seconds(10));
-  for (std::uint64_t key = 100; key < 130; ++key) add(pipeline, key, "/small");
+  add(pipeline, 100, "/small");
+  turn_until(pipeline, [&] { return pipeline.load().compressing == 1; });
+  for (std::uint64_t key = 101; key < 130; ++key) add(pipeline, key, "/small");
   turn_until(pipeline, [&] { return pipeline.load().compressing == 30; });
   ::kill(codecs[0], SIGKILL);
   turn_until_outcomes(pipeline, 30);
   for (const auto& [key, outcome] : outcomes_) {
     EXPECT_EQ(outcome.ending, key == 100 ? Ending::kKilledCodec : Ending::kDone) << key;
+  }
+}
+
+TEST_F(CodecStageTest, WhatACodecAnsweredBeforeItDiedCounts) {
+  PressPipeline pipeline(settings_, Clock::now());
+  const auto codecs = hold_codecs(pipeline);
+  pipeline.expect_absence(seconds(10));
+  add(pipeline, 100, "/small");
+  turn_until(pipeline, [&] { return pipeline.load().compressing == 1; });
+  for (std::uint64_t key = 101; key < 160; ++key) add(pipeline, key, "/small");
+  turn_until(pipeline, [&] { return pipeline.load().compressing == 60; });
+  // Its owner is away; it answers the first image at least, then one kills it.
+  ::kill(codecs[0], SIGCONT);
+  pollfd readable{pipeline.wait_fd(), POLLIN, 0};
+  ASSERT_EQ(::poll(&readable, 1, 10'000), 1);
+  ::kill(codecs[0], SIGKILL);
+  turn_until_outcomes(pipeline, 60);
+  EXPECT_EQ(outcomes_.at(100).ending, Ending::kDone);
+  for (const auto& [key, outcome] : outcomes_) {
+    EXPECT_TRUE(outcome.ending == Ending::kDone || outcome.ending == Ending::kKilledCodec) << key;
   }
 }
 

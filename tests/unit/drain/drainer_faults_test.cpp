@@ -22,9 +22,9 @@ TEST_F(DrainerTest, PutsOffLockedRowsAndNoOthers) {
   EXPECT_EQ(drainer_->held(), 1u);
   EXPECT_EQ(queue_.calls<FinishCall>().size(), 1u);
   pass(seconds(10));
-  EXPECT_LE(queue_.calls<FinishCall>().size(), 42u) << "offered again every 250 ms";
+  EXPECT_LE(queue_.calls<FinishCall>().size(), 10u) << "offered again now and then";
   queue_.images[1].locked = false;
-  pass(milliseconds(250));
+  pass(seconds(2));
   EXPECT_EQ(queue_.count(State::kDone), 3);
   EXPECT_EQ(queue_.images[1].times_recorded, 1);
   EXPECT_EQ(drainer_->held(), 0u);
@@ -39,6 +39,34 @@ TEST_F(DrainerTest, AnImageThatIsPutOffKeepsItsLeaseAlive) {
   pass(minutes(30));
   ASSERT_FALSE(queue_.renewals.empty());
   EXPECT_EQ(queue_.renewals.back().tokens, std::vector<std::int64_t>{queue_.images[0].token});
+}
+
+TEST_F(DrainerTest, PutOffsOfOneRowDoNotDelayThoseOfAnother) {
+  queue_.add_request(1, 41);
+  settle();
+  for (auto& image : queue_.images) image.locked = true;
+  pipeline_.finish(1);
+  pass(milliseconds(30));
+  queue_.images[0].locked = false;
+  for (int i = 0; i < 5; ++i) {
+    pipeline_.finish(1);
+    pass(milliseconds(100));
+  }
+  EXPECT_EQ(queue_.images[0].state, State::kDone);
+}
+
+TEST_F(DrainerTest, WhatIsPutOffForLongIsOfferedLessOften) {
+  queue_.add_request(1, 100);
+  settle();
+  for (auto& image : queue_.images) image.locked = true;
+  pipeline_.finish(100, 5'000'000);
+  settle();
+  const auto before = queue_.calls<FinishCall>().size();
+  pass(seconds(10));
+  EXPECT_LE(queue_.calls<FinishCall>().size() - before, 800u) << "each with 5 MB, in 10 s";
+  for (auto& image : queue_.images) image.locked = false;
+  pass(seconds(3));
+  EXPECT_EQ(queue_.count(State::kDone), 100);
 }
 
 // ---- leases
@@ -78,6 +106,29 @@ TEST_F(DrainerTest, NoTwoClaimsHaveTheSameToken) {
   }
   for (const ClaimCall& claim : queue_.claims) tokens.insert(claim.token);
   EXPECT_EQ(tokens.size(), queue_.claims.size());
+}
+
+TEST_F(DrainerTest, AShorterLeaseIsRenewedInTime) {
+  settings_.lease = std::chrono::hours(1);
+  start();
+  settle();
+  settings_.lease = seconds(30);
+  drainer_->reconfigure(settings_);
+  queue_.add_request(1, 1);
+  drainer_->expect_work();
+  settle();
+  const auto renewals = queue_.renewals.size();
+  pass(seconds(30));
+  EXPECT_GE(queue_.renewals.size(), renewals + 2) << "claimed for 30 s";
+}
+
+TEST_F(DrainerTest, WhatARenewalRescuesIsClaimedAtOnce) {
+  settle();
+  queue_.others_ended = true;
+  queue_.add_request(1, 1);  // as if put back by the renewal
+  pass(seconds(101));
+  EXPECT_EQ(pipeline_.images.size(), 1u);
+  EXPECT_LT(queue_.claims.size(), 5u);
 }
 
 // ---- calls that fail
@@ -138,13 +189,63 @@ TEST_F(DrainerTest, AClaimThatFailsIsTriedAgain) {
 TEST_F(DrainerTest, WebhooksThatFailHoldUpNoImage) {
   queue_.webhooks.push_back({1});
   queue_.fail_all<ClaimDeliveriesCall>();
-  queue_.copies = 10;
-  queue_.fail_all<EndCopiesCall>();
   queue_.add_request(1, 1);
   settle();
   pipeline_.finish();
   settle();
   EXPECT_EQ(queue_.count(State::kDone), 1);
+}
+
+TEST_F(DrainerTest, AClaimThatFailsHoldsUpNoFinishAndNoRenewal) {
+  queue_.add_request(1, 3);
+  settle();
+  const auto renewals = queue_.renewals.size();
+  queue_.fail_all<ClaimCall>();
+  drainer_->expect_work();
+  settle();
+  pipeline_.finish(3);
+  pass(minutes(30));
+  EXPECT_EQ(queue_.count(State::kDone), 3);
+  EXPECT_GE(queue_.renewals.size(), renewals + 17);
+}
+
+TEST_F(DrainerTest, LeasesAreRenewedWhileFinishingFails) {
+  queue_.add_request(1, 3);
+  settle();
+  const auto renewals = queue_.renewals.size();
+  queue_.fail_all<FinishCall>();
+  pipeline_.finish(1);
+  pass(minutes(30));
+  EXPECT_GE(queue_.renewals.size(), renewals + 17) << "leases of 5 minutes";
+}
+
+TEST_F(DrainerTest, ARenewalThatFailsIsTriedAgainSoon) {
+  queue_.add_request(1, 1);
+  settle();
+  queue_.end_next<RenewCall>(CallEnd::kFailed);
+  pass(seconds(100));
+  const auto renewals = queue_.renewals.size();
+  pass(seconds(1));
+  EXPECT_EQ(queue_.renewals.size(), renewals + 1);
+}
+
+TEST_F(DrainerTest, AFailedBatchIsOfferedAgainInItsOrder) {
+  queue_.add_request(1, 100);
+  settle();
+  std::vector<std::vector<std::int32_t>> batches;
+  queue_.on_submit = [&](const Call& call) {
+    const auto* finish = std::get_if<FinishCall>(&call);
+    if (finish == nullptr) return;
+    auto& batch = batches.emplace_back();
+    for (const FinishedImage& image : finish->images) batch.push_back(image.image_no);
+  };
+  queue_.end_next<FinishCall>(CallEnd::kFailed);
+  pipeline_.finish(64);
+  settle();
+  pipeline_.finish(10);
+  pass(seconds(1));
+  ASSERT_GE(batches.size(), 2u);
+  EXPECT_EQ(batches[0], batches[1]);
 }
 
 // ---- commits whose answer was lost
@@ -182,6 +283,25 @@ TEST_F(DrainerTest, AClaimThatMayHaveHappenedIsGivenBackUncounted) {
   EXPECT_EQ(queue_.releases.size(), 2u);
 }
 
+TEST_F(DrainerTest, LostTokensAreReleasedWhileClaimsStayUncertain) {
+  queue_.add_request(1, 3000);
+  for (int i = 0; i < 20; ++i) queue_.end_next<ClaimCall>(CallEnd::kUnknown, true);
+  settle();
+  pass(minutes(5));
+  EXPECT_FALSE(queue_.releases.empty());
+  EXPECT_LE(queue_.count(State::kHeld), 256) << "held under tokens that nobody uses";
+}
+
+TEST_F(DrainerTest, AWebhookThatMayHaveBeenClaimedIsGivenBackUncounted) {
+  queue_.webhooks.push_back({1});
+  queue_.end_next<ClaimDeliveriesCall>(CallEnd::kUnknown, true);
+  settle();
+  EXPECT_TRUE(pipeline_.deliveries.empty());
+  pass(seconds(2));
+  EXPECT_EQ(pipeline_.deliveries.size(), 1u);
+  EXPECT_EQ(queue_.webhooks[0].attempts, 1);
+}
+
 TEST_F(DrainerTest, AReleaseIsRepeatedUntilItIsCertain) {
   queue_.add_request(1, 1);
   queue_.end_next<ClaimCall>(CallEnd::kUnknown, true);
@@ -206,7 +326,6 @@ TEST_F(DrainerTest, CanBeDestroyedInsideEachCall) {
     queue_.add_request(1, 2);
     queue_.images[0].locked = true;
     queue_.webhooks = {{1}};
-    queue_.copies = 1000;
     queue_.end_next<ClaimCall>(CallEnd::kUnknown, true);
     queue_.on_submit = [&](const Call& call) {
       if (call.index() != kind) return;

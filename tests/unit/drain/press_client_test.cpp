@@ -187,12 +187,29 @@ TEST(PressClientTest, OneThatEndsAtEachStartIsUnusable) {
   EXPECT_THROW(next_answer(codec), PressUnusable);
 }
 
-// Each of them is an image's doing, and charged to that: no reason to give up the codec.
-TEST(PressClientTest, OneThatGetsReadyMayDieAsOftenAsItLikes) {
+TEST(PressClientTest, OneThatEndsWithoutAnyWorkIsUnusableAsWell) {
   const BadPress bad("ready-then-gone");
+  CodecClient codec;
+  for (int start = 1; start < 6; ++start) {
+    codec.start(bad.path(), Clock::now());
+    EXPECT_EQ(next_end(codec), PressEnd::kDied);
+  }
+  codec.start(bad.path(), Clock::now());
+  EXPECT_THROW(next_answer(codec), PressUnusable);
+}
+
+// Each time it is an image's doing, and charged to that: no reason to give up the codec.
+TEST(PressClientTest, OneThatDiesOverItsWorkMayDoSoAsOftenAsItLikes) {
+  const BadPress bad("dies");
   CodecClient codec;
   for (int start = 0; start < 20; ++start) {
     codec.start(bad.path(), Clock::now());
+    while (!codec.ready()) {
+      wait_readable(codec);
+      EXPECT_FALSE(codec.receive(Clock::now()));
+    }
+    FetchedImage sent = image(1);
+    ASSERT_EQ(codec.send(sent, settings_with(bad.path()), Clock::now()), PacketSocket::Sent::kYes);
     EXPECT_EQ(next_end(codec), PressEnd::kDied);
   }
 }

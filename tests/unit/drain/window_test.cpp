@@ -5,10 +5,10 @@
 namespace imgpress {
 namespace {
 
-ClaimedImage image(std::uint8_t request, int position, int attempts = 1) {
+ClaimedImage image(std::uint8_t request, int image_no, int attempts = 1) {
   ClaimedImage claimed;
   claimed.request_id[0] = request;
-  claimed.position = position;
+  claimed.image_no = image_no;
   claimed.history = {attempts, 0, 0};
   return claimed;
 }
@@ -40,7 +40,7 @@ TEST(Window, AFailureCarriesItsReason) {
   const FinishedImage finished = window.judge(std::move(outcome), {3, 1, 1});
   EXPECT_EQ(finished.token, 7);
   EXPECT_EQ(finished.request_id, RequestId{10});
-  EXPECT_EQ(finished.position, 3);
+  EXPECT_EQ(finished.image_no, 3);
   EXPECT_EQ(finished.verdict.kind, Verdict::Kind::kSetAside);
   EXPECT_STREQ(finished.error_code, "not_an_image");
   EXPECT_EQ(finished.error, "an HTML page, not an image");

@@ -268,12 +268,12 @@ TEST(CodecProcessTest, AnswersOneImageAfterTheOther) {
     const wire::CompressReply refused = compress(press, "<html></html>", 2 * id);
     EXPECT_EQ(refused.id, 2 * id);
     EXPECT_EQ(refused.fault, Fault::kNotAnImage);
-    EXPECT_NE(refused.message, "");
+    EXPECT_NE(refused.reason, "");
     press.socket().send(compress_request(2 * id + 1), sealed(kGif).get());
     const Packet packet = press.receive();
     const auto& reply = std::get<wire::CompressReply>(packet.message);
     EXPECT_EQ(reply.id, 2 * id + 1);
-    ASSERT_EQ(reply.fault, Fault::kNone) << reply.message;
+    ASSERT_EQ(reply.fault, Fault::kNone) << reply.reason;
     EXPECT_EQ(reply.width, 1u);
     EXPECT_EQ(reply.height, 1u);
     ASSERT_TRUE(packet.attachment);

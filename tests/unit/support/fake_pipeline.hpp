@@ -16,6 +16,7 @@ class FakePipeline final : public Pipeline {
   std::vector<DeliveryTask> deliveries;
   std::size_t codecs = 0;  // as configured last
   Clock::duration absence{};
+  bool arrives_at_next_turn = false;  // the answer for the next image
 
   void reconfigure(const PipelineSettings& settings, TimePoint) override {
     codecs = settings.codecs;
@@ -24,7 +25,9 @@ class FakePipeline final : public Pipeline {
   void add(ImageTask task) override { images.push_back(std::move(task)); }
   void add(DeliveryTask task) override { deliveries.push_back(std::move(task)); }
   void expect_absence(Clock::duration expected) override { absence = expected; }
-  void turn(TimePoint) override {}
+  void turn(TimePoint) override {
+    if (std::exchange(arrives_at_next_turn, false)) finish();
+  }
   TimePoint deadline() const override { return TimePoint::max(); }
 
   // The next `count` images end.

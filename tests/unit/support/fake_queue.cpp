@@ -17,10 +17,10 @@ std::size_t size_of(const Call& call) {
 }  // namespace
 
 void FakeQueue::add_request(std::uint8_t id, int count) {
-  for (int position = 1; position <= count; ++position) {
+  for (int image_no = 1; image_no <= count; ++image_no) {
     Image image;
     image.request_id[0] = id;
-    image.position = position;
+    image.image_no = image_no;
     images.push_back(image);
   }
 }
@@ -72,7 +72,7 @@ RescueAnswer FakeQueue::carry_out(const RescueCall& call) {
 
 RenewAnswer FakeQueue::carry_out(const RenewCall& call) {
   renewals.push_back(call);
-  return {};
+  return {std::exchange(others_ended, false)};
 }
 
 ReleaseAnswer FakeQueue::carry_out(const ReleaseCall& call) {
@@ -84,6 +84,14 @@ ReleaseAnswer FakeQueue::carry_out(const ReleaseCall& call) {
     image.state = State::kRetry;
     image.retry_at = clock_.now();
     --image.history.attempts;
+  }
+  for (Webhook& webhook : webhooks) {
+    const bool named =
+        std::find(call.tokens.begin(), call.tokens.end(), webhook.token) != call.tokens.end();
+    if (webhook.delivered || !named) continue;
+    webhook.token = 0;
+    webhook.due = clock_.now();
+    --webhook.attempts;
   }
   return {};
 }
@@ -105,7 +113,7 @@ FinishAnswer FakeQueue::carry_out(const FinishCall& call) {
   for (std::size_t i = 0; i < call.images.size(); ++i) {
     const FinishedImage& outcome = call.images[i];
     for (Image& image : images) {
-      if (image.request_id != outcome.request_id || image.position != outcome.position) continue;
+      if (image.request_id != outcome.request_id || image.image_no != outcome.image_no) continue;
       if (image.state != State::kHeld || image.token != outcome.token) continue;
       if (image.locked) {
         answer.put_off.push_back(i);
@@ -118,12 +126,6 @@ FinishAnswer FakeQueue::carry_out(const FinishCall& call) {
   return answer;
 }
 
-EndCopiesAnswer FakeQueue::carry_out(const EndCopiesCall&) {
-  const int portion = std::min(copies, 64);
-  copies -= portion;
-  return {portion, copies > 0, {}};
-}
-
 // Retries first, then fresh ones, as many as there are slots.
 ClaimAnswer FakeQueue::carry_out(const ClaimCall& call) {
   claims.push_back(call);
@@ -134,9 +136,11 @@ ClaimAnswer FakeQueue::carry_out(const ClaimCall& call) {
     image.token = call.token;
     ++image.history.attempts;
     answer.images.push_back(
-        {image.request_id, image.position, "http://a/", 50, Effort::kBalanced, image.history});
+        {image.request_id, image.image_no, "http://a/", 50, Effort::kBalanced, image.history});
   };
-  const auto has_slot = [&] { return static_cast<int>(answer.images.size()) < call.slots; };
+  const auto has_slot = [&] {
+    return static_cast<int>(answer.images.size()) < std::min(call.slots, claims_at_most);
+  };
   for (Image& image : images) {
     const bool due = image.state == State::kRetry && image.retry_at <= clock_.now();
     if (!due || retries == call.retry_slots || !has_slot()) continue;
@@ -146,29 +150,32 @@ ClaimAnswer FakeQueue::carry_out(const ClaimCall& call) {
   for (Image& image : images) {
     if (image.state == State::kFresh && has_slot()) claim(image);
   }
-  answer.more = !has_slot() && count(State::kFresh) > 0;
-  answer.due = next_due();
+  answer.more = call.slots > claims_at_most && count(State::kFresh) > 0;
+  answer.due_in = image_due_in();
+  answer.delivery_due_in = delivery_due_in();
   return answer;
 }
 
-NextDue FakeQueue::next_due() const {
-  NextDue due;
+std::optional<Milliseconds> FakeQueue::left_until(std::optional<TimePoint> moment) const {
+  if (!moment) return std::nullopt;
+  return std::max(std::chrono::ceil<Milliseconds>(*moment - clock_.now()), Milliseconds(0));
+}
+
+std::optional<Milliseconds> FakeQueue::image_due_in() const {
   std::optional<TimePoint> first;
-  const auto consider = [&](TimePoint at) { first = first ? std::min(*first, at) : at; };
   for (const Image& image : images) {
-    if (image.state == State::kRetry) consider(image.retry_at);
+    if (image.state == State::kRetry)
+      first = std::min(first.value_or(image.retry_at), image.retry_at);
   }
+  return left_until(first);
+}
+
+std::optional<Milliseconds> FakeQueue::delivery_due_in() const {
+  std::optional<TimePoint> first;
   for (const Webhook& webhook : webhooks) {
-    if (webhook.delivered) continue;
-    consider(webhook.due);
-    if (webhook.due <= clock_.now()) due.deliveries = true;
+    if (!webhook.delivered) first = std::min(first.value_or(webhook.due), webhook.due);
   }
-  if (first) {
-    const auto left = std::chrono::ceil<Milliseconds>(*first - clock_.now());
-    due.in = std::max(left, Milliseconds(0));
-  }
-  due.copies = copies > 0;
-  return due;
+  return left_until(first);
 }
 
 ClaimDeliveriesAnswer FakeQueue::carry_out(const ClaimDeliveriesCall& call) {
@@ -181,6 +188,7 @@ ClaimDeliveriesAnswer FakeQueue::carry_out(const ClaimDeliveriesCall& call) {
     ++webhook.attempts;
     answer.deliveries.push_back({webhook.id, "http://a/hook", "{}", {}});
   }
+  answer.due_in = delivery_due_in();
   return answer;
 }
 

@@ -19,7 +19,7 @@ class FakeQueue final : public Queue {
   enum class State { kFresh, kHeld, kRetry, kDone, kFailed };
   struct Image {
     RequestId request_id{};
-    std::int32_t position = 0;
+    std::int32_t image_no = 0;
     State state = State::kFresh;
     std::int64_t token = 0;
     AttemptHistory history;
@@ -41,7 +41,8 @@ class FakeQueue final : public Queue {
   // What is in the database.
   std::vector<Image> images;
   std::vector<Webhook> webhooks;
-  int copies = 0;  // that are to end
+  int claims_at_most = 1000;  // images, however many slots there are: turns are short
+  bool others_ended = false;  // the next renewal finds what others held
   bool installed = true;
   bool async = false;       // calls stay open until complete()
   Clock::duration takes{};  // how long a call keeps its caller
@@ -101,12 +102,13 @@ class FakeQueue final : public Queue {
   RenewAnswer carry_out(const RenewCall& call);
   ReleaseAnswer carry_out(const ReleaseCall& call);
   FinishAnswer carry_out(const FinishCall& call);
-  EndCopiesAnswer carry_out(const EndCopiesCall& call);
   FinishDeliveriesAnswer carry_out(const FinishDeliveriesCall& call);
   ClaimAnswer carry_out(const ClaimCall& call);
   ClaimDeliveriesAnswer carry_out(const ClaimDeliveriesCall& call);
   static void record(Image& image, const FinishedImage& outcome, TimePoint now);
-  NextDue next_due() const;
+  std::optional<Milliseconds> image_due_in() const;
+  std::optional<Milliseconds> delivery_due_in() const;
+  std::optional<Milliseconds> left_until(std::optional<TimePoint> moment) const;
 
   FakeClock& clock_;
   std::map<std::size_t, std::vector<std::pair<CallEnd, bool>>> next_ends_;

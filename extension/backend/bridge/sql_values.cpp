@@ -1,4 +1,4 @@
-#include "backend/worker/spi_values.hpp"
+#include "backend/bridge/sql_values.hpp"
 
 extern "C" {
 #include "utils/lsyscache.h"

@@ -1,6 +1,6 @@
 -- Regular work, registered with pg_cron where it is installed.
 
-CREATE FUNCTION imgpress.schedule_maintenance(
+CREATE OR REPLACE FUNCTION imgpress.schedule_maintenance(
     purge_older_than interval DEFAULT interval '30 days', purge_schedule text DEFAULT '17 3 * * *',
     retry_schedule text DEFAULT '*/15 * * * *', retry_for interval DEFAULT interval '1 day'
 ) RETURNS TABLE (job_name text, schedule text, command text)
@@ -24,7 +24,7 @@ $$;
 COMMENT ON FUNCTION imgpress.schedule_maintenance(interval, text, text, interval) IS
     'Registers purge and retry with pg_cron (again: changes them) and returns the jobs; error 55000 where pg_cron is not installed';
 
-CREATE FUNCTION imgpress.retry_recent(younger_than interval DEFAULT interval '1 day') RETURNS bigint
+CREATE OR REPLACE FUNCTION imgpress.retry_recent(younger_than interval DEFAULT interval '1 day') RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(sum(imgpress.retry_failed(r.id, only_transient => true)), 0)::bigint
@@ -36,3 +36,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION imgpress.retry_recent(interval) IS
     'Tries the images of recently submitted requests again whose error may pass by itself (time-outs, lost connections, 5xx); returns how many';
+
+GRANT EXECUTE ON FUNCTION
+    imgpress.retry_recent(interval), imgpress.schedule_maintenance(interval, text, text, interval) TO imgpress_admin;

@@ -1,0 +1,205 @@
+-- Ways in: CSV text, an array of products, a view for \copy, and an upload in parts.
+
+CREATE OR REPLACE FUNCTION imgpress_internal.effort_or_setting(effort text) RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'imgpress_effort_or_setting';
+COMMENT ON FUNCTION imgpress_internal.effort_or_setting(text) IS
+    'The effort itself, or for NULL the setting imgpress.effort; refuses any other word than fast, balanced, small';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.is_http_url(url text) RETURNS boolean
+    LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_is_http_url';
+COMMENT ON FUNCTION imgpress_internal.is_http_url(text) IS 'Whether a text begins with http:// or https:// and has a host';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.read_input(
+    csv text, products imgpress.product_input[],
+    OUT product_no integer, OUT serial_number integer, OUT product_name text,
+    OUT image_nos integer[], OUT new_nos integer[], OUT new_urls text[]
+) RETURNS SETOF record
+    LANGUAGE c STABLE ROWS 10000 AS 'MODULE_PATHNAME', 'imgpress_read_input';
+COMMENT ON FUNCTION imgpress_internal.read_input(text, imgpress.product_input[]) IS
+    'The products of a CSV (or of an array) in input order: the numbers of their images, and those of them that no earlier product names, with their URLs; one error names every fault';
+
+CREATE OR REPLACE FUNCTION imgpress.csv_faults(csv text, OUT line integer, OUT "column" text, OUT message text)
+    RETURNS SETOF record
+    LANGUAGE c STRICT STABLE ROWS 10 AS 'MODULE_PATHNAME', 'imgpress_csv_faults';
+COMMENT ON FUNCTION imgpress.csv_faults(text) IS
+    'Checks a CSV without storing anything: every fault with its line; no row means that submit_csv() will take it';
+GRANT EXECUTE ON FUNCTION imgpress.csv_faults(text) TO imgpress_user;
+
+CREATE OR REPLACE FUNCTION imgpress.csv_faults(csv bytea, OUT line integer, OUT "column" text, OUT message text)
+    RETURNS SETOF record
+    LANGUAGE c STRICT STABLE ROWS 10 AS 'MODULE_PATHNAME', 'imgpress_csv_faults_of_bytes';
+COMMENT ON FUNCTION imgpress.csv_faults(bytea) IS
+    'Checks the bytes of a CSV file likewise, its encoding (UTF-8) first';
+GRANT EXECUTE ON FUNCTION imgpress.csv_faults(bytea) TO imgpress_user;
+
+CREATE OR REPLACE FUNCTION imgpress.csv_text(csv bytea) RETURNS text
+    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_csv_text';
+COMMENT ON FUNCTION imgpress.csv_text(bytea) IS
+    'The text of a CSV file in UTF-8; error 22P04 with the line where it is not: SELECT imgpress.submit_csv(imgpress.csv_text(pg_read_binary_file(''products.csv'')))';
+GRANT EXECUTE ON FUNCTION imgpress.csv_text(bytea) TO imgpress_user;
+
+CREATE OR REPLACE FUNCTION imgpress_internal.check_submission(webhook_url text, quality integer) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF quality IS NULL OR quality NOT BETWEEN 1 AND 100 THEN
+        RAISE EXCEPTION 'quality % is out of range', coalesce(quality::text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an integer from 1 to 100; 50 is the default.';
+    END IF;
+    IF NOT imgpress_internal.is_http_url(webhook_url) THEN
+        RAISE EXCEPTION 'webhook_url "%" is not an http:// or https:// URL', webhook_url
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF octet_length(webhook_url) > 2048 THEN
+        RAISE EXCEPTION 'webhook_url is longer than 2048 bytes' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.check_submission(text, integer) IS 'Refuses a bad webhook URL or quality';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.store_request(
+    csv text, products imgpress.product_input[], webhook_url text, quality integer, request_id uuid, effort text
+) RETURNS uuid
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    new_id uuid := coalesce(request_id, gen_random_uuid());
+    webhook text := nullif(btrim(webhook_url), '');
+    stored_products integer;
+    stored_images integer;
+    last_no integer;
+BEGIN
+    PERFORM imgpress_internal.check_submission(webhook, quality);
+    INSERT INTO imgpress.processing_requests (id, webhook_url, quality, effort)
+        VALUES (new_id, webhook, quality, imgpress_internal.effort_or_setting(effort)) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN new_id;  -- the same request again
+    END IF;
+    WITH input AS MATERIALIZED (
+        SELECT * FROM imgpress_internal.read_input(csv, products)
+    ), new_products AS (
+        INSERT INTO imgpress.products (request_id, product_no, serial_number, product_name, image_nos)
+        SELECT new_id, i.product_no, i.serial_number, i.product_name, i.image_nos FROM input i
+    ), new_images AS (
+        INSERT INTO imgpress.images (request_id, image_no, first_product_no, url)
+        SELECT new_id, n.image_no, i.product_no, n.url FROM input i, unnest(i.new_nos, i.new_urls) AS n(image_no, url)
+    )
+    SELECT count(*), sum(cardinality(i.new_nos)), max(i.new_nos[cardinality(i.new_nos)])
+        INTO stored_products, stored_images, last_no FROM input i;
+    UPDATE imgpress.processing_requests r
+        SET product_count = stored_products, image_count = stored_images, last_image_no = last_no
+        WHERE r.id = new_id;
+    IF NOT EXISTS (SELECT FROM imgpress_internal.worker_state() w WHERE w.database = current_database()) THEN
+        RAISE NOTICE 'no worker is running for database "%": the request waits for one', current_database()
+            USING HINT = 'imgpress must be in shared_preload_libraries, and the database in imgpress.databases.';
+    END IF;
+    RETURN new_id;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.store_request(text, imgpress.product_input[], text, integer, uuid, text) IS
+    'Stores a request with its products and images, or nothing';
+
+CREATE OR REPLACE FUNCTION imgpress.submit_csv(
+    csv text, webhook_url text DEFAULT NULL, quality integer DEFAULT 50, request_id uuid DEFAULT NULL,
+    effort text DEFAULT NULL
+) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN imgpress_internal.store_request(coalesce(csv, ''), NULL::imgpress.product_input[], webhook_url, quality, request_id, effort);
+END
+$$;
+COMMENT ON FUNCTION imgpress.submit_csv(text, text, integer, uuid, text) IS
+    'Submits a CSV (serial number, product name, image URLs) and returns the request id; work starts at commit. effort is fast, balanced or small (NULL: the setting imgpress.effort). The same request_id twice is the same request';
+
+CREATE OR REPLACE FUNCTION imgpress.submit(
+    products imgpress.product_input[], webhook_url text DEFAULT NULL, quality integer DEFAULT 50, request_id uuid DEFAULT NULL,
+    effort text DEFAULT NULL
+) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN imgpress_internal.store_request(NULL::text, coalesce(products, '{}'), webhook_url, quality, request_id, effort);
+END
+$$;
+COMMENT ON FUNCTION imgpress.submit(imgpress.product_input[], text, integer, uuid, text) IS
+    'Submits products out of a query: SELECT imgpress.submit(array_agg((id, name, urls)::imgpress.product_input ORDER BY id)) FROM my_products';
+
+-- The view for \copy: rows are collected while the statement runs and submitted at its end, so that
+-- one COPY is one request.
+CREATE OR REPLACE VIEW imgpress.csv_upload AS
+    SELECT serial_number, product_name, input_image_urls FROM imgpress_internal.csv_upload_rows WHERE false;
+COMMENT ON VIEW imgpress.csv_upload IS
+    'Load it: \copy imgpress.csv_upload FROM ''products.csv'' CSV HEADER submits the file as one request and tells its id; always empty to read';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.collect_csv_upload() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO imgpress_internal.csv_upload_rows (serial_number, product_name, input_image_urls)
+        VALUES (NEW.serial_number, NEW.product_name, NEW.input_image_urls);
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.collect_csv_upload() IS 'Takes one row of a COPY into imgpress.csv_upload';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.submit_csv_upload() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    collected imgpress.product_input[];
+BEGIN
+    WITH taken AS (
+        DELETE FROM imgpress_internal.csv_upload_rows WHERE backend_pid = pg_backend_pid() RETURNING *
+    )
+    SELECT array_agg((serial_number, product_name, input_image_urls)::imgpress.product_input ORDER BY row_no)
+        INTO collected FROM taken;
+    RAISE NOTICE 'imgpress request %', imgpress.submit(collected);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.submit_csv_upload() IS 'Submits the rows of a COPY into imgpress.csv_upload at its end';
+
+CREATE OR REPLACE TRIGGER collect INSTEAD OF INSERT ON imgpress.csv_upload
+    FOR EACH ROW EXECUTE FUNCTION imgpress_internal.collect_csv_upload();
+CREATE OR REPLACE TRIGGER submit AFTER INSERT ON imgpress.csv_upload
+    FOR EACH STATEMENT EXECUTE FUNCTION imgpress_internal.submit_csv_upload();
+
+CREATE OR REPLACE FUNCTION imgpress_internal.upload_bytes(upload_id uuid) RETURNS bytea
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(string_agg(p.bytes, '' ORDER BY p.part_no), '') FROM imgpress_internal.upload_parts p WHERE p.upload_id = $1
+$$;
+COMMENT ON FUNCTION imgpress_internal.upload_bytes(uuid) IS 'The parts of an upload put together';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.submit_upload(
+    upload_id uuid, webhook_url text DEFAULT NULL, quality integer DEFAULT 50, effort text DEFAULT NULL
+) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    csv text := imgpress.csv_text(imgpress_internal.upload_bytes(upload_id));
+BEGIN
+    DELETE FROM imgpress_internal.upload_parts p WHERE p.upload_id = submit_upload.upload_id;
+    RETURN imgpress.submit_csv(csv, webhook_url, quality, effort => effort);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.submit_upload(uuid, text, integer, text) IS 'Submits the CSV whose parts are in imgpress_internal.upload_parts, like submit_csv(), and removes the parts';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.upload_faults(upload_id uuid, OUT line integer, OUT "column" text, OUT message text) RETURNS SETOF record
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT * FROM imgpress.csv_faults(imgpress_internal.upload_bytes($1))
+$$;
+COMMENT ON FUNCTION imgpress_internal.upload_faults(uuid) IS 'Checks the CSV whose parts are in imgpress_internal.upload_parts, like csv_faults()';
+
+GRANT EXECUTE ON FUNCTION
+    imgpress.submit_csv(text, text, integer, uuid, text), imgpress.submit(imgpress.product_input[], text, integer, uuid, text)
+    TO imgpress_user;
+GRANT SELECT, INSERT ON imgpress.csv_upload TO imgpress_user;
+GRANT INSERT ON imgpress_internal.upload_parts TO imgpress_gateway;
+GRANT EXECUTE ON FUNCTION
+    imgpress.submit_csv(text, text, integer, uuid, text), imgpress_internal.submit_upload(uuid, text, integer, text),
+    imgpress_internal.upload_faults(uuid)
+    TO imgpress_gateway;

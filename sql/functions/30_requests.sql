@@ -1,0 +1,189 @@
+-- A request after it was submitted: status, products, outputs, cancel, retry, purge.
+
+CREATE OR REPLACE FUNCTION imgpress_internal.find_request(request_id uuid) RETURNS imgpress.processing_requests
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request imgpress.processing_requests;
+BEGIN
+    SELECT * INTO request FROM imgpress.processing_requests r WHERE r.id = find_request.request_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'request % does not exist', coalesce(request_id::text, 'NULL') USING ERRCODE = 'no_data_found';
+    END IF;
+    RETURN request;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.find_request(uuid) IS 'The request, or error P0002';
+
+CREATE OR REPLACE FUNCTION imgpress.request_status(request_id uuid) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    word text;
+BEGIN
+    SELECT r.status INTO word FROM imgpress.processing_requests r WHERE r.id = request_status.request_id;
+    RETURN coalesce(word, (imgpress_internal.find_request(request_id)).status);
+END
+$$;
+COMMENT ON FUNCTION imgpress.request_status(uuid) IS
+    'Pending, Processing, Completed or Failed; error P0002 for an unknown id';
+
+CREATE OR REPLACE FUNCTION imgpress.request_products(
+    request_id uuid,
+    OUT serial_number integer, OUT product_name text, OUT input_image_urls text, OUT output_image_urls text
+) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    -- Nobody has counted the images of a request that has just come. Whatever the planner believes of
+    -- them, each is looked up by its number, and products are read in their order.
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+BEGIN
+    PERFORM imgpress_internal.find_request(request_id);
+    RETURN QUERY
+        SELECT p.serial_number, p.product_name, i.inputs, CASE WHEN i.all_ended THEN i.outputs ELSE '' END
+        FROM imgpress.products p
+        CROSS JOIN LATERAL (
+            SELECT string_agg(g.url, ',' ORDER BY n.place) AS inputs,
+                   string_agg(CASE WHEN g.status = 'Completed' THEN imgpress.output_url(g.request_id, g.image_no, g.url, g.output_format)
+                                   ELSE 'Error processing image' END, ',' ORDER BY n.place) AS outputs,
+                   bool_and(g.ended_at IS NOT NULL) AS all_ended
+            FROM unnest(p.image_nos) WITH ORDINALITY AS n(image_no, place)
+            JOIN imgpress.images g ON g.request_id = p.request_id AND g.image_no = n.image_no
+        ) i
+        WHERE p.request_id = request_products.request_id
+        ORDER BY p.product_no;
+END
+$$;
+COMMENT ON FUNCTION imgpress.request_products(uuid) IS
+    'The products of a request in input order. output_image_urls is empty until every image of the product has ended; an image that failed leaves "Error processing image" at its place';
+
+CREATE OR REPLACE FUNCTION imgpress.cancel(request_id uuid) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    stopped integer;
+BEGIN
+    PERFORM FROM imgpress.processing_requests r WHERE r.id = cancel.request_id FOR NO KEY UPDATE;
+    IF (imgpress_internal.find_request(request_id)).ended_at IS NOT NULL THEN
+        RETURN imgpress.request_status(request_id);
+    END IF;
+    UPDATE imgpress.images i
+        SET status = 'Failed', lease_token = NULL, retry_at = NULL, ended_at = clock_timestamp(),
+            error_code = 'cancelled', error = 'the request was cancelled'
+        WHERE i.request_id = cancel.request_id AND i.status IN ('Pending', 'Processing');
+    GET DIAGNOSTICS stopped = ROW_COUNT;
+    UPDATE imgpress.processing_requests r
+        SET status = 'Failed', reason = 'cancelled', ended_at = clock_timestamp(),
+            claimed_up_to = r.last_image_no, failed_count = r.failed_count + stopped
+        WHERE r.id = cancel.request_id;
+    PERFORM imgpress_internal.announce_end(request_id);
+    PERFORM imgpress_internal.wake_drainer();
+    RETURN 'Failed';
+END
+$$;
+COMMENT ON FUNCTION imgpress.cancel(uuid) IS
+    'Ends a request as Failed (reason: cancelled); outputs that exist stay. Returns the status; a request that has ended already is left as it is';
+
+CREATE OR REPLACE FUNCTION imgpress.retry_failed(request_id uuid DEFAULT NULL, only_transient boolean DEFAULT false) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    again bigint := 0;
+    one record;
+    reset_images integer;
+BEGIN
+    IF request_id IS NOT NULL THEN
+        PERFORM imgpress_internal.find_request(request_id);
+    END IF;
+    FOR one IN
+        SELECT r.id FROM imgpress.processing_requests r
+        WHERE r.failed_count > 0 AND r.ended_at IS NOT NULL
+          AND (retry_failed.request_id IS NULL AND r.status = 'Completed' OR r.id = retry_failed.request_id)
+        ORDER BY r.id FOR NO KEY UPDATE
+    LOOP
+        UPDATE imgpress.images i
+            SET status = 'Pending', retry_at = clock_timestamp(), ended_at = NULL, attempts = 0,
+                failed_attempts = 0, codec_crashes = 0, error_code = NULL, error = NULL
+            WHERE i.request_id = one.id AND i.error_code IS NOT NULL AND i.status = 'Failed'
+              AND (i.transient OR NOT only_transient);
+        GET DIAGNOSTICS reset_images = ROW_COUNT;
+        CONTINUE WHEN reset_images = 0;
+        UPDATE imgpress.processing_requests r
+            SET status = 'Processing', run = r.run + 1, reason = NULL, ended_at = NULL,
+                started_at = coalesce(r.started_at, clock_timestamp()), failed_count = r.failed_count - reset_images
+            WHERE r.id = one.id;
+        again := again + reset_images;
+    END LOOP;
+    PERFORM imgpress_internal.wake_drainer();
+    RETURN again;
+END
+$$;
+COMMENT ON FUNCTION imgpress.retry_failed(uuid, boolean) IS
+    'Tries the failed images of an ended request again (NULL: of all requests that completed, but not of cancelled ones), all of them or those whose error may pass by itself; returns how many';
+
+CREATE OR REPLACE FUNCTION imgpress.purge(older_than interval) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    purged bigint;
+BEGIN
+    IF older_than IS NULL OR older_than < interval '0' THEN
+        RAISE EXCEPTION 'older_than must be an interval of zero or more' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    -- What somebody else is changing is purged the next time.
+    DELETE FROM imgpress.processing_requests r WHERE r.id IN (
+        SELECT q.id FROM imgpress.processing_requests q
+        WHERE q.ended_at <= clock_timestamp() - older_than ORDER BY q.id FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS purged = ROW_COUNT;
+    RETURN purged;
+END
+$$;
+COMMENT ON FUNCTION imgpress.purge(interval) IS
+    'Deletes requests that ended longer ago than this, with their products, images and outputs; returns how many requests';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.delete_children() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM imgpress.outputs c USING gone WHERE c.request_id = gone.id;
+    DELETE FROM imgpress.images c USING gone WHERE c.request_id = gone.id;
+    DELETE FROM imgpress_internal.image_aliases c USING gone WHERE c.request_id = gone.id;
+    DELETE FROM imgpress.products c USING gone WHERE c.request_id = gone.id;
+    DELETE FROM imgpress.webhook_deliveries c USING gone WHERE c.request_id = gone.id;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.delete_children() IS 'Takes products, images, outputs and deliveries along with a deleted request';
+
+CREATE OR REPLACE TRIGGER delete_children AFTER DELETE ON imgpress.processing_requests
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION imgpress_internal.delete_children();
+
+CREATE OR REPLACE FUNCTION imgpress_internal.wake_drainer() RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'imgpress_wake_drainer';
+COMMENT ON FUNCTION imgpress_internal.wake_drainer() IS 'Wakes the drainer of this database when the transaction commits';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.wake_drainer_trigger() RETURNS trigger
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'imgpress_wake_drainer_trigger';
+COMMENT ON FUNCTION imgpress_internal.wake_drainer_trigger() IS 'Wakes the drainer of this database when the transaction commits';
+
+CREATE OR REPLACE TRIGGER wake_drainer AFTER INSERT ON imgpress.processing_requests
+    FOR EACH STATEMENT EXECUTE FUNCTION imgpress_internal.wake_drainer_trigger();
+
+CREATE OR REPLACE FUNCTION imgpress.wait(request_id uuid, timeout interval DEFAULT NULL) RETURNS text
+    LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'imgpress_wait';
+COMMENT ON FUNCTION imgpress.wait(uuid, interval) IS
+    'Waits until a request has ended or the time-out has passed (NULL: no limit) and returns its status';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.worker_state(
+    OUT database text, OUT pid integer, OUT started_at timestamptz, OUT fetching integer,
+    OUT waiting integer, OUT compressing integer, OUT finished bigint
+) RETURNS SETOF record
+    LANGUAGE c VOLATILE ROWS 4 AS 'MODULE_PATHNAME', 'imgpress_worker_state';
+COMMENT ON FUNCTION imgpress_internal.worker_state() IS 'What each drainer of this cluster is doing, see the view imgpress.workers';
+
+GRANT EXECUTE ON FUNCTION imgpress.request_status(uuid), imgpress.request_products(uuid) TO imgpress_user, imgpress_gateway;
+GRANT EXECUTE ON FUNCTION
+    imgpress.wait(uuid, interval), imgpress.cancel(uuid), imgpress.retry_failed(uuid, boolean), imgpress_internal.worker_state()
+    TO imgpress_user;
+GRANT EXECUTE ON FUNCTION imgpress.purge(interval) TO imgpress_admin;

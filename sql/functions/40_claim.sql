@@ -1,0 +1,240 @@
+-- The queue as a drainer sees it, first part: which images are worked on next.
+
+CREATE OR REPLACE FUNCTION imgpress_internal.plan_by_index() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    setting text;
+BEGIN
+    -- Nobody has counted the images of a request that has just come, so the planner's guesses would be
+    -- wild: a bitmap of a million images for a claim of 64, or 20 ms of compiling a statement of 0.1 ms.
+    FOREACH setting IN ARRAY ARRAY['enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin', 'jit'] LOOP
+        PERFORM set_config(setting, 'off', true);
+    END LOOP;
+    PERFORM set_config('plan_cache_mode', 'force_generic_plan', true);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.plan_by_index() IS
+    'For the rest of this transaction, plans are made once and read by index; each function that a drainer calls begins with it';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.share_of_turn(slots integer, slots_left integer, waiting integer, held integer, is_first boolean)
+    RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN least(
+        slots_left,
+        -- A turn costs as much as several images, so it is for 32 of them where many requests wait; but
+        -- a first turn is short, lest newcomers wait long for each other.
+        greatest(slots / waiting, CASE WHEN is_first THEN 2 ELSE 32 END),
+        -- A request may hold no more than half of the slots that the others leave, so that there is
+        -- always one for a newcomer: a single slow origin cannot fill the window.
+        greatest((slots_left - held) / 2, CASE WHEN held = 0 THEN 1 ELSE 0 END));
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean) IS
+    'How many images a request may have in its turn: of so many slots in a claim, with so many left, so many requests waiting, and so many images of its own held already';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.lock_next_images(request_id uuid, after integer, share integer, OUT last integer, OUT taken integer)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    locked integer[];
+    first_missed integer;
+BEGIN
+    locked := array(
+        SELECT i.image_no FROM imgpress.images i
+        WHERE i.request_id = lock_next_images.request_id AND i.image_no > after
+        ORDER BY i.image_no LIMIT share FOR NO KEY UPDATE SKIP LOCKED);
+    taken := cardinality(locked);
+    -- None at all: all are locked, or a parallel restore has loaded the request before its images.
+    last := coalesce(locked[taken], after);
+    IF (SELECT count(*) FROM imgpress.images i
+        WHERE i.request_id = lock_next_images.request_id AND i.image_no > after AND i.image_no <= last) <> taken THEN
+        -- Somebody has locked one in between. The turn ends before it: what lies behind the claimed
+        -- ones is never looked at again.
+        SELECT min(i.image_no) INTO first_missed FROM imgpress.images i
+            WHERE i.request_id = lock_next_images.request_id AND i.image_no > after AND i.image_no <= last
+              AND i.image_no <> ALL (locked);
+        SELECT coalesce(max(l.no), after), count(*) INTO last, taken FROM unnest(locked) AS l(no) WHERE l.no < first_missed;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.lock_next_images(uuid, integer, integer) IS
+    'Locks up to so many images of a request behind that image_no, in order and without leaving one out; returns the last one''s number and how many there are';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.take_turns(
+    slots integer, held_requests uuid[], held_counts integer[],
+    OUT ids uuid[], OUT firsts integer[], OUT lasts integer[], OUT more boolean, OUT blocked boolean
+)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    turns_per_claim constant integer := 32;
+    waiting integer;
+    slots_left integer := slots;
+    served integer := 0;
+    turn record;
+    share integer;
+    run record;
+BEGIN
+    SELECT count(*) INTO waiting
+        FROM (SELECT FROM imgpress.processing_requests q
+              WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing') LIMIT turns_per_claim) w;
+    more := false;
+    blocked := false;
+    -- Whoever was served longest ago is served first.
+    FOR turn IN
+        SELECT q.id, q.claimed_up_to, q.last_image_no, coalesce(h.held, 0) AS held
+        FROM imgpress.processing_requests q
+        LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) ON h.id = q.id
+        WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing')
+        ORDER BY coalesce(h.held + 2 > slots, false), q.claimed_at NULLS FIRST, q.created_at
+        LIMIT turns_per_claim
+        FOR NO KEY UPDATE OF q SKIP LOCKED
+    LOOP
+        served := served + 1;
+        share := imgpress_internal.share_of_turn(slots, slots_left, waiting, turn.held, turn.claimed_up_to = 0);
+        CONTINUE WHEN share <= 0;
+        run := imgpress_internal.lock_next_images(turn.id, turn.claimed_up_to, share);
+        blocked := blocked OR run.taken < share AND run.last < turn.last_image_no;
+        more := more OR run.taken = share AND run.last < turn.last_image_no AND share < slots_left;
+        ids := ids || turn.id;
+        firsts := firsts || turn.claimed_up_to + 1;
+        lasts := lasts || run.last;
+        slots_left := slots_left - run.taken;
+        EXIT WHEN slots_left <= slots / 16;  -- turns for one or two images would cost more than they bring
+    END LOOP;
+    IF slots_left > slots / 16 THEN
+        more := more OR served = turns_per_claim;
+        blocked := blocked OR served < waiting;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.take_turns(integer, uuid[], integer[]) IS
+    'Gives turns to waiting requests and locks the images of each: image numbers from its first to its last. more: another round would find images at once; blocked: somebody has locked a request or an image';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.claim_fresh(
+    token bigint, slots integer, held_requests uuid[], held_counts integer[],
+    OUT images imgpress.images[], OUT more boolean, OUT blocked boolean
+)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    turns record;
+BEGIN
+    turns := imgpress_internal.take_turns(slots, held_requests, held_counts);
+    more := turns.more;
+    blocked := turns.blocked;
+    WITH claimed AS (
+        UPDATE imgpress.images i
+            SET status = 'Processing', attempts = i.attempts + 1, lease_token = token
+            FROM unnest(turns.ids, turns.firsts, turns.lasts) AS t(id, first, last)
+            WHERE i.request_id = t.id AND i.image_no >= t.first AND i.image_no <= t.last
+            RETURNING i AS image
+    )
+    SELECT array_agg(c.image) INTO images FROM claimed c;
+    UPDATE imgpress.processing_requests q
+        SET claimed_up_to = t.last, claimed_at = clock_timestamp(),
+            status = 'Processing', started_at = coalesce(q.started_at, clock_timestamp())
+        FROM unnest(turns.ids, turns.firsts, turns.lasts) AS t(id, first, last)
+        WHERE q.id = t.id AND t.last >= t.first;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.claim_fresh(bigint, integer, uuid[], integer[]) IS
+    'Claims images that were never tried, fairly over the waiting requests; held_* say how many images of which request the drainer holds. more and blocked as take_turns()';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.claim_retries(token bigint, slots integer, OUT images imgpress.images[])
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moment constant timestamptz := clock_timestamp();  -- a variable, as an index wants it
+BEGIN
+    WITH due AS MATERIALIZED (
+        SELECT i.request_id, i.image_no FROM imgpress.images i
+        WHERE i.retry_at <= moment ORDER BY i.retry_at LIMIT slots FOR NO KEY UPDATE SKIP LOCKED
+    ), claimed AS (
+        UPDATE imgpress.images i
+            SET status = 'Processing', attempts = i.attempts + 1, lease_token = token, retry_at = NULL
+            FROM due WHERE i.request_id = due.request_id AND i.image_no = due.image_no
+            RETURNING i AS image
+    )
+    SELECT array_agg(c.image) INTO images FROM claimed c;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.claim_retries(bigint, integer) IS 'Claims images whose next attempt is due';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.milliseconds_until(moment timestamptz) RETURNS bigint
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- greatest() would take NULL for nothing to compare with.
+    RETURN CASE WHEN moment IS NOT NULL THEN greatest(ceil(1000 * extract(epoch FROM moment - clock_timestamp())), 0) END;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.milliseconds_until(timestamptz) IS
+    'A duration by this clock, since a drainer may have another; 0 for what is past, NULL for NULL';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.next_retry_in_ms() RETURNS bigint
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN imgpress_internal.milliseconds_until((SELECT min(i.retry_at) FROM imgpress.images i WHERE i.retry_at IS NOT NULL));
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.next_retry_in_ms() IS 'In how many milliseconds an image is due again; NULL: none is';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.next_delivery_in_ms() RETURNS bigint
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN imgpress_internal.milliseconds_until(
+        (SELECT min(d.next_attempt_at) FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending'));
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.next_delivery_in_ms() IS 'In how many milliseconds a webhook is due; NULL: none is';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.claim_images(
+    drainer integer, token bigint, slots integer, retry_slots integer, held_requests uuid[], held_counts integer[], lease interval,
+    OUT images imgpress_internal.claimed_image[], OUT more boolean, OUT due_in_ms bigint, OUT delivery_due_in_ms bigint
+)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    claimed imgpress.images[];
+    fresh record;
+BEGIN
+    PERFORM imgpress_internal.plan_by_index();
+    claimed := imgpress_internal.claim_retries(token, least(slots, retry_slots));
+    fresh := imgpress_internal.claim_fresh(token, slots - coalesce(cardinality(claimed), 0), held_requests, held_counts);
+    more := fresh.more;
+    claimed := claimed || fresh.images;
+    IF claimed IS NOT NULL THEN
+        INSERT INTO imgpress_internal.leases (token, drainer, request_ids, image_nos, expires_at)
+            SELECT token, drainer, array_agg(c.request_id), array_agg(c.image_no), clock_timestamp() + lease
+            FROM unnest(claimed) c;
+    END IF;
+    -- Each request is looked up once, not for each image: while somebody holds an old snapshot, that
+    -- leads through every version of the row since then.
+    WITH r AS MATERIALIZED (
+        SELECT q.id, q.quality, q.effort FROM imgpress.processing_requests q
+        WHERE q.id = ANY (array(SELECT DISTINCT d.request_id FROM unnest(claimed) d))
+    )
+    SELECT array_agg((c.request_id, c.image_no, c.url, r.quality, r.effort,
+                      c.attempts, c.failed_attempts, c.codec_crashes)::imgpress_internal.claimed_image)
+        INTO images
+        FROM unnest(claimed) c JOIN r ON r.id = c.request_id;
+    due_in_ms := CASE WHEN fresh.blocked THEN 0 ELSE imgpress_internal.next_retry_in_ms() END;
+    delivery_due_in_ms := imgpress_internal.next_delivery_in_ms();
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval) IS
+    'Claims up to so many images under one lease, of them up to retry_slots whose next attempt is due; their attempts are counted by it. more: another claim would find images at once; the rest: in how many milliseconds an idle drainer has to look again, if nobody wakes it before';
+
+GRANT EXECUTE ON FUNCTION
+    imgpress_internal.plan_by_index(), imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean),
+    imgpress_internal.lock_next_images(uuid, integer, integer), imgpress_internal.take_turns(integer, uuid[], integer[]),
+    imgpress_internal.claim_fresh(bigint, integer, uuid[], integer[]), imgpress_internal.claim_retries(bigint, integer),
+    imgpress_internal.milliseconds_until(timestamptz), imgpress_internal.next_retry_in_ms(), imgpress_internal.next_delivery_in_ms(),
+    imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval)
+    TO imgpress_worker;

@@ -1,0 +1,200 @@
+-- The queue as a drainer sees it, second part: what became of images.
+
+CREATE OR REPLACE FUNCTION imgpress_internal.announce_end(request_id uuid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request imgpress.processing_requests;
+BEGIN
+    SELECT * INTO STRICT request FROM imgpress.processing_requests r WHERE r.id = announce_end.request_id;
+    IF request.webhook_url IS NOT NULL THEN
+        INSERT INTO imgpress.webhook_deliveries (request_id, url, payload)
+            VALUES (request.id, request.webhook_url, imgpress_internal.webhook_payload(request));
+    END IF;
+    PERFORM pg_notify('imgpress', json_build_object('request_id', request.id, 'status', request.status)::text);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.announce_end(uuid) IS
+    'Puts the webhook of a request that has just ended into the outbox and sends NOTIFY imgpress, in the transaction that ends it';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.count_ended(
+    request_ids uuid[], succeeded integer[], failed integer[], source_sizes bigint[], output_sizes bigint[]
+) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ended uuid;
+    any_ended boolean := false;
+BEGIN
+    FOR ended IN
+        UPDATE imgpress.processing_requests q
+            SET succeeded_count = q.succeeded_count + c.succeeded, failed_count = q.failed_count + c.failed,
+                source_bytes = q.source_bytes + c.source_size, output_bytes = q.output_bytes + c.output_size,
+                status = CASE WHEN q.succeeded_count + q.failed_count + c.succeeded + c.failed = q.image_count
+                              THEN 'Completed' ELSE q.status END,
+                ended_at = CASE WHEN q.succeeded_count + q.failed_count + c.succeeded + c.failed = q.image_count
+                                THEN clock_timestamp() END
+            FROM unnest(request_ids, succeeded, failed, source_sizes, output_sizes)
+                AS c(id, succeeded, failed, source_size, output_size)
+            WHERE q.id = c.id AND q.status = 'Processing'
+            RETURNING CASE WHEN q.status = 'Completed' THEN q.id END
+    LOOP
+        IF ended IS NOT NULL THEN
+            PERFORM imgpress_internal.announce_end(ended);
+            any_ended := true;
+        END IF;
+    END LOOP;
+    RETURN any_ended;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.count_ended(uuid[], integer[], integer[], bigint[], bigint[]) IS
+    'Moves the counters of requests, each given once, and ends those whose last image has ended; returns whether there was one';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.record_outcomes(outcomes imgpress_internal.outcome[], OUT recorded integer[])
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    free_requests uuid[];
+BEGIN
+    -- Requests before images, as everywhere: whoever locks in this order cannot deadlock. What
+    -- another session has locked is left out, so that an open transaction delays its own rows only.
+    free_requests := array(
+        SELECT r.id FROM imgpress.processing_requests r
+        WHERE r.id = ANY (array(SELECT DISTINCT o.request_id FROM unnest(outcomes) o))
+        ORDER BY r.id FOR NO KEY UPDATE SKIP LOCKED);
+    WITH result AS MATERIALIZED (
+        SELECT o.* FROM unnest(outcomes) WITH ORDINALITY AS o
+            JOIN imgpress.images i ON i.request_id = o.request_id AND i.image_no = o.image_no
+        WHERE i.lease_token = o.token AND o.request_id = ANY (free_requests)
+        FOR NO KEY UPDATE OF i SKIP LOCKED
+    ), updated AS (
+        UPDATE imgpress.images i
+            SET status = r.status, lease_token = NULL, error_code = r.error_code, error = r.error, output_format = r.output_format,
+                failed_attempts = r.failed_attempts, codec_crashes = r.codec_crashes, transient = r.transient,
+                retry_at = clock_timestamp() + r.retry_delay_ms * interval '1 millisecond',
+                ended_at = CASE WHEN r.status IN ('Completed', 'Failed') THEN clock_timestamp() END
+            FROM result r WHERE i.request_id = r.request_id AND i.image_no = r.image_no
+            RETURNING r.ordinality::integer AS no
+    )
+    SELECT coalesce(array_agg(u.no), '{}') INTO recorded FROM updated u;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.record_outcomes(imgpress_internal.outcome[]) IS
+    'Updates the rows of images that still bear their token and that nobody has locked; returns the ordinals of their outcomes';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.end_leases(tokens bigint[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM imgpress_internal.leases l
+        WHERE l.token = ANY (tokens)
+          AND NOT EXISTS (
+              SELECT FROM unnest(l.request_ids, l.image_nos) AS h(request_id, image_no)
+              JOIN imgpress.images i ON i.request_id = h.request_id AND i.image_no = h.image_no
+              WHERE i.lease_token = l.token);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.end_leases(bigint[]) IS 'Ends those of the leases under which no image is held any more';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.finish_images(
+    outcomes imgpress_internal.outcome[], outputs bytea[], OUT put_off integer[], OUT ended boolean
+)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    recorded integer[];
+BEGIN
+    PERFORM imgpress_internal.plan_by_index();
+    recorded := imgpress_internal.record_outcomes(outcomes);
+
+    -- The bytes go from the argument into the row, and through nothing else: each step would copy them.
+    INSERT INTO imgpress.outputs (request_id, image_no, content_type, etag, width, height, source_bytes, kept_source, warning, bytes)
+        SELECT o.request_id, o.image_no, o.content_type, o.etag, o.width, o.height, o.source_bytes, o.kept_source, o.warning,
+               outputs[o.ordinality]
+        FROM unnest(outcomes) WITH ORDINALITY AS o
+        WHERE o.status = 'Completed' AND o.ordinality = ANY (recorded);
+
+    SELECT imgpress_internal.count_ended(array_agg(c.id), array_agg(c.succeeded), array_agg(c.failed),
+                                         array_agg(c.source_size), array_agg(c.output_size))
+        INTO ended
+        FROM (
+            SELECT outcomes[r.no].request_id AS id,
+                   count(*) FILTER (WHERE outcomes[r.no].status = 'Completed')::integer AS succeeded,
+                   count(*) FILTER (WHERE outcomes[r.no].status = 'Failed')::integer AS failed,
+                   coalesce(sum(outcomes[r.no].source_bytes), 0)::bigint AS source_size,
+                   coalesce(sum(octet_length(outputs[r.no])) FILTER (WHERE outcomes[r.no].status = 'Completed'), 0)::bigint AS output_size
+            FROM unnest(recorded) AS r(no) GROUP BY 1
+        ) c;
+    put_off := array(
+        SELECT o.ordinality::integer FROM unnest(outcomes) WITH ORDINALITY AS o
+            JOIN imgpress.images i ON i.request_id = o.request_id AND i.image_no = o.image_no
+        WHERE i.lease_token = o.token ORDER BY o.ordinality);
+    PERFORM imgpress_internal.end_leases(array(SELECT DISTINCT o.token FROM unnest(outcomes) o));
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.finish_images(imgpress_internal.outcome[], bytea[]) IS
+    'Records outcomes, each fenced by its lease token, with the output of each that is Completed, moves the counters and closes requests: all or nothing. Leaves out what is not ours any more. put_off: ordinals of what another session has locked, to be offered again; ended: a request has ended';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.release_leases(tokens bigint[], uncounted boolean DEFAULT false) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    off constant integer := CASE WHEN uncounted THEN 1 ELSE 0 END;
+    released bigint;
+BEGIN
+    PERFORM imgpress_internal.plan_by_index();
+    -- Images before leases, as when they are finished. What somebody has locked stays under its lease,
+    -- which has expired then.
+    WITH held AS MATERIALIZED (
+        SELECT i.request_id, i.image_no
+        FROM imgpress_internal.leases l, unnest(l.request_ids, l.image_nos) AS h(request_id, image_no)
+            JOIN imgpress.images i ON i.request_id = h.request_id AND i.image_no = h.image_no
+        WHERE l.token = ANY (tokens) AND i.lease_token = l.token
+        FOR NO KEY UPDATE OF i SKIP LOCKED
+    )
+    UPDATE imgpress.images i
+        SET status = 'Pending', lease_token = NULL, retry_at = clock_timestamp(), attempts = i.attempts - off
+        FROM held h WHERE i.request_id = h.request_id AND i.image_no = h.image_no;
+    GET DIAGNOSTICS released = ROW_COUNT;
+    PERFORM imgpress_internal.end_leases(tokens);
+    UPDATE imgpress_internal.leases l SET expires_at = clock_timestamp() WHERE l.token = ANY (tokens);
+    UPDATE imgpress.webhook_deliveries d
+        SET lease_token = NULL, next_attempt_at = clock_timestamp(), attempts = d.attempts - off
+        WHERE d.status = 'Pending' AND d.lease_token = ANY (tokens);
+    RETURN released;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.release_leases(bigint[], boolean) IS
+    'Gives back images and webhooks held under these tokens: they are due again at once, and the attempt does not count if nobody has worked on them (uncounted). Returns how many images were';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.renew_leases(tokens bigint[], lease interval) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE imgpress_internal.leases l SET expires_at = clock_timestamp() + lease WHERE l.token = ANY (tokens);
+    RETURN imgpress_internal.release_leases(
+        array(SELECT l.token FROM imgpress_internal.leases l WHERE l.expires_at < clock_timestamp()));
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.renew_leases(bigint[], interval) IS
+    'The holder of these leases is alive; puts back what is held under leases that have expired, and returns how many images';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.rescue(drainer integer) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE imgpress.webhook_deliveries d SET lease_token = NULL, next_attempt_at = clock_timestamp()
+        WHERE d.status = 'Pending' AND d.lease_token IS NOT NULL AND d.drainer = rescue.drainer;
+    RETURN imgpress_internal.release_leases(
+        array(SELECT l.token FROM imgpress_internal.leases l WHERE l.drainer = rescue.drainer));
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.rescue(integer) IS
+    'A drainer that starts takes back what one of its number held when it ended; returns how many images';
+
+GRANT EXECUTE ON FUNCTION
+    imgpress_internal.announce_end(uuid), imgpress_internal.count_ended(uuid[], integer[], integer[], bigint[], bigint[]),
+    imgpress_internal.record_outcomes(imgpress_internal.outcome[]), imgpress_internal.end_leases(bigint[]),
+    imgpress_internal.finish_images(imgpress_internal.outcome[], bytea[]), imgpress_internal.release_leases(bigint[], boolean),
+    imgpress_internal.renew_leases(bigint[], interval), imgpress_internal.rescue(integer)
+    TO imgpress_worker;

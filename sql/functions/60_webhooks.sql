@@ -1,0 +1,122 @@
+-- Webhooks: signing keys, signatures, and what a drainer does about deliveries.
+
+CREATE OR REPLACE FUNCTION imgpress.webhook_secret() RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM imgpress.webhook_secrets) THEN
+        -- Two version 4 UUIDs hold 244 random bits of the server's strong source.
+        INSERT INTO imgpress.webhook_secrets (secret) VALUES (
+            'whsec_' || encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'base64'));
+    END IF;
+    RETURN (SELECT s.secret FROM imgpress.webhook_secrets s ORDER BY s.created_at DESC LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION imgpress.webhook_secret() IS 'The newest secret for verifying webhook signatures; made at the first call or message';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.hmac_sha256(key bytea, message bytea) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    block bytea := CASE WHEN octet_length(key) > 64 THEN sha256(key) ELSE key END;
+    inner_pad bytea;
+    outer_pad bytea;
+BEGIN
+    block := block || decode(repeat('00', 64 - octet_length(block)), 'hex');
+    inner_pad := block;
+    outer_pad := block;
+    FOR i IN 0..63 LOOP
+        inner_pad := set_byte(inner_pad, i, get_byte(block, i) # 54);
+        outer_pad := set_byte(outer_pad, i, get_byte(block, i) # 92);
+    END LOOP;
+    RETURN sha256(outer_pad || sha256(inner_pad || message));
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.hmac_sha256(bytea, bytea) IS 'HMAC with SHA-256 (RFC 2104), so that no other extension is needed';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.webhook_signature(message_id text, unix_time bigint, payload text) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT string_agg('v1,' || encode(imgpress_internal.hmac_sha256(
+               decode(substr(s.secret, 7), 'base64'),
+               convert_to($1 || '.' || $2 || '.' || $3, 'UTF8')), 'base64'), ' ' ORDER BY s.created_at)
+    FROM imgpress.webhook_secrets s
+$$;
+COMMENT ON FUNCTION imgpress_internal.webhook_signature(text, bigint, text) IS
+    'Value of the header webhook-signature, one signature for each secret';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.webhook_payload(request imgpress.processing_requests) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT json_build_object(
+        'type', CASE request.status WHEN 'Completed' THEN 'request.completed' ELSE 'request.failed' END,
+        'timestamp', to_char(request.ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+        'data', json_build_object(
+            'request_id', request.id, 'status', request.status, 'reason', request.reason,
+            'products', request.product_count, 'images', request.image_count,
+            'succeeded', request.succeeded_count, 'failed', request.failed_count,
+            'source_bytes', request.source_bytes, 'output_bytes', request.output_bytes))::text
+$$;
+COMMENT ON FUNCTION imgpress_internal.webhook_payload(imgpress.processing_requests) IS 'The body of the message that a request has ended';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.claim_deliveries(
+    drainer integer, token bigint, slots integer, lease interval,
+    OUT claimed imgpress_internal.claimed_delivery[], OUT due_in_ms bigint
+)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    unix_time bigint := extract(epoch FROM clock_timestamp())::bigint;
+    due bigint[];
+BEGIN
+    due := array(
+        SELECT d.id FROM imgpress.webhook_deliveries d
+        WHERE d.status = 'Pending' AND d.next_attempt_at <= clock_timestamp()
+        ORDER BY d.next_attempt_at LIMIT slots FOR NO KEY UPDATE SKIP LOCKED);
+    IF due <> '{}' THEN
+        PERFORM imgpress.webhook_secret();
+        WITH signed AS (
+            UPDATE imgpress.webhook_deliveries d
+                SET attempts = d.attempts + 1, lease_token = token, drainer = claim_deliveries.drainer,
+                    next_attempt_at = clock_timestamp() + lease
+                WHERE d.id = ANY (due)
+                RETURNING (d.id, d.url, d.payload, ARRAY[
+                    'content-type: application/json',
+                    'webhook-id: ' || d.message_id,
+                    'webhook-timestamp: ' || unix_time,
+                    'webhook-signature: ' || imgpress_internal.webhook_signature(d.message_id, unix_time, d.payload)
+                ])::imgpress_internal.claimed_delivery AS delivery
+        )
+        SELECT array_agg(s.delivery) INTO claimed FROM signed s;
+    END IF;
+    due_in_ms := imgpress_internal.next_delivery_in_ms();
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.claim_deliveries(integer, bigint, integer, interval) IS
+    'Webhook messages that are due, signed for this attempt, and in how many milliseconds the next one is (NULL: never)';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.finish_delivery(
+    delivery_id bigint, token bigint, http_status integer, error text, retry_after_seconds integer, delays double precision[]
+) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE imgpress.webhook_deliveries d
+        SET lease_token = NULL, last_http_status = nullif($3, 0), last_error = $4,
+            status = CASE WHEN $4 IS NULL THEN 'Delivered'
+                          WHEN $3 = 410 OR d.attempts > cardinality($6) THEN 'Failed'
+                          ELSE 'Pending' END,
+            ended_at = CASE WHEN $4 IS NULL OR $3 = 410 OR d.attempts > cardinality($6) THEN clock_timestamp() END,
+            -- Up to a tenth later, so that a receiver's restart does not meet all of them at once.
+            next_attempt_at = clock_timestamp() + greatest($6[d.attempts] * (1 + random() / 10), $5) * interval '1 second'
+        WHERE d.id = $1 AND d.lease_token = $2
+$$;
+COMMENT ON FUNCTION imgpress_internal.finish_delivery(bigint, bigint, integer, text, integer, double precision[]) IS
+    'Records one attempt; error NULL means delivered. delays[n] is the pause behind the n-th attempt in seconds; 410 Gone ends it';
+
+GRANT EXECUTE ON FUNCTION imgpress.webhook_secret() TO imgpress_admin, imgpress_worker;
+GRANT EXECUTE ON FUNCTION
+    imgpress_internal.hmac_sha256(bytea, bytea), imgpress_internal.webhook_signature(text, bigint, text),
+    imgpress_internal.webhook_payload(imgpress.processing_requests),
+    imgpress_internal.claim_deliveries(integer, bigint, integer, interval),
+    imgpress_internal.finish_delivery(bigint, bigint, integer, text, integer, double precision[])
+    TO imgpress_worker;

@@ -1,0 +1,140 @@
+-- Requests, products, images and outputs.
+--
+-- Children carry no foreign keys: only imgpress's own functions write them, and a per-row check would
+-- cost more than the row itself in a request of a million images. A trigger on processing_requests
+-- removes the children of a deleted request instead.
+
+CREATE TABLE imgpress.processing_requests (
+    id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    status          text NOT NULL DEFAULT 'Pending',
+    run             integer NOT NULL DEFAULT 1,
+    quality         smallint NOT NULL DEFAULT 50,
+    effort          text NOT NULL DEFAULT 'balanced',
+    webhook_url     text,
+    reason          text,
+    product_count   integer NOT NULL DEFAULT 0,
+    image_count     integer NOT NULL DEFAULT 0,
+    last_image_no   integer NOT NULL DEFAULT 0,
+    claimed_up_to   integer NOT NULL DEFAULT 0,
+    succeeded_count integer NOT NULL DEFAULT 0,
+    failed_count    integer NOT NULL DEFAULT 0,
+    source_bytes    bigint NOT NULL DEFAULT 0,
+    output_bytes    bigint NOT NULL DEFAULT 0,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    claimed_at      timestamptz,
+    started_at      timestamptz,
+    ended_at        timestamptz,
+    CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
+    CONSTRAINT quality_in_range CHECK (quality BETWEEN 1 AND 100),
+    CONSTRAINT effort_is_known CHECK (effort IN ('fast', 'balanced', 'small')),
+    CONSTRAINT webhook_url_is_short CHECK (octet_length(webhook_url) <= 2048),
+    CONSTRAINT failed_says_why CHECK ((reason IS NOT NULL) = (status = 'Failed')),
+    CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status IN ('Completed', 'Failed'))),
+    CONSTRAINT pending_has_not_started CHECK (status <> 'Pending' OR started_at IS NULL),
+    CONSTRAINT completed_has_no_image_left CHECK (status <> 'Completed' OR succeeded_count + failed_count = image_count)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 500);
+
+COMMENT ON TABLE imgpress.processing_requests IS 'One row for each submitted request; a row is Completed in the transaction that stores its last output';
+COMMENT ON COLUMN imgpress.processing_requests.status IS 'Pending (not started), Processing, Completed (every image ended, some perhaps with an error) or Failed (the request as a whole, see reason)';
+COMMENT ON COLUMN imgpress.processing_requests.run IS '1; one more each time that the request is reopened after its end, to try failed images again';
+COMMENT ON COLUMN imgpress.processing_requests.quality IS 'JPEG quality of the outputs, 1 to 100 (IJG scale)';
+COMMENT ON COLUMN imgpress.processing_requests.effort IS 'What a smaller file may cost: fast, balanced or small; what the submitter gave, or the setting imgpress.effort of the submitting session';
+COMMENT ON COLUMN imgpress.processing_requests.webhook_url IS 'Gets a signed POST each time that the request has ended';
+COMMENT ON COLUMN imgpress.processing_requests.reason IS 'Why a Failed request failed';
+COMMENT ON COLUMN imgpress.processing_requests.image_count IS 'Images, that is different URLs';
+COMMENT ON COLUMN imgpress.processing_requests.last_image_no IS 'The greatest image_no of its images';
+COMMENT ON COLUMN imgpress.processing_requests.claimed_up_to IS 'Images up to this image_no have been handed to a worker at least once';
+COMMENT ON COLUMN imgpress.processing_requests.succeeded_count IS 'Images with an output';
+COMMENT ON COLUMN imgpress.processing_requests.failed_count IS 'Images set aside, see imgpress.failures';
+COMMENT ON COLUMN imgpress.processing_requests.source_bytes IS 'Downloaded bytes of the images that have an output';
+COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Bytes of the outputs';
+COMMENT ON COLUMN imgpress.processing_requests.claimed_at IS 'When a worker last took images of this request: whoever waits longest is served next';
+
+-- Requests with images that nobody has taken yet, in the order of their turn.
+CREATE INDEX processing_requests_turn ON imgpress.processing_requests (claimed_at NULLS FIRST, created_at)
+    WHERE claimed_up_to < last_image_no AND status IN ('Pending', 'Processing');
+CREATE INDEX processing_requests_ended ON imgpress.processing_requests (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE imgpress.products (
+    request_id    uuid NOT NULL,
+    product_no    integer NOT NULL,
+    serial_number integer NOT NULL,
+    product_name  text NOT NULL,
+    image_nos     integer[] NOT NULL,
+    PRIMARY KEY (request_id, product_no)
+);
+
+COMMENT ON TABLE imgpress.products IS 'The products of a request in input order; names and serial numbers may repeat';
+COMMENT ON COLUMN imgpress.products.product_no IS '1, 2, 3, ... in input order';
+COMMENT ON COLUMN imgpress.products.serial_number IS 'As the input gave it';
+COMMENT ON COLUMN imgpress.products.image_nos IS 'Its images in the input''s order, each as often as the input names it';
+
+-- Half-filled pages keep the two updates of an image (claim, finish) on its page and out of every
+-- index: no index covers a column that changes on the way to success.
+CREATE TABLE imgpress.images (
+    request_id       uuid NOT NULL,
+    image_no         integer NOT NULL,
+    first_product_no integer NOT NULL,
+    attempts         smallint NOT NULL DEFAULT 0,
+    failed_attempts  smallint NOT NULL DEFAULT 0,
+    codec_crashes    smallint NOT NULL DEFAULT 0,
+    lease_token      bigint,
+    retry_at         timestamptz,
+    ended_at         timestamptz,
+    transient        boolean NOT NULL DEFAULT false,
+    status           text NOT NULL DEFAULT 'Pending',
+    url              text NOT NULL,
+    output_format    text,
+    error_code       text,
+    error            text,
+    PRIMARY KEY (request_id, image_no),
+    CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
+    CONSTRAINT processing_has_lease CHECK ((lease_token IS NOT NULL) = (status = 'Processing')),
+    CONSTRAINT only_pending_is_retried CHECK (retry_at IS NULL OR status = 'Pending'),
+    CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status IN ('Completed', 'Failed'))),
+    CONSTRAINT completed_has_format CHECK ((output_format IS NOT NULL) = (status = 'Completed')),
+    CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR error_code IS NOT NULL),
+    CONSTRAINT format_is_known CHECK (output_format IN ('jpeg', 'png', 'webp', 'gif'))
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+
+COMMENT ON TABLE imgpress.images IS 'One row for each different image URL of a request';
+COMMENT ON COLUMN imgpress.images.image_no IS 'Place of the URL''s first occurrence among all URLs of the request, from 1; a URL that occurs again leaves a gap';
+COMMENT ON COLUMN imgpress.images.first_product_no IS 'The first product that names it';
+COMMENT ON COLUMN imgpress.images.attempts IS 'Times that work on it was begun; counted before the work';
+COMMENT ON COLUMN imgpress.images.failed_attempts IS 'Attempts that ended with a transient error, limited by imgpress.max_attempts';
+COMMENT ON COLUMN imgpress.images.codec_crashes IS 'Times that it ended the codec process that held it; set aside at the third';
+COMMENT ON COLUMN imgpress.images.lease_token IS 'Who may finish it: only the holder of this token';
+COMMENT ON COLUMN imgpress.images.retry_at IS 'When the next attempt is due, where one is';
+COMMENT ON COLUMN imgpress.images.transient IS 'The last error is of a kind that may pass by itself: a later attempt may succeed';
+COMMENT ON COLUMN imgpress.images.output_format IS 'What its output is: jpeg, or the source''s own format where its bytes were kept';
+COMMENT ON COLUMN imgpress.images.error_code IS 'Short name of the last error, e.g. http_status, timeout, damaged_image';
+COMMENT ON COLUMN imgpress.images.error IS 'The last error in words';
+
+CREATE INDEX images_retry ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL;
+CREATE INDEX images_errors ON imgpress.images (request_id, image_no) WHERE error_code IS NOT NULL;
+
+CREATE TABLE imgpress.outputs (
+    request_id   uuid NOT NULL,
+    image_no     integer NOT NULL,
+    content_type text NOT NULL,
+    etag         text NOT NULL,
+    width        integer NOT NULL,
+    height       integer NOT NULL,
+    source_bytes integer NOT NULL,
+    kept_source  boolean NOT NULL,
+    warning      text,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    bytes        bytea NOT NULL,
+    PRIMARY KEY (request_id, image_no),
+    CONSTRAINT bytes_are_there CHECK (octet_length(bytes) > 0)
+);
+-- Images do not compress any further: don't let TOAST try.
+ALTER TABLE imgpress.outputs ALTER COLUMN bytes SET STORAGE EXTERNAL;
+
+COMMENT ON TABLE imgpress.outputs IS 'The compressed images';
+COMMENT ON COLUMN imgpress.outputs.etag IS 'Validator for HTTP caches, without quotes: a digest of the bytes, as the codec process has told it';
+COMMENT ON COLUMN imgpress.outputs.width IS 'Pixels as stored, before any EXIF orientation';
+COMMENT ON COLUMN imgpress.outputs.height IS 'Pixels as stored, before any EXIF orientation';
+COMMENT ON COLUMN imgpress.outputs.source_bytes IS 'Size of the downloaded image in bytes';
+COMMENT ON COLUMN imgpress.outputs.kept_source IS 'The source''s own bytes, because no JPEG of this quality would have been smaller';
+COMMENT ON COLUMN imgpress.outputs.warning IS 'What is remarkable about this success, if anything';

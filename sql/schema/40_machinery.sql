@@ -1,0 +1,87 @@
+-- What only the machinery reads and writes.
+
+CREATE TABLE imgpress_internal.leases (
+    token       bigint PRIMARY KEY,
+    drainer     integer NOT NULL,
+    request_ids uuid[] NOT NULL,
+    image_nos   integer[] NOT NULL,
+    expires_at  timestamptz NOT NULL
+);
+COMMENT ON TABLE imgpress_internal.leases IS 'Batches of images that a drainer has claimed and not finished yet; what a dead drainer left here is rescued';
+COMMENT ON COLUMN imgpress_internal.leases.drainer IS 'Number of the drainer that holds it; 0 is the background worker';
+
+CREATE TABLE imgpress_internal.image_aliases (
+    request_id uuid NOT NULL,
+    alias      integer NOT NULL,
+    image_no   integer NOT NULL,
+    PRIMARY KEY (request_id, alias)
+);
+COMMENT ON TABLE imgpress_internal.image_aliases IS 'Numbers of images in output URLs that version 0.1.0 has given away for repeated URLs, and the image that they show';
+
+CREATE UNLOGGED TABLE imgpress_internal.csv_upload_rows (
+    backend_pid      integer NOT NULL DEFAULT pg_backend_pid(),
+    row_no           bigint GENERATED ALWAYS AS IDENTITY,
+    serial_number    integer,
+    product_name     text,
+    input_image_urls text
+);
+COMMENT ON TABLE imgpress_internal.csv_upload_rows IS 'Rows of a COPY into imgpress.csv_upload while it runs';
+
+CREATE UNLOGGED TABLE imgpress_internal.upload_parts (
+    upload_id uuid NOT NULL,
+    part_no   integer NOT NULL,
+    bytes     bytea NOT NULL,
+    PRIMARY KEY (upload_id, part_no)
+);
+ALTER TABLE imgpress_internal.upload_parts ALTER COLUMN bytes SET STORAGE EXTERNAL;
+COMMENT ON TABLE imgpress_internal.upload_parts IS 'A CSV on its way in: the gateway COPYs its bytes here in parts of any size, then calls submit_upload() in the same transaction';
+
+CREATE TYPE imgpress.product_input AS (
+    serial_number    integer,
+    product_name     text,
+    input_image_urls text
+);
+COMMENT ON TYPE imgpress.product_input IS
+    'One product for imgpress.submit(); input_image_urls is a list like in the CSV (a comma splits where the next URL begins) or the text of an array';
+
+CREATE TYPE imgpress_internal.claimed_image AS (
+    request_id      uuid,
+    image_no        integer,
+    url             text,
+    quality         smallint,
+    effort          text,
+    attempts        smallint,
+    failed_attempts smallint,
+    codec_crashes   smallint
+);
+COMMENT ON TYPE imgpress_internal.claimed_image IS 'What a drainer is told of an image that it has claimed';
+
+CREATE TYPE imgpress_internal.claimed_delivery AS (
+    id      bigint,
+    url     text,
+    payload text,
+    headers text[]
+);
+COMMENT ON TYPE imgpress_internal.claimed_delivery IS 'A webhook message that a drainer is to deliver';
+
+CREATE TYPE imgpress_internal.outcome AS (
+    token           bigint,
+    request_id      uuid,
+    image_no        integer,
+    status          text,
+    retry_delay_ms  bigint,
+    failed_attempts smallint,
+    codec_crashes   smallint,
+    transient       boolean,
+    error_code      text,
+    error           text,
+    source_bytes    integer,
+    output_format   text,
+    content_type    text,
+    etag            text,
+    width           integer,
+    height          integer,
+    kept_source     boolean,
+    warning         text
+);
+COMMENT ON TYPE imgpress_internal.outcome IS 'What became of an image: its new status, and either its output (but for the bytes) or its error';
