@@ -50,7 +50,7 @@ CREATE INDEX processing_requests_ended ON imgpress.processing_requests (ended_at
 CREATE TABLE imgpress.products (
     request_id    uuid NOT NULL,
     product_no    integer NOT NULL,
-    serial_number integer NOT NULL,
+    serial_number bigint NOT NULL,
     product_name  text NOT NULL,
     PRIMARY KEY (request_id, product_no)
 );

@@ -17,7 +17,7 @@ COMMENT ON FUNCTION imgpress.compress_image_url(text, integer, text) IS
     'Downloads one image and compresses it like compress_image(); only public addresses and imgpress.allowed_networks are reached';
 
 CREATE TYPE imgpress.product_input AS (
-    serial_number    integer,
+    serial_number    bigint,
     product_name     text,
     input_image_urls text
 );
@@ -26,7 +26,7 @@ COMMENT ON TYPE imgpress.product_input IS
 
 CREATE FUNCTION imgpress.read_input(
     csv text, products imgpress.product_input[],
-    OUT product_no integer, OUT serial_number integer, OUT product_name text,
+    OUT product_no integer, OUT serial_number bigint, OUT product_name text,
     OUT "position" integer, OUT image_no integer, OUT url text, OUT copy_of integer
 ) RETURNS SETOF record
     LANGUAGE c STABLE ROWS 10000 AS 'MODULE_PATHNAME', 'imgpress_read_input';

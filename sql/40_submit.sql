@@ -93,7 +93,7 @@ COMMENT ON FUNCTION imgpress.submit(imgpress.product_input[], text, integer, uui
 CREATE UNLOGGED TABLE imgpress.csv_upload_rows (
     backend_pid      integer NOT NULL DEFAULT pg_backend_pid(),
     row_no           bigint GENERATED ALWAYS AS IDENTITY,
-    serial_number    integer,
+    serial_number    bigint,
     product_name     text,
     input_image_urls text
 );

@@ -30,7 +30,7 @@ COMMENT ON FUNCTION imgpress.request_status(uuid) IS
 
 CREATE FUNCTION imgpress.request_products(
     request_id uuid,
-    OUT serial_number integer, OUT product_name text, OUT input_image_urls text, OUT output_image_urls text
+    OUT serial_number bigint, OUT product_name text, OUT input_image_urls text, OUT output_image_urls text
 ) RETURNS SETOF record
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     -- Right behind a large submission the tables have no statistics, and the planner would take a

@@ -28,9 +28,9 @@ std::string_view trim(std::string_view text) {
   }
 }
 
-std::optional<std::int32_t> parse_serial_number(std::string_view text) {
+std::optional<std::int64_t> parse_serial_number(std::string_view text) {
   if (text.size() > 1 && text.front() == '+' && text[1] != '-') text.remove_prefix(1);
-  std::int32_t value = 0;
+  std::int64_t value = 0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc() || stop != end) return std::nullopt;
@@ -69,7 +69,7 @@ std::optional<Product> read_product(int line, const ProductCells& cells,
     faults.push_back({line, kSerialColumn, "empty: give an integer"});
   } else if (!serial_number) {
     faults.push_back(
-        {line, kSerialColumn, "not an integer (of 32 bits): " + quote_shortened(serial_text)});
+        {line, kSerialColumn, "not an integer (of 64 bits): " + quote_shortened(serial_text)});
   }
   const std::string_view name = trim(cells.name);
   if (name.empty()) faults.push_back({line, kNameColumn, "empty: every product needs a name"});

@@ -10,7 +10,7 @@
 namespace imgpress {
 
 struct Product {
-  std::int32_t serial_number = 0;
+  std::int64_t serial_number = 0;
   std::string name;
   std::vector<std::string> urls;  // in order, at least one of them http(s)
 };

@@ -119,7 +119,7 @@ def test_names_with_everything_in_them(shop):
         (f"x,SKU,{A}", "Serial Number"),
         (f"1.5,SKU,{A}", "Serial Number"),
         (f",SKU,{A}", "Serial Number"),
-        (f"99999999999,SKU,{A}", "Serial Number"),
+        (f"9223372036854775808,SKU,{A}", "Serial Number"),
         (f"1,,{A}", "Product Name"),
         (f'1,"  ",{A}', "Product Name"),
         ("1,SKU,", "Input Image Urls"),

@@ -1,11 +1,11 @@
 -- Submitting by SQL: what is stored, and every fault of a CSV with its line. Nothing is processed
 -- here, since the transaction is rolled back.
 BEGIN;
-SELECT plan(51);
+SELECT plan(52);
 
 CREATE FUNCTION pg_temp.stored(request uuid) RETURNS TABLE (serial integer, name text, urls text)
 LANGUAGE sql AS $$
-    SELECT p.serial_number, p.product_name, string_agg(i.url, ' ' ORDER BY i.position)
+    SELECT p.serial_number::integer, p.product_name, string_agg(i.url, ' ' ORDER BY i.position)
     FROM imgpress.products p JOIN imgpress.images i USING (request_id, product_no)
     WHERE p.request_id = request GROUP BY p.product_no, 1, 2 ORDER BY p.product_no
 $$;
@@ -19,7 +19,7 @@ SELECT results_eq(format('SELECT * FROM pg_temp.stored(%L)', :'id'),
     'products keep their order and may share a name');
 SELECT is(imgpress.request_status(:'id'), 'Pending', 'a new request is Pending');
 SELECT results_eq(format('SELECT * FROM imgpress.request_products(%L)', :'id'),
-    $$ VALUES (1, 'SKU1', 'http://a/1.jpg,http://a/2.jpg', ''), (2, 'SKU1', 'http://a/3.jpg', '') $$,
+    $$ VALUES (1::bigint, 'SKU1', 'http://a/1.jpg,http://a/2.jpg', ''), (2, 'SKU1', 'http://a/3.jpg', '') $$,
     'request_products() shows the input before there is output');
 SELECT results_eq(format('SELECT product_count, image_count, quality FROM imgpress.processing_requests WHERE id = %L', :'id'),
     $$ VALUES (2, 3, 50::smallint) $$, 'counts and the default quality');
@@ -67,6 +67,9 @@ SELECT is_empty($$ SELECT * FROM pg_temp.faults(E'S. No.,Product Name,URLs\n1,n,
 SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\nx,n,http://a/1\n') $$,
     '22P04', 'the CSV has 1 fault; nothing was stored');
 SELECT throws_ok($$ SELECT imgpress.submit_csv(NULL) $$, '22P04');
+
+SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n9223372036854775807,n,http://a/1\n') AS long \gset
+SELECT is((SELECT serial_number FROM imgpress.request_products(:'long')), 9223372036854775807, 'serial numbers have 64 bits');
 
 -- Parameters.
 SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', quality => 0) $$, '22023');

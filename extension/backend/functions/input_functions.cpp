@@ -94,7 +94,7 @@ void store_product(InputReader* reader) {
   Datum values[7];
   bool nulls[7] = {};
   values[0] = Int32GetDatum(reader->product_count);
-  values[1] = Int32GetDatum(product.serial_number);
+  values[1] = Int64GetDatum(product.serial_number);
   values[2] = PointerGetDatum(
       cstring_to_text_with_len(product.name.data(), static_cast<int>(product.name.size())));
   for (std::size_t i = 0; i < product.urls.size(); ++i) {
@@ -195,7 +195,7 @@ void read_products(InputReader* reader, ArrayType* products) {
     HeapTupleHeader tuple = DatumGetHeapTupleHeader(elements[i]);
     bool no_serial = false;
     const Datum serial = GetAttributeByNum(tuple, 1, &no_serial);
-    const char* serial_text = no_serial ? "" : psprintf("%d", DatumGetInt32(serial));
+    const char* serial_text = no_serial ? "" : psprintf(INT64_FORMAT, DatumGetInt64(serial));
     const char* name = text_field(tuple, 2);
     read_element(reader, i + 1, {serial_text, name, {}}, text_field(tuple, 3));
     store_product(reader);
