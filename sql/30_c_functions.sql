@@ -37,18 +37,23 @@ CREATE FUNCTION imgpress.csv_faults(csv text, OUT line integer, OUT "column" tex
     RETURNS SETOF record
     LANGUAGE c STRICT STABLE ROWS 10 AS 'MODULE_PATHNAME', 'imgpress_csv_faults';
 COMMENT ON FUNCTION imgpress.csv_faults(text) IS
-    'Checks a CSV without storing anything: every fault with its line; no row means that submit_csv() will take it';
+    'Checks a CSV without storing anything: every fault with its line (the first 1000, and a last row without a line that tells how many more); no row means that submit_csv() will take it';
 
 CREATE FUNCTION imgpress.csv_faults(csv bytea, OUT line integer, OUT "column" text, OUT message text)
     RETURNS SETOF record
     LANGUAGE c STRICT STABLE ROWS 10 AS 'MODULE_PATHNAME', 'imgpress_csv_faults_of_bytes';
 COMMENT ON FUNCTION imgpress.csv_faults(bytea) IS
-    'Checks the bytes of a CSV file likewise, its encoding (UTF-8) first';
+    'Checks the bytes of a CSV file likewise, its encoding (UTF-8, or UTF-16 with a byte order mark) first';
+
+CREATE FUNCTION imgpress.ignored_columns(csv text) RETURNS text[]
+    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_ignored_columns';
+COMMENT ON FUNCTION imgpress.ignored_columns(text) IS
+    'The headings of a CSV that submit_csv() has no use for; a column without a heading is named by its number';
 
 CREATE FUNCTION imgpress.csv_text(csv bytea) RETURNS text
     LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_csv_text';
 COMMENT ON FUNCTION imgpress.csv_text(bytea) IS
-    'The text of a CSV file in UTF-8; error 22P04 with the line where it is not: SELECT imgpress.submit_csv(imgpress.csv_text(pg_read_binary_file(''products.csv'')))';
+    'The text of a CSV file in UTF-8 or, with a byte order mark, in UTF-16; error 22P04 with the line where it is not: SELECT imgpress.submit_csv(imgpress.csv_text(pg_read_binary_file(''products.csv'')))';
 
 CREATE FUNCTION imgpress.output_url(request_id uuid, "position" integer, source_url text) RETURNS text
     LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_output_url';

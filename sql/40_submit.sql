@@ -12,6 +12,10 @@ BEGIN
         RAISE EXCEPTION 'webhook_url "%" is not an http:// or https:// URL', webhook_url
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF webhook_url ~ '[\x01-\x1f\x7f-\x9f]' THEN
+        RAISE EXCEPTION 'webhook_url has a control character in it, such as a line end'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Percent-encode it, or leave it out.';
+    END IF;
     IF octet_length(webhook_url) > 2048 THEN
         RAISE EXCEPTION 'webhook_url is longer than 2048 bytes' USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -155,18 +159,20 @@ $$;
 COMMENT ON FUNCTION imgpress.upload_bytes(uuid) IS 'Internal: the parts of an upload put together';
 
 CREATE FUNCTION imgpress.submit_upload(
-    upload_id uuid, webhook_url text DEFAULT NULL, quality integer DEFAULT 50, effort text DEFAULT NULL
-) RETURNS uuid
+    upload_id uuid, webhook_url text DEFAULT NULL, quality integer DEFAULT 50, effort text DEFAULT NULL,
+    OUT request_id uuid, OUT ignored_columns text[]
+) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     csv text := imgpress.csv_text(imgpress.upload_bytes(upload_id));
 BEGIN
     DELETE FROM imgpress.upload_parts p WHERE p.upload_id = submit_upload.upload_id;
-    RETURN imgpress.submit_csv(csv, webhook_url, quality, effort => effort);
+    request_id := imgpress.submit_csv(csv, webhook_url, quality, effort => effort);
+    ignored_columns := imgpress.ignored_columns(csv);
 END
 $$;
-COMMENT ON FUNCTION imgpress.submit_upload(uuid, text, integer, text) IS 'Submits the CSV whose parts are in imgpress.upload_parts, like submit_csv(), and removes the parts';
+COMMENT ON FUNCTION imgpress.submit_upload(uuid, text, integer, text) IS 'Submits the CSV whose parts are in imgpress.upload_parts, like submit_csv(), and removes the parts; returns the request id and the columns that are not used';
 
 CREATE FUNCTION imgpress.upload_faults(upload_id uuid, OUT line integer, OUT "column" text, OUT message text) RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

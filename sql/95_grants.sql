@@ -6,7 +6,7 @@ GRANT USAGE ON SCHEMA imgpress TO imgpress_user, imgpress_gateway, imgpress_admi
 GRANT EXECUTE ON FUNCTION
     imgpress.compress_image(bytea, integer, text), imgpress.compress_image_url(text, integer, text),
     imgpress.submit_csv(text, text, integer, uuid, text), imgpress.submit(imgpress.product_input[], text, integer, uuid, text),
-    imgpress.csv_faults(text), imgpress.csv_faults(bytea), imgpress.csv_text(bytea), imgpress.request_status(uuid), imgpress.request_products(uuid),
+    imgpress.csv_faults(text), imgpress.csv_faults(bytea), imgpress.csv_text(bytea), imgpress.ignored_columns(text), imgpress.request_status(uuid), imgpress.request_products(uuid),
     imgpress.output_image(uuid, integer), imgpress.output_etag(uuid, integer), imgpress.output_url(uuid, integer, text),
     imgpress.wait(uuid, interval), imgpress.cancel(uuid), imgpress.retry_failed(uuid, boolean),
     imgpress.worker_state()

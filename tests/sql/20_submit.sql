@@ -114,7 +114,7 @@ SELECT throws_ok($$ SELECT imgpress.submit('{}') $$, '22023');
 INSERT INTO imgpress.upload_parts VALUES
     ('11111111-1111-1111-1111-111111111111', 2, '\xa46d652c687474703a2f2f612f310a'),
     ('11111111-1111-1111-1111-111111111111', 1, convert_to(E'S. No.,Product Name,URLs\n1,n', 'UTF8') || '\xc3');
-SELECT results_eq($$ SELECT * FROM pg_temp.stored(imgpress.submit_upload('11111111-1111-1111-1111-111111111111')) $$,
+SELECT results_eq($$ SELECT * FROM pg_temp.stored((imgpress.submit_upload('11111111-1111-1111-1111-111111111111')).request_id) $$,
     $$ VALUES (1, 'näme', 'http://a/1') $$, 'parts are put together in their order');
 SELECT is_empty('SELECT * FROM imgpress.upload_parts', 'and are gone then');
 
