@@ -197,10 +197,16 @@ void check_encoding(InputReader* reader, bytea* bytes) {
   });
 }
 
-// A file without encoding faults as text in the encoding of the database. Written piece by piece:
-// PostgreSQL converts a long text in one go, into four times its room.
+bool is_server_text(std::string_view file) {
+  return GetDatabaseEncoding() == PG_UTF8 && encoding_of(file) == Encoding::kUtf8;
+}
+
+// A file without encoding faults as text in the encoding of the database; without a copy where
+// nothing changes. Else it is written piece by piece: PostgreSQL converts a long text in one go,
+// into four times its room.
 text* server_text(InputReader* reader, bytea* bytes) {
   const std::string_view file(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+  if (is_server_text(file) && byte_order_mark_length(file) == 0) return bytes;
   const bool wide = encoding_of(file) != Encoding::kUtf8;
   auto* pieces = make_in<Utf8Pieces>(CurrentMemoryContext, file);
   StringInfoData out;
@@ -225,9 +231,7 @@ text* server_text(InputReader* reader, bytea* bytes) {
 // A file in UTF-8 is read where it is, if that is the encoding of the database as well.
 void read_csv_bytes(InputReader* reader, bytea* bytes) {
   const std::string_view file(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-  if (GetDatabaseEncoding() == PG_UTF8 && encoding_of(file) == Encoding::kUtf8) {
-    return read_csv(reader, file.data(), file.size());
-  }
+  if (is_server_text(file)) return read_csv(reader, file.data(), file.size());
   read_csv_text(reader, server_text(reader, bytes));
 }
 
