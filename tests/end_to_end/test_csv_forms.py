@@ -1,37 +1,12 @@
-"""Every form of CSV that users have, and every fault with its line.
-
-Forms are submitted and rolled back: nothing is fetched, so that any host name will do."""
-
-import contextlib
+"""Every form of CSV that users have, and every fault with its line."""
 
 import psycopg2
 import pytest
 
 from harness.catalogue import catalogue
+from harness.csv_forms import A, B, faults, read
 
-A = "http://images.example/a.jpg"
-B = "https://images.example/b.png"
 HEAD = "S. No.,Product Name,Input Image Urls\n"
-
-
-def read(shop, csv):
-    """[(serial number, name, [URLs])] as imgpress understands the CSV."""
-    with contextlib.closing(shop.cluster.connect(autocommit=False)) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT imgpress.submit_csv(%s)", (csv,))
-            request = cursor.fetchone()
-            cursor.execute(
-                "SELECT serial_number, product_name, array_agg(url ORDER BY position) "
-                "FROM imgpress.products JOIN imgpress.images USING (request_id, product_no) "
-                "WHERE request_id = %s GROUP BY product_no, serial_number, product_name "
-                "ORDER BY product_no",
-                request,
-            )
-            return cursor.fetchall()
-
-
-def faults(shop, csv):
-    return shop.sql('SELECT line, "column", message FROM imgpress.csv_faults(%s)', csv)
 
 
 @pytest.mark.parametrize(
