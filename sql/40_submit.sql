@@ -71,6 +71,8 @@ CREATE FUNCTION imgpress.submit_csv(
     effort text DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    -- A plan for this one call would hold a copy of the CSV.
+    SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     RETURN imgpress.store_request(coalesce(csv, ''), NULL::imgpress.product_input[], webhook_url, quality, request_id, effort);
@@ -152,10 +154,7 @@ ALTER TABLE imgpress.upload_parts ALTER COLUMN bytes SET STORAGE EXTERNAL;
 COMMENT ON TABLE imgpress.upload_parts IS 'A CSV on its way in: COPY its UTF-8 bytes here in parts of any size, then call imgpress.submit_upload() in the same transaction';
 
 CREATE FUNCTION imgpress.upload_bytes(upload_id uuid) RETURNS bytea
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT coalesce(string_agg(p.bytes, '' ORDER BY p.part_no), '') FROM imgpress.upload_parts p WHERE p.upload_id = $1
-$$;
+    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_upload_bytes';
 COMMENT ON FUNCTION imgpress.upload_bytes(uuid) IS 'Internal: the parts of an upload put together';
 
 CREATE FUNCTION imgpress.submit_upload(
