@@ -11,7 +11,7 @@ namespace imgpress {
 namespace {
 
 // Enough for any header that is not refused for its many columns anyway.
-constexpr std::size_t kHeaderBytesProbed = 64 * 1024;
+constexpr std::size_t kHeaderBytesProbed = std::size_t{64} * 1024;
 
 bool is_blank_record(const CsvRecord& record, WorkMeter& meter) {
   return record.fault.empty() &&

@@ -11,7 +11,7 @@ class WorkMeter {
  public:
   using Pause = void (*)();  // may throw, which ends the work
 
-  static constexpr std::size_t kBytesBetweenPauses = 64 * 1024;
+  static constexpr std::size_t kBytesBetweenPauses = std::size_t{64} * 1024;
 
   explicit WorkMeter(Pause pause = nullptr) : pause_(pause) {}
 

@@ -1,6 +1,7 @@
 """Files as people really have them: what shops, databases and spreadsheets export, and what is
 written by hand. Each is read into exactly the products that its owner means."""
 
+import psycopg2
 import pytest
 
 from harness.csv_forms import A, B, C, read, read_bytes
@@ -172,3 +173,20 @@ def test_unicode_text(shop, encoding, delimiter):
     expected = [(1, "Caf\u00e9 \u5317\u4eac \U0001f4f7", [A])]
     assert read_bytes(shop, (mark + text).encode(encoding)) == expected
     assert shop.sql("SELECT * FROM imgpress.csv_faults(%s::bytea)", (mark + text).encode(encoding)) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_database_in_another_encoding(shop, encoding):
+    """The file is longer than one of the pieces in which it is converted."""
+    shop.sql("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    try:
+        shop.cluster.query("CREATE EXTENSION imgpress", database="latin")
+        text = "S. No.,Product Name,URLs\n" + "".join(f"{n},Caf\u00e9,{A}\n" for n in range(500))
+        statement = "SELECT imgpress.csv_text(%s::bytea)"
+        assert shop.cluster.query(statement, (text.encode(encoding),), "latin") == [(text,)]
+        with pytest.raises(psycopg2.Error) as raised:
+            foreign = text.replace("Caf\u00e9", "\u5317\u4eac").encode(encoding)
+            shop.cluster.query(statement, (foreign,), "latin")
+        assert raised.value.pgcode == "22P05"
+    finally:
+        shop.sql("DROP DATABASE latin WITH (FORCE)")
