@@ -100,7 +100,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::size_t distance(std::string_view heading, std::string_view spelling) {
   if (heading.empty()) return 100;
   const std::size_t longer = std::max(heading.size(), spelling.size());
-  const bool part = heading.size() >= 3 && spelling.size() >= 3 &&
+  const bool part = heading.size() >= 3 && heading.size() <= 2 * spelling.size() &&
                     (spelling.find(heading) != std::string_view::npos ||
                      heading.find(spelling) != std::string_view::npos);
   if (part) return 30;

@@ -1,60 +1,11 @@
 #include "core/csv_input.hpp"
 
-#include <algorithm>
-#include <array>
-
+#include "core/csv_dialect.hpp"
 #include "core/csv_encoding.hpp"
 #include "core/csv_headings.hpp"
 #include "core/file_kind.hpp"
 
 namespace imgpress {
-namespace {
-
-// Enough for any header that is not refused for its many columns anyway.
-constexpr std::size_t kHeaderBytesProbed = std::size_t{64} * 1024;
-
-bool is_blank_record(const CsvRecord& record, WorkMeter& meter) {
-  return record.fault.empty() &&
-         std::all_of(record.fields.begin(), record.fields.end(),
-                     [&](std::string_view field) { return trim_blanks(field, meter).empty(); });
-}
-
-// Reads up to the next record with something in it; false at the end.
-bool next_filled(CsvReader& reader, CsvRecord& record, std::size_t most_fields, WorkMeter& meter) {
-  while (reader.next(record, most_fields)) {
-    if (!is_blank_record(record, meter)) return true;
-  }
-  return false;
-}
-
-// How well the header reads in this dialect: known headings first, then columns.
-std::size_t score(std::string_view text, CsvDialect dialect, WorkMeter& meter) {
-  CsvReader reader(text.substr(0, kHeaderBytesProbed), dialect, meter);
-  CsvRecord header;
-  if (!next_filled(reader, header, kMostColumns, meter)) return 0;
-  const std::size_t known = count_known(header.fields);
-  return known > 0 ? kMostColumns + known : std::min(header.columns, kMostColumns);
-}
-
-// The delimiter (the one that the file names, comma, semicolon, tab or bar) and the quotation mark
-// in which the header reads best.
-CsvDialect detect_dialect(std::string_view text, char named, WorkMeter& meter) {
-  const std::size_t first = skip_blanks(text.substr(0, kHeaderBytesProbed), 0, meter);
-  CsvDialect best;
-  best.quote = text.substr(first, 1) == "'" ? '\'' : '"';
-  std::size_t best_score = 0;
-  for (const char delimiter : {named, ',', ';', '\t', '|'}) {
-    const CsvDialect dialect{delimiter, best.quote};
-    const std::size_t its_score = delimiter == '\0' ? 0 : score(text, dialect, meter);
-    if (its_score <= best_score) continue;
-    best = dialect;
-    best_score = its_score;
-  }
-  return best;
-}
-
-}  // namespace
-
 CsvInput::CsvInput(std::string_view text, WorkMeter& meter, InputFaults& faults)
     : meter_(meter), faults_(faults) {
   text.remove_prefix(byte_order_mark_length(text));
@@ -67,25 +18,37 @@ CsvInput::CsvInput(std::string_view text, WorkMeter& meter, InputFaults& faults)
   const char named = separator_line > 5 && text[4] != '\r' ? text[4] : '\0';
   text.remove_prefix(separator_line);
   const CsvDialect dialect = detect_dialect(text, named, meter);
-  reader_.emplace(text, dialect, meter, separator_line > 0 ? 2 : 1);
-  read_header(dialect);
-}
-
-void CsvInput::read_header(CsvDialect dialect) {
+  const int first_line = separator_line > 0 ? 2 : 1;
+  reader_.emplace(text, dialect, meter, first_line);
   if (!next_filled(*reader_, record_, kMostColumns, meter_)) {
     faults_.add({1, "", "the file is empty: it needs a header and product rows"});
-  } else if (!record_.fault.empty()) {
-    faults_.add({record_.line, "", record_.fault});
-  } else if (record_.columns > kMostColumns) {
-    faults_.add(
-        {record_.line, "",
-         "the header has " + std::to_string(record_.columns) + " columns, more than " +
-             std::to_string(kMostColumns) +
-             ": put the header S. No.,Product Name,Input Image Urls into a line of its own"});
-  } else {
+    return;
+  }
+  std::string fault = fault_of_header(text, first_line);
+  if (fault.empty()) {
     layout_ = CsvLayout::from_header(record_, dialect.delimiter, meter_, faults_);
     if (layout_) ignored_ = layout_->ignored();
+  } else {
+    faults_.add({record_.line, "", std::move(fault)});
   }
+}
+
+// Why the first record cannot be a header, or an empty string.
+std::string CsvInput::fault_of_header(std::string_view text, int first_line) {
+  if (!record_.fault.empty()) return record_.fault;
+  if (record_.columns > kMostColumns) {
+    return "the header has " + std::to_string(record_.columns) + " columns, more than " +
+           std::to_string(kMostColumns) +
+           ": put the header S. No.,Product Name,Input Image Urls into a line of its own";
+  }
+  if (count_known(record_.fields) > 0 || looks_like_data(record_.fields, meter_)) return {};
+  if (record_.columns == 1 && is_header_in_a_cell(record_.fields.front(), meter_)) {
+    return "the whole line is in quotation marks: take them away around each line";
+  }
+  const int below = find_header_below(text, meter_);
+  if (below == 0) return {};
+  return "the header stands in line " + std::to_string(below + first_line - 1) +
+         ": remove what is above it";
 }
 
 std::optional<Product> CsvInput::next() {
@@ -100,6 +63,10 @@ std::optional<Product> CsvInput::next() {
 std::optional<Product> CsvInput::read_row() {
   if (!record_.fault.empty()) {
     faults_.add({record_.line, layout_->column_name(record_.columns - 1), record_.fault});
+    return std::nullopt;
+  }
+  if (layout_->is_header(record_)) {
+    faults_.add({record_.line, "", "this is a header once more: remove it"});
     return std::nullopt;
   }
   if (!layout_->read_cells(record_, meter_, cells_, faults_)) return std::nullopt;

@@ -26,7 +26,7 @@ class CsvInput {
   const std::vector<std::string>& ignored_columns() const { return ignored_; }
 
  private:
-  void read_header(CsvDialect dialect);
+  std::string fault_of_header(std::string_view text, int first_line);
   std::optional<Product> read_row();
   void note_end();
 

@@ -100,6 +100,14 @@ std::optional<CsvLayout> CsvLayout::from_header(const CsvRecord& header, char de
   return layout;
 }
 
+bool CsvLayout::is_header(const CsvRecord& row) const {
+  if (std::max(serial_, name_) >= row.fields.size()) return false;
+  const std::string_view serial = row.fields[serial_];
+  const bool is_number = !serial.empty() && serial.front() >= '0' && serial.front() <= '9';
+  return !is_number && meaning_of(row.fields[serial_]) == Heading::kSerialNumber &&
+         meaning_of(row.fields[name_]) == Heading::kProductName;
+}
+
 bool CsvLayout::read_cells(const CsvRecord& row, WorkMeter& meter, ProductCells& cells,
                            InputFaults& faults) {
   const CsvFields& fields = row.fields;

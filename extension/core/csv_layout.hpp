@@ -22,6 +22,9 @@ class CsvLayout {
   static std::optional<CsvLayout> from_header(const CsvRecord& header, char delimiter,
                                               WorkMeter& meter, InputFaults& faults);
 
+  // Whether a row is the header again, as where two files were put together.
+  bool is_header(const CsvRecord& row) const;
+
   // Takes the cells of one row. Columns beyond the header are further URLs (an unquoted list) where
   // URLs are the last column; elsewhere they are a fault, and the result is false. `cells` borrows
   // from `row` and from this layout, until the next call.

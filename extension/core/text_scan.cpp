@@ -7,8 +7,9 @@ namespace {
 
 constexpr std::size_t kPiece = 4096;
 
+// 0x1A is the mark with which DOS ends a file.
 bool is_ascii_blank(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
+  return c == ' ' || (c >= '\t' && c <= '\r') || c == '\x1A';
 }
 
 // The code point of a sequence of three bytes that begins with 0xE0 to 0xEF.

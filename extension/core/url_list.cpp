@@ -19,7 +19,8 @@ struct Wrapping {
   std::string_view before;
   std::string_view behind;
 };
-constexpr std::array<Wrapping, 5> kWrappings = {{{"<", ">"},
+constexpr std::array<Wrapping, 6> kWrappings = {{{"<", ">"},
+                                                 {"\"\"", "\"\""},
                                                  {"\"", "\""},
                                                  {"'", "'"},
                                                  {"\xE2\x80\x9C", "\xE2\x80\x9D"},
@@ -70,6 +71,8 @@ class Elements {
       if (ends_with(element, wrapping->behind)) element.remove_suffix(wrapping->behind.size());
       element = trim_blanks(element, meter_);
     }
+    // No URL ends with one: it was meant to close the list, or closes what was opened elsewhere.
+    while (has_scheme(element) && element.back() == '"') element.remove_suffix(1);
     if (element.empty() || !fault_.empty()) return;
     if (element.size() > kMaxUrlBytes) {
       fault_ = "the URL " + quote_shortened(element) + " is longer than " +

@@ -64,7 +64,19 @@ def test_lists_as_programs_write_them(shop, cell):
     assert read(shop, f'{HEAD}1,SKU1,"{cell}"\n') == TWO
 
 
-@pytest.mark.parametrize("cell", ["{{{A},{B}}}", "['{A}','{B}']", "[{A},{B}]", "<{A}>,<{B}>"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "{{{A},{B}}}",
+        "['{A}','{B}']",
+        '["{A}","{B}"]',
+        "[{A},{B}]",
+        "<{A}>,<{B}>",
+        "'{A}','{B}'",
+        '""{A},{B}""',
+        ' "{A},{B}" ',
+    ],
+)
 def test_lists_that_nobody_quoted(shop, cell):
     assert read(shop, f"{HEAD}1,SKU1,{cell.format(A=A, B=B)}\n") == TWO
 
@@ -118,6 +130,7 @@ def test_serial_numbers_as_spreadsheets_write_them(shop, serial, value):
         pytest.param(",S. No.,Product Name,URLs\n0,1,SKU1,{A}\n", id="an index without a name"),
         pytest.param('"S. No.","Product Name","URLs"\n"1","SKU1","{A}"\n\x0c\n', id="a form feed"),
         pytest.param("S. No.,Product Name,URLs\n1,SKU1,{A}\n\u00a0,\u200b,\n", id="blank last row"),
+        pytest.param("S. No.,Product Name,URLs\r\n1,SKU1,{A}\r\n\x1a", id="DOS"),
     ],
 )
 def test_one_product(shop, csv):

@@ -60,6 +60,26 @@ def test_a_column_that_is_there_twice_is_told_with_its_places(shop):
 
 
 @pytest.mark.parametrize(
+    ("csv", "line", "message"),
+    [
+        (
+            f"Products, spring\n\nS. No.;Product Name;URLs\n1;SKU1;{A}\n",
+            1,
+            "the header stands in line 3: remove what is above it",
+        ),
+        (
+            f'"S. No.,Product Name,URLs"\n"1,SKU1,{A}"\n',
+            1,
+            "the whole line is in quotation marks: take them away around each line",
+        ),
+        (f"{HEAD}1,SKU1,{A}\n{HEAD}2,SKU2,{A}\n", 3, "this is a header once more: remove it"),
+    ],
+)
+def test_a_header_that_is_not_where_it_belongs_is_one_fault(shop, csv, line, message):
+    assert faults(shop, csv) == [(line, None, message)]
+
+
+@pytest.mark.parametrize(
     ("start", "kind"),
     [
         (b"\xff\xd8\xff\xe0\0\x10JFIF\0", "a JPEG image"),
