@@ -4,6 +4,7 @@
 #include "core/csv_encoding.hpp"
 #include "core/csv_headings.hpp"
 #include "core/file_kind.hpp"
+#include "core/plain_text.hpp"
 
 namespace imgpress {
 CsvInput::CsvInput(std::string_view text, WorkMeter& meter, InputFaults& faults)
@@ -46,6 +47,10 @@ std::string CsvInput::fault_of_header(std::string_view text, int first_line) {
     return "the whole line is in quotation marks: take them away around each line";
   }
   const int below = find_header_below(text, meter_);
+  if (below == 0 && record_.columns == 1) {
+    return "a single column, " + quote_shortened(record_.fields.front()) +
+           ", is no header: begin with S. No.,Product Name,Input Image Urls";
+  }
   if (below == 0) return {};
   return "the header stands in line " + std::to_string(below + first_line - 1) +
          ": remove what is above it";

@@ -120,6 +120,12 @@ bool CsvLayout::read_cells(const CsvRecord& row, WorkMeter& meter, ProductCells&
                     std::to_string(kMostRowColumns) + ": put the list of URLs in double quotes"});
     return false;
   }
+  if (row.columns == 1 && width_ > 1 && fields[0].find_first_of(",;\t|") != kAbsent) {
+    faults.add({row.line, "",
+                "the row has one column, the header " + std::to_string(width_) +
+                    ": separate them with a " + delimiter_name() + ", as the header does"});
+    return false;
+  }
   cells.serial_number = cell(serial_);
   cells.name = cell(name_);
   cells.urls.clear();

@@ -56,14 +56,7 @@ bool CsvReader::next(CsvRecord& record, std::size_t most_fields) {
 // Leaves the place at the delimiter, the line end or the end behind the field.
 CsvReader::Span CsvReader::read_field(CsvRecord& record) {
   const std::size_t start = at_;
-  std::size_t begin = at_;
-  // Blanks in front of a quoted field are not part of it.
-  while (begin < text_.size() && !field_ends_.has(text_[begin])) {
-    const std::size_t length = blank_length(text_.substr(begin));
-    meter_.add(1);
-    if (length == 0) break;
-    begin += length;
-  }
+  const std::size_t begin = behind_blanks(at_);  // those are not part of a quoted field
   const std::string_view rest = text_.substr(begin);
   if (!rest.empty() && rest.front() == dialect_.quote) {
     return read_quoted(start, begin + 1, record);
@@ -75,39 +68,58 @@ CsvReader::Span CsvReader::read_field(CsvRecord& record) {
 
 CsvReader::Span CsvReader::read_plain(std::size_t begin) {
   at_ = find_any(text_, begin, field_ends_, meter_);
-  return {begin, at_, false};
+  return {begin, at_, Rewriting::kNone};
+}
+
+// Index of the first character of this field at or behind `at` that is no blank, or of its end.
+std::size_t CsvReader::behind_blanks(std::size_t at) {
+  while (at < text_.size() && !field_ends_.has(text_[at])) {
+    const std::size_t length = blank_length(text_.substr(at));
+    meter_.add(1);
+    if (length == 0) break;
+    at += length;
+  }
+  return at;
+}
+
+// Leaves the place at the mark that closes what was opened in front of `begin`; false without one.
+bool CsvReader::find_closing_mark(std::size_t begin, Rewriting& rewriting) {
+  for (at_ = begin;;) {
+    at_ = find_any(text_, at_, quoted_marks_, meter_);
+    if (at_ >= text_.size()) return false;
+    const bool behind_backslash = at_ > begin && text_[at_ - 1] == '\\';
+    if (at_line_end()) {
+      if (text_[at_] == '\r' && rewriting == Rewriting::kNone) rewriting = Rewriting::kMarks;
+      pass_line_end();
+    } else if (behind_backslash && rewriting == Rewriting::kBackslashes) {
+      ++at_;
+    } else if (text_.substr(at_ + 1, 1) == text_.substr(at_, 1)) {
+      if (rewriting == Rewriting::kNone) rewriting = Rewriting::kMarks;
+      at_ += 2;
+    } else if (behind_backslash && !ends_field(behind_blanks(at_ + 1))) {
+      rewriting = Rewriting::kBackslashes;
+      ++at_;
+    } else {
+      return true;
+    }
+  }
 }
 
 // `begin` is behind the opening mark of a field that starts at `start`.
 CsvReader::Span CsvReader::read_quoted(std::size_t start, std::size_t begin, CsvRecord& record) {
   const int opened_at = line_;
-  bool rewritten = false;
-  for (at_ = begin;;) {
-    at_ = find_any(text_, at_, quoted_marks_, meter_);
-    if (at_ >= text_.size()) {
-      record.fault =
-          "not readable as CSV: a quotation mark is opened here and closed nowhere; close it, or "
-          "write it twice where it belongs to the text";
-      return {begin, begin, false};
-    }
-    if (at_line_end()) {
-      rewritten = rewritten || text_[at_] == '\r';
-      pass_line_end();
-    } else if (text_.substr(at_ + 1, 1) == text_.substr(at_, 1)) {
-      rewritten = true;
-      at_ += 2;
-    } else {
-      break;
-    }
+  Span inside{begin, begin, Rewriting::kNone};
+  if (!find_closing_mark(begin, inside.rewriting)) {
+    record.fault =
+        "not readable as CSV: a quotation mark is opened here and closed nowhere; close it, or "
+        "write it twice where it belongs to the text";
+    inside.rewriting = Rewriting::kNone;
+    return inside;
   }
-  const Span inside{begin, at_, rewritten};
-  ++at_;
-  const std::size_t behind_mark = at_;
-  while (!at_field_end() && blank_length(text_.substr(at_)) > 0) {
-    at_ += blank_length(text_.substr(at_));
-    meter_.add(1);
-  }
-  if (at_field_end()) return inside;
+  inside.end = at_;
+  const std::size_t behind_mark = at_ + 1;
+  at_ = behind_blanks(behind_mark);
+  if (ends_field(at_)) return inside;
   if (line_ != opened_at) {
     record.fault =
         "not readable as CSV: the quotation mark that is opened here is closed in line " +
@@ -123,9 +135,9 @@ CsvReader::Span CsvReader::as_written(std::size_t start, std::size_t behind_mark
   const std::string_view field = trim_blanks(text_.substr(start, at_ - start), meter_);
   const auto begin = static_cast<std::size_t>(field.data() - text_.data());
   if (field.size() >= 2 && field.back() == dialect_.quote) {
-    return {begin + 1, begin + field.size() - 1, false};
+    return {begin + 1, begin + field.size() - 1, Rewriting::kNone};
   }
-  return {begin, begin + field.size(), false};
+  return {begin, begin + field.size(), Rewriting::kNone};
 }
 
 // True for a field that is a whole in curly quotes. Each line is searched once at most.
@@ -139,17 +151,12 @@ bool CsvReader::read_curly(std::size_t begin, Span& span) {
     no_curly_before_ = i;
     return false;
   }
-  std::size_t end = i + kCurlyBytes;
-  while (end < text_.size() && !field_ends_.has(text_[end])) {
-    const std::size_t length = blank_length(text_.substr(end));
-    meter_.add(1);
-    if (length == 0) {
-      no_curly_before_ = i;
-      return false;
-    }
-    end += length;
+  const std::size_t end = behind_blanks(i + kCurlyBytes);
+  if (!ends_field(end)) {
+    no_curly_before_ = i;
+    return false;
   }
-  span = {begin + kCurlyBytes, i, false};
+  span = {begin + kCurlyBytes, i, Rewriting::kNone};
   at_ = end;
   return true;
 }
@@ -158,8 +165,8 @@ bool CsvReader::at_line_end() const {
   return at_ < text_.size() && (text_[at_] == '\n' || text_[at_] == '\r');
 }
 
-bool CsvReader::at_field_end() const {
-  return at_ >= text_.size() || field_ends_.has(text_[at_]);
+bool CsvReader::ends_field(std::size_t at) const {
+  return at >= text_.size() || field_ends_.has(text_[at]);
 }
 
 bool CsvReader::pass_line_end() {
@@ -177,21 +184,27 @@ void CsvReader::keep(const Span& span) {
     const std::size_t mark = find_any(field, i, quoted_marks_, meter_);
     append_metered(rewritten_, field.substr(i, mark - i), meter_);
     if (mark == span.end) return;
-    rewritten_ += text_[mark] == '\r' ? '\n' : text_[mark];
-    const bool two =
-        text_[mark] != '\n' &&
-        text_.substr(mark + 1, 1) == (text_[mark] == '\r' ? "\n" : text_.substr(mark, 1));
-    i = mark + (two ? 2 : 1);
+    const char c = text_[mark];
+    const bool behind_backslash = mark > span.begin && text_[mark - 1] == '\\';
+    if (c == dialect_.quote && behind_backslash && span.rewriting == Rewriting::kBackslashes) {
+      rewritten_.back() = c;
+      i = mark + 1;
+      continue;
+    }
+    rewritten_ += c == '\r' ? '\n' : c;
+    const std::string_view second = c == '\r' ? "\n" : field.substr(mark, 1);
+    i = mark + (c != '\n' && field.substr(mark + 1, 1) == second ? 2 : 1);
   }
 }
 
 void CsvReader::lay_out(CsvFields& fields) {
   std::size_t room = 0;
-  for (const Span& span : spans_) room += span.rewritten ? span.end - span.begin : 0;
+  for (const Span& span : spans_)
+    room += span.rewriting == Rewriting::kNone ? 0 : span.end - span.begin;
   rewritten_.clear();
   rewritten_.reserve(room);  // the fields borrow from it, so that it must not move any more
   for (const Span& span : spans_) {
-    if (!span.rewritten) {
+    if (span.rewriting == Rewriting::kNone) {
       fields.push_back(text_.substr(span.begin, span.end - span.begin));
       continue;
     }

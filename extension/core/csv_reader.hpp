@@ -38,21 +38,29 @@ class CsvReader {
   bool next(CsvRecord& record, std::size_t most_fields);
 
  private:
+  enum class Rewriting {
+    kNone,
+    kMarks,        // holds doubled marks or line ends other than LF
+    kBackslashes,  // and marks behind a backslash
+  };
+
   // A field as it stands in the text.
   struct Span {
     std::size_t begin;
     std::size_t end;
-    bool rewritten;  // holds doubled marks or line ends other than LF
+    Rewriting rewriting;
   };
 
   Span read_field(CsvRecord& record);
   Span read_quoted(std::size_t start, std::size_t begin, CsvRecord& record);
+  bool find_closing_mark(std::size_t begin, Rewriting& rewriting);
+  std::size_t behind_blanks(std::size_t at);
   Span read_plain(std::size_t begin);
   bool read_curly(std::size_t begin, Span& span);
   Span as_written(std::size_t start, std::size_t behind_mark);
   bool pass_line_end();
   bool at_line_end() const;
-  bool at_field_end() const;
+  bool ends_field(std::size_t at) const;
   void keep(const Span& span);
   void lay_out(CsvFields& fields);
 

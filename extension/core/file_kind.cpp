@@ -53,9 +53,20 @@ struct TextSignature {
 };
 
 constexpr TextSignature kTexts[] = {
-    {"<!doctypehtml", "HTML"}, {"<html", "HTML"},  {"<head", "HTML"},
-    {"<body", "HTML"},         {"<table", "HTML"}, {"<svg", "SVG"},
-    {"<?xml", "XML"},          {"{\"", "JSON"},    {"[{", "JSON"},
+    {"<!doctypehtml", "HTML"},
+    {"<html", "HTML"},
+    {"<head", "HTML"},
+    {"<body", "HTML"},
+    {"<table", "HTML"},
+    {"<svg", "SVG"},
+    {"<?xml", "XML"},
+    {"{\"", "JSON"},
+    {"[{", "JSON"},
+    {"insertinto", "SQL"},
+    {"createtable", "SQL"},
+    {"--postgresqldatabasedump", "SQL"},
+    {"----postgresqldatabasedump", "SQL"},
+    {"--mysqldump", "SQL"},
 };
 
 bool has_signature(std::string_view bytes, const Signature& signature) {

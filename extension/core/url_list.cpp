@@ -175,12 +175,22 @@ std::string_view without_bounds(std::string_view text) {
   return bounds ? text.substr(brace) : text;
 }
 
+// What databases, spreadsheets and people write where there is nothing.
+bool means_nothing(std::string_view cell) {
+  constexpr std::array<std::string_view, 9> kWords = {"null", "\\n",  "none", "nil", "nan",
+                                                      "n/a",  "#n/a", "-",    "--"};
+  if (cell.size() > 4) return false;
+  std::string word;
+  for (const char c : cell) word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
+}
+
 }  // namespace
 
 std::string read_url_list(std::string_view cell, WorkMeter& meter, std::vector<std::string>& urls) {
   const std::string_view text = without_bounds(trim_blanks(cell, meter));
   Elements elements(meter, urls);
-  if (text.empty() || text == "NULL" || text == "\\N") return {};
+  if (text.empty() || means_nothing(text)) return {};
   const bool in_brackets = text.front() == '[';
   if (in_brackets && text.back() == ']' && has_scheme(text.substr(skip_blanks(text, 1, meter)))) {
     split_plain_list(text.substr(1, text.size() - 2), meter, elements);

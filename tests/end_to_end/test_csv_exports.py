@@ -35,6 +35,12 @@ def test_several_image_columns(shop, csv):
     assert read(shop, csv.format(A=A, B=B)) == TWO
 
 
+@pytest.mark.parametrize("nothing", ["N/A", "-", "NULL", "\\N", "none"])
+def test_what_is_written_for_no_image_is_none(shop, nothing):
+    csv = f"S. No.,Product Name,Image 1,Image 2,Image 3\n1,SKU1,{A},{nothing},{B}\n"
+    assert read(shop, csv) == TWO
+
+
 def test_lists_in_several_image_columns(shop):
     csv = f'S. No.,Product Name,Images,More,Image 2\n1,SKU1,"{A},{B}",x,"[""{C}""]"\n'
     assert read(shop, csv) == [(1, "SKU1", [A, B, C])]
@@ -143,6 +149,7 @@ def test_one_product(shop, csv):
         ('"Chair ""Oslo"", red"', 'Chair "Oslo", red'),
         ('12" Monitor', '12" Monitor'),
         ('"12" Monitor"', '12" Monitor'),
+        ('"Chair \\"Oslo\\", red"', 'Chair "Oslo", red'),
         ('"Best" chair', '"Best" chair'),
         ("\u201cChair, red\u201d", "Chair, red"),
         ("\u201eStuhl, rot\u201c", "Stuhl, rot"),

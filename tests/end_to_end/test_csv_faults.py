@@ -72,6 +72,12 @@ def test_a_column_that_is_there_twice_is_told_with_its_places(shop):
             1,
             "the whole line is in quotation marks: take them away around each line",
         ),
+        (
+            "hello\n",
+            1,
+            'a single column, "hello", is no header: begin with '
+            "S. No.,Product Name,Input Image Urls",
+        ),
         (f"{HEAD}1,SKU1,{A}\n{HEAD}2,SKU2,{A}\n", 3, "this is a header once more: remove it"),
     ],
 )
@@ -109,6 +115,11 @@ def test_a_file_of_another_kind_is_told_by_its_name(shop, start, kind):
         (f"1.000,SKU,{A}", "Serial Number", '"1.000" may mean thousands or a fraction'),
         (f"x,SKU,{A}", "Serial Number", 'not an integer: "x"; give a whole number'),
         (f"9223372036854775808,SKU,{A}", "Serial Number", "not an integer of 64 bits"),
+        (
+            f"1;SKU;{A}",
+            None,
+            "one column, the header 3: separate them with a comma, as the header does",
+        ),
         ("Total,,", "Serial Number", "a row of totals, not a product: remove it"),
         (",Total: 2,", "Serial Number", "a row of totals, not a product: remove it"),
         (f"1,Shoe, red,{A}", "Product Name", "put text with a comma in it in double quotes"),

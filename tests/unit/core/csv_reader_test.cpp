@@ -46,6 +46,14 @@ TEST(CsvReader, WhatGoesOnBehindAClosingMarkIsTakenAsItIsWritten) {
   EXPECT_EQ(rows_of("1,\"say \"hi\"\",u\n"), (Rows{{"1", "say \"hi\"", "u"}}));
 }
 
+TEST(CsvReader, AMarkBehindABackslashMayBeText) {
+  EXPECT_EQ(rows_of("1,\"Shoe \\\"red\\\", big\",u\n"), (Rows{{"1", "Shoe \"red\", big", "u"}}));
+  EXPECT_EQ(rows_of("1,\"a \\\"b\\\"\",u\n"), (Rows{{"1", "a \"b\"", "u"}}));
+  // A backslash at the end of a field is one.
+  EXPECT_EQ(rows_of("1,\"C:\\\",u\n2,\"C:\\\" ,u\n"),
+            (Rows{{"1", "C:\\", "u"}, {"2", "C:\\", "u"}}));
+}
+
 TEST(CsvReader, BlanksAroundAQuotedFieldAreDropped) {
   EXPECT_EQ(rows_of("1,  \"a,b\"\xC2\xA0, c\n"), (Rows{{"1", "a,b", " c"}}));
 }

@@ -88,6 +88,7 @@ const Shape kShapes[] = {
     {"a long name", [](std::size_t n) { return in_cell(1, std::string(n, 'n')); }},
     {"a name of blanks", [](std::size_t n) { return in_cell(1, std::string(n, ' ')); }},
     {"a name of marks", [](std::size_t n) { return in_cell(1, std::string(n / 2 * 2, '"')); }},
+    {"marks behind backslashes", [](std::size_t n) { return in_cell(1, times(n / 3, "\\\" ")); }},
     {"a name of line ends", [](std::size_t n) { return in_cell(1, times(n / 2, "\r\n")); }},
     {"a serial number of digits", [](std::size_t n) { return in_cell(0, std::string(n, '7')); }},
     {"a serial number of blanks", [](std::size_t n) { return in_cell(0, std::string(n, ' ')); }},

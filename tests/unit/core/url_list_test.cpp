@@ -100,9 +100,11 @@ TEST(UrlList, ReadsListsAsProgramsPrintThem) {
   EXPECT_EQ(list("[http://a/1.jpg, http://a/2.jpg]"), kTwo);
 }
 
-TEST(UrlList, ADatabasesNullIsNothing) {
-  EXPECT_TRUE(list("NULL").empty());
-  EXPECT_TRUE(list("\\N").empty());
+TEST(UrlList, KnowsWhatIsWrittenForNothing) {
+  for (const char* cell : {"NULL", "\\N", "N/A", "#N/A", "none", "nan", "-", "--", " null "}) {
+    EXPECT_TRUE(list(cell).empty()) << cell;
+  }
+  EXPECT_EQ(list("na.jpg"), Urls{"na.jpg"});
 }
 
 TEST(UrlList, SaysWhatItCannotRead) {
