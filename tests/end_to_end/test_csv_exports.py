@@ -4,7 +4,7 @@ written by hand. Each is read into exactly the products that its owner means."""
 import psycopg2
 import pytest
 
-from harness.csv_forms import A, B, C, read, read_bytes
+from harness.csv_forms import A, B, C, faults, read, read_bytes
 
 HEAD = "S. No.,Product Name,Input Image Urls\n"
 ONE = [(1, "SKU1", [A])]
@@ -131,7 +131,9 @@ def test_serial_numbers_as_spreadsheets_write_them(shop, serial, value):
             id="a word processor's quotes",
         ),
         pytest.param("S._No.,PRODUCT.NAME,image-urls\n1,SKU1,{A}\n", id="dots and underscores"),
-        pytest.param("S.\u00a0No.,Product\u00a0Name,URLs\u200b\n1,SKU1,{A}\n", id="no-break blanks"),
+        pytest.param(
+            "S.\u00a0No.,Product\u00a0Name,URLs\u200b\n1,SKU1,{A}\n", id="no-break blanks"
+        ),
         pytest.param("Sl. No.,Product Name,Image URL\n1,SKU1,{A}\n", id="Sl. No."),
         pytest.param(",S. No.,Product Name,URLs\n0,1,SKU1,{A}\n", id="an index without a name"),
         pytest.param('"S. No.","Product Name","URLs"\n"1","SKU1","{A}"\n\x0c\n', id="a form feed"),
@@ -190,15 +192,16 @@ def test_unicode_text(shop, encoding, delimiter):
     text = f"S. No.,Product Name,URLs\r\n1,Caf\u00e9 \u5317\u4eac \U0001f4f7,{A}\r\n"
     text = text.replace(",", delimiter)
     mark = "" if encoding == "utf-16" else "\ufeff"
-    expected = [(1, "Caf\u00e9 \u5317\u4eac \U0001f4f7", [A])]
-    assert read_bytes(shop, (mark + text).encode(encoding)) == expected
-    assert shop.sql("SELECT * FROM imgpress.csv_faults(%s::bytea)", (mark + text).encode(encoding)) == []
+    file = (mark + text).encode(encoding)
+    assert read_bytes(shop, file) == [(1, "Caf\u00e9 \u5317\u4eac \U0001f4f7", [A])]
+    assert faults(shop, file) == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_database_in_another_encoding(shop, encoding):
     """The file is longer than one of the pieces in which it is converted."""
-    shop.sql("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    locale = "LC_COLLATE 'C' LC_CTYPE 'C'"
+    shop.sql(f"CREATE DATABASE latin ENCODING 'LATIN1' {locale} TEMPLATE template0")
     try:
         shop.cluster.query("CREATE EXTENSION imgpress", database="latin")
         text = "S. No.,Product Name,URLs\n" + "".join(f"{n},Caf\u00e9,{A}\n" for n in range(500))

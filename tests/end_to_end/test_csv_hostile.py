@@ -20,7 +20,7 @@ GRACE_S = 0.25
 # SQL that writes the file, about 30 MiB of it.
 FILES = {
     "a URL and blanks": "head || '1,n,\"http://x/a' || repeat(' ', 30 << 20) || E'b\"\\n'",
-    "a URL and no-break blanks": "head || '1,n,\"http://x/a' || repeat(U&'\\200B', 10 << 20) || E'b\"\\n'",
+    "a URL and wide blanks": "head || '1,n,\"http://x/a' || repeat(U&'\\200B', 10 << 20) || 'b\"'",
     "a URL and commas": "head || '1,n,\"http://x/a' || repeat(',', 30 << 20) || E'b\"\\n'",
     "URLs in one cell": "head || '1,n,\"' || repeat('http://a/1,', 3 << 20) || E'\"\\n'",
     "an array": "head || '1,n,\"{' || repeat('a,', 15 << 20) || E'}\"\\n'",
@@ -42,8 +42,8 @@ def fixture_files(shop):
     """A table of the files, uncompressed, so that reading them costs next to nothing."""
     shop.sql("CREATE TABLE hostile (name text, csv text)")
     shop.sql("ALTER TABLE hostile ALTER COLUMN csv SET STORAGE EXTERNAL")
-    for name, expression in FILES.items():
-        shop.sql(f"INSERT INTO hostile SELECT %s, {expression} FROM (SELECT %s) h (head)", name, HEAD)
+    for name, file in FILES.items():
+        shop.sql(f"INSERT INTO hostile SELECT %s, {file} FROM (SELECT %s) h (head)", name, HEAD)
     yield
     shop.sql("DROP TABLE hostile")
 

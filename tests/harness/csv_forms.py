@@ -1,5 +1,5 @@
-"""What imgpress makes of a CSV. Files are submitted and rolled back: nothing is fetched, so that any
-host name will do."""
+"""What imgpress makes of a CSV. Files are submitted and rolled back: nothing is fetched, so that
+any host name will do."""
 
 import contextlib
 
