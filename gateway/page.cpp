@@ -49,6 +49,7 @@ compressed images come out.</p>
   </fieldset>
 </form>
 <p id="status" role="status"></p>
+<p id="ignored" hidden></p>
 <div id="faults" role="alert" hidden></div>
 <table id="results" hidden>
   <thead><tr><th>No.<th>Product<th>Images</tr></thead>
@@ -70,12 +71,17 @@ function element(name, text) {
 function showFaults(answer) {
   $('faults').append(element('p', answer.error || 'The upload failed.'));
   const list = document.createElement('ul');
-  for (const fault of (answer.details || []).slice(0, kMostRows)) {
+  for (const fault of answer.details || []) {  // PostgreSQL lists a thousand at most
     const place = [fault.line && 'Line ' + fault.line, fault.column].filter(Boolean).join(', ');
     list.append(element('li', (place ? place + ': ' : '') + fault.message));
   }
   $('faults').append(list);
   $('faults').hidden = false;
+}
+
+function showIgnored(columns) {
+  $('ignored').textContent = 'Columns that are not used: ' + columns.join(', ');
+  $('ignored').hidden = columns.length === 0;
 }
 
 // URLs may contain commas: one separates only where the next image begins.
@@ -157,12 +163,16 @@ form.addEventListener('submit', async (event) => {
   const mine = ++turn;
   $('faults').hidden = $('results').hidden = true;
   $('faults').replaceChildren();
+  showIgnored([]);
   body.replaceChildren();
   $('status').textContent = 'Uploading…';
   try {
     const response = await fetch('/api/upload/', { method: 'POST', body: new FormData(form) });
     const answer = await response.json();
-    if (response.ok) return await follow(answer.request_id, mine);
+    if (response.ok) {
+      showIgnored(answer.ignored_columns || []);
+      return await follow(answer.request_id, mine);
+    }
     $('status').textContent = 'Nothing was stored.';
     showFaults(answer);
   } catch (problem) {

@@ -43,6 +43,14 @@ class Upload {
   std::exception_ptr failure_;
 };
 
+// Names the columns that are not used, where there are any.
+Json accepted(const UploadTransaction::Outcome& outcome) {
+  Json answer{{"request_id", outcome.request_id}};
+  Json ignored = Json::parse(outcome.ignored_columns);
+  if (!ignored.empty()) answer["ignored_columns"] = std::move(ignored);
+  return answer;
+}
+
 // What is wrong with an upload has "details" also where no line is to blame.
 void answer_bad_upload(httplib::Response& response, const std::string& message) {
   answer_json(response, 400, Json{{"error", message}, {"details", Json::array()}});
@@ -80,7 +88,7 @@ void answer_upload(Pool& pool, std::uint64_t most_bytes, const httplib::Request&
   try {
     const UploadTransaction::Outcome outcome = upload.finish();
     if (outcome.faults) return answer_rows(request, response, 400, outcome.faults);
-    answer_json(response, 202, Json{{"request_id", outcome.request_id}});
+    answer_json(response, 202, accepted(outcome));
   } catch (const std::exception&) {
     answer_upload_failure(response, std::current_exception());
   }

@@ -21,7 +21,8 @@ constexpr const char* kCopy =
 constexpr const char* kSavepoint = "SET LOCAL statement_timeout = '10min'; SAVEPOINT submission";
 constexpr Statement kSubmit{
     "submit",
-    "SELECT imgpress_internal.submit_upload($1::pg_catalog.uuid, $2, $3::pg_catalog.int4, $4)"};
+    "SELECT request_id, pg_catalog.to_json(ignored_columns) "
+    "FROM imgpress_internal.submit_upload($1::pg_catalog.uuid, $2, $3::pg_catalog.int4, $4)"};
 constexpr const char* kToSavepoint = "ROLLBACK TO submission";
 constexpr const char* kFaults =
     "SELECT line, \"column\", message FROM imgpress_internal.upload_faults($1::pg_catalog.uuid) "
@@ -80,13 +81,15 @@ UploadTransaction::Outcome UploadTransaction::submit(const std::optional<std::st
         {upload_id_.c_str(), webhook_url ? webhook_url->c_str() : nullptr,
          quality ? quality->c_str() : kDefaultQuality, effort ? effort->c_str() : nullptr},
         within(kSubmitTime));
-    const std::string request_id(result.value(0, 0));
+    Outcome outcome;
+    outcome.request_id = result.value(0, 0);
+    outcome.ignored_columns = result.value(0, 1);
     (*lease_)->execute("COMMIT", within(kSubmitTime));
     lease_.reset();
-    return {request_id, nullptr};
+    return outcome;
   } catch (const DatabaseError& error) {
     if (error.sqlstate() != kCsvFaults) throw;
-    return {"", open_faults(error.what())};
+    return {"", "", open_faults(error.what())};
   }
 }
 

@@ -29,6 +29,7 @@ class UploadTransaction : public FileSink {
   // Ends the transaction: by commit, or by taking the faults out of it for the answer.
   struct Outcome {
     std::string request_id;             // of the new request, or empty
+    std::string ignored_columns;        // a JSON array
     std::shared_ptr<RowStream> faults;  // the JSON of the answer where the CSV has faults
   };
   // REQUIRES: begin() was called.

@@ -15,6 +15,8 @@ PG_FUNCTION_INFO_V1(imgpress_read_input);
 PG_FUNCTION_INFO_V1(imgpress_csv_faults);
 PG_FUNCTION_INFO_V1(imgpress_csv_faults_of_bytes);
 PG_FUNCTION_INFO_V1(imgpress_csv_text);
+PG_FUNCTION_INFO_V1(imgpress_ignored_columns);
+PG_FUNCTION_INFO_V1(imgpress_upload_bytes);
 PG_FUNCTION_INFO_V1(imgpress_output_url);
 PG_FUNCTION_INFO_V1(imgpress_is_http_url);
 PG_FUNCTION_INFO_V1(imgpress_wake_drainer);

@@ -2,38 +2,52 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/csv_headings.hpp"
+#include "core/csv_reader.hpp"
+#include "core/input_faults.hpp"
 #include "core/product.hpp"
 
 namespace imgpress {
 
-using CsvFields = std::vector<std::string_view>;
-
-// The delimiter (comma, semicolon or tab) that makes most of the header line's columns known.
-char detect_delimiter(std::string_view header_line);
+constexpr std::size_t kMostColumns = 4096;      // of a header
+constexpr std::size_t kMostRowColumns = 65536;  // of a row, whose surplus columns are URLs
 
 class CsvLayout {
  public:
-  // Reads the header. Returns nothing after having appended what is missing or double to `faults`.
-  static std::optional<CsvLayout> from_header(int line, const CsvFields& header, char delimiter,
-                                              std::vector<InputFault>& faults);
+  // Reads the header. Returns nothing after having added what is missing or double to `faults`.
+  static std::optional<CsvLayout> from_header(const CsvRecord& header, char delimiter,
+                                              WorkMeter& meter, InputFaults& faults);
 
-  // The cells of one row. Columns beyond the header are further URLs (an unquoted list) where the
-  // URLs are the last column; elsewhere they are a fault. The result borrows from `row` and
-  // `joined_urls`.
-  std::optional<ProductCells> cells_of(int line, const CsvFields& row, std::string& joined_urls,
-                                       std::vector<InputFault>& faults) const;
+  // Whether a row is the header again, as where two files were put together.
+  bool is_header(const CsvRecord& row) const;
+
+  // Takes the cells of one row. Columns beyond the header are further URLs (an unquoted list) where
+  // URLs are the last column; elsewhere they are a fault, and the result is false. `cells` borrows
+  // from `row` and from this layout, until the next call.
+  bool read_cells(const CsvRecord& row, WorkMeter& meter, ProductCells& cells, InputFaults& faults);
+
+  // The heading of a column as faults name it.
+  std::string column_name(std::size_t column) const;
+
+  // The columns that are not used, by their headings or numbers.
+  const std::vector<std::string>& ignored() const { return ignored_; }
 
  private:
+  bool join_surplus(const CsvRecord& row, WorkMeter& meter, ProductCells& cells,
+                    InputFaults& faults);
   const char* delimiter_name() const;
 
   std::size_t serial_ = 0;
   std::size_t name_ = 0;
-  std::size_t urls_ = 0;
-  std::size_t width_ = 0;  // columns of the header, trailing empty ones not counted
+  std::vector<std::size_t> urls_;  // left to right
+  std::size_t width_ = 0;          // columns of the header, trailing empty ones not counted
   char delimiter_ = ',';
+  std::vector<std::string> ignored_;
+  std::string joined_urls_;
 };
 
 }  // namespace imgpress

@@ -53,7 +53,8 @@ const char* fault_hint(Fault fault) {
 
 bool fault_is_transient(Fault fault, int http_status) {
   if (fault == Fault::kHttpStatus) {
-    return http_status == 408 || http_status == 425 || http_status == 429 || http_status >= 500;
+    return http_status == 206 || http_status == 408 || http_status == 425 || http_status == 429 ||
+           http_status >= 500;
   }
   return info(fault).transient;
 }

@@ -42,7 +42,7 @@ const char* fault_sqlstate(Fault fault);
 const char* fault_hint(Fault fault);
 
 // True where a later attempt may succeed without anybody changing anything.
-// For kHttpStatus this depends on the status: 408, 425, 429 and 5xx are worth another attempt.
+// For kHttpStatus this depends on the status: 206, 408, 425, 429 and 5xx are worth another attempt.
 bool fault_is_transient(Fault fault, int http_status);
 
 // Thrown inside the press and core; what() is a sentence for the user.

@@ -1,83 +1,73 @@
 #include "core/product.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <array>
 
 #include "core/plain_text.hpp"
+#include "core/serial_number.hpp"
+#include "core/text_scan.hpp"
 #include "core/url.hpp"
+#include "core/url_list.hpp"
 
 namespace imgpress {
 namespace {
 
-constexpr std::string_view kNoBreakSpace = "\xC2\xA0";  // in UTF-8
+// A cell without blanks around it. ="007" is how people keep a spreadsheet from changing it, and \N
+// is a database's NULL.
+std::string_view cell_text(std::string_view cell, WorkMeter& meter) {
+  const std::string_view text = trim_blanks(cell, meter);
+  if (text == "\\N") return {};
+  const bool formula = text.size() >= 3 && text.substr(0, 2) == "=\"" && text.back() == '"';
+  return formula ? trim_blanks(text.substr(2, text.size() - 3), meter) : text;
+}
 
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  for (;;) {
-    const std::size_t begin = text.find_first_not_of(kBlanks);
-    if (begin == std::string_view::npos) return {};
-    text = text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
-    // Spreadsheets and web pages leave no-break spaces around what is copied from them.
-    if (text.substr(0, 2) == kNoBreakSpace) {
-      text.remove_prefix(2);
-    } else if (text.size() >= 2 && text.substr(text.size() - 2) == kNoBreakSpace) {
-      text.remove_suffix(2);
-    } else {
-      return text;
-    }
+// Words with which the last row of a table begins that is no product.
+bool is_total(std::string_view text) {
+  constexpr std::array<std::string_view, 4> kWords = {"total", "grand total", "subtotal", "sum"};
+  std::string word;
+  for (const char c : text.substr(0, 20)) {
+    if (c == ':' || c == '=') break;
+    word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   }
+  while (!word.empty() && (word.back() == ' ' || word.back() == 's')) word.pop_back();
+  return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
 }
 
-std::optional<std::int32_t> parse_serial_number(std::string_view text) {
-  if (text.size() > 1 && text.front() == '+' && text[1] != '-') text.remove_prefix(1);
-  std::int32_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return value;
-}
-
-// Returns what is wrong with a list of URLs, or an empty string.
-std::string check_urls(const std::vector<std::string_view>& urls) {
+// What is wrong with the URLs, or an empty string.
+std::string read_urls(const ProductCells& cells, WorkMeter& meter, std::vector<std::string>& urls) {
+  for (const std::string_view cell : cells.urls) {
+    std::string wrong = read_url_list(cell, meter, urls);
+    if (!wrong.empty()) return wrong;
+  }
   if (urls.empty()) return "no image URL: give at least one http:// or https:// URL";
   if (std::none_of(urls.begin(), urls.end(), is_http_url)) {
-    return "no http:// or https:// URL in " + quote_shortened(urls.front());
-  }
-  for (const std::string_view url : urls) {
-    if (url.size() > kMaxUrlBytes) {
-      return "the URL " + quote_shortened(url) + " is longer than " + std::to_string(kMaxUrlBytes) +
-             " bytes";
-    }
+    return "no http:// or https:// URL in " + quote_shortened(urls.front()) +
+           ": write the address in full";
   }
   return {};
 }
 
 }  // namespace
 
-std::optional<Product> read_product(int line, const ProductCells& cells,
-                                    std::vector<InputFault>& faults) {
-  return read_product(line, cells, split_url_list(cells.urls), faults);
-}
-
-std::optional<Product> read_product(int line, const ProductCells& cells,
-                                    const std::vector<std::string_view>& urls,
-                                    std::vector<InputFault>& faults) {
-  const std::size_t faults_before = faults.size();
-  const std::string_view serial_text = trim(cells.serial_number);
-  const auto serial_number = parse_serial_number(serial_text);
-  if (serial_text.empty()) {
-    faults.push_back({line, kSerialColumn, "empty: give an integer"});
-  } else if (!serial_number) {
-    faults.push_back(
-        {line, kSerialColumn, "not an integer (of 32 bits): " + quote_shortened(serial_text)});
+std::optional<Product> read_product(int line, const ProductCells& cells, WorkMeter& meter,
+                                    InputFaults& faults) {
+  const std::size_t faults_before = faults.count();
+  Product product;
+  const std::string_view serial_text = cell_text(cells.serial_number, meter);
+  const std::string_view name = cell_text(cells.name, meter);
+  const SerialNumber serial = read_serial_number(serial_text, meter);
+  std::string wrong_urls = read_urls(cells, meter, product.urls);
+  if (!serial.fault.empty() && product.urls.empty() && (is_total(serial_text) || is_total(name))) {
+    faults.add({line, kSerialColumn, "this looks like a row of totals, not a product: remove it"});
+    return std::nullopt;
   }
-  const std::string_view name = trim(cells.name);
-  if (name.empty()) faults.push_back({line, kNameColumn, "empty: every product needs a name"});
-  std::string wrong_urls = check_urls(urls);
-  if (!wrong_urls.empty()) faults.push_back({line, kUrlsColumn, std::move(wrong_urls)});
-
-  if (faults.size() > faults_before) return std::nullopt;
-  return Product{*serial_number, std::string(name), {urls.begin(), urls.end()}};
+  if (!serial.fault.empty()) faults.add({line, kSerialColumn, serial.fault});
+  if (name.empty()) faults.add({line, kNameColumn, "empty: every product needs a name"});
+  if (!wrong_urls.empty()) faults.add({line, kUrlsColumn, std::move(wrong_urls)});
+  if (faults.count() > faults_before) return std::nullopt;
+  product.serial_number = serial.value;
+  append_metered(product.name, name, meter);
+  return product;
 }
 
 }  // namespace imgpress

@@ -14,14 +14,6 @@ char to_lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-bool is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-bool is_separator(char c) {
-  return c == ',' || c == ';' || c == '|' || is_blank(c);
-}
-
 bool starts_with_ignoring_case(std::string_view text, std::string_view lower_case_prefix) {
   if (text.size() < lower_case_prefix.size()) return false;
   return std::equal(lower_case_prefix.begin(), lower_case_prefix.end(), text.begin(),
@@ -35,17 +27,6 @@ std::size_t scheme_length(std::string_view text) {
     if (starts_with_ignoring_case(text, scheme)) return scheme.size();
   }
   return 0;
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_separator(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-bool next_begins_with_scheme(std::string_view rest) {
-  while (!rest.empty() && is_blank(rest.front())) rest.remove_prefix(1);
-  return scheme_length(rest) > 0;
 }
 
 std::size_t authority_end(std::string_view url) {
@@ -132,25 +113,13 @@ std::string_view served_extension(std::string_view source_extension, std::string
 
 }  // namespace
 
+bool has_scheme(std::string_view text) {
+  return scheme_length(text) > 0;
+}
+
 bool is_http_url(std::string_view text) {
   const std::size_t scheme = scheme_length(text);
   return scheme > 0 && authority_end(text) > scheme;
-}
-
-std::vector<std::string_view> split_url_list(std::string_view list) {
-  std::vector<std::string_view> urls;
-  const auto add = [&](std::string_view piece) {
-    piece = trim(piece);
-    if (!piece.empty()) urls.push_back(piece);
-  };
-  std::size_t begin = 0;
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (!is_separator(list[i]) || !next_begins_with_scheme(list.substr(i + 1))) continue;
-    add(list.substr(begin, i - begin));
-    begin = i + 1;
-  }
-  add(list.substr(begin));
-  return urls;
 }
 
 std::string host_of(std::string_view url) {

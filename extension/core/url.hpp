@@ -1,22 +1,18 @@
-// URL rules: what counts as an image URL, how a list of them is split, how an output is named.
+// URL rules: what counts as an image URL, and how an output is named.
 #pragma once
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace imgpress {
 
 constexpr std::size_t kMaxUrlBytes = 8192;
 
+// True for text that begins with http:// or https://, whatever the case.
+bool has_scheme(std::string_view text);
+
 // True for text that begins with http:// or https:// (whatever the case) and has a host behind it.
 bool is_http_url(std::string_view text);
-
-// Splits a list of URLs. A comma (or semicolon, bar, blank, line end: lists are written with all of
-// them) separates two URLs only where the next one begins with http:// or https://, because real
-// image URLs contain commas. Blanks around and separators behind a URL are dropped; an empty list
-// gives no element. Elements may be no URL at all.
-std::vector<std::string_view> split_url_list(std::string_view list);
 
 // The host (and port) of a URL in lower case, without user name; empty when there is none.
 std::string host_of(std::string_view url);

@@ -164,11 +164,17 @@ void FetchEngine::collect() {
     CURL* easy = message->easy_handle;
     const CURLcode code = message->data.result;  // `message` is gone after the removal
     const auto found = running_.find(easy);
+    if (found->second->may_take_as_it_is(easy, code)) {
+      curl_multi_remove_handle(multi_, easy);
+      require(curl_multi_add_handle(multi_, easy) == CURLM_OK);
+      continue;
+    }
     const std::unique_ptr<Transfer> transfer = std::move(found->second);
     running_.erase(found);
     finished_.push_back(transfer->finish(easy, code));
     settle(*transfer, code, easy);
     curl_multi_remove_handle(multi_, easy);
+    curl_easy_setopt(easy, CURLOPT_COOKIELIST, "ALL");  // which a reset would keep
     curl_easy_reset(easy);
     idle_handles_.push_back(easy);
   }

@@ -44,6 +44,7 @@ struct StatusName {
 };
 
 constexpr StatusName kStatusNames[] = {
+    {206, "Partial Content, though all of the file was asked for,"},
     {300, "Multiple Choices"},
     {301, "Moved Permanently"},
     {302, "Found"},

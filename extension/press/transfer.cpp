@@ -62,6 +62,11 @@ bool is_success(long status) {
   return status / 100 == 2;
 }
 
+// An image is all of a file. Nobody asked for a part, so that none is taken for it.
+bool is_whole_file(long status) {
+  return is_success(status) && status != 206;
+}
+
 std::uint32_t retry_after(CURL* easy) {
   curl_header* header = nullptr;
   if (curl_easy_header(easy, "Retry-After", 0, CURLH_HEADER, -1, &header) != CURLHE_OK) return 0;
@@ -122,7 +127,7 @@ void Transfer::prepare(CURL* easy, const std::string& user_agent, std::uint64_t 
   curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent.c_str());
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, curl_text_.data());
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBufferBytes);
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request_.timeout_ms));
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(time_left().count()));
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout_ms));
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
@@ -134,6 +139,14 @@ void Transfer::prepare(CURL* easy, const std::string& user_agent, std::uint64_t 
 }
 
 void Transfer::prepare_get(CURL* easy) {
+  // Images do not compress any further, and so nothing is asked for; but some origins send
+  // everything compressed. Setting the option has libcurl undo that, the empty header keeps it from
+  // asking.
+  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+  headers_.reset(curl_slist_append(nullptr, "Accept-Encoding:"));
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
+  // Redirects that set a cookie and lead back want to see it again. The jar is this transfer's own.
+  curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kMaxRedirects);
   curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(request_.max_bytes));
@@ -173,7 +186,7 @@ std::size_t Transfer::on_body(char* data, std::size_t size, std::size_t count, v
 // False to break the transfer off.
 bool Transfer::take_body(CURL* easy, ByteView bytes) {
   const bool is_post = request_.method == wire::Method::kPost;
-  if (is_post || !is_success(last_status(easy))) {
+  if (is_post || !is_whole_file(last_status(easy))) {
     discarded_bytes_ += bytes.size;
     return discarded_bytes_ <= (is_post ? request_.max_bytes : kMaxDiscardedBytes);
   }
@@ -191,8 +204,9 @@ std::optional<FaultError> Transfer::fault_of(CURL* easy, CURLcode code, long sta
   const std::string host = newest_host(easy, host_);
   // An answer that is not a redirect to follow counts, even if its text was cut short.
   const bool is_post = request_.method == wire::Method::kPost;
-  if (status >= 400 || (status >= 200 && (is_post || code == CURLE_OK))) {
-    if (!is_success(status)) return FaultError(Fault::kHttpStatus, describe_status(status, host));
+  if (status >= 400 || status == 206 || (status >= 200 && (is_post || code == CURLE_OK))) {
+    const bool is_good = is_post ? is_success(status) : is_whole_file(status);
+    if (!is_good) return FaultError(Fault::kHttpStatus, describe_status(status, host));
     if (is_post) return std::nullopt;
   }
   if (code == CURLE_OK) return std::nullopt;
@@ -220,6 +234,26 @@ FetchResult Transfer::succeed() {
     result.body = body_->seal();
   }
   return result;
+}
+
+std::chrono::milliseconds Transfer::time_left() const {
+  using std::chrono::milliseconds;
+  const auto spent =
+      std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - started_at_);
+  return std::max(milliseconds(request_.timeout_ms) - spent, milliseconds(1));
+}
+
+bool Transfer::may_take_as_it_is(CURL* easy, CURLcode code) {
+  if (code != CURLE_BAD_CONTENT_ENCODING || !decodes_ || !is_whole_file(last_status(easy))) {
+    return false;
+  }
+  decodes_ = false;
+  body_.reset();
+  discarded_bytes_ = 0;
+  curl_text_.fill('\0');
+  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, nullptr);
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(time_left().count()));
+  return true;
 }
 
 FetchResult Transfer::finish(CURL* easy, CURLcode code) {

@@ -57,6 +57,10 @@ class Transfer {
   // cannot be chance any more: what it sent was dropped.
   bool is_left_behind() { return ++overtaken_ >= kOvertakenWhenDropped; }
 
+  // True for a body that is not what its Content-Encoding says, or in an encoding that nobody
+  // knows: it may still be the image as it is. Then prepares `easy` for taking it so, once.
+  bool may_take_as_it_is(CURL* easy, CURLcode code);
+
   // REQUIRES: libcurl is done with `easy`, which prepare() got.
   FetchResult finish(CURL* easy, CURLcode code);
   Outcome outcome(CURL* easy, CURLcode code) const;
@@ -70,6 +74,7 @@ class Transfer {
 
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
   bool take_body(CURL* easy, ByteView bytes);
+  std::chrono::milliseconds time_left() const;
   void prepare_get(CURL* easy);
   void prepare_post(CURL* easy);
   FetchResult succeed();
@@ -82,6 +87,7 @@ class Transfer {
   CURL* easy_ = nullptr;
   std::uint64_t serial_ = 0;
   std::chrono::steady_clock::time_point started_at_{};
+  bool decodes_ = true;
   bool is_excused_ = false;
   unsigned overtaken_ = 0;
   bool was_let_in_ = false;

@@ -1,31 +1,40 @@
 -- Images, one at a time: compressing, naming, serving.
 
 -- Not STRICT: an effort of NULL is the setting.
-CREATE OR REPLACE FUNCTION imgpress.compress_image(image bytea, quality integer DEFAULT 50, effort text DEFAULT NULL) RETURNS bytea
+CREATE OR REPLACE FUNCTION imgpress.compress_image(image bytea, quality integer DEFAULT 50, effort text DEFAULT NULL)
+    RETURNS bytea
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_compress_image';
 COMMENT ON FUNCTION imgpress.compress_image(bytea, integer, text) IS
-    'Compresses one image (JPEG, PNG, WebP, GIF) to a JPEG of this quality (1 to 100) with this effort (fast, balanced, small; NULL: the setting imgpress.effort) in a helper process; the result is never larger than the source';
+    'Compresses one image (JPEG, PNG, WebP, GIF) to a JPEG of this quality (1 to 100) with this effort (fast, '
+    'balanced, small; NULL: the setting imgpress.effort) in a helper process; the result is never larger than the '
+    'source';
 GRANT EXECUTE ON FUNCTION imgpress.compress_image(bytea, integer, text) TO imgpress_user;
 
-CREATE OR REPLACE FUNCTION imgpress.compress_image_url(url text, quality integer DEFAULT 50, effort text DEFAULT NULL) RETURNS bytea
+CREATE OR REPLACE FUNCTION imgpress.compress_image_url(url text, quality integer DEFAULT 50,
+    effort text DEFAULT NULL) RETURNS bytea
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_compress_image_url';
 COMMENT ON FUNCTION imgpress.compress_image_url(text, integer, text) IS
-    'Downloads one image and compresses it like compress_image(); only public addresses and imgpress.allowed_networks are reached';
+    'Downloads one image and compresses it like compress_image(); only public addresses and '
+    'imgpress.allowed_networks are reached';
 GRANT EXECUTE ON FUNCTION imgpress.compress_image_url(text, integer, text) TO imgpress_user;
 
-CREATE OR REPLACE FUNCTION imgpress.output_url(request_id uuid, image_no integer, source_url text, output_format text) RETURNS text
+CREATE OR REPLACE FUNCTION imgpress.output_url(request_id uuid, image_no integer, source_url text,
+    output_format text) RETURNS text
     LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_output_url';
 COMMENT ON FUNCTION imgpress.output_url(uuid, integer, text, text) IS
-    'Public URL of an output, after imgpress.public_url and imgpress.output_url_style; it ends in the extension of what is served (jpeg, png, webp or gif)';
+    'Public URL of an output, after imgpress.public_url and imgpress.output_url_style; it ends in the extension of '
+    'what is served (jpeg, png, webp or gif)';
 GRANT EXECUTE ON FUNCTION imgpress.output_url(uuid, integer, text, text) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.image_behind(request_id uuid, image_no integer) RETURNS integer
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce((SELECT a.image_no FROM imgpress_internal.image_aliases a WHERE a.request_id = $1 AND a.alias = $2), $2)
+    SELECT coalesce(
+        (SELECT a.image_no FROM imgpress_internal.image_aliases a WHERE a.request_id = $1 AND a.alias = $2), $2)
 $$;
 COMMENT ON FUNCTION imgpress_internal.image_behind(uuid, integer) IS
-    'The image that an output URL with this number shows: that one, but for numbers that version 0.1.0 gave to repeated URLs';
+    'The image that an output URL with this number shows: that one, but for numbers that version 0.1.0 gave to '
+    'repeated URLs';
 
 CREATE OR REPLACE FUNCTION imgpress.output_image(
     request_id uuid, image_no integer,
@@ -36,13 +45,16 @@ AS $$
     SELECT o.content_type, o.etag, o.created_at, o.bytes
     FROM imgpress.outputs o WHERE o.request_id = $1 AND o.image_no = imgpress_internal.image_behind($1, $2)
 $$;
-COMMENT ON FUNCTION imgpress.output_image(uuid, integer) IS 'One output with what HTTP needs to serve it; no row where there is none';
+COMMENT ON FUNCTION imgpress.output_image(uuid, integer) IS
+    'One output with what HTTP needs to serve it; no row where there is none';
 GRANT EXECUTE ON FUNCTION imgpress.output_image(uuid, integer) TO imgpress_user, imgpress_gateway;
 
 CREATE OR REPLACE FUNCTION imgpress.output_etag(request_id uuid, image_no integer) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT o.etag FROM imgpress.outputs o WHERE o.request_id = $1 AND o.image_no = imgpress_internal.image_behind($1, $2)
+    SELECT o.etag FROM imgpress.outputs o
+    WHERE o.request_id = $1 AND o.image_no = imgpress_internal.image_behind($1, $2)
 $$;
-COMMENT ON FUNCTION imgpress.output_etag(uuid, integer) IS 'The validator of one output without its bytes; NULL where there is none';
+COMMENT ON FUNCTION imgpress.output_etag(uuid, integer) IS
+    'The validator of one output without its bytes; NULL where there is none';
 GRANT EXECUTE ON FUNCTION imgpress.output_etag(uuid, integer) TO imgpress_user, imgpress_gateway;

@@ -7,35 +7,45 @@ COMMENT ON FUNCTION imgpress_internal.effort_or_setting(text) IS
 
 CREATE OR REPLACE FUNCTION imgpress_internal.is_http_url(url text) RETURNS boolean
     LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_is_http_url';
-COMMENT ON FUNCTION imgpress_internal.is_http_url(text) IS 'Whether a text begins with http:// or https:// and has a host';
+COMMENT ON FUNCTION imgpress_internal.is_http_url(text) IS
+    'Whether a text begins with http:// or https:// and has a host';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.read_input(
     csv text, products imgpress.product_input[],
-    OUT product_no integer, OUT serial_number integer, OUT product_name text,
+    OUT product_no integer, OUT serial_number bigint, OUT product_name text,
     OUT image_nos integer[], OUT new_nos integer[], OUT new_urls text[]
 ) RETURNS SETOF record
     LANGUAGE c STABLE ROWS 10000 AS 'MODULE_PATHNAME', 'imgpress_read_input';
 COMMENT ON FUNCTION imgpress_internal.read_input(text, imgpress.product_input[]) IS
-    'The products of a CSV (or of an array) in input order: the numbers of their images, and those of them that no earlier product names, with their URLs; one error names every fault';
+    'The products of a CSV (or of an array) in input order: the numbers of their images, and those of them that no '
+    'earlier product names, with their URLs; one error names every fault';
 
 CREATE OR REPLACE FUNCTION imgpress.csv_faults(csv text, OUT line integer, OUT "column" text, OUT message text)
     RETURNS SETOF record
     LANGUAGE c STRICT STABLE ROWS 10 AS 'MODULE_PATHNAME', 'imgpress_csv_faults';
 COMMENT ON FUNCTION imgpress.csv_faults(text) IS
-    'Checks a CSV without storing anything: every fault with its line; no row means that submit_csv() will take it';
+    'Checks a CSV without storing anything: every fault with its line (the first 1000, and a last row without a line '
+    'that tells how many more); no row means that submit_csv() will take it';
 GRANT EXECUTE ON FUNCTION imgpress.csv_faults(text) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress.csv_faults(csv bytea, OUT line integer, OUT "column" text, OUT message text)
     RETURNS SETOF record
     LANGUAGE c STRICT STABLE ROWS 10 AS 'MODULE_PATHNAME', 'imgpress_csv_faults_of_bytes';
 COMMENT ON FUNCTION imgpress.csv_faults(bytea) IS
-    'Checks the bytes of a CSV file likewise, its encoding (UTF-8) first';
+    'Checks the bytes of a CSV file likewise, its encoding (UTF-8, or UTF-16 with a byte order mark) first';
 GRANT EXECUTE ON FUNCTION imgpress.csv_faults(bytea) TO imgpress_user;
+
+CREATE OR REPLACE FUNCTION imgpress.ignored_columns(csv text) RETURNS text[]
+    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_ignored_columns';
+COMMENT ON FUNCTION imgpress.ignored_columns(text) IS
+    'The headings of a CSV that submit_csv() has no use for; a column without a heading is named by its number';
+GRANT EXECUTE ON FUNCTION imgpress.ignored_columns(text) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress.csv_text(csv bytea) RETURNS text
     LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_csv_text';
 COMMENT ON FUNCTION imgpress.csv_text(bytea) IS
-    'The text of a CSV file in UTF-8; error 22P04 with the line where it is not: SELECT imgpress.submit_csv(imgpress.csv_text(pg_read_binary_file(''products.csv'')))';
+    'The text of a CSV file in UTF-8 or, with a byte order mark, in UTF-16; error 22P04 with the line where it is '
+    'not: SELECT imgpress.submit_csv(imgpress.csv_text(pg_read_binary_file(''products.csv'')))';
 GRANT EXECUTE ON FUNCTION imgpress.csv_text(bytea) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.check_submission(webhook_url text, quality integer) RETURNS void
@@ -49,6 +59,10 @@ BEGIN
     IF NOT imgpress_internal.is_http_url(webhook_url) THEN
         RAISE EXCEPTION 'webhook_url "%" is not an http:// or https:// URL', webhook_url
             USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF webhook_url ~ '[[:cntrl:]]' THEN
+        RAISE EXCEPTION 'webhook_url has a control character in it, such as a line end'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Percent-encode it, or leave it out.';
     END IF;
     IF octet_length(webhook_url) > 2048 THEN
         RAISE EXCEPTION 'webhook_url is longer than 2048 bytes' USING ERRCODE = 'invalid_parameter_value';
@@ -105,33 +119,42 @@ CREATE OR REPLACE FUNCTION imgpress.submit_csv(
     effort text DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    -- A plan for this one call would hold a copy of the CSV.
+    SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
-    RETURN imgpress_internal.store_request(coalesce(csv, ''), NULL::imgpress.product_input[], webhook_url, quality, request_id, effort);
+    RETURN imgpress_internal.store_request(
+        coalesce(csv, ''), NULL::imgpress.product_input[], webhook_url, quality, request_id, effort);
 END
 $$;
 COMMENT ON FUNCTION imgpress.submit_csv(text, text, integer, uuid, text) IS
-    'Submits a CSV (serial number, product name, image URLs) and returns the request id; work starts at commit. effort is fast, balanced or small (NULL: the setting imgpress.effort). The same request_id twice is the same request';
+    'Submits a CSV (serial number, product name, image URLs) and returns the request id; work starts at commit. '
+    'effort is fast, balanced or small (NULL: the setting imgpress.effort). The same request_id twice is the same '
+    'request';
 
 CREATE OR REPLACE FUNCTION imgpress.submit(
-    products imgpress.product_input[], webhook_url text DEFAULT NULL, quality integer DEFAULT 50, request_id uuid DEFAULT NULL,
+    products imgpress.product_input[], webhook_url text DEFAULT NULL, quality integer DEFAULT 50,
+    request_id uuid DEFAULT NULL,
     effort text DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN imgpress_internal.store_request(NULL::text, coalesce(products, '{}'), webhook_url, quality, request_id, effort);
+    RETURN imgpress_internal.store_request(
+        NULL::text, coalesce(products, '{}'), webhook_url, quality, request_id, effort);
 END
 $$;
 COMMENT ON FUNCTION imgpress.submit(imgpress.product_input[], text, integer, uuid, text) IS
-    'Submits products out of a query: SELECT imgpress.submit(array_agg((id, name, urls)::imgpress.product_input ORDER BY id)) FROM my_products';
+    'Submits products out of a query: SELECT imgpress.submit(array_agg((id, name, urls)::imgpress.product_input '
+    'ORDER BY id)) FROM my_products';
 
 -- The view for \copy: rows are collected while the statement runs and submitted at its end, so that
 -- one COPY is one request.
 CREATE OR REPLACE VIEW imgpress.csv_upload AS
     SELECT serial_number, product_name, input_image_urls FROM imgpress_internal.csv_upload_rows WHERE false;
 COMMENT ON VIEW imgpress.csv_upload IS
-    'Load it: \copy imgpress.csv_upload FROM ''products.csv'' CSV HEADER submits the file as one request and tells its id; always empty to read';
+    'Load it: \copy imgpress.csv_upload FROM ''products.csv'' CSV HEADER submits the file as one request and tells '
+    'its id; always empty to read';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.collect_csv_upload() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -159,7 +182,8 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.submit_csv_upload() IS 'Submits the rows of a COPY into imgpress.csv_upload at its end';
+COMMENT ON FUNCTION imgpress_internal.submit_csv_upload() IS
+    'Submits the rows of a COPY into imgpress.csv_upload at its end';
 
 CREATE OR REPLACE TRIGGER collect INSTEAD OF INSERT ON imgpress.csv_upload
     FOR EACH ROW EXECUTE FUNCTION imgpress_internal.collect_csv_upload();
@@ -167,35 +191,39 @@ CREATE OR REPLACE TRIGGER submit AFTER INSERT ON imgpress.csv_upload
     FOR EACH STATEMENT EXECUTE FUNCTION imgpress_internal.submit_csv_upload();
 
 CREATE OR REPLACE FUNCTION imgpress_internal.upload_bytes(upload_id uuid) RETURNS bytea
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT coalesce(string_agg(p.bytes, '' ORDER BY p.part_no), '') FROM imgpress_internal.upload_parts p WHERE p.upload_id = $1
-$$;
+    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_upload_bytes';
 COMMENT ON FUNCTION imgpress_internal.upload_bytes(uuid) IS 'The parts of an upload put together';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.submit_upload(
-    upload_id uuid, webhook_url text DEFAULT NULL, quality integer DEFAULT 50, effort text DEFAULT NULL
-) RETURNS uuid
+    upload_id uuid, webhook_url text DEFAULT NULL, quality integer DEFAULT 50, effort text DEFAULT NULL,
+    OUT request_id uuid, OUT ignored_columns text[]
+) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     csv text := imgpress.csv_text(imgpress_internal.upload_bytes(upload_id));
 BEGIN
     DELETE FROM imgpress_internal.upload_parts p WHERE p.upload_id = submit_upload.upload_id;
-    RETURN imgpress.submit_csv(csv, webhook_url, quality, effort => effort);
+    request_id := imgpress.submit_csv(csv, webhook_url, quality, effort => effort);
+    ignored_columns := imgpress.ignored_columns(csv);
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.submit_upload(uuid, text, integer, text) IS 'Submits the CSV whose parts are in imgpress_internal.upload_parts, like submit_csv(), and removes the parts';
+COMMENT ON FUNCTION imgpress_internal.submit_upload(uuid, text, integer, text) IS
+    'Submits the CSV whose parts are in upload_parts, like submit_csv(), and removes the parts; returns the request '
+    'id and the columns that are not used';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.upload_faults(upload_id uuid, OUT line integer, OUT "column" text, OUT message text) RETURNS SETOF record
+CREATE OR REPLACE FUNCTION imgpress_internal.upload_faults(upload_id uuid, OUT line integer, OUT "column" text,
+    OUT message text) RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT * FROM imgpress.csv_faults(imgpress_internal.upload_bytes($1))
 $$;
-COMMENT ON FUNCTION imgpress_internal.upload_faults(uuid) IS 'Checks the CSV whose parts are in imgpress_internal.upload_parts, like csv_faults()';
+COMMENT ON FUNCTION imgpress_internal.upload_faults(uuid) IS
+    'Checks the CSV whose parts are in imgpress_internal.upload_parts, like csv_faults()';
 
 GRANT EXECUTE ON FUNCTION
-    imgpress.submit_csv(text, text, integer, uuid, text), imgpress.submit(imgpress.product_input[], text, integer, uuid, text)
+    imgpress.submit_csv(text, text, integer, uuid, text),
+    imgpress.submit(imgpress.product_input[], text, integer, uuid, text)
     TO imgpress_user;
 GRANT SELECT, INSERT ON imgpress.csv_upload TO imgpress_user;
 GRANT INSERT ON imgpress_internal.upload_parts TO imgpress_gateway;

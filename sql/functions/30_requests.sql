@@ -30,7 +30,7 @@ COMMENT ON FUNCTION imgpress.request_status(uuid) IS
 
 CREATE OR REPLACE FUNCTION imgpress.request_products(
     request_id uuid,
-    OUT serial_number integer, OUT product_name text, OUT input_image_urls text, OUT output_image_urls text
+    OUT serial_number bigint, OUT product_name text, OUT input_image_urls text, OUT output_image_urls text
 ) RETURNS SETOF record
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     -- Nobody has counted the images of a request that has just come. Whatever the planner believes of
@@ -44,7 +44,8 @@ BEGIN
         FROM imgpress.products p
         CROSS JOIN LATERAL (
             SELECT string_agg(g.url, ',' ORDER BY n.place) AS inputs,
-                   string_agg(CASE WHEN g.status = 'Completed' THEN imgpress.output_url(g.request_id, g.image_no, g.url, g.output_format)
+                   string_agg(CASE WHEN g.status = 'Completed'
+                                   THEN imgpress.output_url(g.request_id, g.image_no, g.url, g.output_format)
                                    ELSE 'Error processing image' END, ',' ORDER BY n.place) AS outputs,
                    bool_and(g.ended_at IS NOT NULL) AS all_ended
             FROM unnest(p.image_nos) WITH ORDINALITY AS n(image_no, place)
@@ -55,7 +56,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.request_products(uuid) IS
-    'The products of a request in input order. output_image_urls is empty until every image of the product has ended; an image that failed leaves "Error processing image" at its place';
+    'The products of a request in input order. output_image_urls is empty until every image of the product has '
+    'ended; an image that failed leaves "Error processing image" at its place';
 
 CREATE OR REPLACE FUNCTION imgpress.cancel(request_id uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -82,9 +84,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.cancel(uuid) IS
-    'Ends a request as Failed (reason: cancelled); outputs that exist stay. Returns the status; a request that has ended already is left as it is';
+    'Ends a request as Failed (reason: cancelled); outputs that exist stay. Returns the status; a request that has '
+    'ended already is left as it is';
 
-CREATE OR REPLACE FUNCTION imgpress.retry_failed(request_id uuid DEFAULT NULL, only_transient boolean DEFAULT false) RETURNS bigint
+CREATE OR REPLACE FUNCTION imgpress.retry_failed(request_id uuid DEFAULT NULL, only_transient boolean DEFAULT false)
+    RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -119,7 +123,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.retry_failed(uuid, boolean) IS
-    'Tries the failed images of an ended request again (NULL: of all requests that completed, but not of cancelled ones), all of them or those whose error may pass by itself; returns how many';
+    'Tries the failed images of an ended request again (NULL: of all requests that completed, but not of cancelled '
+    'ones), all of them or those whose error may pass by itself; returns how many';
 
 CREATE OR REPLACE FUNCTION imgpress.purge(older_than interval) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -139,7 +144,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.purge(interval) IS
-    'Deletes requests that ended longer ago than this, with their products, images and outputs; returns how many requests';
+    'Deletes requests that ended longer ago than this, with their products, images and outputs; returns how many '
+    'requests';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.delete_children() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -153,18 +159,21 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.delete_children() IS 'Takes products, images, outputs and deliveries along with a deleted request';
+COMMENT ON FUNCTION imgpress_internal.delete_children() IS
+    'Takes products, images, outputs and deliveries along with a deleted request';
 
 CREATE OR REPLACE TRIGGER delete_children AFTER DELETE ON imgpress.processing_requests
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION imgpress_internal.delete_children();
 
 CREATE OR REPLACE FUNCTION imgpress_internal.wake_drainer() RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'imgpress_wake_drainer';
-COMMENT ON FUNCTION imgpress_internal.wake_drainer() IS 'Wakes the drainer of this database when the transaction commits';
+COMMENT ON FUNCTION imgpress_internal.wake_drainer() IS
+    'Wakes the drainer of this database when the transaction commits';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.wake_drainer_trigger() RETURNS trigger
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'imgpress_wake_drainer_trigger';
-COMMENT ON FUNCTION imgpress_internal.wake_drainer_trigger() IS 'Wakes the drainer of this database when the transaction commits';
+COMMENT ON FUNCTION imgpress_internal.wake_drainer_trigger() IS
+    'Wakes the drainer of this database when the transaction commits';
 
 CREATE OR REPLACE TRIGGER wake_drainer AFTER INSERT ON imgpress.processing_requests
     FOR EACH STATEMENT EXECUTE FUNCTION imgpress_internal.wake_drainer_trigger();
@@ -180,10 +189,13 @@ CREATE OR REPLACE FUNCTION imgpress_internal.worker_state(
     OUT waiting integer, OUT compressing integer, OUT finished bigint
 ) RETURNS SETOF record
     LANGUAGE c VOLATILE ROWS 4 AS 'MODULE_PATHNAME', 'imgpress_worker_state';
-COMMENT ON FUNCTION imgpress_internal.worker_state() IS 'What each drainer of this cluster is doing, see the view imgpress.workers';
+COMMENT ON FUNCTION imgpress_internal.worker_state() IS
+    'What each drainer of this cluster is doing, see the view imgpress.workers';
 
-GRANT EXECUTE ON FUNCTION imgpress.request_status(uuid), imgpress.request_products(uuid) TO imgpress_user, imgpress_gateway;
+GRANT EXECUTE ON FUNCTION imgpress.request_status(uuid), imgpress.request_products(uuid)
+    TO imgpress_user, imgpress_gateway;
 GRANT EXECUTE ON FUNCTION
-    imgpress.wait(uuid, interval), imgpress.cancel(uuid), imgpress.retry_failed(uuid, boolean), imgpress_internal.worker_state()
+    imgpress.wait(uuid, interval), imgpress.cancel(uuid), imgpress.retry_failed(uuid, boolean),
+    imgpress_internal.worker_state()
     TO imgpress_user;
 GRANT EXECUTE ON FUNCTION imgpress.purge(interval) TO imgpress_admin;

@@ -8,16 +8,19 @@ DECLARE
 BEGIN
     -- Nobody has counted the images of a request that has just come, so the planner's guesses would be
     -- wild: a bitmap of a million images for a claim of 64, or 20 ms of compiling a statement of 0.1 ms.
-    FOREACH setting IN ARRAY ARRAY['enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin', 'jit'] LOOP
+    FOREACH setting IN ARRAY ARRAY['enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin',
+        'jit'] LOOP
         PERFORM set_config(setting, 'off', true);
     END LOOP;
     PERFORM set_config('plan_cache_mode', 'force_generic_plan', true);
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.plan_by_index() IS
-    'For the rest of this transaction, plans are made once and read by index; each function that a drainer calls begins with it';
+    'For the rest of this transaction, plans are made once and read by index; each function that a drainer calls '
+    'begins with it';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.share_of_turn(slots integer, slots_left integer, waiting integer, held integer, is_first boolean)
+CREATE OR REPLACE FUNCTION imgpress_internal.share_of_turn(slots integer, slots_left integer, waiting integer,
+    held integer, is_first boolean)
     RETURNS integer
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -33,9 +36,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean) IS
-    'How many images a request may have in its turn: of so many slots in a claim, with so many left, so many requests waiting, and so many images of its own held already';
+    'How many images a request may have in its turn: of so many slots in a claim, with so many left, so many '
+    'requests waiting, and so many images of its own held already';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.lock_next_images(request_id uuid, after integer, share integer, OUT last integer, OUT taken integer)
+CREATE OR REPLACE FUNCTION imgpress_internal.lock_next_images(request_id uuid, after integer, share integer,
+    OUT last integer, OUT taken integer)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -56,12 +61,14 @@ BEGIN
         SELECT min(i.image_no) INTO first_missed FROM imgpress.images i
             WHERE i.request_id = lock_next_images.request_id AND i.image_no > after AND i.image_no <= last
               AND i.image_no <> ALL (locked);
-        SELECT coalesce(max(l.no), after), count(*) INTO last, taken FROM unnest(locked) AS l(no) WHERE l.no < first_missed;
+        SELECT coalesce(max(l.no), after), count(*) INTO last, taken FROM unnest(locked) AS l(no)
+            WHERE l.no < first_missed;
     END IF;
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.lock_next_images(uuid, integer, integer) IS
-    'Locks up to so many images of a request behind that image_no, in order and without leaving one out; returns the last one''s number and how many there are';
+    'Locks up to so many images of a request behind that image_no, in order and without leaving one out; returns the '
+    'last one''s number and how many there are';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.take_turns(
     slots integer, held_requests uuid[], held_counts integer[],
@@ -80,7 +87,8 @@ DECLARE
 BEGIN
     SELECT count(*) INTO waiting
         FROM (SELECT FROM imgpress.processing_requests q
-              WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing') LIMIT turns_per_claim) w;
+              WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing')
+              LIMIT turns_per_claim) w;
     more := false;
     blocked := false;
     -- Whoever was served longest ago is served first.
@@ -112,7 +120,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.take_turns(integer, uuid[], integer[]) IS
-    'Gives turns to waiting requests and locks the images of each: image numbers from its first to its last. more: another round would find images at once; blocked: somebody has locked a request or an image';
+    'Gives turns to waiting requests and locks the images of each: image numbers from its first to its last. more: '
+    'another round would find images at once; blocked: somebody has locked a request or an image';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.claim_fresh(
     token bigint, slots integer, held_requests uuid[], held_counts integer[],
@@ -142,7 +151,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.claim_fresh(bigint, integer, uuid[], integer[]) IS
-    'Claims images that were never tried, fairly over the waiting requests; held_* say how many images of which request the drainer holds. more and blocked as take_turns()';
+    'Claims images that were never tried, fairly over the waiting requests; held_* say how many images of which '
+    'request the drainer holds. more and blocked as take_turns()';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.claim_retries(token bigint, slots integer, OUT images imgpress.images[])
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -168,8 +178,10 @@ CREATE OR REPLACE FUNCTION imgpress_internal.milliseconds_until(moment timestamp
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- greatest() would take NULL for nothing to compare with.
-    RETURN CASE WHEN moment IS NOT NULL THEN greatest(ceil(1000 * extract(epoch FROM moment - clock_timestamp())), 0) END;
+    IF moment IS NOT NULL THEN
+        RETURN greatest(ceil(1000 * extract(epoch FROM moment - clock_timestamp())), 0);
+    END IF;
+    RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.milliseconds_until(timestamptz) IS
@@ -179,10 +191,12 @@ CREATE OR REPLACE FUNCTION imgpress_internal.next_retry_in_ms() RETURNS bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN imgpress_internal.milliseconds_until((SELECT min(i.retry_at) FROM imgpress.images i WHERE i.retry_at IS NOT NULL));
+    RETURN imgpress_internal.milliseconds_until(
+        (SELECT min(i.retry_at) FROM imgpress.images i WHERE i.retry_at IS NOT NULL));
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.next_retry_in_ms() IS 'In how many milliseconds an image is due again; NULL: none is';
+COMMENT ON FUNCTION imgpress_internal.next_retry_in_ms() IS
+    'In how many milliseconds an image is due again; NULL: none is';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.next_delivery_in_ms() RETURNS bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -192,10 +206,12 @@ BEGIN
         (SELECT min(d.next_attempt_at) FROM imgpress.webhook_deliveries d WHERE d.status = 'Pending'));
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.next_delivery_in_ms() IS 'In how many milliseconds a webhook is due; NULL: none is';
+COMMENT ON FUNCTION imgpress_internal.next_delivery_in_ms() IS
+    'In how many milliseconds a webhook is due; NULL: none is';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.claim_images(
-    drainer integer, token bigint, slots integer, retry_slots integer, held_requests uuid[], held_counts integer[], lease interval,
+    drainer integer, token bigint, slots integer, retry_slots integer,
+    held_requests uuid[], held_counts integer[], lease interval,
     OUT images imgpress_internal.claimed_image[], OUT more boolean, OUT due_in_ms bigint, OUT delivery_due_in_ms bigint
 )
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -206,7 +222,8 @@ DECLARE
 BEGIN
     PERFORM imgpress_internal.plan_by_index();
     claimed := imgpress_internal.claim_retries(token, least(slots, retry_slots));
-    fresh := imgpress_internal.claim_fresh(token, slots - coalesce(cardinality(claimed), 0), held_requests, held_counts);
+    fresh := imgpress_internal.claim_fresh(
+        token, slots - coalesce(cardinality(claimed), 0), held_requests, held_counts);
     more := fresh.more;
     claimed := claimed || fresh.images;
     IF claimed IS NOT NULL THEN
@@ -229,12 +246,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval) IS
-    'Claims up to so many images under one lease, of them up to retry_slots whose next attempt is due; their attempts are counted by it. more: another claim would find images at once; the rest: in how many milliseconds an idle drainer has to look again, if nobody wakes it before';
+    'Claims up to so many images under one lease, of them up to retry_slots whose next attempt is due; their '
+    'attempts are counted by it. more: another claim would find images at once; the rest: in how many milliseconds '
+    'an idle drainer has to look again, if nobody wakes it before';
 
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.plan_by_index(), imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean),
-    imgpress_internal.lock_next_images(uuid, integer, integer), imgpress_internal.take_turns(integer, uuid[], integer[]),
+    imgpress_internal.lock_next_images(uuid, integer, integer),
+    imgpress_internal.take_turns(integer, uuid[], integer[]),
     imgpress_internal.claim_fresh(bigint, integer, uuid[], integer[]), imgpress_internal.claim_retries(bigint, integer),
-    imgpress_internal.milliseconds_until(timestamptz), imgpress_internal.next_retry_in_ms(), imgpress_internal.next_delivery_in_ms(),
+    imgpress_internal.milliseconds_until(timestamptz),
+    imgpress_internal.next_retry_in_ms(), imgpress_internal.next_delivery_in_ms(),
     imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval)
     TO imgpress_worker;

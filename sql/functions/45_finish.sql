@@ -15,7 +15,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.announce_end(uuid) IS
-    'Puts the webhook of a request that has just ended into the outbox and sends NOTIFY imgpress, in the transaction that ends it';
+    'Puts the webhook of a request that has just ended into the outbox and sends NOTIFY imgpress, in the transaction '
+    'that ends it';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.count_ended(
     request_ids uuid[], succeeded integer[], failed integer[], source_sizes bigint[], output_sizes bigint[]
@@ -48,9 +49,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.count_ended(uuid[], integer[], integer[], bigint[], bigint[]) IS
-    'Moves the counters of requests, each given once, and ends those whose last image has ended; returns whether there was one';
+    'Moves the counters of requests, each given once, and ends those whose last image has ended; returns whether '
+    'there was one';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.record_outcomes(outcomes imgpress_internal.outcome[], OUT recorded integer[])
+CREATE OR REPLACE FUNCTION imgpress_internal.record_outcomes(outcomes imgpress_internal.outcome[],
+    OUT recorded integer[])
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -69,7 +72,8 @@ BEGIN
         FOR NO KEY UPDATE OF i SKIP LOCKED
     ), updated AS (
         UPDATE imgpress.images i
-            SET status = r.status, lease_token = NULL, error_code = r.error_code, error = r.error, output_format = r.output_format,
+            SET status = r.status, lease_token = NULL, error_code = r.error_code, error = r.error,
+                output_format = r.output_format,
                 failed_attempts = r.failed_attempts, codec_crashes = r.codec_crashes, transient = r.transient,
                 retry_at = clock_timestamp() + r.retry_delay_ms * interval '1 millisecond',
                 ended_at = CASE WHEN r.status IN ('Completed', 'Failed') THEN clock_timestamp() END
@@ -80,7 +84,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.record_outcomes(imgpress_internal.outcome[]) IS
-    'Updates the rows of images that still bear their token and that nobody has locked; returns the ordinals of their outcomes';
+    'Updates the rows of images that still bear their token and that nobody has locked; returns the ordinals of '
+    'their outcomes';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.end_leases(tokens bigint[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -94,7 +99,8 @@ BEGIN
               WHERE i.lease_token = l.token);
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.end_leases(bigint[]) IS 'Ends those of the leases under which no image is held any more';
+COMMENT ON FUNCTION imgpress_internal.end_leases(bigint[]) IS
+    'Ends those of the leases under which no image is held any more';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.finish_images(
     outcomes imgpress_internal.outcome[], outputs bytea[], OUT put_off integer[], OUT ended boolean
@@ -108,9 +114,10 @@ BEGIN
     recorded := imgpress_internal.record_outcomes(outcomes);
 
     -- The bytes go from the argument into the row, and through nothing else: each step would copy them.
-    INSERT INTO imgpress.outputs (request_id, image_no, content_type, etag, width, height, source_bytes, kept_source, warning, bytes)
-        SELECT o.request_id, o.image_no, o.content_type, o.etag, o.width, o.height, o.source_bytes, o.kept_source, o.warning,
-               outputs[o.ordinality]
+    INSERT INTO imgpress.outputs (
+            request_id, image_no, content_type, etag, width, height, source_bytes, kept_source, warning, bytes)
+        SELECT o.request_id, o.image_no, o.content_type, o.etag, o.width, o.height, o.source_bytes, o.kept_source,
+               o.warning, outputs[o.ordinality]
         FROM unnest(outcomes) WITH ORDINALITY AS o
         WHERE o.status = 'Completed' AND o.ordinality = ANY (recorded);
 
@@ -122,7 +129,8 @@ BEGIN
                    count(*) FILTER (WHERE outcomes[r.no].status = 'Completed')::integer AS succeeded,
                    count(*) FILTER (WHERE outcomes[r.no].status = 'Failed')::integer AS failed,
                    coalesce(sum(outcomes[r.no].source_bytes), 0)::bigint AS source_size,
-                   coalesce(sum(octet_length(outputs[r.no])) FILTER (WHERE outcomes[r.no].status = 'Completed'), 0)::bigint AS output_size
+                   coalesce(sum(octet_length(outputs[r.no]))
+                            FILTER (WHERE outcomes[r.no].status = 'Completed'), 0)::bigint AS output_size
             FROM unnest(recorded) AS r(no) GROUP BY 1
         ) c;
     put_off := array(
@@ -133,9 +141,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.finish_images(imgpress_internal.outcome[], bytea[]) IS
-    'Records outcomes, each fenced by its lease token, with the output of each that is Completed, moves the counters and closes requests: all or nothing. Leaves out what is not ours any more. put_off: ordinals of what another session has locked, to be offered again; ended: a request has ended';
+    'Records outcomes, each fenced by its lease token, with the output of each that is Completed, moves the counters '
+    'and closes requests: all or nothing. Leaves out what is not ours any more. put_off: ordinals of what another '
+    'session has locked, to be offered again; ended: a request has ended';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.release_leases(tokens bigint[], uncounted boolean DEFAULT false) RETURNS bigint
+CREATE OR REPLACE FUNCTION imgpress_internal.release_leases(tokens bigint[], uncounted boolean DEFAULT false)
+    RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -165,7 +176,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.release_leases(bigint[], boolean) IS
-    'Gives back images and webhooks held under these tokens: they are due again at once, and the attempt does not count if nobody has worked on them (uncounted). Returns how many images were';
+    'Gives back images and webhooks held under these tokens: they are due again at once, and the attempt does not '
+    'count if nobody has worked on them (uncounted). Returns how many images were';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.renew_leases(tokens bigint[], lease interval) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -177,14 +189,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.renew_leases(bigint[], interval) IS
-    'The holder of these leases is alive; puts back what is held under leases that have expired, and returns how many images';
+    'The holder of these leases is alive; puts back what is held under leases that have expired, and returns how '
+    'many images';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.rescue(drainer integer) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE imgpress.webhook_deliveries d SET lease_token = NULL, next_attempt_at = clock_timestamp()
-        WHERE d.status = 'Pending' AND d.lease_token IS NOT NULL AND d.drainer = rescue.drainer;
+        WHERE d.status = 'Pending' AND d.lease_token IS NOT NULL AND d.worker_no = rescue.drainer;
     RETURN imgpress_internal.release_leases(
         array(SELECT l.token FROM imgpress_internal.leases l WHERE l.drainer = rescue.drainer));
 END
@@ -193,8 +206,10 @@ COMMENT ON FUNCTION imgpress_internal.rescue(integer) IS
     'A drainer that starts takes back what one of its number held when it ended; returns how many images';
 
 GRANT EXECUTE ON FUNCTION
-    imgpress_internal.announce_end(uuid), imgpress_internal.count_ended(uuid[], integer[], integer[], bigint[], bigint[]),
+    imgpress_internal.announce_end(uuid),
+    imgpress_internal.count_ended(uuid[], integer[], integer[], bigint[], bigint[]),
     imgpress_internal.record_outcomes(imgpress_internal.outcome[]), imgpress_internal.end_leases(bigint[]),
-    imgpress_internal.finish_images(imgpress_internal.outcome[], bytea[]), imgpress_internal.release_leases(bigint[], boolean),
+    imgpress_internal.finish_images(imgpress_internal.outcome[], bytea[]),
+    imgpress_internal.release_leases(bigint[], boolean),
     imgpress_internal.renew_leases(bigint[], interval), imgpress_internal.rescue(integer)
     TO imgpress_worker;

@@ -12,7 +12,8 @@ BEGIN
     RETURN (SELECT s.secret FROM imgpress.webhook_secrets s ORDER BY s.created_at DESC LIMIT 1);
 END
 $$;
-COMMENT ON FUNCTION imgpress.webhook_secret() IS 'The newest secret for verifying webhook signatures; made at the first call or message';
+COMMENT ON FUNCTION imgpress.webhook_secret() IS
+    'The newest secret for verifying webhook signatures; made at the first call or message';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.hmac_sha256(key bytea, message bytea) RETURNS bytea
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -32,9 +33,11 @@ BEGIN
     RETURN sha256(outer_pad || sha256(inner_pad || message));
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.hmac_sha256(bytea, bytea) IS 'HMAC with SHA-256 (RFC 2104), so that no other extension is needed';
+COMMENT ON FUNCTION imgpress_internal.hmac_sha256(bytea, bytea) IS
+    'HMAC with SHA-256 (RFC 2104), so that no other extension is needed';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.webhook_signature(message_id text, unix_time bigint, payload text) RETURNS text
+CREATE OR REPLACE FUNCTION imgpress_internal.webhook_signature(message_id text, unix_time bigint,
+    payload text) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT string_agg('v1,' || encode(imgpress_internal.hmac_sha256(
@@ -57,7 +60,8 @@ AS $$
             'succeeded', request.succeeded_count, 'failed', request.failed_count,
             'source_bytes', request.source_bytes, 'output_bytes', request.output_bytes))::text
 $$;
-COMMENT ON FUNCTION imgpress_internal.webhook_payload(imgpress.processing_requests) IS 'The body of the message that a request has ended';
+COMMENT ON FUNCTION imgpress_internal.webhook_payload(imgpress.processing_requests) IS
+    'The body of the message that a request has ended';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.claim_deliveries(
     drainer integer, token bigint, slots integer, lease interval,
@@ -77,7 +81,7 @@ BEGIN
         PERFORM imgpress.webhook_secret();
         WITH signed AS (
             UPDATE imgpress.webhook_deliveries d
-                SET attempts = d.attempts + 1, lease_token = token, drainer = claim_deliveries.drainer,
+                SET attempts = d.attempts + 1, lease_token = token, worker_no = drainer,
                     next_attempt_at = clock_timestamp() + lease
                 WHERE d.id = ANY (due)
                 RETURNING (d.id, d.url, d.payload, ARRAY[
@@ -93,10 +97,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.claim_deliveries(integer, bigint, integer, interval) IS
-    'Webhook messages that are due, signed for this attempt, and in how many milliseconds the next one is (NULL: never)';
+    'Webhook messages that are due, signed for this attempt, and in how many milliseconds the next one is (NULL: '
+    'never)';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.finish_delivery(
-    delivery_id bigint, token bigint, http_status integer, error text, retry_after_seconds integer, delays double precision[]
+    delivery_id bigint, token bigint, http_status integer, error text, retry_after_seconds integer,
+        delays double precision[]
 ) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -107,11 +113,13 @@ AS $$
                           ELSE 'Pending' END,
             ended_at = CASE WHEN $4 IS NULL OR $3 = 410 OR d.attempts > cardinality($6) THEN clock_timestamp() END,
             -- Up to a tenth later, so that a receiver's restart does not meet all of them at once.
-            next_attempt_at = clock_timestamp() + greatest($6[d.attempts] * (1 + random() / 10), $5) * interval '1 second'
+            next_attempt_at = clock_timestamp()
+                + greatest($6[d.attempts] * (1 + random() / 10), $5) * interval '1 second'
         WHERE d.id = $1 AND d.lease_token = $2
 $$;
 COMMENT ON FUNCTION imgpress_internal.finish_delivery(bigint, bigint, integer, text, integer, double precision[]) IS
-    'Records one attempt; error NULL means delivered. delays[n] is the pause behind the n-th attempt in seconds; 410 Gone ends it';
+    'Records one attempt; error NULL means delivered. delays[n] is the pause behind the n-th attempt in seconds; 410 '
+    'Gone ends it';
 
 GRANT EXECUTE ON FUNCTION imgpress.webhook_secret() TO imgpress_admin, imgpress_worker;
 GRANT EXECUTE ON FUNCTION

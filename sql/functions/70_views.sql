@@ -8,16 +8,22 @@ CREATE OR REPLACE VIEW imgpress.progress AS
            round(100.0 * (1 - r.output_bytes::numeric / nullif(r.source_bytes, 0)), 1) AS percent_saved,
            coalesce(r.ended_at, now()) - r.started_at AS working_time,
            round((r.succeeded_count + r.failed_count)
-                 / nullif(extract(epoch FROM coalesce(r.ended_at, now()) - r.started_at), 0)::numeric, 1) AS images_per_second,
+                 / nullif(extract(epoch FROM coalesce(r.ended_at, now()) - r.started_at), 0)::numeric, 1)
+               AS images_per_second,
            r.reason, r.created_at, r.started_at, r.ended_at, r.quality, r.effort
     FROM imgpress.processing_requests r;
-COMMENT ON VIEW imgpress.progress IS 'How far each request is. Images are counted, that is different URLs; source_bytes and output_bytes are of those that have an output';
+COMMENT ON VIEW imgpress.progress IS
+    'How far each request is. Images are counted, that is different URLs; source_bytes and output_bytes are of those '
+    'that have an output';
 
 CREATE OR REPLACE VIEW imgpress.failures AS
-    SELECT i.request_id, i.image_no, p.serial_number, p.product_name, i.url, i.attempts, i.error_code, i.error, i.ended_at AS failed_at
+    SELECT i.request_id, i.image_no, p.serial_number, p.product_name, i.url, i.attempts, i.error_code, i.error,
+           i.ended_at AS failed_at
     FROM imgpress.images i JOIN imgpress.products p ON p.request_id = i.request_id AND p.product_no = i.first_product_no
     WHERE i.status = 'Failed' AND i.error_code IS NOT NULL;
-COMMENT ON VIEW imgpress.failures IS 'One row for each image that was set aside, with the reason and the first product that names it; imgpress.retry_failed(request_id) tries them again';
+COMMENT ON VIEW imgpress.failures IS
+    'One row for each image that was set aside, with the reason and the first product that names it; '
+    'imgpress.retry_failed(request_id) tries them again';
 
 CREATE OR REPLACE VIEW imgpress.results AS
     SELECT o.request_id, o.image_no, p.serial_number, p.product_name, i.url,
@@ -28,12 +34,18 @@ CREATE OR REPLACE VIEW imgpress.results AS
     FROM imgpress.outputs o
     JOIN imgpress.images i ON i.request_id = o.request_id AND i.image_no = o.image_no
     JOIN imgpress.products p ON p.request_id = i.request_id AND p.product_no = i.first_product_no;
-COMMENT ON VIEW imgpress.results IS 'One row for each image that has an output, with the first product that names it. kept_source: the source''s own bytes without their metadata, since nothing smaller came out; warning: what is remarkable about a success, for example a truncated source';
+COMMENT ON VIEW imgpress.results IS
+    'One row for each image that has an output, with the first product that names it. kept_source: the source''s own '
+    'bytes without their metadata, since nothing smaller came out; warning: what is remarkable about a success, for '
+    'example a truncated source';
 
 CREATE OR REPLACE VIEW imgpress.workers AS
-    SELECT w.database, w.pid, CASE WHEN w.fetching + w.waiting + w.compressing > 0 THEN 'working' ELSE 'idle' END AS state,
+    SELECT w.database, w.pid,
+           CASE WHEN w.fetching + w.waiting + w.compressing > 0 THEN 'working' ELSE 'idle' END AS state,
            w.started_at, w.fetching, w.waiting, w.compressing, w.finished
     FROM imgpress_internal.worker_state() w;
-COMMENT ON VIEW imgpress.workers IS 'The background workers of this cluster: images being fetched, fetched and waiting for a codec, being compressed, and finished since the start';
+COMMENT ON VIEW imgpress.workers IS
+    'The background workers of this cluster: images being fetched, fetched and waiting for a codec, being '
+    'compressed, and finished since the start';
 
 GRANT SELECT ON imgpress.progress, imgpress.failures, imgpress.results, imgpress.workers TO imgpress_user;

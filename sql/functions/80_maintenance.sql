@@ -10,7 +10,8 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
         RAISE EXCEPTION 'pg_cron is not installed in database "%"', current_database()
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'CREATE EXTENSION pg_cron first, or call imgpress.purge() and imgpress.retry_recent() from a scheduler of yours.';
+                  HINT = 'CREATE EXTENSION pg_cron first, or call imgpress.purge() and imgpress.retry_recent() from a '
+                      'scheduler of yours.';
     END IF;
     FOR job_name, schedule, command IN VALUES
         ('imgpress purge', purge_schedule, format('SELECT imgpress.purge(%L)', purge_older_than)),
@@ -22,7 +23,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.schedule_maintenance(interval, text, text, interval) IS
-    'Registers purge and retry with pg_cron (again: changes them) and returns the jobs; error 55000 where pg_cron is not installed';
+    'Registers purge and retry with pg_cron (again: changes them) and returns the jobs; error 55000 where pg_cron is '
+    'not installed';
 
 CREATE OR REPLACE FUNCTION imgpress.retry_recent(younger_than interval DEFAULT interval '1 day') RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -35,7 +37,8 @@ AS $$
     ) r
 $$;
 COMMENT ON FUNCTION imgpress.retry_recent(interval) IS
-    'Tries the images of recently submitted requests again whose error may pass by itself (time-outs, lost connections, 5xx); returns how many';
+    'Tries the images of recently submitted requests again whose error may pass by itself (time-outs, lost '
+    'connections, 5xx); returns how many';
 
 GRANT EXECUTE ON FUNCTION
     imgpress.retry_recent(interval), imgpress.schedule_maintenance(interval, text, text, interval) TO imgpress_admin;

@@ -6,9 +6,11 @@ DECLARE
     command text;
 BEGIN
     FOR command IN
-        SELECT format('ALTER %s %s OWNER TO imgpress_owner', CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass)
+        SELECT format('ALTER %s %s OWNER TO imgpress_owner', CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END,
+            c.oid::regclass)
             FROM pg_class c
-            WHERE c.relnamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace) AND c.relkind IN ('r', 'v')
+            WHERE c.relnamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
+                AND c.relkind IN ('r', 'v')
         UNION ALL
         SELECT format('ALTER FUNCTION %s OWNER TO imgpress_owner', p.oid::regprocedure)
             FROM pg_proc p
@@ -26,7 +28,8 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA imgpress, imgpress_internal FROM PUBLIC;
 GRANT USAGE ON SCHEMA imgpress TO imgpress_user, imgpress_gateway, imgpress_admin, imgpress_worker, imgpress_owner;
 GRANT USAGE ON SCHEMA imgpress_internal TO imgpress_gateway, imgpress_worker, imgpress_owner;
 
-GRANT SELECT ON imgpress.processing_requests, imgpress.products, imgpress.images, imgpress.outputs, imgpress.webhook_deliveries
+GRANT SELECT ON imgpress.processing_requests, imgpress.products, imgpress.images, imgpress.outputs,
+    imgpress.webhook_deliveries
     TO imgpress_user;
 GRANT SELECT, INSERT, DELETE ON imgpress.webhook_secrets TO imgpress_admin;
 

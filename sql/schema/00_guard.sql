@@ -28,7 +28,8 @@ BEGIN
     IF fault IS NOT NULL THEN
         RAISE EXCEPTION 'schema "imgpress" is not fit for use: %', fault
             USING ERRCODE = 'duplicate_schema',
-                  HINT = 'If it was there before: look what is in it, then drop or rename it; imgpress makes its own. If it was not: see ALTER DEFAULT PRIVILEGES.';
+                  HINT = 'If it was there before: look what is in it, then drop or rename it; imgpress makes its own. '
+                      'If it was not: see ALTER DEFAULT PRIVILEGES.';
     END IF;
 END
 $guard$;

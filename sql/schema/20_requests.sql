@@ -34,21 +34,29 @@ CREATE TABLE imgpress.processing_requests (
     CONSTRAINT completed_has_no_image_left CHECK (status <> 'Completed' OR succeeded_count + failed_count = image_count)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 500);
 
-COMMENT ON TABLE imgpress.processing_requests IS 'One row for each submitted request; a row is Completed in the transaction that stores its last output';
-COMMENT ON COLUMN imgpress.processing_requests.status IS 'Pending (not started), Processing, Completed (every image ended, some perhaps with an error) or Failed (the request as a whole, see reason)';
-COMMENT ON COLUMN imgpress.processing_requests.run IS '1; one more each time that the request is reopened after its end, to try failed images again';
+COMMENT ON TABLE imgpress.processing_requests IS
+    'One row for each submitted request; a row is Completed in the transaction that stores its last output';
+COMMENT ON COLUMN imgpress.processing_requests.status IS
+    'Pending (not started), Processing, Completed (every image ended, some perhaps with an error) or Failed (the '
+    'request as a whole, see reason)';
+COMMENT ON COLUMN imgpress.processing_requests.run IS
+    '1; one more each time that the request is reopened after its end, to try failed images again';
 COMMENT ON COLUMN imgpress.processing_requests.quality IS 'JPEG quality of the outputs, 1 to 100 (IJG scale)';
-COMMENT ON COLUMN imgpress.processing_requests.effort IS 'What a smaller file may cost: fast, balanced or small; what the submitter gave, or the setting imgpress.effort of the submitting session';
+COMMENT ON COLUMN imgpress.processing_requests.effort IS
+    'What a smaller file may cost: fast, balanced or small; what the submitter gave, or the setting imgpress.effort '
+    'of the submitting session';
 COMMENT ON COLUMN imgpress.processing_requests.webhook_url IS 'Gets a signed POST each time that the request has ended';
 COMMENT ON COLUMN imgpress.processing_requests.reason IS 'Why a Failed request failed';
 COMMENT ON COLUMN imgpress.processing_requests.image_count IS 'Images, that is different URLs';
 COMMENT ON COLUMN imgpress.processing_requests.last_image_no IS 'The greatest image_no of its images';
-COMMENT ON COLUMN imgpress.processing_requests.claimed_up_to IS 'Images up to this image_no have been handed to a worker at least once';
+COMMENT ON COLUMN imgpress.processing_requests.claimed_up_to IS
+    'Images up to this image_no have been handed to a worker at least once';
 COMMENT ON COLUMN imgpress.processing_requests.succeeded_count IS 'Images with an output';
 COMMENT ON COLUMN imgpress.processing_requests.failed_count IS 'Images set aside, see imgpress.failures';
 COMMENT ON COLUMN imgpress.processing_requests.source_bytes IS 'Downloaded bytes of the images that have an output';
 COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Bytes of the outputs';
-COMMENT ON COLUMN imgpress.processing_requests.claimed_at IS 'When a worker last took images of this request: whoever waits longest is served next';
+COMMENT ON COLUMN imgpress.processing_requests.claimed_at IS
+    'When a worker last took images of this request: whoever waits longest is served next';
 
 -- Requests with images that nobody has taken yet, in the order of their turn.
 CREATE INDEX processing_requests_turn ON imgpress.processing_requests (claimed_at NULLS FIRST, created_at)
@@ -58,7 +66,7 @@ CREATE INDEX processing_requests_ended ON imgpress.processing_requests (ended_at
 CREATE TABLE imgpress.products (
     request_id    uuid NOT NULL,
     product_no    integer NOT NULL,
-    serial_number integer NOT NULL,
+    serial_number bigint NOT NULL,
     product_name  text NOT NULL,
     image_nos     integer[] NOT NULL,
     PRIMARY KEY (request_id, product_no)
@@ -67,7 +75,8 @@ CREATE TABLE imgpress.products (
 COMMENT ON TABLE imgpress.products IS 'The products of a request in input order; names and serial numbers may repeat';
 COMMENT ON COLUMN imgpress.products.product_no IS '1, 2, 3, ... in input order';
 COMMENT ON COLUMN imgpress.products.serial_number IS 'As the input gave it';
-COMMENT ON COLUMN imgpress.products.image_nos IS 'Its images in the input''s order, each as often as the input names it';
+COMMENT ON COLUMN imgpress.products.image_nos IS
+    'Its images in the input''s order, each as often as the input names it';
 
 -- Half-filled pages keep the two updates of an image (claim, finish) on its page and out of every
 -- index: no index covers a column that changes on the way to success.
@@ -98,16 +107,23 @@ CREATE TABLE imgpress.images (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
 COMMENT ON TABLE imgpress.images IS 'One row for each different image URL of a request';
-COMMENT ON COLUMN imgpress.images.image_no IS 'Place of the URL''s first occurrence among all URLs of the request, from 1; a URL that occurs again leaves a gap';
+COMMENT ON COLUMN imgpress.images.image_no IS
+    'Place of the URL''s first occurrence among all URLs of the request, from 1; a URL that occurs again leaves a '
+    'gap';
 COMMENT ON COLUMN imgpress.images.first_product_no IS 'The first product that names it';
 COMMENT ON COLUMN imgpress.images.attempts IS 'Times that work on it was begun; counted before the work';
-COMMENT ON COLUMN imgpress.images.failed_attempts IS 'Attempts that ended with a transient error, limited by imgpress.max_attempts';
-COMMENT ON COLUMN imgpress.images.codec_crashes IS 'Times that it ended the codec process that held it; set aside at the third';
+COMMENT ON COLUMN imgpress.images.failed_attempts IS
+    'Attempts that ended with a transient error, limited by imgpress.max_attempts';
+COMMENT ON COLUMN imgpress.images.codec_crashes IS
+    'Times that it ended the codec process that held it; set aside at the third';
 COMMENT ON COLUMN imgpress.images.lease_token IS 'Who may finish it: only the holder of this token';
 COMMENT ON COLUMN imgpress.images.retry_at IS 'When the next attempt is due, where one is';
-COMMENT ON COLUMN imgpress.images.transient IS 'The last error is of a kind that may pass by itself: a later attempt may succeed';
-COMMENT ON COLUMN imgpress.images.output_format IS 'What its output is: jpeg, or the source''s own format where its bytes were kept';
-COMMENT ON COLUMN imgpress.images.error_code IS 'Short name of the last error, e.g. http_status, timeout, damaged_image';
+COMMENT ON COLUMN imgpress.images.transient IS
+    'The last error is of a kind that may pass by itself: a later attempt may succeed';
+COMMENT ON COLUMN imgpress.images.output_format IS
+    'What its output is: jpeg, or the source''s own format where its bytes were kept';
+COMMENT ON COLUMN imgpress.images.error_code IS
+    'Short name of the last error, e.g. http_status, timeout, damaged_image';
 COMMENT ON COLUMN imgpress.images.error IS 'The last error in words';
 
 CREATE INDEX images_retry ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL;
@@ -132,9 +148,11 @@ CREATE TABLE imgpress.outputs (
 ALTER TABLE imgpress.outputs ALTER COLUMN bytes SET STORAGE EXTERNAL;
 
 COMMENT ON TABLE imgpress.outputs IS 'The compressed images';
-COMMENT ON COLUMN imgpress.outputs.etag IS 'Validator for HTTP caches, without quotes: a digest of the bytes, as the codec process has told it';
+COMMENT ON COLUMN imgpress.outputs.etag IS
+    'Validator for HTTP caches, without quotes: a digest of the bytes, as the codec process has told it';
 COMMENT ON COLUMN imgpress.outputs.width IS 'Pixels as stored, before any EXIF orientation';
 COMMENT ON COLUMN imgpress.outputs.height IS 'Pixels as stored, before any EXIF orientation';
 COMMENT ON COLUMN imgpress.outputs.source_bytes IS 'Size of the downloaded image in bytes';
-COMMENT ON COLUMN imgpress.outputs.kept_source IS 'The source''s own bytes, because no JPEG of this quality would have been smaller';
+COMMENT ON COLUMN imgpress.outputs.kept_source IS
+    'The source''s own bytes, because no JPEG of this quality would have been smaller';
 COMMENT ON COLUMN imgpress.outputs.warning IS 'What is remarkable about this success, if anything';

@@ -10,7 +10,7 @@ CREATE TABLE imgpress.webhook_deliveries (
     status           text NOT NULL DEFAULT 'Pending',
     attempts         smallint NOT NULL DEFAULT 0,
     lease_token      bigint,
-    drainer          integer,
+    worker_no        integer,
     next_attempt_at  timestamptz DEFAULT now(),
     last_http_status integer,
     last_error       text,
@@ -21,10 +21,13 @@ CREATE TABLE imgpress.webhook_deliveries (
     CONSTRAINT only_pending_has_lease CHECK (lease_token IS NULL OR status = 'Pending')
 );
 COMMENT ON TABLE imgpress.webhook_deliveries IS 'Webhook messages and how their delivery went';
-COMMENT ON COLUMN imgpress.webhook_deliveries.message_id IS 'Header webhook-id: the same on every attempt, so that a receiver can tell repetitions';
+COMMENT ON COLUMN imgpress.webhook_deliveries.message_id IS
+    'Header webhook-id: the same on every attempt, so that a receiver can tell repetitions';
 COMMENT ON COLUMN imgpress.webhook_deliveries.payload IS 'The exact body, as it is signed';
-COMMENT ON COLUMN imgpress.webhook_deliveries.drainer IS 'Number of the worker that made the last attempt; 0 is the background worker';
-COMMENT ON COLUMN imgpress.webhook_deliveries.next_attempt_at IS 'When the next attempt is due; during an attempt: when its lease ends';
+COMMENT ON COLUMN imgpress.webhook_deliveries.worker_no IS
+    'Number of the worker that made the last attempt; 0 is the background worker';
+COMMENT ON COLUMN imgpress.webhook_deliveries.next_attempt_at IS
+    'When the next attempt is due; during an attempt: when its lease ends';
 
 CREATE INDEX webhook_deliveries_due ON imgpress.webhook_deliveries (next_attempt_at) WHERE status = 'Pending';
 CREATE INDEX webhook_deliveries_request ON imgpress.webhook_deliveries (request_id);
@@ -35,4 +38,6 @@ CREATE TABLE imgpress.webhook_secrets (
     CONSTRAINT secret_is_well_formed
         CHECK (secret LIKE 'whsec_%' AND octet_length(decode(substr(secret, 7), 'base64')) BETWEEN 24 AND 64)
 );
-COMMENT ON TABLE imgpress.webhook_secrets IS 'Signing keys of the webhooks: insert a second one to rotate (messages are signed with every key here), delete the old one when the receivers have the new';
+COMMENT ON TABLE imgpress.webhook_secrets IS
+    'Signing keys of the webhooks: insert a second one to rotate (messages are signed with every key here), delete '
+    'the old one when the receivers have the new';

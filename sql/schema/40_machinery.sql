@@ -7,7 +7,8 @@ CREATE TABLE imgpress_internal.leases (
     image_nos   integer[] NOT NULL,
     expires_at  timestamptz NOT NULL
 );
-COMMENT ON TABLE imgpress_internal.leases IS 'Batches of images that a drainer has claimed and not finished yet; what a dead drainer left here is rescued';
+COMMENT ON TABLE imgpress_internal.leases IS
+    'Batches of images that a drainer has claimed and not finished yet; what a dead drainer left here is rescued';
 COMMENT ON COLUMN imgpress_internal.leases.drainer IS 'Number of the drainer that holds it; 0 is the background worker';
 
 CREATE TABLE imgpress_internal.image_aliases (
@@ -16,12 +17,14 @@ CREATE TABLE imgpress_internal.image_aliases (
     image_no   integer NOT NULL,
     PRIMARY KEY (request_id, alias)
 );
-COMMENT ON TABLE imgpress_internal.image_aliases IS 'Numbers of images in output URLs that version 0.1.0 has given away for repeated URLs, and the image that they show';
+COMMENT ON TABLE imgpress_internal.image_aliases IS
+    'Numbers of images in output URLs that version 0.1.0 has given away for repeated URLs, and the image that they '
+    'show';
 
 CREATE UNLOGGED TABLE imgpress_internal.csv_upload_rows (
     backend_pid      integer NOT NULL DEFAULT pg_backend_pid(),
     row_no           bigint GENERATED ALWAYS AS IDENTITY,
-    serial_number    integer,
+    serial_number    bigint,
     product_name     text,
     input_image_urls text
 );
@@ -34,15 +37,18 @@ CREATE UNLOGGED TABLE imgpress_internal.upload_parts (
     PRIMARY KEY (upload_id, part_no)
 );
 ALTER TABLE imgpress_internal.upload_parts ALTER COLUMN bytes SET STORAGE EXTERNAL;
-COMMENT ON TABLE imgpress_internal.upload_parts IS 'A CSV on its way in: the gateway COPYs its bytes here in parts of any size, then calls submit_upload() in the same transaction';
+COMMENT ON TABLE imgpress_internal.upload_parts IS
+    'A CSV on its way in: the gateway COPYs its bytes here in parts of any size, then calls submit_upload() in the '
+    'same transaction';
 
 CREATE TYPE imgpress.product_input AS (
-    serial_number    integer,
+    serial_number    bigint,
     product_name     text,
     input_image_urls text
 );
 COMMENT ON TYPE imgpress.product_input IS
-    'One product for imgpress.submit(); input_image_urls is a list like in the CSV (a comma splits where the next URL begins) or the text of an array';
+    'One product for imgpress.submit(); input_image_urls is a list like in the CSV (a comma splits where the next '
+    'URL begins) or the text of an array';
 
 CREATE TYPE imgpress_internal.claimed_image AS (
     request_id      uuid,
@@ -84,4 +90,5 @@ CREATE TYPE imgpress_internal.outcome AS (
     kept_source     boolean,
     warning         text
 );
-COMMENT ON TYPE imgpress_internal.outcome IS 'What became of an image: its new status, and either its output (but for the bytes) or its error';
+COMMENT ON TYPE imgpress_internal.outcome IS
+    'What became of an image: its new status, and either its output (but for the bytes) or its error';

@@ -16,13 +16,15 @@ BEGIN
             SELECT 'FUNCTION', p.oid::regprocedure::text, p.proowner, p.proacl
                 FROM pg_proc p WHERE p.pronamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
         )
-        SELECT o.kind, o.name, a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS grantee
+        SELECT o.kind, o.name, a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC'
+            ELSE a.grantee::regrole::text END AS grantee
         FROM object o, aclexplode(o.acl) a
         WHERE a.grantee <> o.owner
           AND (a.grantee NOT IN (SELECT r.oid FROM pg_roles r WHERE r.rolname LIKE 'imgpress\_%')
                OR a.privilege_type NOT IN ('USAGE', 'EXECUTE', 'SELECT', 'INSERT', 'UPDATE', 'DELETE'))
     LOOP
-        EXECUTE format('REVOKE %s ON %s %s FROM %s', privilege.privilege_type, privilege.kind, privilege.name, privilege.grantee);
+        EXECUTE format('REVOKE %s ON %s %s FROM %s', privilege.privilege_type, privilege.kind, privilege.name,
+            privilege.grantee);
     END LOOP;
 END
 $defaults$;

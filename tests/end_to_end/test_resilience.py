@@ -98,6 +98,56 @@ def test_locked_image_delays_itself_only(own):
     assert ERROR_TEXT not in product["output_image_urls"]
 
 
+def test_locked_fresh_image_delays_its_own_request_only(own):
+    """Locked before it is claimed: others are claimed and finished, and it follows soon after."""
+    with own.cluster.session() as session, own.cluster.session() as blocker:
+        blocker.execute("BEGIN")
+        blocker.execute("LOCK TABLE imgpress_internal.leases IN SHARE MODE")  # claims wait here
+        request = submit(own, "small1.jpg?fresh")
+        session.execute("BEGIN")
+        # Nobody has claimed it yet: the claim that sees it first has to wait, and is rolled back.
+        blocker.execute("SELECT pg_terminate_backend(pid) FROM imgpress.workers")
+        session.execute("SELECT FROM imgpress.images WHERE request_id = %s FOR UPDATE", (request,))
+        blocker.execute("COMMIT")
+        for path in ("small3.jpg?fresh", "small4.jpg?fresh"):
+            assert_finished_once(own, submit(own, path))
+        assert own.status(request) in ("Pending", "Processing")
+        session.execute("COMMIT")
+    assert_finished_once(own, request)
+
+
+def test_locked_fresh_request_is_looked_for_again(own):
+    """A lock that is there while the drainer looks, and gone without anybody telling it."""
+    with own.cluster.session() as session, own.cluster.session() as submitter:
+        session.execute("BEGIN")
+        session.execute("LOCK TABLE imgpress_internal.leases IN SHARE MODE")  # claims wait here
+        request = submit(own, "small1.jpg?locked")
+        submitter.execute("BEGIN")
+        session.execute("SELECT pg_terminate_backend(pid) FROM imgpress.workers")
+        submitter.execute(
+            "SELECT FROM imgpress.processing_requests WHERE id = %s FOR UPDATE", (request,)
+        )
+        session.execute("COMMIT")
+        other = submit(own, "small2.jpg?locked")
+        assert_finished_once(own, other)
+        submitter.execute("COMMIT")
+    assert_finished_once(own, request)
+
+
+def test_open_cancel_does_not_stop_a_drainer_that_starts(own):
+    """What the cancelled request held stays as it is; everything else is taken back."""
+    cancelled, gate = submit_held(own, "opencancel")
+    with own.cluster.session() as session:
+        session.execute("BEGIN")
+        session.execute("SELECT imgpress.cancel(%s)", (cancelled,))
+        (drainer,) = own.cluster.drainers()
+        terminate(own, drainer)
+        assert_finished_once(own, submit(own, "small2.jpg?opencancel"))
+        session.execute("COMMIT")
+    gate.open()
+    assert own.status(cancelled) == "Failed"
+
+
 def test_foreign_key_of_a_users_table_delays_nothing(own):
     """Whoever refers to a request locks its key, and works on that for as long as they like."""
     own.sql("CREATE TABLE orders (request uuid REFERENCES imgpress.processing_requests)")
@@ -120,7 +170,7 @@ def test_wake_up_during_a_wait_for_a_lock_is_not_lost(own):
     gate = own.origin.gate("lock")
     blocked = (
         "SELECT count(*) FROM pg_stat_activity "
-        "WHERE backend_type LIKE 'imgpress drainer%' AND wait_event_type = 'Lock'"
+        "WHERE backend_type LIKE 'imgpress worker%' AND wait_event_type = 'Lock'"
     )
     with own.cluster.settings({"deadlock_timeout": "1h"}):
         with own.cluster.session() as session:
@@ -154,7 +204,7 @@ def test_launcher_returns_and_adopts_the_drainer(own):
     assert wait_for_exit([drainer.pid]) == [], "the new launcher does not know of the drainer"
     cluster.configure({"imgpress.databases": None})
     assert_finished_once(own, submit(own, "small3.jpg"))
-    assert cluster.log_lines("has a drainer already") == []
+    assert cluster.log_lines("has a worker already") == []
 
 
 def test_press_that_cannot_run_costs_no_image(own):

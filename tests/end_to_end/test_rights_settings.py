@@ -169,7 +169,7 @@ def test_role_that_is_renamed(own):
     """The drainer waits, says so once, and does not end; nobody else does its work meanwhile."""
     (drainer,) = own.cluster.drainers()
     compress(own)
-    said = lambda: len(own.cluster.log_lines("the drainer of database"))  # noqa: E731
+    said = lambda: len(own.cluster.log_lines("the worker of database"))  # noqa: E731
     before = said()
     own.sql("ALTER ROLE imgpress_worker RENAME TO something_else")
     request = own.submit_csv(one_product(own.origin.url("small1.jpg")))
@@ -189,7 +189,7 @@ def test_role_that_is_dropped(own):
     own.sql("DROP OWNED BY imgpress_worker")
     own.sql("DROP ROLE imgpress_worker")
     own.submit_csv(one_product(own.origin.url("small1.jpg")))
-    wait_until(lambda: own.cluster.log_lines("the drainer of database"), "it says why it waits")
+    wait_until(lambda: own.cluster.log_lines("the worker of database"), "it says why it waits")
     assert drainer.alive()
     own.value("SELECT pg_terminate_backend(%s)", drainer.pid)
     absent = '"shop": role imgpress_worker does not exist'

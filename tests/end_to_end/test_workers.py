@@ -10,7 +10,7 @@ def test_names_in_ps_and_pg_stat_activity(shop):
     shop.finish(shop.submit_csv(one_product(shop.origin.url("small0.jpg"))))
     assert len(shop.cluster.launchers()) == 1
     (drainer,) = shop.cluster.drainers()
-    assert drainer.title.endswith("imgpress drainer shop")
+    assert drainer.title.endswith("imgpress worker shop")
     assert len(shop.cluster.presses("fetcher")) == 1
     assert shop.cluster.presses("codec")
     seen = dict(
@@ -18,7 +18,7 @@ def test_names_in_ps_and_pg_stat_activity(shop):
             "SELECT pid, backend_type FROM pg_stat_activity WHERE backend_type LIKE 'imgpress%'"
         )
     )
-    assert "drainer" in seen[drainer.pid]
+    assert "worker" in seen[drainer.pid]
     assert any("launcher" in kind for kind in seen.values())
     assert shop.sql("SELECT database, pid FROM imgpress.workers") == [("shop", drainer.pid)]
 

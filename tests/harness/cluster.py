@@ -306,7 +306,7 @@ class Cluster:
         return self._workers("imgpress launcher")
 
     def drainers(self):
-        return self._workers("imgpress drainer")
+        return self._workers("imgpress worker")
 
     def _workers(self, title):
         """Children of the postmaster: a press, too, has its drainer's title before it is run."""

@@ -1,11 +1,11 @@
 -- Submitting by SQL: what is stored, and every fault of a CSV with its line. Nothing is processed
 -- here, since the transaction is rolled back.
 BEGIN;
-SELECT plan(51);
+SELECT plan(61);
 
 CREATE FUNCTION pg_temp.stored(request uuid) RETURNS TABLE (serial integer, name text, urls text)
 LANGUAGE sql AS $$
-    SELECT p.serial_number, p.product_name, string_agg(i.url, ' ' ORDER BY n.place)
+    SELECT p.serial_number::integer, p.product_name, string_agg(i.url, ' ' ORDER BY n.place)
     FROM imgpress.products p, unnest(p.image_nos) WITH ORDINALITY AS n(image_no, place)
         JOIN imgpress.images i ON i.image_no = n.image_no AND i.request_id = request
     WHERE p.request_id = request GROUP BY p.product_no, 1, 2 ORDER BY p.product_no
@@ -20,7 +20,7 @@ SELECT results_eq(format('SELECT * FROM pg_temp.stored(%L)', :'id'),
     'products keep their order and may share a name');
 SELECT is(imgpress.request_status(:'id'), 'Pending', 'a new request is Pending');
 SELECT results_eq(format('SELECT * FROM imgpress.request_products(%L)', :'id'),
-    $$ VALUES (1, 'SKU1', 'http://a/1.jpg,http://a/2.jpg', ''), (2, 'SKU1', 'http://a/3.jpg', '') $$,
+    $$ VALUES (1::bigint, 'SKU1', 'http://a/1.jpg,http://a/2.jpg', ''), (2, 'SKU1', 'http://a/3.jpg', '') $$,
     'request_products() shows the input before there is output');
 SELECT results_eq(format('SELECT product_count, image_count, quality FROM imgpress.processing_requests WHERE id = %L', :'id'),
     $$ VALUES (2, 3, 50::smallint) $$, 'counts and the default quality');
@@ -69,9 +69,29 @@ SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\nx,n,h
     '22P04', 'the CSV has 1 fault; nothing was stored');
 SELECT throws_ok($$ SELECT imgpress.submit_csv(NULL) $$, '22P04');
 
+SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n9223372036854775807,n,http://a/1\n') AS long \gset
+SELECT is((SELECT serial_number FROM imgpress.request_products(:'long')), 9223372036854775807, 'serial numbers have 64 bits');
+
+-- Columns: every image column counts, and what is not used can be asked for.
+SELECT is(pg_temp.one(E'S. No.,Product Name,Image 1,Image 2\n1,n,http://a/1,"{http://a/2,http://a/3}"\n'), '1|n|http://a/1 http://a/2 http://a/3', 'two image columns');
+SELECT is(imgpress.ignored_columns(E'S. No.,Colour,Product Name,,URLs,Price\n1,red,n,x,http://a/1,9\n'), ARRAY['Colour', 'column 4', 'Price'], 'columns that are not used');
+SELECT is(imgpress.ignored_columns('nonsense'), '{}', 'none of a file that is refused');
+
+-- UTF-16 with a byte order mark.
+SELECT is(imgpress.csv_text('\xfffe4100e4000d0a'), 'Aä' || chr(2573), 'little-endian');
+SELECT is(imgpress.csv_text('\xfeff0041d83dde00'), 'A😀', 'big-endian');
+SELECT throws_ok($$ SELECT imgpress.csv_text('\xfffe41') $$, '22P04');
+
+-- Of very many faults only the number is told.
+SELECT is((SELECT count(*) FROM imgpress.csv_faults(E'S. No.,Product Name,URLs\n' || repeat(E'1,n,\n', 1234))), 1001::bigint, 'a thousand faults and a last row');
+SELECT results_eq($$ SELECT line, "column", message FROM imgpress.csv_faults(E'S. No.,Product Name,URLs\n' || repeat(E'1,n,\n', 1234)) WHERE line IS NULL $$,
+    $$ VALUES (NULL::integer, NULL::text, 'and 234 more faults, of which only the number is told') $$, 'which tells how many more');
+
 -- Parameters.
 SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', quality => 0) $$, '22023');
 SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', 'ftp://x') $$, '22023');
+SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', E'http://x/\r\nX: 1') $$, '22023',
+    'webhook_url has a control character in it, such as a line end');
 -- Effort: the argument, else the setting of the session that submits, once and for all.
 CREATE FUNCTION pg_temp.effort_of(request uuid) RETURNS text LANGUAGE sql AS
 $$ SELECT effort FROM imgpress.progress WHERE request_id = request $$;
@@ -112,7 +132,7 @@ SELECT throws_ok($$ SELECT imgpress.submit('{}') $$, '22023');
 INSERT INTO imgpress_internal.upload_parts VALUES
     ('11111111-1111-1111-1111-111111111111', 2, '\xa46d652c687474703a2f2f612f310a'),
     ('11111111-1111-1111-1111-111111111111', 1, convert_to(E'S. No.,Product Name,URLs\n1,n', 'UTF8') || '\xc3');
-SELECT results_eq($$ SELECT * FROM pg_temp.stored(imgpress_internal.submit_upload('11111111-1111-1111-1111-111111111111')) $$,
+SELECT results_eq($$ SELECT * FROM pg_temp.stored((imgpress_internal.submit_upload('11111111-1111-1111-1111-111111111111')).request_id) $$,
     $$ VALUES (1, 'näme', 'http://a/1') $$, 'parts are put together in their order');
 SELECT is_empty('SELECT * FROM imgpress_internal.upload_parts', 'and are gone then');
 

@@ -5,6 +5,31 @@
 
 namespace imgpress {
 
+namespace {
+
+// Returns what PostgreSQL has raised, or nullptr. Termination does not return.
+ErrorData* process_interrupts() {
+  const MemoryContext context = CurrentMemoryContext;
+  ErrorData* volatile error = nullptr;
+  PG_TRY();
+  { CHECK_FOR_INTERRUPTS(); }
+  PG_CATCH();
+  {
+    MemoryContextSwitchTo(context);
+    error = CopyErrorData();
+    FlushErrorState();
+  }
+  PG_END_TRY();
+  return error;
+}
+
+}  // namespace
+
+void check_interrupts() {
+  if (!InterruptPending) return;
+  if (ErrorData* error = process_interrupts()) throw PostgresError{error};
+}
+
 void CaughtError::capture(int code, const char* text) noexcept {
   set = true;
   sqlstate = code;
@@ -16,6 +41,9 @@ void CaughtError::capture(int code, const char* text) noexcept {
 void CaughtError::capture_current() noexcept {
   try {
     throw;
+  } catch (const PostgresError& error) {
+    set = true;
+    postgres = error.error;
   } catch (const FaultError& error) {
     capture(ERRCODE_INTERNAL_ERROR, error.what());
     fault = error.fault();
@@ -31,6 +59,7 @@ void CaughtError::capture_current() noexcept {
 }
 
 void CaughtError::raise() const {
+  if (postgres != nullptr) ReThrowError(postgres);
   if (fault != Fault::kNone) raise_fault(fault, message);
   ereport(ERROR, (errcode(sqlstate), errmsg("imgpress: %s", message)));
 }

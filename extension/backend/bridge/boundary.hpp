@@ -4,6 +4,9 @@
 //   guard([&] { ... });            runs C++ code; an exception becomes an ereport(ERROR) that is
 //                                  raised after the catch block has closed and every object of the
 //                                  lambda is gone
+//   check_interrupts()             called by C++ code in the midst of long work: what PostgreSQL
+//                                  raises then (cancel, time-out) leaves as a C++ exception, which
+//                                  guard() raises again
 //   make_in<T>(context, args...)   a C++ object that lives as long as a memory context, and whose
 //                                  destructor runs when that is reset or deleted
 #pragma once
@@ -20,9 +23,17 @@
 
 namespace imgpress {
 
+// An error of PostgreSQL's on its way through C++ code.
+struct PostgresError {
+  ErrorData* error;
+};
+
+void check_interrupts();
+
 // Room for an exception's words that needs no destructor.
 struct CaughtError {
   bool set = false;
+  ErrorData* postgres = nullptr;  // raised as it is
   Fault fault = Fault::kNone;
   int sqlstate = ERRCODE_INTERNAL_ERROR;
   char message[1024];

@@ -5,7 +5,6 @@
 
 extern "C" {
 #include "catalog/pg_database.h"
-#include "commands/copy.h"
 #include "utils/acl.h"
 }
 
@@ -24,21 +23,6 @@ extern "C" {
 #endif
 
 namespace imgpress::compat {
-
-#if PG_VERSION_NUM >= 140000
-using CopyFromHandle = CopyFromState;
-#else
-using CopyFromHandle = CopyState;
-#endif
-
-inline CopyFromHandle begin_copy_from(Relation relation, copy_data_source_cb source,
-                                      List* options) {
-#if PG_VERSION_NUM >= 140000
-  return BeginCopyFrom(nullptr, relation, nullptr, nullptr, false, source, NIL, options);
-#else
-  return BeginCopyFrom(nullptr, relation, nullptr, false, source, NIL, options);
-#endif
-}
 
 // Index of this process in ProcGlobal->allProcs.
 inline int my_proc_number() {

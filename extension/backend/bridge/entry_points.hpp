@@ -16,6 +16,8 @@ Datum imgpress_read_input(PG_FUNCTION_ARGS);
 Datum imgpress_csv_faults(PG_FUNCTION_ARGS);
 Datum imgpress_csv_faults_of_bytes(PG_FUNCTION_ARGS);
 Datum imgpress_csv_text(PG_FUNCTION_ARGS);
+Datum imgpress_ignored_columns(PG_FUNCTION_ARGS);
+Datum imgpress_upload_bytes(PG_FUNCTION_ARGS);
 Datum imgpress_output_url(PG_FUNCTION_ARGS);
 Datum imgpress_is_http_url(PG_FUNCTION_ARGS);
 Datum imgpress_wake_drainer(PG_FUNCTION_ARGS);

@@ -1,17 +1,15 @@
 // read_input() and csv_faults(): what a submission holds, or everything that is wrong with it.
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/csv_encoding.hpp"
-#include "core/csv_layout.hpp"
+#include "core/csv_input.hpp"
 #include "core/first_places.hpp"
 #include "core/product.hpp"
 
 #include "backend/bridge/boundary.hpp"
-#include "backend/functions/csv_source.hpp"
 #include "backend/bridge/entry_points.hpp"
 #include "backend/bridge/row_sink.hpp"
 #include "backend/bridge/sql_values.hpp"
@@ -27,21 +25,18 @@ namespace imgpress {
 namespace {
 
 constexpr std::size_t kMaxFaultsInError = 20;
-constexpr std::size_t kMaxFaultsKept = 10000;
+constexpr std::size_t kMaxColumnsInNotice = 20;
 
 // Gathers products and faults while the source is read. Lives in a memory context, since reading
 // may ereport.
 struct InputReader {
-  std::optional<CsvLayout> layout;
-  char delimiter = ',';
-  int line_offset = 0;  // lines in front of what COPY reads
-  bool header_seen = false;
-  std::vector<InputFault> faults;
+  WorkMeter meter{check_interrupts};
+  InputFaults faults;
+  std::optional<CsvInput> csv;
+  ProductCells cells;              // of an element of an array
   std::optional<Product> product;  // the one just read
   int product_count = 0;
   int url_count = 0;
-  std::string joined_urls;
-  CsvFields fields;
   RowSink* rows = nullptr;                  // nullptr: only the faults are asked for
   MemoryContext row_context = nullptr;      // reset for each row
   std::optional<FirstPlaces> first_places;  // of the URLs; there when rows are asked for
@@ -50,8 +45,6 @@ struct InputReader {
   std::vector<int32> image_nos;
   std::vector<std::size_t> new_images;  // indexes
 
-  void read_record(int line, char** values, int count);
-  void read_header(int line);
   void take(std::optional<Product> read);
 };
 
@@ -68,31 +61,6 @@ void InputReader::take(std::optional<Product> read) {
     if (earlier == 0) new_images.push_back(image_nos.size());
     image_nos.push_back(earlier == 0 ? place : earlier);
   }
-}
-
-bool is_blank_record(const CsvFields& fields) {
-  for (const std::string_view field : fields) {
-    if (field.find_first_not_of(" \t\r\n") != std::string_view::npos) return false;
-  }
-  return true;
-}
-
-void InputReader::read_header(int line) {
-  header_seen = true;
-  layout = CsvLayout::from_header(line, fields, delimiter, faults);
-}
-
-void InputReader::read_record(int line, char** values, int count) {
-  product.reset();
-  fields.clear();
-  for (int i = 0; i < count; ++i) {
-    fields.push_back(values[i] == nullptr ? std::string_view() : std::string_view(values[i]));
-  }
-  if (is_blank_record(fields)) return;
-  if (!header_seen) return read_header(line);
-  if (!layout || faults.size() >= kMaxFaultsKept) return;
-  const auto cells = layout->cells_of(line, fields, joined_urls, faults);
-  if (cells) take(read_product(line, *cells, faults));
 }
 
 Datum text_datum(const std::string& text) {
@@ -118,7 +86,7 @@ void store_product(InputReader* reader) {
     new_urls.set(i, text_datum(product.urls[image]));
   }
   Datum values[] = {Int32GetDatum(reader->product_count),
-                    Int32GetDatum(product.serial_number),
+                    Int64GetDatum(product.serial_number),
                     text_datum(product.name),
                     image_nos.datum(),
                     new_nos.datum(),
@@ -129,39 +97,21 @@ void store_product(InputReader* reader) {
   MemoryContextReset(reader->row_context);
 }
 
-void take_csv_record(void* arg, int line, char** values, int count) {
-  auto* reader = static_cast<InputReader*>(arg);
-  guard([&] { reader->read_record(line + reader->line_offset, values, count); });
-  store_product(reader);
+void read_csv(InputReader* reader, const char* text, size_t size) {
+  guard([&] { reader->csv.emplace(std::string_view(text, size), reader->meter, reader->faults); });
+  bool more = true;
+  while (more) {
+    CHECK_FOR_INTERRUPTS();
+    guard([&] {
+      reader->take(reader->csv->next());
+      more = reader->product.has_value();
+    });
+    store_product(reader);
+  }
 }
 
 void read_csv_text(InputReader* reader, text* csv) {
-  const bool in_utf8 = GetDatabaseEncoding() == PG_UTF8;
-  const char* bytes = nullptr;
-  size_t size = 0;
-  guard([&] {
-    std::string_view all(VARDATA_ANY(csv), VARSIZE_ANY_EXHDR(csv));
-    if (in_utf8) all.remove_prefix(byte_order_mark_length(all));
-    const std::size_t skipped = separator_line_length(all);
-    if (skipped > 0) reader->line_offset = 1;
-    all.remove_prefix(skipped);
-    bytes = all.data();
-    size = all.size();
-    all.remove_prefix(std::min(all.find_first_not_of("\r\n"), all.size()));
-    reader->delimiter = detect_delimiter(all.substr(0, all.find_first_of("\r\n")));
-  });
-  int line = 0;
-  const char* wrong = read_csv(bytes, size, reader->delimiter, take_csv_record, reader, &line);
-  guard([&] {
-    if (wrong != nullptr) {
-      reader->faults.push_back(
-          {line + reader->line_offset, "", std::string("not readable as CSV: ") + wrong});
-    } else if (!reader->header_seen) {
-      reader->faults.push_back({1, "", "the file is empty: it needs a header and product rows"});
-    } else if (reader->layout && reader->product_count == 0 && reader->faults.empty()) {
-      reader->faults.push_back({1, "", "no product row below the header"});
-    }
-  });
+  read_csv(reader, VARDATA_ANY(csv), VARSIZE_ANY_EXHDR(csv));
 }
 
 char* text_field(HeapTupleHeader tuple, AttrNumber number) {
@@ -170,33 +120,16 @@ char* text_field(HeapTupleHeader tuple, AttrNumber number) {
   return is_null ? pstrdup("") : TextDatumGetCString(value);
 }
 
-// The elements of the text of an SQL array ('{...}').
-ArrayType* parse_text_array(char* text) {
-  Oid input = InvalidOid;
-  Oid io_param = InvalidOid;
-  getTypeInputInfo(TEXTARRAYOID, &input, &io_param);
-  return DatumGetArrayTypeP(OidInputFunctionCall(input, text, io_param, -1));
-}
-
-// URLs come as a list like in the CSV, or as an array, whose elements are taken as they are.
-void read_element(InputReader* reader, int number, const ProductCells& cells, char* urls) {
-  if (urls[0] != '{') {
-    guard([&] {
-      reader->take(read_product(number, {cells.serial_number, cells.name, urls}, reader->faults));
-    });
-    return;
-  }
-  Datum* elements = nullptr;
-  bool* nulls = nullptr;
-  int count = 0;
-  deconstruct_array(parse_text_array(urls), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls,
-                    &count);
-  auto** texts = static_cast<const char**>(palloc(sizeof(char*) * Max(count, 1)));
-  int kept = 0;
-  for (int i = 0; i < count; ++i) {
-    if (!nulls[i]) texts[kept++] = TextDatumGetCString(elements[i]);
-  }
-  guard([&] { reader->take(read_product(number, cells, {texts, texts + kept}, reader->faults)); });
+void read_element(InputReader* reader, int number, HeapTupleHeader tuple) {
+  bool no_serial = false;
+  const Datum serial = GetAttributeByNum(tuple, 1, &no_serial);
+  const char* serial_text = no_serial ? "" : psprintf(INT64_FORMAT, DatumGetInt64(serial));
+  const char* name = text_field(tuple, 2);
+  const char* urls = text_field(tuple, 3);
+  guard([&] {
+    reader->cells = {serial_text, name, {urls}};
+    reader->take(read_product(number, reader->cells, reader->meter, reader->faults));
+  });
 }
 
 void read_products(InputReader* reader, ArrayType* products) {
@@ -205,44 +138,44 @@ void read_products(InputReader* reader, ArrayType* products) {
   int count = 0;
   deconstruct_array(products, ARR_ELEMTYPE(products), -1, false, TYPALIGN_DOUBLE, &elements, &nulls,
                     &count);
+  const MemoryContext one =
+      AllocSetContextCreate(CurrentMemoryContext, "imgpress product", ALLOCSET_DEFAULT_SIZES);
   for (int i = 0; i < count; ++i) {
     CHECK_FOR_INTERRUPTS();
     if (nulls[i]) {
-      guard([&] { reader->faults.push_back({i + 1, "", "is NULL"}); });
+      guard([&] { reader->faults.add({i + 1, "", "is NULL"}); });
       continue;
     }
-    HeapTupleHeader tuple = DatumGetHeapTupleHeader(elements[i]);
-    bool no_serial = false;
-    const Datum serial = GetAttributeByNum(tuple, 1, &no_serial);
-    const char* serial_text = no_serial ? "" : psprintf("%d", DatumGetInt32(serial));
-    const char* name = text_field(tuple, 2);
-    read_element(reader, i + 1, {serial_text, name, {}}, text_field(tuple, 3));
+    const MemoryContext old = MemoryContextSwitchTo(one);
+    read_element(reader, i + 1, DatumGetHeapTupleHeader(elements[i]));
     store_product(reader);
+    MemoryContextSwitchTo(old);
+    MemoryContextReset(one);
   }
-  if (count == 0) guard([&] { reader->faults.push_back({0, "", "no product was given"}); });
+  if (count == 0) guard([&] { reader->faults.add({0, "", "no product was given"}); });
 }
 
 // "line 3, Product Name: empty", one fault a line.
 char* describe_faults(const InputReader* reader, const char* unit) {
   StringInfoData text;
   initStringInfo(&text);
-  const std::size_t shown = Min(reader->faults.size(), kMaxFaultsInError);
+  const std::size_t shown = Min(reader->faults.count(), kMaxFaultsInError);
   for (std::size_t i = 0; i < shown; ++i) {
-    const InputFault& fault = reader->faults[i];
+    const InputFault& fault = reader->faults.listed()[i];
     if (i > 0) appendStringInfoChar(&text, '\n');
     if (fault.line > 0) appendStringInfo(&text, "%s %d", unit, fault.line);
     if (!fault.column.empty()) appendStringInfo(&text, ", %s", fault.column.c_str());
     appendStringInfo(&text, "%s%s", text.len > 0 && fault.line > 0 ? ": " : "",
                      fault.message.c_str());
   }
-  if (reader->faults.size() > shown) {
-    appendStringInfo(&text, "\n... and %zu more", reader->faults.size() - shown);
+  if (reader->faults.count() > shown) {
+    appendStringInfo(&text, "\n... and %zu more", reader->faults.count() - shown);
   }
   return text.data;
 }
 
 void raise_faults(const InputReader* reader, bool from_csv) {
-  const std::size_t count = reader->faults.size();
+  const std::size_t count = reader->faults.count();
   if (count == 0) return;
   // The faults are the user's; the statements that led here would only bury them.
   error_context_stack = nullptr;
@@ -255,32 +188,85 @@ void raise_faults(const InputReader* reader, bool from_csv) {
        from_csv ? errhint("imgpress.csv_faults(csv) lists the faults of a CSV as a table.") : 0));
 }
 
+void return_fault(RowSink* rows, const InputFault* fault) {
+  Datum values[3] = {Int32GetDatum(fault->line), (Datum)0,
+                     CStringGetTextDatum(fault->message.c_str())};
+  bool nulls[3] = {fault->line == 0, fault->column.empty(), false};
+  if (!nulls[1]) values[1] = CStringGetTextDatum(fault->column.c_str());
+  tuplestore_putvalues(rows->store, rows->descriptor, values, nulls);
+}
+
+// One row each; where there are too many, the last one tells how many more.
 void return_faults(const InputReader* reader, RowSink* rows) {
-  for (const InputFault& fault : reader->faults) {
-    Datum values[3] = {Int32GetDatum(fault.line), (Datum)0,
-                       CStringGetTextDatum(fault.message.c_str())};
-    bool nulls[3] = {false, fault.column.empty(), false};
-    if (!nulls[1]) values[1] = CStringGetTextDatum(fault.column.c_str());
-    tuplestore_putvalues(rows->store, rows->descriptor, values, nulls);
-  }
+  for (const InputFault& fault : reader->faults.listed()) return_fault(rows, &fault);
+  if (reader->faults.unlisted() == 0) return;
+  auto* more = make_in<InputFault>(CurrentMemoryContext);
+  guard([&] {
+    more->message = "and " + std::to_string(reader->faults.unlisted()) +
+                    " more faults, of which only the number is told";
+  });
+  return_fault(rows, more);
 }
 
 void check_encoding(InputReader* reader, bytea* bytes) {
   guard([&] {
-    const auto fault = find_encoding_fault({VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)});
-    if (fault) reader->faults.push_back(*fault);
+    const auto fault =
+        find_encoding_fault({VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)}, reader->meter);
+    if (fault) reader->faults.add(*fault);
   });
 }
 
-// UTF-8, less a byte order mark, as text in the encoding of the database.
-text* server_text(bytea* bytes) {
-  size_t mark = 0;
-  guard([&] { mark = byte_order_mark_length({VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)}); });
-  const char* begin = VARDATA_ANY(bytes) + mark;
-  const auto size = static_cast<int>(VARSIZE_ANY_EXHDR(bytes) - mark);
-  const char* converted = pg_any_to_server(begin, size, PG_UTF8);
-  const bool same = converted == begin;
-  return cstring_to_text_with_len(converted, same ? size : static_cast<int>(strlen(converted)));
+bool is_server_text(std::string_view file) {
+  return GetDatabaseEncoding() == PG_UTF8 && encoding_of(file) == Encoding::kUtf8;
+}
+
+// A file without encoding faults as text in the encoding of the database; without a copy where
+// nothing changes. Else it is written piece by piece: PostgreSQL converts a long text in one go,
+// into four times its room.
+text* server_text(InputReader* reader, bytea* bytes) {
+  const std::string_view file(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+  if (is_server_text(file) && byte_order_mark_length(file) == 0) return bytes;
+  const bool wide = encoding_of(file) != Encoding::kUtf8;
+  auto* pieces = make_in<Utf8Pieces>(CurrentMemoryContext, file);
+  StringInfoData out;
+  initStringInfo(&out);
+  enlargeStringInfo(&out, static_cast<int>(VARHDRSZ + (wide ? file.size() / 2 : file.size())));
+  out.len = VARHDRSZ;
+  char piece[Utf8Pieces::kMostBytes];
+  for (;;) {
+    CHECK_FOR_INTERRUPTS();
+    size_t size = 0;
+    guard([&] { size = pieces->read(piece, reader->meter); });
+    if (size == 0) break;
+    char* converted = pg_any_to_server(piece, static_cast<int>(size), PG_UTF8);
+    const bool same = converted == piece;
+    appendBinaryStringInfo(&out, converted, static_cast<int>(same ? size : strlen(converted)));
+    if (!same) pfree(converted);
+  }
+  SET_VARSIZE(out.data, out.len);
+  return reinterpret_cast<text*>(out.data);
+}
+
+// A file in UTF-8 is read where it is, if that is the encoding of the database as well.
+void read_csv_bytes(InputReader* reader, bytea* bytes) {
+  const std::string_view file(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+  if (is_server_text(file)) return read_csv(reader, file.data(), file.size());
+  read_csv_text(reader, server_text(reader, bytes));
+}
+
+// Says which columns were left out.
+void note_ignored_columns(const std::vector<std::string>& columns) {
+  if (columns.empty()) return;
+  StringInfoData list;
+  initStringInfo(&list);
+  const std::size_t shown = Min(columns.size(), kMaxColumnsInNotice);
+  for (std::size_t i = 0; i < shown; ++i) {
+    appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "", columns[i].c_str());
+  }
+  if (columns.size() > shown) appendStringInfo(&list, " and %zu more", columns.size() - shown);
+  ereport(NOTICE, (errmsg_plural("%zu column of the CSV is not used: %s",
+                                 "%zu columns of the CSV are not used: %s", columns.size(),
+                                 columns.size(), list.data)));
 }
 
 // Prepares for rows. The key is random, so that nobody can make two URLs pass for one.
@@ -308,6 +294,7 @@ Datum imgpress_read_input(PG_FUNCTION_ARGS) {
     read_products(reader, PG_GETARG_ARRAYTYPE_P(1));
   }
   raise_faults(reader, from_csv);
+  if (from_csv) note_ignored_columns(reader->csv->ignored_columns());
   return (Datum)0;
 }
 
@@ -324,7 +311,7 @@ Datum imgpress_csv_faults_of_bytes(PG_FUNCTION_ARGS) {
   auto* reader = make_in<InputReader>(CurrentMemoryContext);
   bytea* bytes = PG_GETARG_BYTEA_PP(0);
   check_encoding(reader, bytes);
-  if (reader->faults.empty()) read_csv_text(reader, server_text(bytes));
+  if (reader->faults.empty()) read_csv_bytes(reader, bytes);
   return_faults(reader, rows);
   return (Datum)0;
 }
@@ -334,5 +321,21 @@ Datum imgpress_csv_text(PG_FUNCTION_ARGS) {
   bytea* bytes = PG_GETARG_BYTEA_PP(0);
   check_encoding(reader, bytes);
   raise_faults(reader, true);
-  PG_RETURN_TEXT_P(server_text(bytes));
+  PG_RETURN_TEXT_P(server_text(reader, bytes));
+}
+
+Datum imgpress_ignored_columns(PG_FUNCTION_ARGS) {
+  auto* reader = make_in<InputReader>(CurrentMemoryContext);
+  text* csv = PG_GETARG_TEXT_PP(0);
+  guard([&] {
+    const std::string_view all(VARDATA_ANY(csv), VARSIZE_ANY_EXHDR(csv));
+    reader->csv.emplace(all, reader->meter, reader->faults);
+  });
+  const std::vector<std::string>& columns = reader->csv->ignored_columns();
+  auto* names = static_cast<Datum*>(palloc(sizeof(Datum) * Max(columns.size(), 1)));
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    names[i] = CStringGetTextDatum(columns[i].c_str());
+  }
+  PG_RETURN_ARRAYTYPE_P(
+      construct_array(names, static_cast<int>(columns.size()), TEXTOID, -1, false, TYPALIGN_INT));
 }

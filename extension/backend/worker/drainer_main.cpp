@@ -52,7 +52,7 @@ void leave(int, Datum work_context) {
   wake_waiters_now();  // DROP DATABASE may wait for this
 }
 
-// Takes a place in shared memory. Returns false when this database has a drainer already: there is
+// Takes a place in shared memory. Returns false when this database has a worker already: there is
 // only ever one.
 bool enter(SharedState* shared, const char* database, MemoryContext work_context) {
   DrainerSlot* free_slot = nullptr;
@@ -101,11 +101,10 @@ CallEnd look_for_extension(bool* told) {
   const auto nothing = [](void*) {};
   const CallEnd end = run_transaction("looking for the extension", nothing, nullptr);
   if (end == CallEnd::kNotInstalled && !*told) {
-    ereport(LOG,
-            (errmsg("imgpress: the drainer of database \"%s\" idles: the extension or the role "
-                    "imgpress_worker is not there",
-                    MyBgworkerEntry->bgw_extra),
-             errhint("CREATE EXTENSION imgpress makes both.")));
+    ereport(LOG, (errmsg("imgpress: the worker of database \"%s\" idles: the extension or the role "
+                         "imgpress_worker is not there",
+                         MyBgworkerEntry->bgw_extra),
+                  errhint("CREATE EXTENSION imgpress makes both.")));
   }
   *told = end == CallEnd::kNotInstalled;
   return end;
@@ -199,8 +198,8 @@ void imgpress_drainer_main(Datum) {
   MemoryContext work_context =
       AllocSetContextCreate(TopMemoryContext, "imgpress work", ALLOCSET_DEFAULT_SIZES);
   if (!enter(shared, MyBgworkerEntry->bgw_extra, work_context)) {
-    ereport(ERROR, (errmsg("imgpress: database \"%s\" has a drainer already",
-                           MyBgworkerEntry->bgw_extra)));
+    ereport(ERROR,
+            (errmsg("imgpress: database \"%s\" has a worker already", MyBgworkerEntry->bgw_extra)));
   }
   pin_settings();
   // C++ frames are on the stack from here on: an error that nobody catches must not jump over them.

@@ -120,7 +120,7 @@ const char* look_for_fault(const char* database) {
 bool may_start(Job* job) {
   const char* fault = look_for_fault(NameStr(job->database));
   if (fault != nullptr && fault != job->fault) {
-    ereport(LOG, (errmsg("imgpress: no drainer is started for database \"%s\": %s",
+    ereport(LOG, (errmsg("imgpress: no worker is started for database \"%s\": %s",
                          NameStr(job->database), fault)));
   }
   job->fault = fault;
@@ -130,7 +130,7 @@ bool may_start(Job* job) {
 void start_drainer(Job* job) {
   BackgroundWorker worker;
   MemSet(&worker, 0, sizeof(worker));
-  snprintf(worker.bgw_name, BGW_MAXLEN, "imgpress drainer %s", NameStr(job->database));
+  snprintf(worker.bgw_name, BGW_MAXLEN, "imgpress worker %s", NameStr(job->database));
   strlcpy(worker.bgw_type, worker.bgw_name, BGW_MAXLEN);
   worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
   worker.bgw_start_time = BgWorkerStart_RecoveryFinished;

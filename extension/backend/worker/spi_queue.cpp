@@ -145,7 +145,7 @@ void SpiQueue::carry_out(const RescueCall& call, RescueAnswer*) {
   execute(&rescue_, {{INT4OID, Int32GetDatum(call.drainer)}});
   const int64 rescued = Row::of_result(0).get_int8("rescued");
   if (rescued == 0) return;
-  ereport(LOG, (errmsg("imgpress: %lld images of a drainer that ended are tried again",
+  ereport(LOG, (errmsg("imgpress: %lld images of a worker that ended are tried again",
                        static_cast<long long>(rescued))));
 }
 

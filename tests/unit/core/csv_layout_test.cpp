@@ -8,19 +8,19 @@ namespace {
 class Layout : public testing::Test {
  protected:
   std::optional<CsvLayout> from(const CsvFields& header, char delimiter = ',') {
-    return CsvLayout::from_header(1, header, delimiter, faults_);
+    return CsvLayout::from_header(record(1, header), delimiter, meter_, faults_);
   }
-  std::vector<InputFault> faults_;
-  std::string joined_;
-};
+  static CsvRecord record(int line, const CsvFields& fields) {
+    return {line, fields, fields.size(), ""};
+  }
+  bool read(CsvLayout& layout, int line, const CsvFields& row) {
+    return layout.read_cells(record(line, row), meter_, cells_, faults_);
+  }
 
-TEST(DetectDelimiter, IsTheOneThatShowsTheColumns) {
-  EXPECT_EQ(detect_delimiter("S. No.,Product Name,Input Image Urls"), ',');
-  EXPECT_EQ(detect_delimiter("S. No.;Product Name;Input Image Urls"), ';');
-  EXPECT_EQ(detect_delimiter("S. No.\tProduct Name\tInput Image Urls"), '\t');
-  EXPECT_EQ(detect_delimiter("\"S. No.\";\"Product Name\";\"URLs\""), ';');
-  EXPECT_EQ(detect_delimiter(""), ',');
-}
+  WorkMeter meter_;
+  InputFaults faults_;
+  ProductCells cells_;
+};
 
 TEST_F(Layout, KnowsTheUsualHeadings) {
   for (const char* serial :
@@ -34,51 +34,120 @@ TEST_F(Layout, KnowsTheUsualHeadings) {
 }
 
 TEST_F(Layout, FindsColumnsInAnyOrder) {
-  const auto layout = from({"Extra", "URLs", "Product Name", "S. No."});
+  auto layout = from({"Extra", "URLs", "Product Name", "S. No."});
   ASSERT_TRUE(layout);
-  const auto cells = layout->cells_of(2, {"e", "http://a/1", "n", "4"}, joined_, faults_);
-  ASSERT_TRUE(cells);
-  EXPECT_EQ(cells->serial_number, "4");
-  EXPECT_EQ(cells->name, "n");
-  EXPECT_EQ(cells->urls, "http://a/1");
+  ASSERT_TRUE(read(*layout, 2, {"e", "http://a/1", "n", "4"}));
+  EXPECT_EQ(cells_.serial_number, "4");
+  EXPECT_EQ(cells_.name, "n");
+  EXPECT_EQ(cells_.urls.front(), "http://a/1");
 }
 
 TEST_F(Layout, NamesEveryMissingColumn) {
   EXPECT_FALSE(from({"S. No.", "Name"}));
-  ASSERT_EQ(faults_.size(), 2u);
-  EXPECT_EQ(faults_[0].column, kNameColumn);
-  EXPECT_EQ(faults_[1].column, kUrlsColumn);
+  ASSERT_EQ(faults_.count(), 2u);
+  EXPECT_EQ(faults_.listed()[0].column, kNameColumn);
+  EXPECT_EQ(faults_.listed()[1].column, kUrlsColumn);
 }
 
 TEST_F(Layout, RefusesDoubleColumns) {
-  EXPECT_FALSE(from({"S. No.", "Product Name", "URLs", "Image Urls"}));
-  EXPECT_EQ(faults_.size(), 1u);
+  EXPECT_FALSE(from({"S. No.", "Product Name", "URLs", "product_name"}));
+  ASSERT_EQ(faults_.count(), 1u);
+  EXPECT_EQ(faults_.listed()[0].column, kNameColumn);
+  EXPECT_NE(faults_.listed()[0].message.find("columns 2 (\"Product Name\") and 4"),
+            std::string::npos);
+}
+
+TEST_F(Layout, EveryImageColumnCountsFromLeftToRight) {
+  for (const CsvFields& images :
+       {CsvFields{"Input Image Urls", "Input Image Urls 2", "Image 3"},
+        CsvFields{"URLs", "URLs", "URLs"}, CsvFields{"Image 1 URL", "image_2_url", "IMAGE URL #3"},
+        CsvFields{"URL 1", "URL 2", "URL 3"}}) {
+    auto layout = from({images[0], "S. No.", images[1], "Product Name", images[2]});
+    ASSERT_TRUE(layout);
+    ASSERT_TRUE(read(*layout, 2, {"http://a/1", "1", "http://a/2", "n", "http://a/3"}));
+    EXPECT_EQ(cells_.urls, (CsvFields{"http://a/1", "http://a/2", "http://a/3"}));
+    EXPECT_TRUE(layout->ignored().empty());
+  }
+}
+
+TEST_F(Layout, ALinkBesideImageColumnsIsNoImage) {
+  const auto layout = from({"S. No.", "Product Name", "URL", "Image Urls"});
+  ASSERT_TRUE(layout);
+  EXPECT_EQ(layout->ignored(), std::vector<std::string>{"URL"});
+}
+
+TEST_F(Layout, NamesTheColumnsThatItIgnores) {
+  const auto layout = from({"", "S. No.", " Colour ", "Product Name", "URLs", "Price", ""});
+  ASSERT_TRUE(layout);
+  EXPECT_EQ(layout->ignored(), (std::vector<std::string>{"column 1", "Colour", "Price"}));
+}
+
+TEST_F(Layout, OffersTheNearestName) {
+  EXPECT_FALSE(from({"Serial", "Prodct Name", "Image Lnks"}));
+  ASSERT_EQ(faults_.count(), 3u);
+  EXPECT_NE(faults_.listed()[0].message.find("\"Serial\""), std::string::npos);
+  EXPECT_NE(faults_.listed()[1].message.find("\"Prodct Name\""), std::string::npos);
+  EXPECT_NE(faults_.listed()[2].message.find("\"Image Lnks\""), std::string::npos);
+  for (const InputFault& fault : faults_.listed()) {
+    EXPECT_NE(fault.message.find("Rename it to"), std::string::npos) << fault.message;
+  }
+}
+
+TEST_F(Layout, DataInsteadOfAHeaderIsOneFault) {
+  for (const CsvFields& data :
+       {CsvFields{"1", "SKU1", "http://a/1"}, CsvFields{"1", "SKU1", "a.jpg"},
+        CsvFields{"SKU1", "<http://a/1>, <http://a/2>"}}) {
+    InputFaults faults;
+    EXPECT_FALSE(CsvLayout::from_header(record(1, data), ',', meter_, faults));
+    ASSERT_EQ(faults.count(), 1u);
+    EXPECT_EQ(
+        faults.listed()[0].message,
+        "line 1 looks like data: put the header S. No.,Product Name,Input Image Urls above it");
+  }
+}
+
+TEST_F(Layout, AMessageNamesNoMoreThanTwentyHeadings) {
+  EXPECT_FALSE(from(CsvFields(kMostColumns, std::string_view("quantity"))));
+  EXPECT_LT(faults_.listed().front().message.size(), 500u);
 }
 
 TEST_F(Layout, SurplusColumnsAreFurtherUrls) {
-  const auto layout = from({"S. No.", "Product Name", "URLs", "", ""});
+  auto layout = from({"S. No.", "Product Name", "URLs", "", ""});
   ASSERT_TRUE(layout);
-  const auto cells =
-      layout->cells_of(2, {"1", "n", "http://a/w_1", "h_2/1.jpg", "http://a/2"}, joined_, faults_);
-  ASSERT_TRUE(cells);
-  EXPECT_EQ(cells->urls, "http://a/w_1,h_2/1.jpg,http://a/2");
+  ASSERT_TRUE(read(*layout, 2, {"1", "n", "http://a/w_1", "h_2/1.jpg", "http://a/2"}));
+  EXPECT_EQ(cells_.urls.front(), "http://a/w_1,h_2/1.jpg,http://a/2");
 }
 
 TEST_F(Layout, SurplusColumnsElsewhereAreAFault) {
-  const auto layout = from({"URLs", "S. No.", "Product Name"});
+  auto layout = from({"URLs", "S. No.", "Product Name"});
   ASSERT_TRUE(layout);
-  EXPECT_FALSE(layout->cells_of(5, {"http://a/1", "1", "n", "http://a/2"}, joined_, faults_));
-  ASSERT_EQ(faults_.size(), 1u);
-  EXPECT_EQ(faults_[0].line, 5);
-  EXPECT_TRUE(layout->cells_of(6, {"http://a/1", "1", "n", "", ""}, joined_, faults_));
+  EXPECT_FALSE(read(*layout, 5, {"http://a/1", "1", "n", "http://a/2"}));
+  ASSERT_EQ(faults_.count(), 1u);
+  EXPECT_EQ(faults_.listed()[0].line, 5);
+  EXPECT_TRUE(read(*layout, 6, {"http://a/1", "1", "n", "", ""}));
 }
 
 TEST_F(Layout, AnUnquotedCommaInANameIsAFault) {
-  const auto layout = from({"S. No.", "Product Name", "URLs"});
+  auto layout = from({"S. No.", "Product Name", "URLs"});
   ASSERT_TRUE(layout);
-  EXPECT_FALSE(layout->cells_of(4, {"1", "Shoe", " red", "http://a/1"}, joined_, faults_));
-  ASSERT_EQ(faults_.size(), 1u);
-  EXPECT_EQ(faults_[0].column, kNameColumn);
+  EXPECT_FALSE(read(*layout, 4, {"1", "Shoe", " red", "http://a/1"}));
+  ASSERT_EQ(faults_.count(), 1u);
+  EXPECT_EQ(faults_.listed()[0].column, kNameColumn);
+}
+
+TEST_F(Layout, AnUnquotedCommaBeforeSeveralImageColumnsIsAFault) {
+  auto layout = from({"S. No.", "Product Name", "Image 1", "Image 2"});
+  ASSERT_TRUE(layout);
+  EXPECT_FALSE(read(*layout, 4, {"1", "Shoe", " red", "http://a/1", "http://a/2"}));
+  EXPECT_EQ(faults_.listed().at(0).column, kNameColumn);
+}
+
+TEST_F(Layout, ARowHasABoundedNumberOfColumns) {
+  auto layout = from({"S. No.", "Product Name", "URLs"});
+  ASSERT_TRUE(layout);
+  CsvRecord row = record(2, {"1", "n", "http://a/1"});
+  row.columns = kMostRowColumns + 1;
+  EXPECT_FALSE(layout->read_cells(row, meter_, cells_, faults_));
 }
 
 TEST_F(Layout, HeadingsMayHoldNoBreakSpaces) {
@@ -86,12 +155,11 @@ TEST_F(Layout, HeadingsMayHoldNoBreakSpaces) {
 }
 
 TEST_F(Layout, ShortRowsHaveEmptyCells) {
-  const auto layout = from({"S. No.", "Product Name", "URLs"});
+  auto layout = from({"S. No.", "Product Name", "URLs"});
   ASSERT_TRUE(layout);
-  const auto cells = layout->cells_of(2, {"1"}, joined_, faults_);
-  ASSERT_TRUE(cells);
-  EXPECT_EQ(cells->name, "");
-  EXPECT_EQ(cells->urls, "");
+  ASSERT_TRUE(read(*layout, 2, {"1"}));
+  EXPECT_EQ(cells_.name, "");
+  EXPECT_EQ(cells_.urls.front(), "");
 }
 
 }  // namespace

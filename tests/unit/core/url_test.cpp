@@ -5,8 +5,6 @@
 namespace imgpress {
 namespace {
 
-using Urls = std::vector<std::string_view>;
-
 TEST(OutputName, EndsInTheExtensionOfWhatIsServed) {
   const struct {
     const char* url;
@@ -40,36 +38,6 @@ TEST(IsHttpUrl, NeedsSchemeAndHost) {
   EXPECT_FALSE(is_http_url("http://"));
   EXPECT_FALSE(is_http_url("http:///a.jpg"));
   EXPECT_FALSE(is_http_url(""));
-}
-
-TEST(SplitUrlList, SplitsAtCommasBeforeUrls) {
-  EXPECT_EQ(split_url_list("http://a/1.jpg,http://a/2.jpg"),
-            (Urls{"http://a/1.jpg", "http://a/2.jpg"}));
-  EXPECT_EQ(split_url_list(" http://a/1.jpg , HTTPS://a/2.jpg "),
-            (Urls{"http://a/1.jpg", "HTTPS://a/2.jpg"}));
-}
-
-TEST(SplitUrlList, KeepsCommasInsideUrls) {
-  EXPECT_EQ(split_url_list("http://a/w_100,h_50/1.jpg,http://a/2,3.jpg"),
-            (Urls{"http://a/w_100,h_50/1.jpg", "http://a/2,3.jpg"}));
-}
-
-TEST(SplitUrlList, DropsSurplusSeparators) {
-  EXPECT_EQ(split_url_list("http://a/1.jpg,,http://a/2.jpg,,"),
-            (Urls{"http://a/1.jpg", "http://a/2.jpg"}));
-  EXPECT_TRUE(split_url_list(" , ,").empty());
-  EXPECT_TRUE(split_url_list("").empty());
-}
-
-TEST(SplitUrlList, KeepsWhatIsNoUrlAtItsPlace) {
-  EXPECT_EQ(split_url_list("nonsense,http://a/2.jpg"), (Urls{"nonsense", "http://a/2.jpg"}));
-}
-
-TEST(SplitUrlList, KnowsTheOtherWaysToWriteAList) {
-  for (const char* between : {";", "|", " ", "\n", " ; ", "\r\n", ",\n"}) {
-    const std::string list = std::string("http://a/1;x.jpg") + between + "https://a/2|y.jpg";
-    EXPECT_EQ(split_url_list(list), (Urls{"http://a/1;x.jpg", "https://a/2|y.jpg"})) << between;
-  }
 }
 
 TEST(HostOf, IsLowerCaseWithPort) {

@@ -52,7 +52,7 @@ TEST(Judge, HttpStatusDecides) {
     EXPECT_EQ(judge(failed(Fault::kHttpStatus, status), {1, 0, 0}, kLimits, 0.5).kind,
               Kind::kSetAside);
   }
-  for (const int status : {408, 425, 429, 500, 502, 503}) {
+  for (const int status : {206, 408, 425, 429, 500, 502, 503}) {
     EXPECT_EQ(judge(failed(Fault::kHttpStatus, status), {1, 0, 0}, kLimits, 0.5).kind,
               Kind::kRetry);
   }

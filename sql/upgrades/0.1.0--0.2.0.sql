@@ -1,0 +1,273 @@
+-- From 0.1.0: one row a different URL, the machinery in a schema of its own.
+\echo Use "ALTER EXTENSION imgpress UPDATE" to load this file. \quit
+
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+-- What somebody else has built on what changes is named; nothing of theirs is dropped.
+DO $guard$
+DECLARE
+    dependents text;
+BEGIN
+    WITH changed AS (
+        SELECT c.oid, NULL::smallint AS attnum FROM pg_class c WHERE c.relnamespace = 'imgpress'::regnamespace
+            AND c.relkind = 'v'
+        UNION ALL
+        SELECT a.attrelid, a.attnum FROM pg_attribute a
+        WHERE (a.attrelid, a.attname) IN (
+            ('imgpress.processing_requests'::regclass, 'copy_count'), ('imgpress.processing_requests'::regclass,
+                'announced'),
+            ('imgpress.images'::regclass, 'copy_of'), ('imgpress.products'::regclass, 'serial_number'))
+    )
+    SELECT string_agg(DISTINCT CASE d.classid WHEN 'pg_rewrite'::regclass
+                                    THEN (SELECT pg_describe_object('pg_class'::regclass, w.ev_class,
+                                        0) FROM pg_rewrite w WHERE w.oid = d.objid)
+                                    ELSE pg_describe_object(d.classid, d.objid, d.objsubid) END, ', ')
+        INTO dependents
+        FROM changed c JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+            AND (d.refobjsubid = c.attnum OR c.attnum IS NULL) AND d.deptype = 'n'
+        WHERE NOT EXISTS (
+            SELECT FROM pg_depend m JOIN pg_extension e ON e.oid = m.refobjid AND e.extname = 'imgpress'
+            WHERE m.refclassid = 'pg_extension'::regclass AND m.deptype = 'e' AND m.classid = 'pg_class'::regclass
+              AND m.objid = coalesce((SELECT w.ev_class FROM pg_rewrite w WHERE d.classid = 'pg_rewrite'::regclass
+                  AND w.oid = d.objid), d.objid));
+    IF dependents IS NOT NULL THEN
+        RAISE EXCEPTION 'objects depend on what imgpress 0.2.0 changes: %', dependents
+            USING ERRCODE = 'dependent_objects_still_exist',
+                  HINT = 'Keep their definitions (pg_get_viewdef() shows a view''s), drop them, update, and create '
+                      'them again: docs/operation.md tells the new names.';
+    END IF;
+END
+$guard$;
+
+-- Whom somebody has granted views and functions that are made anew here: 0.1.0--0.2.0.after.sql grants
+-- them again.
+CREATE TEMPORARY TABLE imgpress_kept_grants AS
+    SELECT 'TABLE' AS kind, c.relname AS name, a.privilege_type AS privilege, a.grantee, a.is_grantable
+        FROM pg_class c, aclexplode(c.relacl) a
+        WHERE c.relnamespace = 'imgpress'::regnamespace AND c.relkind = 'v' AND a.grantee <> c.relowner
+    UNION
+    SELECT 'FUNCTION', p.proname, a.privilege_type, a.grantee, a.is_grantable
+        FROM pg_proc p, aclexplode(p.proacl) a
+        WHERE p.pronamespace = 'imgpress'::regnamespace AND a.grantee <> p.proowner;
+
+DROP VIEW imgpress.progress, imgpress.failures, imgpress.results, imgpress.workers, imgpress.csv_upload;
+DROP TRIGGER wake_drainer ON imgpress.processing_requests;
+DROP TRIGGER delete_children ON imgpress.processing_requests;
+DO $functions$
+DECLARE
+    gone regprocedure;
+BEGIN
+    -- These stay as they are to whoever calls them, and are replaced below; all others move or change.
+    FOR gone IN
+        SELECT p.oid::regprocedure FROM pg_proc p
+        WHERE p.pronamespace = 'imgpress'::regnamespace
+          AND p.proname NOT IN ('compress_image', 'compress_image_url', 'submit_csv', 'submit', 'csv_faults',
+              'csv_text', 'request_status',
+                                'wait', 'cancel', 'retry_failed', 'purge', 'retry_recent', 'schedule_maintenance',
+                                    'webhook_secret')
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', gone);
+    END LOOP;
+END
+$functions$;
+
+-- What this role may do is less now, and granted below.
+REVOKE ALL ON imgpress.processing_requests, imgpress.images, imgpress.outputs, imgpress.leases,
+    imgpress.webhook_deliveries
+    FROM imgpress_worker;
+
+CREATE SCHEMA imgpress_internal;
+COMMENT ON SCHEMA imgpress_internal IS
+    'The machinery of imgpress: nothing in here is for people, and all of it may change';
+
+-- What is in flight is given back: the token of no lease survives the update.
+UPDATE imgpress.images SET status = 'Pending', lease_token = NULL, retry_at = clock_timestamp()
+    WHERE status = 'Processing';
+UPDATE imgpress.webhook_deliveries SET lease_token = NULL, next_attempt_at = clock_timestamp()
+    WHERE lease_token IS NOT NULL AND status = 'Pending';
+DELETE FROM imgpress.leases;
+
+-- Products name their images.
+ALTER TABLE imgpress.products ALTER COLUMN serial_number TYPE bigint, ADD COLUMN image_nos integer[];
+UPDATE imgpress.products p SET image_nos = n.image_nos
+    FROM (SELECT i.request_id, i.product_no, array_agg(coalesce(i.copy_of, i.position) ORDER BY i.position) AS image_nos
+          FROM imgpress.images i GROUP BY 1, 2) n
+    WHERE n.request_id = p.request_id AND n.product_no = p.product_no;
+UPDATE imgpress.products SET image_nos = '{}' WHERE image_nos IS NULL;
+ALTER TABLE imgpress.products ALTER COLUMN image_nos SET NOT NULL;
+COMMENT ON COLUMN imgpress.products.image_nos IS
+    'Its images in the input''s order, each as often as the input names it';
+
+-- Output URLs of copies that have been given away go on showing the same picture.
+CREATE TABLE imgpress_internal.image_aliases (
+    request_id uuid NOT NULL,
+    alias      integer NOT NULL,
+    image_no   integer NOT NULL,
+    PRIMARY KEY (request_id, alias)
+);
+COMMENT ON TABLE imgpress_internal.image_aliases IS
+    'Numbers of images in output URLs that version 0.1.0 has given away for repeated URLs, and the image that they '
+    'show';
+INSERT INTO imgpress_internal.image_aliases (request_id, alias, image_no)
+    SELECT i.request_id, i.position, i.copy_of FROM imgpress.images i WHERE i.copy_of IS NOT NULL
+        AND i.status = 'Completed';
+
+-- Where a copy has an output and its original has none (that was cancelled, or is tried again), the
+-- first such output becomes the original's.
+CREATE TEMPORARY TABLE imgpress_moved_outputs AS
+    SELECT DISTINCT ON (c.request_id, c.copy_of) c.request_id, c.copy_of AS image_no, c.position, c.ended_at
+    FROM imgpress.images c JOIN imgpress.images o ON o.request_id = c.request_id AND o.position = c.copy_of
+    WHERE c.copy_of IS NOT NULL AND c.status = 'Completed' AND o.status <> 'Completed'
+    ORDER BY c.request_id, c.copy_of, c.position;
+UPDATE imgpress.outputs o SET position = m.image_no
+    FROM imgpress_moved_outputs m WHERE o.request_id = m.request_id AND o.position = m.position;
+UPDATE imgpress.images i
+    SET status = 'Completed', ended_at = m.ended_at, retry_at = NULL, error_code = NULL, error = NULL, transient = false
+    FROM imgpress_moved_outputs m WHERE i.request_id = m.request_id AND i.position = m.image_no;
+DELETE FROM imgpress.outputs o USING imgpress.images c
+    WHERE c.copy_of IS NOT NULL AND o.request_id = c.request_id AND o.position = c.position;
+DELETE FROM imgpress.images WHERE copy_of IS NOT NULL;
+
+ALTER EXTENSION imgpress DROP TABLE imgpress.copies_due;
+DROP TABLE imgpress.copies_due;
+DROP INDEX imgpress.images_copies;
+ALTER TABLE imgpress.outputs RENAME COLUMN position TO image_no;
+ALTER TABLE imgpress.outputs ADD CONSTRAINT bytes_are_there CHECK (octet_length(bytes) > 0);
+COMMENT ON COLUMN imgpress.outputs.etag IS
+    'Validator for HTTP caches, without quotes: a digest of the bytes, as the codec process has told it';
+
+ALTER TABLE imgpress.images RENAME COLUMN position TO image_no;
+ALTER TABLE imgpress.images RENAME COLUMN product_no TO first_product_no;
+ALTER TABLE imgpress.images DROP COLUMN copy_of, ADD COLUMN output_format text;
+UPDATE imgpress.images i SET output_format = substr(o.content_type, length('image/') + 1)
+    FROM imgpress.outputs o WHERE o.request_id = i.request_id AND o.image_no = i.image_no AND i.status = 'Completed';
+ALTER TABLE imgpress.images DROP CONSTRAINT images_status_check,
+    ADD CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
+    ADD CONSTRAINT processing_has_lease CHECK ((lease_token IS NOT NULL) = (status = 'Processing')),
+    ADD CONSTRAINT only_pending_is_retried CHECK (retry_at IS NULL OR status = 'Pending'),
+    ADD CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status IN ('Completed', 'Failed'))),
+    ADD CONSTRAINT completed_has_format CHECK ((output_format IS NOT NULL) = (status = 'Completed')),
+    ADD CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR error_code IS NOT NULL),
+    ADD CONSTRAINT format_is_known CHECK (output_format IN ('jpeg', 'png', 'webp', 'gif'));
+COMMENT ON TABLE imgpress.images IS 'One row for each different image URL of a request';
+COMMENT ON COLUMN imgpress.images.image_no IS
+    'Place of the URL''s first occurrence among all URLs of the request, from 1; a URL that occurs again leaves a '
+    'gap';
+COMMENT ON COLUMN imgpress.images.first_product_no IS 'The first product that names it';
+COMMENT ON COLUMN imgpress.images.output_format IS
+    'What its output is: jpeg, or the source''s own format where its bytes were kept';
+
+-- Requests: images are counted once from here on, and those of which nothing is left to do are over.
+ALTER TABLE imgpress.processing_requests RENAME COLUMN done_count TO succeeded_count;
+ALTER TABLE imgpress.processing_requests RENAME COLUMN claimed_count TO claimed_up_to;
+DROP INDEX imgpress.processing_requests_turn;
+ALTER TABLE imgpress.processing_requests DROP COLUMN copy_count, DROP COLUMN announced,
+    ADD COLUMN run integer NOT NULL DEFAULT 1, ADD COLUMN last_image_no integer NOT NULL DEFAULT 0;
+UPDATE imgpress.processing_requests r
+    SET image_count = n.images, last_image_no = n.last, succeeded_count = n.succeeded, failed_count = n.failed,
+        claimed_up_to = least(r.claimed_up_to, n.last), source_bytes = n.source_size, output_bytes = n.output_size
+    FROM (SELECT i.request_id, count(*) AS images, max(i.image_no) AS last,
+                 count(*) FILTER (WHERE i.status = 'Completed') AS succeeded,
+                     count(*) FILTER (WHERE i.status = 'Failed') AS failed,
+                 coalesce(sum(o.source_bytes), 0) AS source_size, coalesce(sum(octet_length(o.bytes)), 0) AS output_size
+          FROM imgpress.images i LEFT JOIN imgpress.outputs o ON o.request_id = i.request_id AND o.image_no = i.image_no
+          GROUP BY i.request_id) n
+    WHERE n.request_id = r.id;
+CREATE TEMPORARY TABLE imgpress_closed_requests AS
+    SELECT r.id FROM imgpress.processing_requests r
+    WHERE r.status IN ('Pending', 'Processing') AND r.image_count > 0
+        AND r.succeeded_count + r.failed_count = r.image_count;
+UPDATE imgpress.processing_requests r SET status = 'Completed', ended_at = clock_timestamp(),
+    claimed_up_to = r.last_image_no
+    FROM imgpress_closed_requests c WHERE c.id = r.id;
+ALTER TABLE imgpress.processing_requests
+    DROP CONSTRAINT processing_requests_status_check, DROP CONSTRAINT processing_requests_quality_check,
+    DROP CONSTRAINT processing_requests_effort_check, DROP CONSTRAINT processing_requests_webhook_url_check,
+    ADD CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
+    ADD CONSTRAINT quality_in_range CHECK (quality BETWEEN 1 AND 100),
+    ADD CONSTRAINT effort_is_known CHECK (effort IN ('fast', 'balanced', 'small')),
+    ADD CONSTRAINT webhook_url_is_short CHECK (octet_length(webhook_url) <= 2048),
+    ADD CONSTRAINT failed_says_why CHECK ((reason IS NOT NULL) = (status = 'Failed')),
+    ADD CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status IN ('Completed', 'Failed'))),
+    ADD CONSTRAINT pending_has_not_started CHECK (status <> 'Pending' OR started_at IS NULL),
+    ADD CONSTRAINT completed_has_no_image_left CHECK (status <> 'Completed'
+        OR succeeded_count + failed_count = image_count);
+CREATE INDEX processing_requests_turn ON imgpress.processing_requests (claimed_at NULLS FIRST, created_at)
+    WHERE claimed_up_to < last_image_no AND status IN ('Pending', 'Processing');
+COMMENT ON COLUMN imgpress.processing_requests.run IS
+    '1; one more each time that the request is reopened after its end, to try failed images again';
+COMMENT ON COLUMN imgpress.processing_requests.webhook_url IS 'Gets a signed POST each time that the request has ended';
+COMMENT ON COLUMN imgpress.processing_requests.image_count IS 'Images, that is different URLs';
+COMMENT ON COLUMN imgpress.processing_requests.last_image_no IS 'The greatest image_no of its images';
+COMMENT ON COLUMN imgpress.processing_requests.claimed_up_to IS
+    'Images up to this image_no have been handed to a worker at least once';
+COMMENT ON COLUMN imgpress.processing_requests.succeeded_count IS 'Images with an output';
+COMMENT ON COLUMN imgpress.processing_requests.source_bytes IS 'Downloaded bytes of the images that have an output';
+COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Bytes of the outputs';
+COMMENT ON COLUMN imgpress.processing_requests.claimed_at IS
+    'When a worker last took images of this request: whoever waits longest is served next';
+
+ALTER TABLE imgpress.webhook_deliveries ADD COLUMN worker_no integer, DROP CONSTRAINT webhook_deliveries_status_check,
+    ADD CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Delivered', 'Failed')),
+    ADD CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status <> 'Pending')),
+    ADD CONSTRAINT only_pending_has_lease CHECK (lease_token IS NULL OR status = 'Pending');
+COMMENT ON COLUMN imgpress.webhook_deliveries.worker_no IS
+    'Number of the worker that made the last attempt; 0 is the background worker';
+ALTER TABLE imgpress.webhook_secrets RENAME CONSTRAINT webhook_secrets_secret_check TO secret_is_well_formed;
+
+-- The machinery.
+ALTER TABLE imgpress.leases SET SCHEMA imgpress_internal;
+ALTER TABLE imgpress_internal.leases RENAME COLUMN positions TO image_nos;
+ALTER TABLE imgpress_internal.leases ADD COLUMN drainer integer NOT NULL;
+COMMENT ON COLUMN imgpress_internal.leases.drainer IS 'Number of the drainer that holds it; 0 is the background worker';
+ALTER TABLE imgpress.csv_upload_rows SET SCHEMA imgpress_internal;
+ALTER TABLE imgpress_internal.csv_upload_rows ALTER COLUMN serial_number TYPE bigint;
+COMMENT ON TABLE imgpress_internal.csv_upload_rows IS 'Rows of a COPY into imgpress.csv_upload while it runs';
+ALTER TABLE imgpress.upload_parts SET SCHEMA imgpress_internal;
+COMMENT ON TABLE imgpress_internal.upload_parts IS
+    'A CSV on its way in: the gateway COPYs its bytes here in parts of any size, then calls submit_upload() in the '
+    'same transaction';
+ALTER TYPE imgpress.product_input ALTER ATTRIBUTE serial_number TYPE bigint;
+
+CREATE TYPE imgpress_internal.claimed_image AS (
+    request_id      uuid,
+    image_no        integer,
+    url             text,
+    quality         smallint,
+    effort          text,
+    attempts        smallint,
+    failed_attempts smallint,
+    codec_crashes   smallint
+);
+COMMENT ON TYPE imgpress_internal.claimed_image IS 'What a drainer is told of an image that it has claimed';
+CREATE TYPE imgpress_internal.claimed_delivery AS (
+    id      bigint,
+    url     text,
+    payload text,
+    headers text[]
+);
+COMMENT ON TYPE imgpress_internal.claimed_delivery IS 'A webhook message that a drainer is to deliver';
+CREATE TYPE imgpress_internal.outcome AS (
+    token           bigint,
+    request_id      uuid,
+    image_no        integer,
+    status          text,
+    retry_delay_ms  bigint,
+    failed_attempts smallint,
+    codec_crashes   smallint,
+    transient       boolean,
+    error_code      text,
+    error           text,
+    source_bytes    integer,
+    output_format   text,
+    content_type    text,
+    etag            text,
+    width           integer,
+    height          integer,
+    kept_source     boolean,
+    warning         text
+);
+COMMENT ON TYPE imgpress_internal.outcome IS
+    'What became of an image: its new status, and either its output (but for the bytes) or its error';
+SELECT pg_extension_config_dump('imgpress_internal.image_aliases', '');
+

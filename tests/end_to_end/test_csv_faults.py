@@ -1,0 +1,200 @@
+"""What is wrong with a file is told once, with its line, its column, the thing and the remedy; and
+what is left out of it is told too."""
+
+import contextlib
+
+import psycopg2
+import pytest
+
+from harness.catalogue import one_product
+from harness.csv_forms import A, B, faults
+
+HEAD = "S. No.,Product Name,Input Image Urls\n"
+LIKE_DATA = "looks like data: put the header S. No.,Product Name,Input Image Urls above it"
+
+
+@pytest.mark.parametrize(
+    "csv",
+    [
+        f"1,SKU1,{A}\n2,SKU2,{B}\n",
+        f'1;SKU1;"{A},{B}"\n',
+        f"1\tSKU1\t{A}\n",
+        "1,SKU1,a.jpg\n",
+        f"SKU1,{A}\n",
+        f'1,SKU1,"[""{A}""]"\n',
+    ],
+)
+def test_a_file_without_a_header_is_one_fault(shop, csv):
+    assert faults(shop, csv) == [(1, None, f"line 1 {LIKE_DATA}")]
+    assert faults(shop, "\n\n" + csv) == [(3, None, f"line 3 {LIKE_DATA}")]
+
+
+@pytest.mark.parametrize(
+    ("header", "column", "nearest"),
+    [
+        ("S. No.,Name,Image Urls", "Product Name", "Name"),
+        ("S. No.,Prodcut Name,Image Urls", "Product Name", "Prodcut Name"),
+        ("S. No.,Product,Image Urls", "Product Name", "Product"),
+        ("Serial,Product Name,Image Urls", "Serial Number", "Serial"),
+        ("Seriel Number,Product Name,Image Urls", "Serial Number", "Seriel Number"),
+        ("S. No.,Product Name,Imgae Urls", "Input Image Urls", "Imgae Urls"),
+        ("S. No.,Product Name,Input Image Url List", "Input Image Urls", "Input Image Url List"),
+    ],
+)
+def test_the_nearest_name_is_offered(shop, header, column, nearest):
+    expected = f'column missing: is "{nearest}" meant? Rename it to "{column}"'
+    assert faults(shop, f"{header}\n1,SKU1,{A}\n") == [(1, column, expected)]
+
+
+def test_without_a_near_name_the_header_is_told(shop):
+    ((line, column, message),) = faults(shop, f"S. No.,Colour,Image Urls\n1,SKU1,{A}\n")
+    assert (line, column) == (1, "Product Name")
+    assert '"Colour"' in message and 'name it "Product Name"' in message
+
+
+def test_a_column_that_is_there_twice_is_told_with_its_places(shop):
+    csv = f"S. No.,Product Name,URLs,product_name\n1,SKU1,{A},SKU2\n"
+    ((line, column, message),) = faults(shop, csv)
+    assert (line, column) == (1, "Product Name")
+    assert 'columns 2 ("Product Name") and 4 ("product_name")' in message
+
+
+@pytest.mark.parametrize(
+    ("csv", "line", "message"),
+    [
+        (
+            f"Products, spring\n\nS. No.;Product Name;URLs\n1;SKU1;{A}\n",
+            1,
+            "the header stands in line 3: remove what is above it",
+        ),
+        (
+            f'"S. No.,Product Name,URLs"\n"1,SKU1,{A}"\n',
+            1,
+            "the whole line is in quotation marks: take them away around each line",
+        ),
+        (
+            "hello\n",
+            1,
+            'a single column, "hello", is no header: begin with '
+            "S. No.,Product Name,Input Image Urls",
+        ),
+        (f"{HEAD}1,SKU1,{A}\n{HEAD}2,SKU2,{A}\n", 3, "this is a header once more: remove it"),
+    ],
+)
+def test_a_header_that_is_not_where_it_belongs_is_one_fault(shop, csv, line, message):
+    assert faults(shop, csv) == [(line, None, message)]
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\xff\xd8\xff\xe0\0\x10JFIF\0", "a JPEG image"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "a WebP image"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF"),
+        (b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0[Content_Types].xml", "a spreadsheet"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a spreadsheet (or another Office document)"),
+        (b"\x1f\x8b\x08\0", "an archive (gzip)"),
+        (b"<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", "HTML"),
+        (b'<?xml version="1.0"?>\n<Workbook>', "XML"),
+        (b'[{"id": 1, "image": "http://a/1"}]\n', "JSON"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_by_its_name(shop, start, kind):
+    message = f'this is {kind}, not a CSV: save the file as "CSV UTF-8"'
+    assert faults(shop, start + b"rest") == [(1, None, message)]
+    answer = shop.gateway.upload(start + b"rest")
+    assert answer.status == 400
+    assert answer.json()["details"] == [{"line": 1, "column": None, "message": message}]
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "words"),
+    [
+        (f"1E+05,SKU,{A}", "Serial Number", '"1E+05" is a number that a spreadsheet has shortened'),
+        (f"1.000,SKU,{A}", "Serial Number", '"1.000" may mean thousands or a fraction'),
+        (f"x,SKU,{A}", "Serial Number", 'not an integer: "x"; give a whole number'),
+        (f"9223372036854775808,SKU,{A}", "Serial Number", "not an integer of 64 bits"),
+        (
+            f"1;SKU;{A}",
+            None,
+            "one column, the header 3: separate them with a comma, as the header does",
+        ),
+        ("Total,,", "Serial Number", "a row of totals, not a product: remove it"),
+        (",Total: 2,", "Serial Number", "a row of totals, not a product: remove it"),
+        (f"1,Shoe, red,{A}", "Product Name", "put text with a comma in it in double quotes"),
+        (f'1,"SKU,{A}', "Product Name", "a quotation mark is opened here and closed nowhere"),
+        (f'1,SKU,"{A}', "Input Image Urls", "a quotation mark is opened here and closed nowhere"),
+        ("1,SKU,www.images.example/a.jpg", "Input Image Urls", "write the address in full"),
+        (f'1,SKU,"[""{A}"""', "Input Image Urls", "not a list that can be read"),
+        (f'1,SKU,"[{{""src"":""{A}""}}]"', "Input Image Urls", "not a list that can be read"),
+        (f"1,SKU,{A}{'x' * 9000}", "Input Image Urls", "is longer than 8192 bytes"),
+        ("1,SKU,\\N", "Input Image Urls", "give at least one http:// or https:// URL"),
+    ],
+)
+def test_a_fault_names_the_place_the_thing_and_the_remedy(shop, row, column, words):
+    ((line, where, message),) = faults(shop, f"{HEAD}1,Good,{A}\n{row}\n")
+    assert (line, where) == (3, column)
+    assert words in message
+    assert len(message) < 300
+
+
+def test_a_quote_that_ends_in_another_line_does_not_hide_the_rows_behind_it(shop):
+    csv = f'{HEAD}1,"SKU1,{A}\n2,"SKU2",{B}\n3,SKU3,\n'
+    first, second = faults(shop, csv)
+    assert first[:2] == (2, "Product Name") and "is closed in line 3" in first[2]
+    assert second[:2] == (4, "Input Image Urls")
+
+
+def test_the_first_thousand_faults_are_listed_and_the_others_counted(shop):
+    found = faults(shop, HEAD + "1,SKU,\n" * 2500)
+    assert [line for line, _, _ in found] == [*range(2, 1002), None]
+    assert found[-1] == (None, None, "and 1500 more faults, of which only the number is told")
+    answer = shop.gateway.upload(HEAD + "1,SKU,\n" * 2500)
+    assert answer.status == 400 and "2500 faults" in answer.json()["error"]
+    details = answer.json()["details"]
+    assert len(details) == 1001 and details[-1]["line"] is None
+
+
+def test_too_many_columns_are_a_fault(shop):
+    ((line, _, message),) = faults(shop, "a," * 5000 + f"\n1,SKU1,{A}\n")
+    assert line == 1 and "5001 columns, more than 4096" in message
+    ((line, _, message),) = faults(shop, f"{HEAD}1,SKU1,{A}" + ",b" * 70_000 + "\n")
+    assert line == 2 and "70003 columns, more than 65536" in message
+
+
+@pytest.mark.parametrize("text", ["\r\nX-Header: 1", "\n", "\t", "\x01", "\x7f", "\x85"])
+def test_control_characters_in_a_webhook_url_are_refused(shop, text):
+    url = f"http://hooks.example/a{text}b"
+    with pytest.raises(psycopg2.Error) as raised:
+        shop.submit_csv(f"{HEAD}1,SKU1,{A}\n", url)
+    assert raised.value.pgcode == "22023"
+    assert "control character" in str(raised.value)
+    answer = shop.gateway.upload(f"{HEAD}1,SKU1,{A}\n", webhook_url=url)
+    assert answer.status == 400 and "control character" in answer.json()["error"]
+
+
+IGNORING = "S. No.,Colour,Product Name,,Input Image Urls,Pr\u00e9is \u20ac\n1,red,SKU1,x,{url},9\n"
+
+
+def test_columns_that_are_not_used_are_named_in_the_answer(shop):
+    url = shop.origin.url("small0.jpg")
+    answer = shop.gateway.upload(IGNORING.format(url=url))
+    assert answer.status == 202
+    assert answer.json()["ignored_columns"] == ["Colour", "column 4", "Pr\u00e9is \u20ac"]
+    answer = shop.gateway.upload(one_product(url))
+    assert list(answer.json()) == ["request_id"]
+
+
+def test_columns_that_are_not_used_are_a_notice(shop):
+    csv = IGNORING.format(url=A)
+    with contextlib.closing(shop.cluster.connect(autocommit=False)) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT imgpress.submit_csv(%s)", (csv,))
+        (notice,) = [text for text in connection.notices if "not used" in text]
+    assert '3 columns of the CSV are not used: "Colour", "column 4", "Pr\u00e9is \u20ac"' in notice
+    assert shop.value("SELECT imgpress.ignored_columns(%s)", csv) == [
+        "Colour",
+        "column 4",
+        "Pr\u00e9is \u20ac",
+    ]
