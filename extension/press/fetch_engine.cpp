@@ -199,6 +199,10 @@ CURL* FetchEngine::take_handle() {
   if (idle_handles_.empty()) {
     CURL* easy = curl_easy_init();
     require(easy != nullptr);
+    // Redirects that set a cookie and lead back want to see it again; each transfer ends with an
+    // empty jar. Once for a handle: libcurl notes each file that it is told of, and keeps the
+    // notes.
+    curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
     return easy;
   }
   CURL* easy = idle_handles_.back();

@@ -145,8 +145,6 @@ void Transfer::prepare_get(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
   headers_.reset(curl_slist_append(nullptr, "Accept-Encoding:"));
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
-  // Redirects that set a cookie and lead back want to see it again. The jar is this transfer's own.
-  curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kMaxRedirects);
   curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(request_.max_bytes));

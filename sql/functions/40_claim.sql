@@ -97,8 +97,9 @@ BEGIN
         FROM imgpress.processing_requests q
         LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) ON h.id = q.id
         WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing')
-        ORDER BY coalesce(h.held + 2 > slots, false), q.claimed_at NULLS FIRST, q.created_at
-        LIMIT turns_per_claim
+          AND (h.held IS NULL OR h.held + 2 <= slots)  -- one that has its share must not hide others behind it
+        ORDER BY q.claimed_at NULLS FIRST, q.created_at
+        LIMIT least(slots, turns_per_claim)
         FOR NO KEY UPDATE OF q SKIP LOCKED
     LOOP
         served := served + 1;
@@ -115,7 +116,13 @@ BEGIN
     END LOOP;
     IF slots_left > slots / 16 THEN
         more := more OR served = turns_per_claim;
-        blocked := blocked OR served < waiting;
+        blocked := blocked OR served < (
+            SELECT count(*) FROM (
+                SELECT FROM imgpress.processing_requests q
+                LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) ON h.id = q.id
+                WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing')
+                  AND (h.held IS NULL OR h.held + 2 <= slots)
+                LIMIT least(slots, turns_per_claim)) e);
     END IF;
 END
 $$;

@@ -1,6 +1,7 @@
 // What the fetcher does with origins that behave.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <map>
 #include <string>
 
@@ -167,6 +168,29 @@ TEST(FetcherDownloadTest, WaitsForABackendThatIsSlowToRead) {
     ++received;
   }
   EXPECT_EQ(origin.requests(), static_cast<int>(kTransfers));
+}
+
+// Bytes of memory of its own that a process holds.
+long own_memory(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string word; status >> word;) {
+    long kilobytes = 0;
+    if (word == "RssAnon:" && status >> kilobytes) return 1024 * kilobytes;
+  }
+  return -1;
+}
+
+TEST(FetcherDownloadTest, KeepsNothingOfATransfer) {
+  ScriptedOrigin origin(
+      [](const OriginRequest&) { return answer("200 OK", "image", "Set-Cookie: visit=1\r\n"); });
+  FetcherClient fetcher;
+  const auto fetch = [&](int times) {
+    while (times-- > 0) fetcher.get(origin.url("/a.jpg"));
+  };
+  fetch(500);
+  const long before = own_memory(fetcher.press().pid());
+  fetch(4000);
+  EXPECT_LT(own_memory(fetcher.press().pid()) - before, 100'000);
 }
 
 TEST(FetcherDownloadTest, FollowsRedirects) {
