@@ -20,7 +20,7 @@ PYTHON ?= /usr/bin/python3
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps extension archives programs install install-earlier-versions uninstall demo run check check-unit check-boundaries \
+.PHONY: all deps extension archives programs install uninstall demo run check check-unit check-boundaries \
         check-sql check-end-to-end check-sanitized bench bench-programs bench-publish format lint clean
 
 all: extension programs
@@ -48,10 +48,6 @@ install: all
 	$(SUDO) install -D -m 755 $(BUILD)/imgpress-press $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press
 	$(SUDO) install -D -m 755 $(BUILD)/imgpress-gateway $(DESTDIR)$(PREFIX)/bin/imgpress-gateway
 
-# As they were released: for tests of updates only.
-install-earlier-versions:
-	@$(SUDO) install -m 644 tests/upgrades/imgpress--*.sql $(DESTDIR)$(shell $(PG_CONFIG) --sharedir)/extension
-
 uninstall:
 	$(SUDO) $(EXTENSION_MAKE) uninstall
 	$(SUDO) rm -f $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press $(DESTDIR)$(PREFIX)/bin/imgpress-gateway
@@ -62,7 +58,7 @@ demo run: deps
 	@$(PYTHON) demo/demo.py $(if $(filter run,$@),--stay)
 
 check: deps
-	@$(MAKE) --no-print-directory install install-earlier-versions
+	@$(MAKE) --no-print-directory install
 	@$(MAKE) --no-print-directory check-boundaries check-unit check-sql check-end-to-end
 
 # Optional pictures: tests that want them are skipped where they are not.

@@ -73,6 +73,7 @@ void Drainer::reconfigure(DrainerSettings settings) {
 }
 
 void Drainer::expect_work() {
+  if (!rescued_) pauses_[kRescue].until = {};  // the extension may just have been updated
   look_ = true;
   look_for_deliveries_ = true;
 }

@@ -25,7 +25,8 @@ BEGIN
                 USING ERRCODE = 'duplicate_object',
                       HINT = 'imgpress makes its roles NOLOGIN and without any attribute; imgpress_worker and '
                           'imgpress_owner have no members. Look who made it, then mend, drop or rename it.';
-        ELSIF role.rolcanlogin OR members IS NOT NULL THEN
+        -- In an update that is as it should be.
+        ELSIF (role.rolcanlogin OR members IS NOT NULL) AND to_regclass('pg_temp.imgpress_kept_grants') IS NULL THEN
             RAISE WARNING 'role "%" was there before; here, too, its rights go to: %', role_name,
                 concat_ws(', ', CASE WHEN role.rolcanlogin THEN 'who can log in as it' END, members);
         END IF;

@@ -20,7 +20,7 @@ GRANT EXECUTE ON FUNCTION imgpress.compress_image_url(text, integer, text) TO im
 
 CREATE OR REPLACE FUNCTION imgpress.output_url(request_id uuid, image_no integer, source_url text,
     output_format text) RETURNS text
-    LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_output_url';
+    LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_served_url';
 COMMENT ON FUNCTION imgpress.output_url(uuid, integer, text, text) IS
     'Public URL of an output, after imgpress.public_url and imgpress.output_url_style; it ends in the extension of '
     'what is served (jpeg, png, webp or gif)';

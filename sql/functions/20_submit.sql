@@ -15,7 +15,7 @@ CREATE OR REPLACE FUNCTION imgpress_internal.read_input(
     OUT product_no integer, OUT serial_number bigint, OUT product_name text,
     OUT image_nos integer[], OUT new_nos integer[], OUT new_urls text[]
 ) RETURNS SETOF record
-    LANGUAGE c STABLE ROWS 10000 AS 'MODULE_PATHNAME', 'imgpress_read_input';
+    LANGUAGE c STABLE ROWS 10000 AS 'MODULE_PATHNAME', 'imgpress_read_products';
 COMMENT ON FUNCTION imgpress_internal.read_input(text, imgpress.product_input[]) IS
     'The products of a CSV (or of an array) in input order: the numbers of their images, and those of them that no '
     'earlier product names, with their URLs; one error names every fault';

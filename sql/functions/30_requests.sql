@@ -34,8 +34,8 @@ CREATE OR REPLACE FUNCTION imgpress.request_products(
 ) RETURNS SETOF record
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     -- Nobody has counted the images of a request that has just come. Whatever the planner believes of
-    -- them, each is looked up by its number, and products are read in their order.
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    -- them, each is looked up by its number (OFFSET 0 keeps it from joining them otherwise).
+    SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
     PERFORM imgpress_internal.find_request(request_id);
@@ -49,7 +49,10 @@ BEGIN
                                    ELSE 'Error processing image' END, ',' ORDER BY n.place) AS outputs,
                    bool_and(g.ended_at IS NOT NULL) AS all_ended
             FROM unnest(p.image_nos) WITH ORDINALITY AS n(image_no, place)
-            JOIN imgpress.images g ON g.request_id = p.request_id AND g.image_no = n.image_no
+            CROSS JOIN LATERAL (
+                SELECT x.request_id, x.image_no, x.url, x.status, x.output_format, x.ended_at
+                FROM imgpress.images x WHERE x.request_id = p.request_id AND x.image_no = n.image_no OFFSET 0
+            ) g
         ) i
         WHERE p.request_id = request_products.request_id
         ORDER BY p.product_no;

@@ -29,7 +29,7 @@ BEGIN
         slots_left,
         -- A turn costs as much as several images, so it is for 32 of them where many requests wait; but
         -- a first turn is short, lest newcomers wait long for each other.
-        greatest(slots / waiting, CASE WHEN is_first THEN 2 ELSE 32 END),
+        greatest(slots / greatest(waiting, 1), CASE WHEN is_first THEN 2 ELSE 32 END),
         -- A request may hold no more than half of the slots that the others leave, so that there is
         -- always one for a newcomer: a single slow origin cannot fill the window.
         greatest((slots_left - held) / 2, CASE WHEN held = 0 THEN 1 ELSE 0 END));

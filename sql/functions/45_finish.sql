@@ -183,9 +183,12 @@ CREATE OR REPLACE FUNCTION imgpress_internal.renew_leases(tokens bigint[], lease
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM imgpress_internal.plan_by_index();
     UPDATE imgpress_internal.leases l SET expires_at = clock_timestamp() + lease WHERE l.token = ANY (tokens);
-    RETURN imgpress_internal.release_leases(
-        array(SELECT l.token FROM imgpress_internal.leases l WHERE l.expires_at < clock_timestamp()));
+    -- Those that another drainer renews or releases at this moment are its own matter.
+    RETURN imgpress_internal.release_leases(array(
+        SELECT l.token FROM imgpress_internal.leases l WHERE l.expires_at < clock_timestamp()
+        ORDER BY l.token FOR UPDATE SKIP LOCKED));
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.renew_leases(bigint[], interval) IS
@@ -196,6 +199,7 @@ CREATE OR REPLACE FUNCTION imgpress_internal.rescue(drainer integer) RETURNS big
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM imgpress_internal.plan_by_index();
     UPDATE imgpress.webhook_deliveries d SET lease_token = NULL, next_attempt_at = clock_timestamp()
         WHERE d.status = 'Pending' AND d.lease_token IS NOT NULL AND d.worker_no = rescue.drainer;
     RETURN imgpress_internal.release_leases(

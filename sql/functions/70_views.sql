@@ -1,4 +1,7 @@
 -- What is going on, for people and dashboards.
+--
+-- OFFSET 0 has each image and product looked up by its number. Else, where most requests are small, the
+-- planner takes the id of a request for enough to find a row by, and a large one is read once for each row.
 
 CREATE OR REPLACE VIEW imgpress.progress AS
     SELECT r.id AS request_id, r.status, r.run, r.product_count AS products, r.image_count AS images,
@@ -19,7 +22,11 @@ COMMENT ON VIEW imgpress.progress IS
 CREATE OR REPLACE VIEW imgpress.failures AS
     SELECT i.request_id, i.image_no, p.serial_number, p.product_name, i.url, i.attempts, i.error_code, i.error,
            i.ended_at AS failed_at
-    FROM imgpress.images i JOIN imgpress.products p ON p.request_id = i.request_id AND p.product_no = i.first_product_no
+    FROM imgpress.images i
+    CROSS JOIN LATERAL (
+        SELECT x.serial_number, x.product_name FROM imgpress.products x
+        WHERE x.request_id = i.request_id AND x.product_no = i.first_product_no OFFSET 0
+    ) p
     WHERE i.status = 'Failed' AND i.error_code IS NOT NULL;
 COMMENT ON VIEW imgpress.failures IS
     'One row for each image that was set aside, with the reason and the first product that names it; '
@@ -32,8 +39,14 @@ CREATE OR REPLACE VIEW imgpress.results AS
            round(100.0 * (1 - octet_length(o.bytes)::numeric / nullif(o.source_bytes, 0)), 1) AS percent_saved,
            o.kept_source, o.warning, o.created_at AS finished_at
     FROM imgpress.outputs o
-    JOIN imgpress.images i ON i.request_id = o.request_id AND i.image_no = o.image_no
-    JOIN imgpress.products p ON p.request_id = i.request_id AND p.product_no = i.first_product_no;
+    CROSS JOIN LATERAL (
+        SELECT x.url, x.output_format, x.first_product_no FROM imgpress.images x
+        WHERE x.request_id = o.request_id AND x.image_no = o.image_no OFFSET 0
+    ) i
+    CROSS JOIN LATERAL (
+        SELECT x.serial_number, x.product_name FROM imgpress.products x
+        WHERE x.request_id = o.request_id AND x.product_no = i.first_product_no OFFSET 0
+    ) p;
 COMMENT ON VIEW imgpress.results IS
     'One row for each image that has an output, with the first product that names it. kept_source: the source''s own '
     'bytes without their metadata, since nothing smaller came out; warning: what is remarkable about a success, for '

@@ -3,33 +3,62 @@
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- What somebody else has built on what changes is named; nothing of theirs is dropped.
+-- What somebody else has built on what changes is named; nothing of theirs is dropped, and none of their
+-- triggers fires at what is no change of theirs.
+CREATE TEMPORARY TABLE imgpress_changes AS
+    SELECT 'pg_class'::regclass AS classid, c.oid AS objid, 0 AS objsubid FROM pg_class c
+        WHERE c.relnamespace = 'imgpress'::regnamespace AND (c.relkind = 'v' OR c.relname = 'copies_due')
+    UNION ALL
+    SELECT 'pg_type'::regclass, t.oid, 0 FROM pg_class c JOIN pg_type t ON t.oid IN (c.reltype, (
+            SELECT r.typarray FROM pg_type r WHERE r.oid = c.reltype))
+        WHERE c.relnamespace = 'imgpress'::regnamespace
+          AND (c.relkind = 'v' OR c.relname IN ('copies_due', 'product_input'))
+    UNION ALL
+    SELECT 'pg_class'::regclass, a.attrelid, a.attnum FROM pg_attribute a
+        WHERE (a.attrelid, a.attname) IN (
+            ('imgpress.processing_requests'::regclass, 'copy_count'),
+            ('imgpress.processing_requests'::regclass, 'announced'),
+            ('imgpress.images'::regclass, 'copy_of'),
+            ('imgpress.products'::regclass, 'serial_number'),
+            ('imgpress.csv_upload_rows'::regclass, 'serial_number'))
+    UNION ALL
+    -- These stay as they are to whoever calls them, and are replaced; all others move or change.
+    SELECT 'pg_proc'::regclass, p.oid, 0 FROM pg_proc p
+        WHERE p.pronamespace = 'imgpress'::regnamespace
+          AND p.proname NOT IN (
+              'compress_image', 'compress_image_url', 'submit_csv', 'submit', 'csv_faults', 'csv_text',
+              'request_status', 'wait', 'cancel', 'retry_failed', 'purge', 'retry_recent',
+              'schedule_maintenance', 'webhook_secret');
+
 DO $guard$
 DECLARE
     dependents text;
 BEGIN
-    WITH changed AS (
-        SELECT c.oid, NULL::smallint AS attnum FROM pg_class c WHERE c.relnamespace = 'imgpress'::regnamespace
-            AND c.relkind = 'v'
-        UNION ALL
-        SELECT a.attrelid, a.attnum FROM pg_attribute a
-        WHERE (a.attrelid, a.attname) IN (
-            ('imgpress.processing_requests'::regclass, 'copy_count'), ('imgpress.processing_requests'::regclass,
-                'announced'),
-            ('imgpress.images'::regclass, 'copy_of'), ('imgpress.products'::regclass, 'serial_number'))
+    WITH dependent AS (
+        SELECT d.classid, d.objid, d.objsubid FROM imgpress_changes c
+            JOIN pg_depend d ON d.refclassid = c.classid AND d.refobjid = c.objid AND d.deptype = 'n'
+                AND (c.objsubid = 0 OR d.refobjsubid = c.objsubid)
+            -- A function that takes products goes on; a column of that type does not.
+            WHERE NOT (d.classid = 'pg_proc'::regclass
+                       AND c.objid IN ('imgpress.product_input'::regtype, 'imgpress.product_input[]'::regtype))
+        UNION
+        -- Repeated URLs are one image from here on: rows that refer to the others would go with them.
+        SELECT 'pg_constraint'::regclass, o.oid, 0 FROM pg_constraint o
+            WHERE o.contype = 'f' AND o.confrelid IN ('imgpress.images'::regclass, 'imgpress.outputs'::regclass)
+    ), named AS (
+        SELECT CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END AS classid,
+               coalesce(w.ev_class, d.objid) AS objid,
+               CASE WHEN w.oid IS NULL THEN d.objsubid ELSE 0 END AS objsubid
+        FROM dependent d LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
     )
-    SELECT string_agg(DISTINCT CASE d.classid WHEN 'pg_rewrite'::regclass
-                                    THEN (SELECT pg_describe_object('pg_class'::regclass, w.ev_class,
-                                        0) FROM pg_rewrite w WHERE w.oid = d.objid)
-                                    ELSE pg_describe_object(d.classid, d.objid, d.objsubid) END, ', ')
-        INTO dependents
-        FROM changed c JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
-            AND (d.refobjsubid = c.attnum OR c.attnum IS NULL) AND d.deptype = 'n'
+    SELECT string_agg(DISTINCT pg_describe_object(n.classid, n.objid, n.objsubid), ', ') INTO dependents FROM named n
         WHERE NOT EXISTS (
             SELECT FROM pg_depend m JOIN pg_extension e ON e.oid = m.refobjid AND e.extname = 'imgpress'
-            WHERE m.refclassid = 'pg_extension'::regclass AND m.deptype = 'e' AND m.classid = 'pg_class'::regclass
-              AND m.objid = coalesce((SELECT w.ev_class FROM pg_rewrite w WHERE d.classid = 'pg_rewrite'::regclass
-                  AND w.oid = d.objid), d.objid));
+            WHERE m.refclassid = 'pg_extension'::regclass AND m.deptype = 'e'
+              AND m.classid = n.classid AND m.objid = n.objid)
+          AND NOT (n.classid = 'pg_trigger'::regclass AND EXISTS (
+            SELECT FROM pg_trigger t WHERE t.oid = n.objid
+              AND t.tgname IN ('collect', 'submit', 'wake_drainer', 'delete_children')));
     IF dependents IS NOT NULL THEN
         RAISE EXCEPTION 'objects depend on what imgpress 0.2.0 changes: %', dependents
             USING ERRCODE = 'dependent_objects_still_exist',
@@ -38,17 +67,28 @@ BEGIN
     END IF;
 END
 $guard$;
+SET LOCAL session_replication_role = replica;
 
--- Whom somebody has granted views and functions that are made anew here: 0.1.0--0.2.0.after.sql grants
--- them again.
+-- What somebody has granted: 0.1.0--0.2.0.after.sql grants it again.
 CREATE TEMPORARY TABLE imgpress_kept_grants AS
-    SELECT 'TABLE' AS kind, c.relname AS name, a.privilege_type AS privilege, a.grantee, a.is_grantable
-        FROM pg_class c, aclexplode(c.relacl) a
-        WHERE c.relnamespace = 'imgpress'::regnamespace AND c.relkind = 'v' AND a.grantee <> c.relowner
-    UNION
-    SELECT 'FUNCTION', p.proname, a.privilege_type, a.grantee, a.is_grantable
-        FROM pg_proc p, aclexplode(p.proacl) a
-        WHERE p.pronamespace = 'imgpress'::regnamespace AND a.grantee <> p.proowner;
+    WITH object AS (
+        SELECT 'SCHEMA' AS kind, n.nspname::text AS name, NULL::text AS arguments, NULL::text AS column_name,
+               n.nspacl AS acl, n.nspowner AS owner
+            FROM pg_namespace n WHERE n.nspname = 'imgpress'
+        UNION ALL
+        SELECT 'TABLE', c.relname, NULL, NULL, c.relacl, c.relowner
+            FROM pg_class c WHERE c.relnamespace = 'imgpress'::regnamespace AND c.relkind IN ('r', 'v')
+        UNION ALL
+        SELECT 'TABLE', c.relname, NULL, a.attname, a.attacl, c.relowner
+            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+            WHERE c.relnamespace = 'imgpress'::regnamespace AND a.attacl IS NOT NULL
+        UNION ALL
+        SELECT 'FUNCTION', p.proname, oidvectortypes(p.proargtypes), NULL, p.proacl, p.proowner
+            FROM pg_proc p WHERE p.pronamespace = 'imgpress'::regnamespace
+    )
+    SELECT o.kind, o.name, o.arguments, o.column_name, a.privilege_type AS privilege, a.grantee, a.is_grantable
+    FROM object o, aclexplode(o.acl) a
+    WHERE a.grantee <> o.owner AND a.grantee NOT IN (SELECT r.oid FROM pg_roles r WHERE r.rolname LIKE 'imgpress\_%');
 
 DROP VIEW imgpress.progress, imgpress.failures, imgpress.results, imgpress.workers, imgpress.csv_upload;
 DROP TRIGGER wake_drainer ON imgpress.processing_requests;
@@ -57,15 +97,7 @@ DO $functions$
 DECLARE
     gone regprocedure;
 BEGIN
-    -- These stay as they are to whoever calls them, and are replaced below; all others move or change.
-    FOR gone IN
-        SELECT p.oid::regprocedure FROM pg_proc p
-        WHERE p.pronamespace = 'imgpress'::regnamespace
-          AND p.proname NOT IN ('compress_image', 'compress_image_url', 'submit_csv', 'submit', 'csv_faults',
-              'csv_text', 'request_status',
-                                'wait', 'cancel', 'retry_failed', 'purge', 'retry_recent', 'schedule_maintenance',
-                                    'webhook_secret')
-    LOOP
+    FOR gone IN SELECT c.objid::regprocedure FROM imgpress_changes c WHERE c.classid = 'pg_proc'::regclass LOOP
         EXECUTE format('DROP FUNCTION %s', gone);
     END LOOP;
 END
@@ -117,6 +149,7 @@ INSERT INTO imgpress_internal.image_aliases (request_id, alias, image_no)
 CREATE TEMPORARY TABLE imgpress_moved_outputs AS
     SELECT DISTINCT ON (c.request_id, c.copy_of) c.request_id, c.copy_of AS image_no, c.position, c.ended_at
     FROM imgpress.images c JOIN imgpress.images o ON o.request_id = c.request_id AND o.position = c.copy_of
+        JOIN imgpress.outputs u ON u.request_id = c.request_id AND u.position = c.position
     WHERE c.copy_of IS NOT NULL AND c.status = 'Completed' AND o.status <> 'Completed'
     ORDER BY c.request_id, c.copy_of, c.position;
 UPDATE imgpress.outputs o SET position = m.image_no
@@ -139,8 +172,11 @@ COMMENT ON COLUMN imgpress.outputs.etag IS
 ALTER TABLE imgpress.images RENAME COLUMN position TO image_no;
 ALTER TABLE imgpress.images RENAME COLUMN product_no TO first_product_no;
 ALTER TABLE imgpress.images DROP COLUMN copy_of, ADD COLUMN output_format text;
-UPDATE imgpress.images i SET output_format = substr(o.content_type, length('image/') + 1)
-    FROM imgpress.outputs o WHERE o.request_id = i.request_id AND o.image_no = i.image_no AND i.status = 'Completed';
+-- Where somebody has deleted an output, nothing tells any more what it was.
+UPDATE imgpress.images i SET output_format = coalesce((
+        SELECT substr(o.content_type, length('image/') + 1)
+        FROM imgpress.outputs o WHERE o.request_id = i.request_id AND o.image_no = i.image_no), 'jpeg')
+    WHERE i.status = 'Completed';
 ALTER TABLE imgpress.images DROP CONSTRAINT images_status_check,
     ADD CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
     ADD CONSTRAINT processing_has_lease CHECK ((lease_token IS NOT NULL) = (status = 'Processing')),

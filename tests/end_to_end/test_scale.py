@@ -56,6 +56,29 @@ def fixture_idle(shop):
     shop.cluster.query("DROP DATABASE idle WITH (FORCE)")
 
 
+def test_a_large_request_behind_many_small_ones(shop, idle):
+    """Statistics of many small requests tell the planner that a request is a row or two: what reads
+    the large one must look its rows up by their numbers all the same. Else this takes minutes."""
+    query = shop.cluster.query
+    small = "SELECT count(imgpress.submit_csv(%s || g)) FROM generate_series(1, 3000) g"
+    query(small, (one_product("http://a.test/").rstrip(),), idle)
+    query("ANALYZE", database=idle)
+    products = [(n, "a", [f"http://a.test/{n}/{i}" for i in range(4)]) for n in range(10_000)]
+    ((large,),) = query("SELECT imgpress.submit_csv(%s)", (catalogue(products),), idle)
+    query(
+        "UPDATE imgpress.images SET status = 'Failed', ended_at = now(), error_code = 'timeout', "
+        "error = 'timed out' WHERE request_id = %s",
+        (large,), idle,
+    )  # fmt: skip
+    for statement, rows in (
+        ("SELECT count(*) FROM imgpress.request_products(%s)", 10_000),
+        ("SELECT count(url) FROM imgpress.failures WHERE request_id = %s", 40_000),
+    ):
+        limited = f"SET LOCAL statement_timeout = '15s'; {statement}"
+        assert query(limited, (large,), idle) == [(rows,)], statement
+    query("DELETE FROM imgpress.processing_requests", database=idle)
+
+
 def write_large_csv(file, products):
     """More than 500 bytes for each product: 100,000 of them are over 50 MB."""
     tail = "x" * 460

@@ -106,8 +106,10 @@ SELECT results_eq($$ SELECT imgpress_internal.share_of_turn(s, l, w, h, f) FROM 
         (6, 64, 3, 32, 0, false),    -- what is left
         (7, 64, 64, 1, 64, false),   -- it holds its half
         (8, 1, 1, 1, 0, true),       -- one slot for a newcomer
-        (9, 1, 1, 1, 1, false)) c (n, s, l, w, h, f) ORDER BY n $$,
-    ARRAY[128, 64, 25, 2, 32, 1, 0, 1, 0], 'the share of a turn');
+        (9, 1, 1, 1, 1, false),
+        (10, 256, 256, 0, 0, true)   -- it came after the others were counted
+        ) c (n, s, l, w, h, f) ORDER BY n $$,
+    ARRAY[128, 64, 25, 2, 32, 1, 0, 1, 0, 128], 'the share of a turn');
 
 -- A small one ends beside a crowd; a crowd is as fast as one image.
 DELETE FROM imgpress.processing_requests;

@@ -284,7 +284,7 @@ void expect_rows(InputReader* reader, RowSink* rows) {
 
 using namespace imgpress;
 
-Datum imgpress_read_input(PG_FUNCTION_ARGS) {
+Datum imgpress_read_products(PG_FUNCTION_ARGS) {
   auto* reader = make_in<InputReader>(CurrentMemoryContext);
   expect_rows(reader, open_rows(fcinfo));
   const bool from_csv = !PG_ARGISNULL(0);

@@ -26,7 +26,7 @@ std::string served_url(std::string_view base, const char* request_id, int image_
 
 using namespace imgpress;
 
-Datum imgpress_output_url(PG_FUNCTION_ARGS) {
+Datum imgpress_served_url(PG_FUNCTION_ARGS) {
   const char* request_id = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)));
   const int image_no = PG_GETARG_INT32(1);
   text* source_url = PG_GETARG_TEXT_PP(2);

@@ -85,16 +85,10 @@ void pin_settings() {
       {"transaction_timeout", "0"},
       {"idle_in_transaction_session_timeout", "0"},
       {"exit_on_error", "off"},
-      // Statements here only ever want a few rows of tables whose statistics may be stale: an
-      // index, whatever the planner believes of their size, and no process but this one.
-      {"enable_seqscan", "off"},
-      {"enable_hashjoin", "off"},
-      {"enable_mergejoin", "off"},
+      // What imgpress_internal.plan_by_index() counts on, and no process but this one.
       {"enable_indexscan", "on"},
       {"enable_nestloop", "on"},
-      {"plan_cache_mode", "auto"},
       {"max_parallel_workers_per_gather", "0"},
-      {"jit", "off"},
   };
   for (const auto& pin : pins) {
     // Not every version knows all of them.
