@@ -70,6 +70,21 @@ COMMENT ON FUNCTION imgpress_internal.lock_next_images(uuid, integer, integer) I
     'Locks up to so many images of a request behind that image_no, in order and without leaving one out; returns the '
     'last one''s number and how many there are';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.count_turns(
+    slots integer, held_requests uuid[], held_counts integer[], most integer
+) RETURNS integer
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT count(*)::integer FROM (
+        SELECT FROM imgpress.processing_requests q
+        LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) ON h.id = q.id
+        WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing')
+          AND (h.held IS NULL OR h.held + 2 <= slots)
+        LIMIT most) t
+$$;
+COMMENT ON FUNCTION imgpress_internal.count_turns(integer, uuid[], integer[], integer) IS
+    'How many requests take_turns() could give a turn, at most as many as asked for, whoever has locked them';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.take_turns(
     slots integer, held_requests uuid[], held_counts integer[],
     OUT ids uuid[], OUT firsts integer[], OUT lasts integer[], OUT more boolean, OUT blocked boolean
@@ -116,13 +131,8 @@ BEGIN
     END LOOP;
     IF slots_left > slots / 16 THEN
         more := more OR served = turns_per_claim;
-        blocked := blocked OR served < (
-            SELECT count(*) FROM (
-                SELECT FROM imgpress.processing_requests q
-                LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) ON h.id = q.id
-                WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing')
-                  AND (h.held IS NULL OR h.held + 2 <= slots)
-                LIMIT least(slots, turns_per_claim)) e);
+        blocked := blocked OR served < imgpress_internal.count_turns(
+            slots, held_requests, held_counts, least(slots, turns_per_claim));
     END IF;
 END
 $$;
@@ -260,6 +270,7 @@ COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, int
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.plan_by_index(), imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean),
     imgpress_internal.lock_next_images(uuid, integer, integer),
+    imgpress_internal.count_turns(integer, uuid[], integer[], integer),
     imgpress_internal.take_turns(integer, uuid[], integer[]),
     imgpress_internal.claim_fresh(bigint, integer, uuid[], integer[]), imgpress_internal.claim_retries(bigint, integer),
     imgpress_internal.milliseconds_until(timestamptz),
