@@ -27,7 +27,7 @@ using Milliseconds = std::chrono::milliseconds;
 // How a call ended.
 enum class CallEnd {
   kCommitted,
-  kNotInstalled,  // the extension is not in this database: nothing was done
+  kNotInstalled,  // the extension (of our version) is not in this database: nothing was done
   kFailed,        // rolled back, and said in the log why
   kUnknown,       // the answer to a COMMIT was lost: it may have happened or not
 };

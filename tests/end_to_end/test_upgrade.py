@@ -8,6 +8,7 @@ import pytest
 
 from harness import version_0_1_0
 from harness.version_0_1_0 import REQUESTS
+from harness.waiting import wait_until
 
 CATALOGUE = """
 WITH ours AS (SELECT oid FROM pg_namespace WHERE nspname IN ('imgpress', 'imgpress_internal'))
@@ -131,10 +132,13 @@ def test_published_urls_show_the_same_pictures(old):
 
 
 def test_work_goes_on(home, old):
-    """A request that is over after the collapse says so; what was under way is done anew."""
+    """A request that is over after the collapse says so; what was under way is done anew, by the
+    worker that has been waiting for the update."""
+    home.cluster.configure({"imgpress.databases": "shop,old"})
+    waits = 'the worker of database "old" idles'
+    wait_until(lambda: home.cluster.log_lines(waits), "the worker says that it waits")
     update(old)
     assert state(old, "ending") == ("Completed", 1, 1, 0, 100, 10)
-    home.cluster.configure({"imgpress.databases": "shop,old"})
     for name in ("working", "fresh", "retrying"):
         (status,) = old.sql("SELECT imgpress.wait(%s, '60 s')", REQUESTS[name])[0]
         assert status == "Completed"
@@ -142,6 +146,7 @@ def test_work_goes_on(home, old):
     messages = [message.json() for message in home.endpoint.wait(2)]
     told = {message["type"]: message.get("data", {}).get("request_id") for message in messages}
     assert told == {"left": None, "request.completed": REQUESTS["ending"]}
+    assert home.cluster.log_lines("imgpress_internal") == []
 
 
 @pytest.fixture(name="roles")

@@ -1,5 +1,5 @@
-// Functions of earlier versions, as long as a database has not been updated: what they were called with,
-// and what they returned, is not what is computed today.
+// Functions of earlier versions, as long as a database has not been updated: what they were called
+// with, and what they returned, is not what is computed today.
 #include "backend/bridge/entry_points.hpp"
 
 namespace {

@@ -101,10 +101,13 @@ CallEnd look_for_extension(bool* told) {
   const auto nothing = [](void*) {};
   const CallEnd end = run_transaction("looking for the extension", nothing, nullptr);
   if (end == CallEnd::kNotInstalled && !*told) {
-    ereport(LOG, (errmsg("imgpress: the worker of database \"%s\" idles: the extension or the role "
-                         "imgpress_worker is not there",
-                         MyBgworkerEntry->bgw_extra),
-                  errhint("CREATE EXTENSION imgpress makes both.")));
+    ereport(
+        LOG,
+        (errmsg("imgpress: the worker of database \"%s\" idles: the extension of its version or "
+                "the role imgpress_worker is not there",
+                MyBgworkerEntry->bgw_extra),
+         errhint("CREATE EXTENSION imgpress makes both; ALTER EXTENSION imgpress UPDATE "
+                 "brings an earlier version up to date.")));
   }
   *told = end == CallEnd::kNotInstalled;
   return end;

@@ -3,6 +3,7 @@
 #include "backend/bridge/postgres_api.hpp"
 
 extern "C" {
+#include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
@@ -22,7 +23,8 @@ bool lock_extension() {
   const Oid extension = get_extension_oid("imgpress", true);
   if (!OidIsValid(extension)) return false;
   LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
-  return get_extension_oid("imgpress", true) == extension;
+  if (get_extension_oid("imgpress", true) != extension) return false;
+  return OidIsValid(get_namespace_oid("imgpress_internal", true));  // 0.1.0 has none
 }
 
 // Makes the transaction that has begun one of imgpress_worker. Returns false where there is nothing
