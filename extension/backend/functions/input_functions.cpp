@@ -56,6 +56,7 @@ void InputReader::take(std::optional<Product> read) {
   image_nos.clear();
   new_images.clear();
   for (const std::string& url : product->urls) {
+    meter.add(Min(url.size(), WorkMeter::kBytesBetweenPauses));
     const int32 place = ++url_count;
     const int32 earlier = first_places->find_or_note(url, place);
     if (earlier == 0) new_images.push_back(image_nos.size());
@@ -81,6 +82,7 @@ void store_product(InputReader* reader) {
     image_nos.set(i, Int32GetDatum(reader->image_nos[static_cast<std::size_t>(i)]));
   }
   for (int i = 0; i < new_count; ++i) {
+    CHECK_FOR_INTERRUPTS();
     const std::size_t image = reader->new_images[static_cast<std::size_t>(i)];
     new_nos.set(i, Int32GetDatum(reader->image_nos[image]));
     new_urls.set(i, text_datum(product.urls[image]));
