@@ -8,14 +8,14 @@ BEGIN
     FOR command IN
         SELECT format('ALTER %s %s OWNER TO imgpress_owner', CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END,
             c.oid::regclass)
-            FROM pg_class c
-            WHERE c.relnamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
-                AND c.relkind IN ('r', 'v')
+            FROM pg_extension e JOIN pg_depend d ON d.refclassid = e.tableoid AND d.refobjid = e.oid AND d.deptype = 'e'
+                JOIN pg_class c ON d.classid = c.tableoid AND d.objid = c.oid
+            WHERE e.extname = 'imgpress' AND c.relkind IN ('r', 'v')
         UNION ALL
         SELECT format('ALTER FUNCTION %s OWNER TO imgpress_owner', p.oid::regprocedure)
-            FROM pg_proc p
-            WHERE p.pronamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
-              AND p.proname <> 'schedule_maintenance'
+            FROM pg_extension e JOIN pg_depend d ON d.refclassid = e.tableoid AND d.refobjid = e.oid AND d.deptype = 'e'
+                JOIN pg_proc p ON d.classid = p.tableoid AND d.objid = p.oid
+            WHERE e.extname = 'imgpress' AND p.proname <> 'schedule_maintenance'
     LOOP
         EXECUTE command;
     END LOOP;

@@ -1,45 +1,56 @@
 -- Behind the functions: what was granted, ends that the update has brought about.
+CREATE TEMPORARY TABLE imgpress_new_grants AS
+    WITH renamed (name, column_name, new_name) AS (VALUES
+        ('images', 'position', 'image_no'), ('images', 'product_no', 'first_product_no'),
+        ('outputs', 'position', 'image_no'), ('processing_requests', 'done_count', 'succeeded_count'),
+        ('processing_requests', 'claimed_count', 'claimed_up_to'), ('leases', 'positions', 'image_nos'),
+        ('failures', 'position', 'image_no'), ('results', 'position', 'image_no'),
+        ('results', 'bytes_in', 'source_bytes'), ('results', 'bytes_out', 'output_bytes'),
+        ('progress', 'done', 'succeeded'), ('progress', 'bytes_in', 'source_bytes'),
+        ('progress', 'bytes_out', 'output_bytes')
+    )
+    SELECT k.name, k.privilege, k.is_grantable, k.kind,
+           CASE k.grantee WHEN 0 THEN 'PUBLIC' ELSE k.grantee::regrole::text END AS role_name,
+           ' (' || quote_ident(a.attname) || ')' AS of_column,
+           CASE WHEN k.kind = 'SCHEMA' THEN k.name WHEN k.kind = 'FUNCTION' THEN p.oid::regprocedure::text
+                WHEN k.column_name IS NULL OR a.attname IS NOT NULL THEN c.oid::regclass::text END AS object
+    FROM imgpress_kept_grants k
+    LEFT JOIN renamed r ON r.name = k.name AND r.column_name = k.column_name
+    LEFT JOIN pg_class c ON k.kind IN ('TABLE', 'SEQUENCE') AND c.relname = k.name
+        AND c.relnamespace = 'imgpress'::regnamespace
+    LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = coalesce(r.new_name, k.column_name)
+    LEFT JOIN pg_proc p ON k.kind = 'FUNCTION' AND p.proname = k.name AND p.pronamespace = 'imgpress'::regnamespace
+        AND oidvectortypes(p.proargtypes) = k.arguments || CASE k.name WHEN 'output_url' THEN ', text' ELSE '' END;
+
 DO $grants$
 DECLARE
-    kept record;
+    new record;
     forgotten text;
 BEGIN
-    FOR kept IN
-        SELECT k.*, CASE k.grantee WHEN 0 THEN 'PUBLIC' ELSE k.grantee::regrole::text END AS role_name,
-               CASE k.kind WHEN 'SCHEMA' THEN quote_ident(k.name) WHEN 'TABLE' THEN c.oid::regclass::text
-                           ELSE p.oid::regprocedure::text END AS object,
-               quote_ident(CASE k.column_name WHEN 'position' THEN 'image_no' WHEN 'product_no' THEN 'first_product_no'
-                                WHEN 'done' THEN 'succeeded' WHEN 'done_count' THEN 'succeeded_count'
-                                WHEN 'claimed_count' THEN 'claimed_up_to' WHEN 'bytes_in' THEN 'source_bytes'
-                                WHEN 'bytes_out' THEN 'output_bytes' ELSE k.column_name END) AS new_column
-        FROM imgpress_kept_grants k
-        LEFT JOIN pg_class c ON k.kind = 'TABLE' AND c.relname = k.name AND c.relnamespace = 'imgpress'::regnamespace
-        LEFT JOIN pg_proc p ON k.kind = 'FUNCTION' AND p.proname = k.name AND p.pronamespace = 'imgpress'::regnamespace
-            -- Of several of that name the same one.
-            AND (oidvectortypes(p.proargtypes) = k.arguments OR p.proname <> 'csv_faults')
-    LOOP
-        IF kept.object IS NULL THEN
-            forgotten := concat_ws(', ', forgotten, kept.privilege || ' on ' || kept.name || ' to ' || kept.role_name);
-        ELSE
-            EXECUTE format('GRANT %s%s ON %s %s TO %s%s', kept.privilege, ' (' || kept.new_column || ')', kept.kind,
-                           kept.object, kept.role_name, CASE WHEN kept.is_grantable THEN ' WITH GRANT OPTION' END);
-        END IF;
+    -- PostgreSQL takes what an extension's script grants for the extension's own, which pg_dump leaves out:
+    -- pg_init_privs is put back to what it is without these grants.
+    FOR new IN SELECT n.* FROM imgpress_new_grants n WHERE n.object IS NOT NULL LOOP
+        EXECUTE format('REVOKE %s%s ON %s %s FROM %s CASCADE', new.privilege, new.of_column, new.kind, new.object,
+                       new.role_name);
     END LOOP;
+    CREATE TEMPORARY TABLE imgpress_init_privs AS SELECT i.* FROM pg_init_privs i;
+    FOR new IN SELECT n.* FROM imgpress_new_grants n WHERE n.object IS NOT NULL LOOP
+        EXECUTE format('GRANT %s%s ON %s %s TO %s%s', new.privilege, new.of_column, new.kind, new.object,
+                       new.role_name, CASE WHEN new.is_grantable THEN ' WITH GRANT OPTION' END);
+    END LOOP;
+    DELETE FROM pg_init_privs i WHERE NOT EXISTS (
+        SELECT FROM imgpress_init_privs b
+        WHERE b.classoid = i.classoid AND b.objoid = i.objoid AND b.objsubid = i.objsubid);
+    UPDATE pg_init_privs i SET initprivs = b.initprivs FROM imgpress_init_privs b
+        WHERE b.classoid = i.classoid AND b.objoid = i.objoid AND b.objsubid = i.objsubid
+          AND b.initprivs::text <> i.initprivs::text;
+    SELECT string_agg(n.privilege || ' on ' || n.name || ' to ' || n.role_name, ', ') INTO forgotten
+        FROM imgpress_new_grants n WHERE n.object IS NULL;
     IF forgotten IS NOT NULL THEN
         RAISE WARNING 'grants on what is no longer for people have ended: %', forgotten;
     END IF;
 END
 $grants$;
-
--- PostgreSQL takes what an extension's script grants for the extension's own, which pg_dump leaves out.
-UPDATE pg_init_privs i SET initprivs = (
-        SELECT coalesce(array_agg(a), '{}') FROM unnest(i.initprivs) a
-        WHERE NOT EXISTS (
-            SELECT FROM aclexplode(ARRAY[a]) x JOIN imgpress_kept_grants k ON k.grantee = x.grantee))
-    WHERE EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'imgpress'
-                  WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-                    AND d.classid = i.classoid AND d.objid = i.objoid)
-       OR i.classoid = 'pg_namespace'::regclass AND i.objoid = 'imgpress'::regnamespace;
 
 DO $closed$
 DECLARE
@@ -50,4 +61,6 @@ BEGIN
     END LOOP;
 END
 $closed$;
-DROP TABLE imgpress_changes, imgpress_kept_grants, imgpress_moved_outputs, imgpress_closed_requests;
+SELECT set_config('session_replication_role', k.role, true) FROM imgpress_kept_setting k;
+DROP TABLE imgpress_members, imgpress_changes, imgpress_changed_types, imgpress_kept_setting, imgpress_kept_grants,
+    imgpress_new_grants, imgpress_init_privs, imgpress_moved_outputs, imgpress_closed_requests;

@@ -3,16 +3,21 @@
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- What somebody else has built on what changes is named; nothing of theirs is dropped, and none of their
--- triggers fires at what is no change of theirs.
+CREATE TEMPORARY TABLE imgpress_members AS
+    SELECT d.classid, d.objid FROM pg_extension e
+        JOIN pg_depend d ON d.refclassid = e.tableoid AND d.refobjid = e.oid AND d.deptype = 'e'
+        WHERE e.extname = 'imgpress';
+
+-- What somebody else has built on what changes is named; nothing of theirs is dropped.
 CREATE TEMPORARY TABLE imgpress_changes AS
-    SELECT 'pg_class'::regclass AS classid, c.oid AS objid, 0 AS objsubid FROM pg_class c
-        WHERE c.relnamespace = 'imgpress'::regnamespace AND (c.relkind = 'v' OR c.relname = 'copies_due')
+    WITH gone AS (
+        SELECT c.oid, c.reltype FROM pg_class c WHERE c.oid IN (
+            'imgpress.progress'::regclass, 'imgpress.failures'::regclass, 'imgpress.results'::regclass,
+            'imgpress.workers'::regclass, 'imgpress.csv_upload'::regclass, 'imgpress.copies_due'::regclass)
+    )
+    SELECT 'pg_class'::regclass AS classid, g.oid AS objid, 0 AS objsubid FROM gone g
     UNION ALL
-    SELECT 'pg_type'::regclass, t.oid, 0 FROM pg_class c JOIN pg_type t ON t.oid IN (c.reltype, (
-            SELECT r.typarray FROM pg_type r WHERE r.oid = c.reltype))
-        WHERE c.relnamespace = 'imgpress'::regnamespace
-          AND (c.relkind = 'v' OR c.relname IN ('copies_due', 'product_input'))
+    SELECT 'pg_type'::regclass, t.oid, 0 FROM gone g JOIN pg_type t ON t.oid = g.reltype OR t.typelem = g.reltype
     UNION ALL
     SELECT 'pg_class'::regclass, a.attrelid, a.attnum FROM pg_attribute a
         WHERE (a.attrelid, a.attname) IN (
@@ -23,12 +28,19 @@ CREATE TEMPORARY TABLE imgpress_changes AS
             ('imgpress.csv_upload_rows'::regclass, 'serial_number'))
     UNION ALL
     -- These stay as they are to whoever calls them, and are replaced; all others move or change.
-    SELECT 'pg_proc'::regclass, p.oid, 0 FROM pg_proc p
-        WHERE p.pronamespace = 'imgpress'::regnamespace
-          AND p.proname NOT IN (
-              'compress_image', 'compress_image_url', 'submit_csv', 'submit', 'csv_faults', 'csv_text',
-              'request_status', 'wait', 'cancel', 'retry_failed', 'purge', 'retry_recent',
-              'schedule_maintenance', 'webhook_secret');
+    SELECT m.classid, m.objid, 0 FROM imgpress_members m JOIN pg_proc p ON p.oid = m.objid AND p.tableoid = m.classid
+        WHERE p.proname NOT IN (
+            'compress_image', 'compress_image_url', 'submit_csv', 'submit', 'csv_faults', 'csv_text',
+            'request_status', 'wait', 'cancel', 'retry_failed', 'purge', 'retry_recent',
+            'schedule_maintenance', 'webhook_secret');
+
+-- Types that change: columns of these types are in the way, functions are not.
+CREATE TEMPORARY TABLE imgpress_changed_types AS
+    SELECT t.oid FROM pg_class c JOIN pg_type t ON t.oid = c.reltype OR t.typelem = c.reltype
+        WHERE c.oid IN (
+            'imgpress.product_input'::regclass, 'imgpress.processing_requests'::regclass, 'imgpress.products'::regclass,
+            'imgpress.images'::regclass, 'imgpress.outputs'::regclass, 'imgpress.leases'::regclass,
+            'imgpress.webhook_deliveries'::regclass, 'imgpress.csv_upload_rows'::regclass);
 
 DO $guard$
 DECLARE
@@ -36,11 +48,18 @@ DECLARE
 BEGIN
     WITH dependent AS (
         SELECT d.classid, d.objid, d.objsubid FROM imgpress_changes c
-            JOIN pg_depend d ON d.refclassid = c.classid AND d.refobjid = c.objid AND d.deptype = 'n'
+            JOIN pg_depend d ON d.refclassid = c.classid AND d.refobjid = c.objid AND d.deptype IN ('n', 'a')
                 AND (c.objsubid = 0 OR d.refobjsubid = c.objsubid)
-            -- A function that takes products goes on; a column of that type does not.
-            WHERE NOT (d.classid = 'pg_proc'::regclass
-                       AND c.objid IN ('imgpress.product_input'::regtype, 'imgpress.product_input[]'::regtype))
+            -- Serial numbers only get longer: an index on them does, too.
+            WHERE NOT (d.deptype = 'a' AND c.objid IN ('imgpress.products'::regclass,
+                                                       'imgpress.csv_upload_rows'::regclass))
+        UNION
+        SELECT d.classid, d.objid, d.objsubid FROM imgpress_changed_types t
+            JOIN pg_depend d ON d.refclassid = 'pg_type'::regclass AND d.refobjid = t.oid AND d.deptype = 'n'
+            WHERE d.classid = 'pg_class'::regclass AND d.objsubid > 0
+        UNION
+        SELECT 'pg_class'::regclass, h.inhrelid, 0 FROM pg_inherits h
+            JOIN imgpress_members m ON m.classid = 'pg_class'::regclass AND m.objid = h.inhparent
         UNION
         -- Repeated URLs are one image from here on: rows that refer to the others would go with them.
         SELECT 'pg_constraint'::regclass, o.oid, 0 FROM pg_constraint o
@@ -50,15 +69,19 @@ BEGIN
                coalesce(w.ev_class, d.objid) AS objid,
                CASE WHEN w.oid IS NULL THEN d.objsubid ELSE 0 END AS objsubid
         FROM dependent d LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+            AND w.rulename = '_RETURN'
+    ), described AS (
+        SELECT DISTINCT pg_describe_object(n.classid, n.objid, n.objsubid) AS object FROM named n
+            WHERE NOT EXISTS (SELECT FROM imgpress_members m WHERE m.classid = n.classid AND m.objid = n.objid)
     )
-    SELECT string_agg(DISTINCT pg_describe_object(n.classid, n.objid, n.objsubid), ', ') INTO dependents FROM named n
-        WHERE NOT EXISTS (
-            SELECT FROM pg_depend m JOIN pg_extension e ON e.oid = m.refobjid AND e.extname = 'imgpress'
-            WHERE m.refclassid = 'pg_extension'::regclass AND m.deptype = 'e'
-              AND m.classid = n.classid AND m.objid = n.objid)
-          AND NOT (n.classid = 'pg_trigger'::regclass AND EXISTS (
-            SELECT FROM pg_trigger t WHERE t.oid = n.objid
-              AND t.tgname IN ('collect', 'submit', 'wake_drainer', 'delete_children')));
+    SELECT string_agg(d.object, ', ' ORDER BY d.object) INTO dependents FROM described d
+        WHERE d.object NOT IN (  -- what is our own, though no member
+            'trigger collect on view imgpress.csv_upload', 'trigger submit on view imgpress.csv_upload',
+            'trigger wake_drainer on table imgpress.processing_requests',
+            'trigger delete_children on table imgpress.processing_requests',
+            'index imgpress.images_copies', 'constraint copies_due_pkey on table imgpress.copies_due',
+            'default value for column copy_count of table imgpress.processing_requests',
+            'default value for column reached of table imgpress.copies_due');
     IF dependents IS NOT NULL THEN
         RAISE EXCEPTION 'objects depend on what imgpress 0.2.0 changes: %', dependents
             USING ERRCODE = 'dependent_objects_still_exist',
@@ -67,28 +90,41 @@ BEGIN
     END IF;
 END
 $guard$;
+
+-- None of their triggers fires at what is no change of theirs (but those that ALWAYS do); behind the
+-- update, within the same transaction, they do again.
+CREATE TEMPORARY TABLE imgpress_kept_setting AS SELECT current_setting('session_replication_role') AS role;
 SET LOCAL session_replication_role = replica;
 
 -- What somebody has granted: 0.1.0--0.2.0.after.sql grants it again.
 CREATE TEMPORARY TABLE imgpress_kept_grants AS
     WITH object AS (
         SELECT 'SCHEMA' AS kind, n.nspname::text AS name, NULL::text AS arguments, NULL::text AS column_name,
-               n.nspacl AS acl, n.nspowner AS owner
+               n.nspacl AS acl, n.nspowner AS owner, n.tableoid AS classid, n.oid AS objid, 0 AS objsubid
             FROM pg_namespace n WHERE n.nspname = 'imgpress'
         UNION ALL
-        SELECT 'TABLE', c.relname, NULL, NULL, c.relacl, c.relowner
-            FROM pg_class c WHERE c.relnamespace = 'imgpress'::regnamespace AND c.relkind IN ('r', 'v')
+        SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.relname, NULL, NULL, c.relacl, c.relowner,
+               m.classid, m.objid, 0
+            FROM imgpress_members m JOIN pg_class c ON c.tableoid = m.classid AND c.oid = m.objid
         UNION ALL
-        SELECT 'TABLE', c.relname, NULL, a.attname, a.attacl, c.relowner
-            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-            WHERE c.relnamespace = 'imgpress'::regnamespace AND a.attacl IS NOT NULL
+        SELECT 'TABLE', c.relname, NULL, a.attname, a.attacl, c.relowner, m.classid, m.objid, a.attnum
+            FROM imgpress_members m JOIN pg_class c ON c.tableoid = m.classid AND c.oid = m.objid
+                JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
         UNION ALL
-        SELECT 'FUNCTION', p.proname, oidvectortypes(p.proargtypes), NULL, p.proacl, p.proowner
-            FROM pg_proc p WHERE p.pronamespace = 'imgpress'::regnamespace
+        SELECT 'FUNCTION', p.proname, oidvectortypes(p.proargtypes), NULL, p.proacl, p.proowner, m.classid, m.objid, 0
+            FROM imgpress_members m JOIN pg_proc p ON p.tableoid = m.classid AND p.oid = m.objid
     )
-    SELECT o.kind, o.name, o.arguments, o.column_name, a.privilege_type AS privilege, a.grantee, a.is_grantable
-    FROM object o, aclexplode(o.acl) a
-    WHERE a.grantee <> o.owner AND a.grantee NOT IN (SELECT r.oid FROM pg_roles r WHERE r.rolname LIKE 'imgpress\_%');
+    SELECT o.kind, o.name, o.arguments, o.column_name, a.privilege_type AS privilege, a.grantee,
+           bool_or(a.is_grantable) AS is_grantable
+    FROM object o CROSS JOIN aclexplode(o.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+    WHERE a.grantee <> o.owner AND CASE
+        WHEN r.rolname IN ('imgpress_worker', 'imgpress_owner') THEN false
+        WHEN r.rolname IN ('imgpress_user', 'imgpress_gateway', 'imgpress_admin') THEN NOT EXISTS (  -- but by 0.1.0
+            SELECT FROM pg_init_privs i, aclexplode(i.initprivs) x
+            WHERE i.classoid = o.classid AND i.objoid = o.objid AND i.objsubid = o.objsubid
+              AND x.grantee = a.grantee AND x.privilege_type = a.privilege_type)
+        ELSE true END
+    GROUP BY 1, 2, 3, 4, 5, 6;
 
 DROP VIEW imgpress.progress, imgpress.failures, imgpress.results, imgpress.workers, imgpress.csv_upload;
 DROP TRIGGER wake_drainer ON imgpress.processing_requests;
@@ -144,13 +180,14 @@ INSERT INTO imgpress_internal.image_aliases (request_id, alias, image_no)
     SELECT i.request_id, i.position, i.copy_of FROM imgpress.images i WHERE i.copy_of IS NOT NULL
         AND i.status = 'Completed';
 
--- Where a copy has an output and its original has none (that was cancelled, or is tried again), the
+-- Where a copy has an output and its original has none (cancelled, tried again, or deleted), the
 -- first such output becomes the original's.
 CREATE TEMPORARY TABLE imgpress_moved_outputs AS
     SELECT DISTINCT ON (c.request_id, c.copy_of) c.request_id, c.copy_of AS image_no, c.position, c.ended_at
     FROM imgpress.images c JOIN imgpress.images o ON o.request_id = c.request_id AND o.position = c.copy_of
         JOIN imgpress.outputs u ON u.request_id = c.request_id AND u.position = c.position
-    WHERE c.copy_of IS NOT NULL AND c.status = 'Completed' AND o.status <> 'Completed'
+    WHERE c.copy_of IS NOT NULL AND c.status = 'Completed' AND NOT EXISTS (
+        SELECT FROM imgpress.outputs x WHERE x.request_id = o.request_id AND x.position = o.position)
     ORDER BY c.request_id, c.copy_of, c.position;
 UPDATE imgpress.outputs o SET position = m.image_no
     FROM imgpress_moved_outputs m WHERE o.request_id = m.request_id AND o.position = m.position;

@@ -180,6 +180,80 @@ def test_grants_are_kept(home, old, roles):
     assert home.cluster.query(results, None, "old", "dashboards") == [(6,)]
 
 
+@pytest.fixture(name="odd_grants")
+def fixture_odd_grants(old):
+    """Chains, grants to imgpress's own roles, a role that is called like them, a sequence."""
+    old.sql("CREATE ROLE imgpress_dash LOGIN")
+    old.sql("CREATE ROLE other LOGIN")
+    old.sql("GRANT USAGE ON SCHEMA imgpress TO imgpress_dash, other")
+    old.sql("GRANT SELECT ON imgpress.images, imgpress.progress TO imgpress_dash WITH GRANT OPTION")
+    old.sql(
+        "SET ROLE imgpress_dash; GRANT SELECT ON imgpress.images, imgpress.progress TO other"
+    )
+    old.sql("GRANT SELECT (request_id, product_no) ON imgpress.products TO other")
+    old.sql("GRANT SELECT (id, copy_count) ON imgpress.processing_requests TO other")
+    old.sql("GRANT EXECUTE ON FUNCTION imgpress.purge(interval) TO imgpress_user")
+    old.sql("GRANT SELECT ON imgpress.progress TO imgpress_gateway")
+    old.sql("GRANT SELECT ON ALL SEQUENCES IN SCHEMA imgpress TO other")
+    yield
+    old.sql("DROP OWNED BY imgpress_dash, other CASCADE")
+    old.sql("DROP ROLE imgpress_dash, other")
+
+
+ODD_GRANTS = """
+SELECT has_table_privilege('imgpress_dash', 'imgpress.images', 'SELECT WITH GRANT OPTION'),
+       has_table_privilege('imgpress_dash', 'imgpress.progress', 'SELECT'),
+       has_table_privilege('other', 'imgpress.images', 'SELECT'),
+       has_table_privilege('other', 'imgpress.progress', 'SELECT'),
+       has_column_privilege('other', 'imgpress.products', 'product_no', 'SELECT'),
+       has_column_privilege('other', 'imgpress.processing_requests', 'id', 'SELECT'),
+       has_function_privilege('imgpress_user', 'imgpress.purge(interval)', 'EXECUTE'),
+       has_table_privilege('imgpress_gateway', 'imgpress.progress', 'SELECT'),
+       has_sequence_privilege('other', 'imgpress.webhook_deliveries_id_seq', 'SELECT'),
+       NOT has_column_privilege('other', 'imgpress.products', 'product_name', 'SELECT'),
+       NOT has_function_privilege('imgpress_gateway', 'imgpress.purge(interval)', 'EXECUTE')
+"""
+
+
+def test_odd_grants_are_kept_also_in_a_dump(home, old, odd_grants, tmp_path):
+    assert old.sql(ODD_GRANTS) == [(True,) * 11]
+    update(old)
+    assert old.sql(ODD_GRANTS) == [(True,) * 11]
+    environment = home.cluster.environment("old")
+    subprocess.run(["pg_dump", "-Fc", "-f", tmp_path / "dump"], env=environment, check=True)
+    home.cluster.query("CREATE DATABASE again")
+    subprocess.run(["pg_restore", "-d", "again", "-e", tmp_path / "dump"], env=environment, check=True)
+    assert home.cluster.query(ODD_GRANTS, database="again") == [(True,) * 11]
+    home.cluster.query("DROP DATABASE again")
+
+
+def test_what_others_have_in_the_schema_is_left_alone(old, roles):
+    old.sql("CREATE FUNCTION imgpress.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    old.sql("CREATE FUNCTION imgpress.submit(int) RETURNS int LANGUAGE sql AS 'SELECT 2'")
+    old.sql("CREATE TABLE imgpress.notes (a int)")
+    old.sql("CREATE PROCEDURE imgpress.proc() LANGUAGE sql AS ''")
+    old.sql("CREATE VIEW imgpress.constant AS SELECT 1")
+    old.sql("GRANT EXECUTE ON FUNCTION imgpress.submit(int) TO kiosk")
+    old.sql("GRANT SELECT ON imgpress.notes TO kiosk")
+    update(old)
+    assert old.sql(
+        "SELECT imgpress.mine(), imgpress.submit(1), has_table_privilege('kiosk', 'imgpress.notes', 'SELECT'), "
+        "relowner::regrole::text FROM pg_class WHERE oid = 'imgpress.notes'::regclass"
+    ) == [(1, 2, True, "postgres")]  # fmt: skip
+    assert old.sql(
+        "SELECT p.proname, oidvectortypes(p.proargtypes) FROM pg_proc p, aclexplode(p.proacl) a "
+        "WHERE a.grantee = 'kiosk'::regrole ORDER BY 1"
+    ) == [("request_products", "uuid"), ("submit", "integer")]
+
+
+def test_what_comes_behind_it_in_the_transaction_is_as_ever(old):
+    old.sql("CREATE TABLE mine (id uuid REFERENCES imgpress.processing_requests)")
+    with pytest.raises(psycopg2.errors.ForeignKeyViolation):
+        old.sql("ALTER EXTENSION imgpress UPDATE; INSERT INTO mine VALUES (gen_random_uuid())")
+    old.sql("ALTER EXTENSION imgpress UPDATE; DELETE FROM imgpress.processing_requests")
+    assert old.sql("SELECT FROM imgpress.outputs") == []
+
+
 def test_default_privileges_get_nothing_that_is_new(old, roles):
     old.sql("ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO kiosk")
     old.sql("ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO kiosk")
@@ -222,6 +296,14 @@ def test_an_image_whose_output_somebody_has_deleted(old):
     assert products(old, "completed")[2].endswith("/small3_compressed.jpg")
 
 
+def test_the_output_of_a_repetition_takes_the_place_of_a_deleted_one(old):
+    completed = REQUESTS["completed"]
+    old.sql("DELETE FROM imgpress.outputs WHERE request_id = %s AND position = 1", completed)
+    update(old)
+    for number in (1, 2, 4):
+        assert old.sql("SELECT length(bytes) FROM imgpress.output_image(%s, %s)", completed, number)
+
+
 @pytest.mark.parametrize(
     "statement, name",
     [
@@ -240,6 +322,28 @@ def test_an_image_whose_output_somebody_has_deleted(old):
             "FOREIGN KEY (request_id, position) REFERENCES imgpress.images)",
             "constraint mine_request_id_position_fkey on table public.mine",
         ),
+        ("CREATE TABLE mine () INHERITS (imgpress.images)", "table public.mine"),
+        ("CREATE TABLE mine (image imgpress.images)", "column image of table public.mine"),
+        ("CREATE INDEX mine ON imgpress.images (request_id, copy_of)", "index imgpress.mine"),
+        (
+            "CREATE INDEX mine ON imgpress.processing_requests (created_at) WHERE copy_count > 0",
+            "index imgpress.mine",
+        ),
+        ("CREATE STATISTICS mine ON copy_of, position FROM imgpress.images", "object public.mine"),
+        (
+            "CREATE RULE mine AS ON DELETE TO imgpress.progress DO INSTEAD NOTHING",
+            "rule mine on view imgpress.progress",
+        ),
+        (
+            "CREATE RULE mine AS ON DELETE TO imgpress.images WHERE OLD.copy_of IS NOT NULL "
+            "DO ALSO NOTHING",
+            "rule mine on table imgpress.images",
+        ),
+        (
+            "CREATE TRIGGER submit BEFORE UPDATE OF copy_of ON imgpress.images "
+            "FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+            "trigger submit on table imgpress.images",
+        ),
     ],
 )
 def test_what_depends_on_a_change_is_named_and_kept(old, statement, name):
@@ -247,7 +351,7 @@ def test_what_depends_on_a_change_is_named_and_kept(old, statement, name):
     with pytest.raises(psycopg2.errors.DependentObjectsStillExist) as refusal:
         update(old)
     assert name in str(refusal.value)
-    assert old.sql("SELECT to_regclass('mine') IS NOT NULL") == [(True,)]
+    assert old.sql("SELECT obj_description('imgpress.images'::regclass) IS NOT NULL") == [(True,)]
     assert old.sql("SELECT extversion FROM pg_extension WHERE extname = 'imgpress'") == [("0.1.0",)]
 
 
