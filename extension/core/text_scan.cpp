@@ -66,14 +66,19 @@ std::size_t blank_length(std::string_view text) {
   }
 }
 
-std::size_t skip_blanks(std::string_view text, std::size_t from, WorkMeter& meter) {
+std::size_t skip(std::string_view text, std::size_t from,
+                 std::size_t (*length_of)(std::string_view), WorkMeter& meter) {
   while (from < text.size()) {
-    const std::size_t length = blank_length(text.substr(from));
+    const std::size_t length = length_of(text.substr(from));
     meter.add(1);
     if (length == 0) break;
     from += length;
   }
   return from;
+}
+
+std::size_t skip_blanks(std::string_view text, std::size_t from, WorkMeter& meter) {
+  return skip(text, from, blank_length, meter);
 }
 
 std::string_view trim_blanks(std::string_view text, WorkMeter& meter) {

@@ -30,6 +30,11 @@ std::size_t find_any(std::string_view text, std::size_t from, const ByteSet& set
 // direction, line and paragraph separators, byte order marks.
 std::size_t blank_length(std::string_view text);
 
+// Index of the first place at or behind `from` where `length_of` finds nothing to skip; text.size()
+// without one.
+std::size_t skip(std::string_view text, std::size_t from,
+                 std::size_t (*length_of)(std::string_view), WorkMeter& meter);
+
 // Index of the first character at or behind `from` that is no blank; text.size() without one.
 std::size_t skip_blanks(std::string_view text, std::size_t from, WorkMeter& meter);
 

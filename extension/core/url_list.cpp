@@ -50,13 +50,7 @@ std::size_t separator_length(std::string_view text) {
 }
 
 std::size_t skip_separators(std::string_view text, std::size_t from, WorkMeter& meter) {
-  while (from < text.size()) {
-    const std::size_t length = separator_length(text.substr(from));
-    meter.add(1);
-    if (length == 0) break;
-    from += length;
-  }
-  return from;
+  return skip(text, from, separator_length, meter);
 }
 
 // Takes elements, and says when there are too many or one is too long.

@@ -98,13 +98,4 @@ TimePoint CodecClient::deadline() const {
   return held_.empty() ? press_.ready_by() : std::min(press_.ready_by(), answer_by_);
 }
 
-ImageOutcome outcome_of_ended_press(const ImageTask& task, Ending ending, const PressEnded& ended) {
-  ImageOutcome outcome;
-  outcome.key = task.key;
-  outcome.ending = ending;
-  outcome.fault = ended.fault();
-  outcome.reason = ended.what();
-  return outcome;
-}
-
 }  // namespace imgpress

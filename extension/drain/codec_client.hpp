@@ -46,7 +46,4 @@ class CodecClient {
   Clock::duration work_time_{};
 };
 
-// What becomes of an image whose codec or fetcher ended.
-ImageOutcome outcome_of_ended_press(const ImageTask& task, Ending ending, const PressEnded& ended);
-
 }  // namespace imgpress

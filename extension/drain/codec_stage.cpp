@@ -1,10 +1,6 @@
 #include "drain/codec_stage.hpp"
 
-#include <sys/epoll.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <system_error>
 #include <utility>
 
 namespace imgpress {
@@ -18,6 +14,16 @@ constexpr std::uint64_t kMostBytesInAdvance = 8 << 20;
 
 constexpr std::chrono::milliseconds kSendPause{5};
 
+// What becomes of the image that the codec worked on when it ended.
+ImageOutcome charged(const ImageTask& task, const PressEnded& ended) {
+  ImageOutcome outcome;
+  outcome.key = task.key;
+  outcome.ending = ended.why() == PressEnd::kOutOfCpu ? Ending::kFailed : Ending::kKilledCodec;
+  outcome.fault = ended.fault();
+  outcome.reason = ended.what();
+  return outcome;
+}
+
 }  // namespace
 
 CodecStage::CodecStage(const PipelineSettings& settings, int poll_fd, TimePoint now)
@@ -27,11 +33,7 @@ CodecStage::CodecStage(const PipelineSettings& settings, int poll_fd, TimePoint 
 
 void CodecStage::start(CodecClient& codec, TimePoint now) {
   codec.start(settings_.press_path, now);
-  epoll_event event{};
-  event.events = EPOLLIN;
-  if (::epoll_ctl(poll_fd_, EPOLL_CTL_ADD, codec.fd(), &event) != 0) {
-    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
-  }
+  watch(poll_fd_, codec.fd());
 }
 
 void CodecStage::reconfigure(const PipelineSettings& settings, TimePoint now) {
@@ -74,9 +76,7 @@ void CodecStage::replace(CodecClient& codec, const PressEnded& ended, TimePoint 
                          std::vector<ImageOutcome>& outcomes) {
   std::deque<FetchedImage> held = codec.take_held();
   if (!held.empty()) {
-    const Ending ending =
-        ended.why() == PressEnd::kOutOfCpu ? Ending::kFailed : Ending::kKilledCodec;
-    outcomes.push_back(outcome_of_ended_press(held.front().task, ending, ended));
+    outcomes.push_back(charged(held.front().task, ended));
     held.pop_front();
   }
   put_back(std::move(held));

@@ -1,15 +1,10 @@
 #include "drain/fetch_stage.hpp"
 
-#include <sys/epoll.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <iterator>
-#include <system_error>
 #include <utility>
 
 #include "core/url.hpp"
-#include "drain/codec_client.hpp"
 
 namespace imgpress {
 namespace {
@@ -32,10 +27,10 @@ ImageOutcome postponed(const ImageTask& task, Clock::duration pause) {
   return outcome;
 }
 
-ImageOutcome failed(const ImageTask& task, const FetchResult& result) {
+ImageOutcome not_fetched(const ImageTask& task, Ending ending, const FetchResult& result) {
   ImageOutcome outcome;
   outcome.key = task.key;
-  outcome.ending = Ending::kFailed;
+  outcome.ending = ending;
   outcome.fault = result.fault;
   outcome.http_status = result.http_status;
   outcome.retry_after_seconds = result.retry_after_seconds;
@@ -52,11 +47,7 @@ FetchStage::FetchStage(const PipelineSettings& settings, int poll_fd, TimePoint 
 
 void FetchStage::start_fetcher(TimePoint now) {
   fetcher_.start(settings_, now);
-  epoll_event event{};
-  event.events = EPOLLIN;
-  if (::epoll_ctl(poll_fd_, EPOLL_CTL_ADD, fetcher_.fd(), &event) != 0) {
-    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
-  }
+  watch(poll_fd_, fetcher_.fd());
 }
 
 void FetchStage::reconfigure(const PipelineSettings& settings) {
@@ -78,18 +69,26 @@ void FetchStage::turn(TimePoint now, bool may_start_more, Results& results) {
 
 void FetchStage::take_result(FetchResult result, TimePoint now, Results& results) {
   const Task task = std::move(in_flight_.extract(result.id).mapped());
-  if (const auto* delivery = std::get_if<DeliveryTask>(&task.what)) {
-    results.delivery_outcomes->push_back({delivery->key, result.fault, result.http_status,
-                                          result.retry_after_seconds, std::move(result.reason)});
-    return;
+  if (const auto* image = std::get_if<ImageTask>(&task.what)) {
+    if (result.fault == Fault::kNone) {
+      results.fetched.push_back({*image, std::move(result.body), result.body_bytes});
+      return;
+    }
+    if (result.retry_after_seconds > 0) pause_host(task.host, result.retry_after_seconds, now);
   }
-  const auto& image = std::get<ImageTask>(task.what);
-  if (result.fault == Fault::kNone) {
-    results.fetched.push_back({image, std::move(result.body), result.body_bytes});
-    return;
+  report(task, Ending::kFailed, result, results);
+}
+
+// What became of a task, but for an image that was fetched. `ending` is of images.
+void FetchStage::report(const Task& task, Ending ending, const FetchResult& result,
+                        Results& results) {
+  if (const auto* image = std::get_if<ImageTask>(&task.what)) {
+    results.image_outcomes->push_back(not_fetched(*image, ending, result));
+  } else {
+    const auto& delivery = std::get<DeliveryTask>(task.what);
+    results.delivery_outcomes->push_back({delivery.key, result.fault, result.http_status,
+                                          result.retry_after_seconds, result.reason});
   }
-  if (result.retry_after_seconds > 0) pause_host(task.host, result.retry_after_seconds, now);
-  results.image_outcomes->push_back(failed(image, result));
 }
 
 void FetchStage::add(ImageTask task) {
@@ -148,12 +147,7 @@ void FetchStage::refuse(const Task& task, Results& results) {
   FetchResult refused;
   refused.fault = Fault::kBadUrl;
   refused.reason = "the URL is too long";
-  if (const auto* image = std::get_if<ImageTask>(&task.what)) {
-    results.image_outcomes->push_back(failed(*image, refused));
-  } else {
-    const auto& delivery = std::get<DeliveryTask>(task.what);
-    results.delivery_outcomes->push_back({delivery.key, refused.fault, 0, 0, refused.reason});
-  }
+  report(task, Ending::kFailed, refused, results);
 }
 
 // The end of the pause that an image's host asked for; `now` when there is none.
@@ -165,14 +159,11 @@ TimePoint FetchStage::paused_until(const Task& task, TimePoint now) const {
 
 // Nothing tells which transfer has ended the fetcher, if any has: none pays for it.
 void FetchStage::replace(const PressEnded& ended, TimePoint now, Results& results) {
+  FetchResult cut_short;
+  cut_short.fault = ended.fault();
+  cut_short.reason = ended.what();
   for (const auto& [id, task] : in_flight_) {
-    if (const auto* image = std::get_if<ImageTask>(&task.what)) {
-      results.image_outcomes->push_back(
-          outcome_of_ended_press(*image, Ending::kInterrupted, ended));
-    } else {
-      const auto& delivery = std::get<DeliveryTask>(task.what);
-      results.delivery_outcomes->push_back({delivery.key, ended.fault(), 0, 0, ended.what()});
-    }
+    report(task, Ending::kInterrupted, cut_short, results);
   }
   in_flight_.clear();
   start_fetcher(now);

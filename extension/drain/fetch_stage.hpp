@@ -47,6 +47,7 @@ class FetchStage {
   enum class Sent { kYes, kNo, kNever };
   Sent send(const Task& task, TimePoint now);
   static void refuse(const Task& task, Results& results);
+  static void report(const Task& task, Ending ending, const FetchResult& result, Results& results);
 
   PipelineSettings settings_;
   int poll_fd_;

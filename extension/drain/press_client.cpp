@@ -1,5 +1,10 @@
 #include "drain/press_client.hpp"
 
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <system_error>
+
 #include "core/plain_text.hpp"
 
 namespace imgpress {
@@ -99,6 +104,14 @@ void PressClient::end(PressEnd why, const std::string& detail) {
     throw PressUnusable("\"" + path_ + "\" keeps ending before it has done anything");
   }
   throw PressEnded(out_of_cpu ? PressEnd::kOutOfCpu : why, detail);
+}
+
+void watch(int poll_fd, int fd) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (::epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+  }
 }
 
 }  // namespace imgpress

@@ -72,4 +72,7 @@ class PressClient {
   int starts_in_vain_ = 0;  // since one had work
 };
 
+// Has an epoll set tell when there is something to read. Throws std::system_error.
+void watch(int poll_fd, int fd);
+
 }  // namespace imgpress

@@ -6,22 +6,15 @@ from contextlib import closing
 import pytest
 
 from harness import attack
-from harness.attack import as_owner, assert_nothing_reached, end_drainer_after, on_insert
+from harness.attack import as_owner, assert_nothing_reached, compress, end_drainer_after, on_insert
 from harness.catalogue import one_product
 from harness.waiting import wait_until
-
-PROMPT = 15  # seconds; what nobody wakes the drainer for would take up to 60
 
 
 @pytest.fixture(name="own")
 def fixture_own(open_shop):
     with attack.shop_of_stranger(open_shop, name="rights") as made:
         yield made
-
-
-def compress(shop):
-    """A request for which the drainer must claim, store and finish, and so commit several times."""
-    shop.finish(shop.submit_csv(one_product(shop.origin.url("small0.jpg"))), PROMPT)
 
 
 def test_search_path_of_the_database(own):

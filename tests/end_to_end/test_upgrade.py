@@ -66,6 +66,29 @@ def fixture_old(home, receiver):
     home.cluster.query("DROP DATABASE old WITH (FORCE)")
 
 
+class Again:
+    """An empty database `again` for what is dumped from `old`."""
+
+    def __init__(self, cluster, dump):
+        self._environment = cluster.environment("old")
+        self._dump = dump
+
+    def restore(self, *options):
+        """Dumps and restores; returns what pg_restore said. With -e it must not have failed."""
+        command = ["pg_dump", "-Fc", "-f", self._dump]
+        subprocess.run(command, env=self._environment, check=True)
+        command = ["pg_restore", "-d", "again", *options, self._dump]
+        run = subprocess.run(command, env=self._environment, check="-e" in options, stderr=subprocess.PIPE)
+        return run.stderr
+
+
+@pytest.fixture(name="again")
+def fixture_again(home, tmp_path):
+    home.cluster.query("CREATE DATABASE again")
+    yield Again(home.cluster, tmp_path / "dump")
+    home.cluster.query("DROP DATABASE again WITH (FORCE)")
+
+
 def update(old):
     old.sql("ALTER EXTENSION imgpress UPDATE")
 
@@ -215,16 +238,12 @@ SELECT has_table_privilege('imgpress_dash', 'imgpress.images', 'SELECT WITH GRAN
 """
 
 
-def test_odd_grants_are_kept_also_in_a_dump(home, old, odd_grants, tmp_path):
+def test_odd_grants_are_kept_also_in_a_dump(home, old, odd_grants, again):
     assert old.sql(ODD_GRANTS) == [(True,) * 11]
     update(old)
     assert old.sql(ODD_GRANTS) == [(True,) * 11]
-    environment = home.cluster.environment("old")
-    subprocess.run(["pg_dump", "-Fc", "-f", tmp_path / "dump"], env=environment, check=True)
-    home.cluster.query("CREATE DATABASE again")
-    subprocess.run(["pg_restore", "-d", "again", "-e", tmp_path / "dump"], env=environment, check=True)
+    again.restore("-e")
     assert home.cluster.query(ODD_GRANTS, database="again") == [(True,) * 11]
-    home.cluster.query("DROP DATABASE again")
 
 
 def test_what_others_have_in_the_schema_is_left_alone(old, roles):
@@ -361,13 +380,9 @@ def test_views_of_what_stays_go_on(old):
     assert old.sql("SELECT count(*) FROM mine") == [(11,)]
 
 
-def test_dump_and_restore_of_an_updated_database(home, old, roles, tmp_path):
+def test_dump_and_restore_of_an_updated_database(home, old, roles, again):
     update(old)
-    environment = home.cluster.environment("old")
-    dump = tmp_path / "dump"
-    subprocess.run(["pg_dump", "-Fc", "-f", dump], env=environment, check=True)
-    home.cluster.query("CREATE DATABASE again")
-    subprocess.run(["pg_restore", "-d", "again", "-e", dump], env=environment, check=True)
+    again.restore("-e")
     for table in (
         "imgpress.processing_requests", "imgpress.products", "imgpress.images", "imgpress.outputs",
         "imgpress.webhook_deliveries", "imgpress_internal.image_aliases",
@@ -381,17 +396,11 @@ def test_dump_and_restore_of_an_updated_database(home, old, roles, tmp_path):
         rows = f"SELECT array_agg(t::text ORDER BY t::text) FROM (SELECT {names} FROM {table}) t"
         assert old.sql(rows) == home.cluster.query(rows, database="again"), table
     check_kiosk(home.cluster.query, "again")
-    home.cluster.query("DROP DATABASE again")
 
 
-def test_a_dump_of_0_1_0_is_restored_and_updated(home, old, tmp_path):
-    environment = home.cluster.environment("old")
-    dump = tmp_path / "dump"
-    subprocess.run(["pg_dump", "-Fc", "-f", dump], env=environment, check=True)
-    home.cluster.query("CREATE DATABASE again")
+def test_a_dump_of_0_1_0_is_restored_and_updated(home, old, again):
     home.cluster.query("CREATE EXTENSION imgpress VERSION '0.1.0'", database="again")
-    command = ["pg_restore", "-d", "again", dump]
-    said = subprocess.run(command, env=environment, check=False, stderr=subprocess.PIPE).stderr
+    said = again.restore()
     assert b'schema "imgpress" already exists' in said
     assert b"errors ignored on restore: 1" in said
     home.cluster.query("ALTER EXTENSION imgpress UPDATE", database="again")
@@ -401,4 +410,3 @@ def test_a_dump_of_0_1_0_is_restored_and_updated(home, old, tmp_path):
     )
     update(old)
     assert home.cluster.query(progress, database="again") == old.sql(progress)
-    home.cluster.query("DROP DATABASE again")

@@ -3,9 +3,12 @@ of theirs ran with somebody else's rights."""
 
 import contextlib
 
+from .catalogue import one_product
 from .waiting import wait_for_exit, wait_until
 
 STRANGER = "mallory"
+
+PROMPT = 15  # seconds; what nobody wakes the drainer for would take up to 60
 
 # Each would make the stranger more than they are, or is a step on the way.
 ATTEMPTS = (
@@ -147,6 +150,11 @@ def shop_of_stranger(open_shop, **options):
             yield shop
 
     return opened()
+
+
+def compress(shop):
+    """A request for which the drainer must claim, store and finish, and so commit several times."""
+    shop.finish(shop.submit_csv(one_product(shop.origin.url("small0.jpg"))), PROMPT)
 
 
 def become_owner(cluster, database):

@@ -196,10 +196,7 @@ TEST_F(DrainerTest, RetriesGetHalfOfTheWindow) {
   settings_.images_in_flight = 10;
   start();
   queue_.add_request(1, 40);
-  for (auto& image : queue_.images) {
-    image.state = State::kRetry;
-    image.history.attempts = 1;
-  }
+  make_retries();
   settle();
   pass(seconds(1));
   EXPECT_EQ(drainer_->held(), 5u) << "a dead origin fills half of it";
@@ -308,10 +305,7 @@ TEST_F(DrainerTest, RetriesThatAreDueCauseNoPollingWhileTheWindowIsFull) {
   settings_.images_in_flight = 2;
   start();
   queue_.add_request(1, 10);
-  for (auto& image : queue_.images) {
-    image.state = State::kRetry;
-    image.history.attempts = 1;
-  }
+  make_retries();
   queue_.add_request(2, 10);
   settle();
   EXPECT_EQ(drainer_->held(), 2u);

@@ -30,6 +30,14 @@ class DrainerTest : public testing::Test {
     drainer_ = std::make_unique<Drainer>(kNumber, settings_, queue_, pipeline_, clock_.source());
   }
 
+  // All images have been tried once, and are due again.
+  void make_retries() {
+    for (auto& image : queue_.images) {
+      image.state = FakeQueue::State::kRetry;
+      image.history.attempts = 1;
+    }
+  }
+
   // Turns until nothing is due at this moment. Fails a test in which that never comes.
   void settle() {
     for (int turns = 0; turns < 1000; ++turns) {
