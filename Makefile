@@ -119,7 +119,7 @@ format:
 lint: $(BUILD)/CMakeCache.txt
 	@clang-format --dry-run --Werror $(SOURCES)
 	@scripts/check-boundaries
-	@clang-tidy --quiet -p $(BUILD) $(wildcard extension/core/*.cpp extension/channel/*.cpp extension/drain/*.cpp)
+	@clang-tidy --quiet -p $(BUILD) $(shell git ls-files extension/core extension/channel extension/drain | grep cpp$$)
 
 clean:
 	@$(EXTENSION_MAKE) clean

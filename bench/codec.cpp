@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "cpu_clock.hpp"
-#include "press/codec.hpp"
-#include "press/codec_role.hpp"
+#include "press/codec/codec.hpp"
+#include "press/codec/codec_role.hpp"
 
 namespace {
 

@@ -9,7 +9,7 @@
 
 #include "channel/packet_socket.hpp"
 #include "channel/sealed_memory.hpp"
-#include "press/fetcher_role.hpp"
+#include "press/fetch/fetcher_role.hpp"
 
 namespace {
 

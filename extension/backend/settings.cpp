@@ -5,8 +5,8 @@
 #include <exception>
 #include <stdexcept>
 
-#include "core/address.hpp"
-#include "core/effort.hpp"
+#include "core/net/address.hpp"
+#include "core/rules/effort.hpp"
 
 #include "backend/bridge/compat.hpp"
 #include "backend/bridge/postgres_api.hpp"

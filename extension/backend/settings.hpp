@@ -2,7 +2,7 @@
 // takes a snapshot with settings() and hands that on.
 #pragma once
 
-#include "drain/pipeline_types.hpp"
+#include "drain/presses/pipeline_types.hpp"
 
 namespace imgpress {
 

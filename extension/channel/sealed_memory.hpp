@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "channel/unique_fd.hpp"
-#include "core/bytes.hpp"
+#include "core/text/bytes.hpp"
 
 namespace imgpress {
 

@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "drain/pipeline.hpp"
+#include "drain/pipeline/pipeline.hpp"
 #include "drain/queue.hpp"
 
 namespace imgpress {

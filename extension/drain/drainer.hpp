@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "drain/deliveries.hpp"
-#include "drain/pipeline.hpp"
+#include "drain/pipeline/pipeline.hpp"
 #include "drain/queue.hpp"
 #include "drain/window.hpp"
 

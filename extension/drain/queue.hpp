@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "channel/unique_fd.hpp"
-#include "core/effort.hpp"
-#include "core/verdict.hpp"
-#include "core/wire.hpp"
+#include "core/rules/effort.hpp"
+#include "core/rules/verdict.hpp"
+#include "core/wire/wire.hpp"
 
 namespace imgpress {
 

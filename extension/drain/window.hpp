@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "drain/pipeline_types.hpp"
+#include "drain/presses/pipeline_types.hpp"
 #include "drain/queue.hpp"
 
 namespace imgpress {

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <utility>
 
-#include "press/codec_role.hpp"
-#include "press/confinement.hpp"
-#include "press/fetcher_role.hpp"
+#include "press/codec/codec_role.hpp"
+#include "press/sandbox/confinement.hpp"
+#include "press/fetch/fetcher_role.hpp"
 
 namespace {
 

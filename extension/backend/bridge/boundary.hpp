@@ -17,7 +17,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "core/fault.hpp"
+#include "core/rules/fault.hpp"
 
 #include "backend/bridge/postgres_api.hpp"
 

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "channel/sealed_memory.hpp"
-#include "drain/session_press.hpp"
+#include "drain/presses/session_press.hpp"
 
 #include "backend/bridge/boundary.hpp"
 #include "backend/functions/effort_argument.hpp"

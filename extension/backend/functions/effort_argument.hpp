@@ -1,7 +1,7 @@
 // The argument `effort` of the SQL functions that take one.
 #pragma once
 
-#include "core/effort.hpp"
+#include "core/rules/effort.hpp"
 
 #include "backend/bridge/postgres_api.hpp"
 

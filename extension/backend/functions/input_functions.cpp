@@ -4,10 +4,10 @@
 #include <utility>
 #include <vector>
 
-#include "core/csv_encoding.hpp"
-#include "core/csv_input.hpp"
-#include "core/first_places.hpp"
-#include "core/product.hpp"
+#include "core/input/csv/csv_encoding.hpp"
+#include "core/input/csv/csv_input.hpp"
+#include "core/input/first_places.hpp"
+#include "core/input/product.hpp"
 
 #include "backend/bridge/boundary.hpp"
 #include "backend/bridge/entry_points.hpp"

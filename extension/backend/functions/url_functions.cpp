@@ -1,7 +1,7 @@
 // output_url() and is_http_url(): the URL rules of core/ as SQL functions.
 #include <string>
 
-#include "core/url.hpp"
+#include "core/net/url.hpp"
 
 #include "backend/bridge/boundary.hpp"
 #include "backend/bridge/entry_points.hpp"

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "drain/drainer.hpp"
-#include "drain/pipeline.hpp"
+#include "drain/pipeline/pipeline.hpp"
 
 #include "backend/bridge/boundary.hpp"
 #include "backend/bridge/compat.hpp"

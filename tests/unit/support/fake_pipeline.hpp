@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "drain/pipeline.hpp"
+#include "drain/pipeline/pipeline.hpp"
 
 namespace imgpress::test {
 

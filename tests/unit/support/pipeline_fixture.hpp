@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "drain/pipeline.hpp"
-#include "press/codec_jpeg_files.hpp"
+#include "drain/pipeline/pipeline.hpp"
+#include "support/images/codec_jpeg_files.hpp"
 #include "support/press_process.hpp"
 #include "support/scripted_origin.hpp"
 

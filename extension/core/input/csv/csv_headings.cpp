@@ -1,0 +1,161 @@
+#include "core/input/csv/csv_headings.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "core/input/serial_number.hpp"
+#include "core/net/url.hpp"
+#include "core/input/url_list.hpp"
+
+namespace imgpress {
+namespace {
+
+// No heading that is known is longer, with its blanks and dots.
+constexpr std::size_t kLongestHeading = 100;
+constexpr std::size_t kHeadingsCompared = 100;
+
+struct Spelling {
+  std::string_view bare;  // in small letters, without anything between them
+  Heading meaning;
+};
+
+constexpr std::array<Spelling, 34> kSpellings = {{
+    {"sno", Heading::kSerialNumber},
+    {"srno", Heading::kSerialNumber},
+    {"slno", Heading::kSerialNumber},
+    {"serialno", Heading::kSerialNumber},
+    {"serialnumber", Heading::kSerialNumber},
+    {"productname", Heading::kProductName},
+    {"inputimageurls", Heading::kImageUrls},
+    {"inputimageurl", Heading::kImageUrls},
+    {"inputimages", Heading::kImageUrls},
+    {"inputimage", Heading::kImageUrls},
+    {"inputurls", Heading::kImageUrls},
+    {"inputurl", Heading::kImageUrls},
+    {"imageurls", Heading::kImageUrls},
+    {"imageurl", Heading::kImageUrls},
+    {"imagesurls", Heading::kImageUrls},
+    {"imagesurl", Heading::kImageUrls},
+    {"imagelinks", Heading::kImageUrls},
+    {"imagelink", Heading::kImageUrls},
+    {"imagesrc", Heading::kImageUrls},
+    {"images", Heading::kImageUrls},
+    {"image", Heading::kImageUrls},
+    {"productimageurls", Heading::kImageUrls},
+    {"productimageurl", Heading::kImageUrls},
+    {"productimages", Heading::kImageUrls},
+    {"productimage", Heading::kImageUrls},
+    {"additionalimageurls", Heading::kImageUrls},
+    {"additionalimageurl", Heading::kImageUrls},
+    {"additionalimages", Heading::kImageUrls},
+    {"additionalimagelinks", Heading::kImageUrls},
+    {"additionalimagelink", Heading::kImageUrls},
+    {"pictureurl", Heading::kImageUrls},
+    {"photourl", Heading::kImageUrls},
+    {"urls", Heading::kImageUrls},
+    {"url", Heading::kLink},
+}};
+
+// Small letters, figures and whatever is not ASCII; a heading that is too long is nothing.
+std::string bare(std::string_view heading) {
+  std::string out;
+  if (heading.size() > kLongestHeading) return out;
+  while (!heading.empty()) {
+    const char c = heading.front();
+    const std::size_t blank = blank_length(heading);
+    if (c >= 'A' && c <= 'Z') {
+      out += static_cast<char>(c - 'A' + 'a');
+    } else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+               (static_cast<unsigned char>(c) >= 0x80 && blank == 0)) {
+      out += c;
+    }
+    heading.remove_prefix(std::max<std::size_t>(blank, 1));
+  }
+  return out;
+}
+
+std::string without_figures(std::string text) {
+  text.erase(std::remove_if(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }),
+             text.end());
+  return text;
+}
+
+// Letters to change, add or leave out until one word is the other.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+// How far a heading is from a spelling, in percent of the longer one; 100 where they share nothing.
+std::size_t distance(std::string_view heading, std::string_view spelling) {
+  if (heading.empty()) return 100;
+  const std::size_t longer = std::max(heading.size(), spelling.size());
+  const bool part = heading.size() >= 3 && heading.size() <= 2 * spelling.size() &&
+                    (spelling.find(heading) != std::string_view::npos ||
+                     heading.find(spelling) != std::string_view::npos);
+  if (part) return 30;
+  return 100 * edit_distance(heading, spelling) / longer;
+}
+
+}  // namespace
+
+Heading meaning_of(std::string_view heading) {
+  const std::string exact = bare(heading);
+  const std::string numberless = without_figures(exact);
+  for (const Spelling& spelling : kSpellings) {
+    const bool numbered =
+        spelling.meaning == Heading::kImageUrls || spelling.meaning == Heading::kLink;
+    if (spelling.bare != (numbered ? numberless : exact)) continue;
+    // A link with a number is one of several, and so are the images.
+    return spelling.meaning == Heading::kLink && exact != numberless ? Heading::kImageUrls
+                                                                     : spelling.meaning;
+  }
+  return Heading::kOther;
+}
+
+std::size_t count_known(const CsvFields& headings) {
+  return static_cast<std::size_t>(std::count_if(
+      headings.begin(), headings.end(),
+      [](std::string_view heading) { return meaning_of(heading) != Heading::kOther; }));
+}
+
+std::size_t find_nearest(Heading wanted, const CsvFields& headings) {
+  constexpr std::size_t kTooFar = 45;
+  std::size_t nearest = std::string_view::npos;
+  std::size_t least = kTooFar;
+  for (std::size_t i = 0; i < std::min(headings.size(), kHeadingsCompared); ++i) {
+    const std::string heading = without_figures(bare(headings[i]));
+    if (meaning_of(headings[i]) != Heading::kOther) continue;
+    for (const Spelling& spelling : kSpellings) {
+      if (spelling.meaning != wanted) continue;
+      const std::size_t far = distance(heading, spelling.bare);
+      if (far >= least) continue;
+      least = far;
+      nearest = i;
+    }
+  }
+  return nearest;
+}
+
+bool looks_like_data(const CsvFields& record, WorkMeter& meter) {
+  if (count_known(record) > 0) return false;
+  for (const std::string_view cell : record) {
+    if (!begins_like_urls(cell, meter)) continue;
+    std::vector<std::string> urls;
+    read_url_list(cell, meter, urls);
+    if (std::any_of(urls.begin(), urls.end(), is_http_url)) return true;
+  }
+  return record.size() > 1 && read_serial_number(record.front(), meter).fault.empty();
+}
+
+}  // namespace imgpress

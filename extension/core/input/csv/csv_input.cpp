@@ -1,0 +1,86 @@
+#include "core/input/csv/csv_input.hpp"
+
+#include "core/input/csv/csv_dialect.hpp"
+#include "core/input/csv/csv_encoding.hpp"
+#include "core/input/csv/csv_headings.hpp"
+#include "core/input/csv/file_kind.hpp"
+#include "core/text/plain_text.hpp"
+
+namespace imgpress {
+CsvInput::CsvInput(std::string_view text, WorkMeter& meter, InputFaults& faults)
+    : meter_(meter), faults_(faults) {
+  text.remove_prefix(byte_order_mark_length(text));
+  if (const char* kind = foreign_kind(text)) {
+    faults_.add(
+        {1, "", std::string("this is ") + kind + ", not a CSV: save the file as \"CSV UTF-8\""});
+    return;
+  }
+  const std::size_t separator_line = separator_line_length(text);
+  const char named = separator_line > 5 && text[4] != '\r' ? text[4] : '\0';
+  text.remove_prefix(separator_line);
+  const CsvDialect dialect = detect_dialect(text, named, meter);
+  const int first_line = separator_line > 0 ? 2 : 1;
+  reader_.emplace(text, dialect, meter, first_line);
+  if (!next_filled(*reader_, record_, kMostColumns, meter_)) {
+    faults_.add({1, "", "the file is empty: it needs a header and product rows"});
+    return;
+  }
+  std::string fault = fault_of_header(text, first_line);
+  if (fault.empty()) {
+    layout_ = CsvLayout::from_header(record_, dialect.delimiter, meter_, faults_);
+    if (layout_) ignored_ = layout_->ignored();
+  } else {
+    faults_.add({record_.line, "", std::move(fault)});
+  }
+}
+
+// Why the first record cannot be a header, or an empty string.
+std::string CsvInput::fault_of_header(std::string_view text, int first_line) {
+  if (!record_.fault.empty()) return record_.fault;
+  if (record_.columns > kMostColumns) {
+    return "the header has " + std::to_string(record_.columns) + " columns, more than " +
+           std::to_string(kMostColumns) +
+           ": put the header S. No.,Product Name,Input Image Urls into a line of its own";
+  }
+  if (count_known(record_.fields) > 0 || looks_like_data(record_.fields, meter_)) return {};
+  if (record_.columns == 1 && is_header_in_a_cell(record_.fields.front(), meter_)) {
+    return "the whole line is in quotation marks: take them away around each line";
+  }
+  const int below = find_header_below(text, meter_);
+  if (below == 0 && record_.columns == 1) {
+    return "a single column, " + quote_shortened(record_.fields.front()) +
+           ", is no header: begin with S. No.,Product Name,Input Image Urls";
+  }
+  if (below == 0) return {};
+  return "the header stands in line " + std::to_string(below + first_line - 1) +
+         ": remove what is above it";
+}
+
+std::optional<Product> CsvInput::next() {
+  while (layout_ && next_filled(*reader_, record_, kMostRowColumns, meter_)) {
+    any_row_ = true;
+    if (auto product = read_row()) return product;
+  }
+  note_end();
+  return std::nullopt;
+}
+
+std::optional<Product> CsvInput::read_row() {
+  if (!record_.fault.empty()) {
+    faults_.add({record_.line, layout_->column_name(record_.columns - 1), record_.fault});
+    return std::nullopt;
+  }
+  if (layout_->is_header(record_)) {
+    faults_.add({record_.line, "", "this is a header once more: remove it"});
+    return std::nullopt;
+  }
+  if (!layout_->read_cells(record_, meter_, cells_, faults_)) return std::nullopt;
+  return read_product(record_.line, cells_, meter_, faults_);
+}
+
+void CsvInput::note_end() {
+  if (layout_ && !any_row_) faults_.add({1, "", "no product row below the header"});
+  layout_.reset();
+}
+
+}  // namespace imgpress

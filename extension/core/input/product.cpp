@@ -1,0 +1,73 @@
+#include "core/input/product.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "core/text/plain_text.hpp"
+#include "core/input/serial_number.hpp"
+#include "core/text/text_scan.hpp"
+#include "core/net/url.hpp"
+#include "core/input/url_list.hpp"
+
+namespace imgpress {
+namespace {
+
+// A cell without blanks around it. ="007" is how people keep a spreadsheet from changing it, and \N
+// is a database's NULL.
+std::string_view cell_text(std::string_view cell, WorkMeter& meter) {
+  const std::string_view text = trim_blanks(cell, meter);
+  if (text == "\\N") return {};
+  const bool formula = text.size() >= 3 && text.substr(0, 2) == "=\"" && text.back() == '"';
+  return formula ? trim_blanks(text.substr(2, text.size() - 3), meter) : text;
+}
+
+// Words with which the last row of a table begins that is no product.
+bool is_total(std::string_view text) {
+  constexpr std::array<std::string_view, 4> kWords = {"total", "grand total", "subtotal", "sum"};
+  std::string word;
+  for (const char c : text.substr(0, 20)) {
+    if (c == ':' || c == '=') break;
+    word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  while (!word.empty() && (word.back() == ' ' || word.back() == 's')) word.pop_back();
+  return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
+}
+
+// What is wrong with the URLs, or an empty string.
+std::string read_urls(const ProductCells& cells, WorkMeter& meter, std::vector<std::string>& urls) {
+  for (const std::string_view cell : cells.urls) {
+    std::string wrong = read_url_list(cell, meter, urls);
+    if (!wrong.empty()) return wrong;
+  }
+  if (urls.empty()) return "no image URL: give at least one http:// or https:// URL";
+  if (std::none_of(urls.begin(), urls.end(), is_http_url)) {
+    return "no http:// or https:// URL in " + quote_shortened(urls.front()) +
+           ": write the address in full";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<Product> read_product(int line, const ProductCells& cells, WorkMeter& meter,
+                                    InputFaults& faults) {
+  const std::size_t faults_before = faults.count();
+  Product product;
+  const std::string_view serial_text = cell_text(cells.serial_number, meter);
+  const std::string_view name = cell_text(cells.name, meter);
+  const SerialNumber serial = read_serial_number(serial_text, meter);
+  std::string wrong_urls = read_urls(cells, meter, product.urls);
+  if (!serial.fault.empty() && product.urls.empty() && (is_total(serial_text) || is_total(name))) {
+    faults.add({line, kSerialColumn, "this looks like a row of totals, not a product: remove it"});
+    return std::nullopt;
+  }
+  if (!serial.fault.empty()) faults.add({line, kSerialColumn, serial.fault});
+  if (name.empty()) faults.add({line, kNameColumn, "empty: every product needs a name"});
+  if (!wrong_urls.empty()) faults.add({line, kUrlsColumn, std::move(wrong_urls)});
+  if (faults.count() > faults_before) return std::nullopt;
+  product.serial_number = serial.value;
+  append_metered(product.name, name, meter);
+  return product;
+}
+
+}  // namespace imgpress

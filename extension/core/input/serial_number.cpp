@@ -1,0 +1,135 @@
+#include "core/input/serial_number.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "core/text/plain_text.hpp"
+
+namespace imgpress {
+namespace {
+
+// More is no number, in whatever way it is written.
+constexpr std::size_t kLongestText = 100;
+constexpr std::string_view kUnicodeMinus = "\xE2\x88\x92";
+constexpr std::string_view kCurlyApostrophe = "\xE2\x80\x99";
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// Blanks as ' ' and apostrophes as '\'', whatever their kind.
+std::string simplified(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    std::size_t length = blank_length(text);
+    if (length > 0) {
+      out += ' ';
+    } else if (text.substr(0, 3) == kCurlyApostrophe) {
+      out += '\'';
+      length = 3;
+    } else if (text.substr(0, 3) == kUnicodeMinus) {
+      out += '-';
+      length = 3;
+    } else {
+      out += text.front();
+      length = 1;
+    }
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
+// Takes the separators out of "12,345,678"; nothing unless every group but the first has three
+// digits and stands behind the same separator.
+std::optional<std::string> join_groups(std::string_view number, char separator) {
+  std::string digits;
+  std::size_t length = 0;  // of the group so far
+  bool first = true;
+  for (const char c : number) {
+    if (c != separator) {
+      if (!is_digit(c)) return std::nullopt;
+      digits += c;
+      ++length;
+      continue;
+    }
+    if (length == 0 || length > 3 || (!first && length != 3)) return std::nullopt;
+    first = false;
+    length = 0;
+  }
+  if (!first && length != 3) return std::nullopt;
+  return digits;
+}
+
+// The digits of a whole number without a sign, or nothing.
+std::optional<std::string> whole_digits(std::string_view number) {
+  const std::size_t separators = number.find_first_not_of("0123456789");
+  if (separators == std::string_view::npos) return std::string(number);
+  // A fraction of zeros: behind the last mark, if that is none of thousands.
+  const std::size_t mark = number.find_last_of(".,");
+  if (mark != std::string_view::npos) {
+    const std::string_view fraction = number.substr(mark + 1);
+    const bool zeros = fraction.find_first_not_of('0') == std::string_view::npos;
+    const char other = number[mark] == '.' ? ',' : '.';
+    const bool is_fraction =
+        fraction.size() != 3 || number.find(other) < mark;  // 1.00, and 1,000.000
+    if (zeros && is_fraction && number.find(number[mark]) == mark) {
+      const std::string_view whole = number.substr(0, mark);
+      return whole.find(other) < mark ? join_groups(whole, other) : whole_digits(whole);
+    }
+    // A single group behind a full stop is a thousand here and a fraction there.
+    if (number[mark] == '.' && number.find('.') == mark) return std::nullopt;
+  }
+  const char separator = number[separators];
+  if (std::string_view(" .,'").find(separator) == std::string_view::npos) return std::nullopt;
+  return join_groups(number, separator);
+}
+
+std::string fault_of(std::string_view text, std::string_view number) {
+  const std::string quoted = quote_shortened(text);
+  const std::size_t exponent = number.find_first_of("eE");
+  if (exponent != std::string_view::npos && exponent > 0 && is_digit(number[0]) &&
+      number.find_first_not_of("0123456789eE+-.,") == std::string_view::npos) {
+    return quoted +
+           " is a number that a spreadsheet has shortened: give its column the format of whole "
+           "numbers and save again";
+  }
+  const bool one_group = number.size() > 4 && number[number.size() - 4] == '.' &&
+                         number.find('.') == number.size() - 4 &&
+                         join_groups(number, '.').has_value();
+  if (one_group) {
+    return "not a plain integer: " + quoted +
+           " may mean thousands or a fraction; write it in digits only";
+  }
+  return "not an integer: " + quoted + "; give a whole number in digits";
+}
+
+}  // namespace
+
+SerialNumber read_serial_number(std::string_view text, WorkMeter& meter) {
+  text = trim_blanks(text, meter);
+  SerialNumber serial;
+  if (text.empty()) {
+    serial.fault = "empty: give an integer";
+    return serial;
+  }
+  const std::string simple = simplified(text.substr(0, kLongestText));
+  std::string_view number = simple;
+  const bool negative = number.front() == '-';
+  if (negative || number.front() == '+') number.remove_prefix(1);
+  const bool starts_well = !number.empty() && is_digit(number.front());
+  const auto digits =
+      starts_well && text.size() <= kLongestText ? whole_digits(number) : std::nullopt;
+  if (!digits) {
+    serial.fault = fault_of(text, number);
+    return serial;
+  }
+  const std::string signed_digits = (negative ? "-" : "") + *digits;
+  const char* end = signed_digits.data() + signed_digits.size();
+  if (std::from_chars(signed_digits.data(), end, serial.value).ec != std::errc()) {
+    serial.fault = "not an integer of 64 bits: " + quote_shortened(text);
+  }
+  return serial;
+}
+
+}  // namespace imgpress

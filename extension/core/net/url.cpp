@@ -1,0 +1,154 @@
+#include "core/net/url.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace imgpress {
+namespace {
+
+constexpr std::string_view kSuffix = "_compressed";
+constexpr std::string_view kNameless = "image";
+constexpr std::size_t kMaxNameBytes = 200;
+
+char to_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool starts_with_ignoring_case(std::string_view text, std::string_view lower_case_prefix) {
+  if (text.size() < lower_case_prefix.size()) return false;
+  return std::equal(lower_case_prefix.begin(), lower_case_prefix.end(), text.begin(),
+                    [](char expected, char c) { return expected == to_lower(c); });
+}
+
+// Length of "http://" or "https://" at the start of `text`, else 0.
+std::size_t scheme_length(std::string_view text) {
+  for (const std::string_view scheme :
+       {std::string_view("http://"), std::string_view("https://")}) {
+    if (starts_with_ignoring_case(text, scheme)) return scheme.size();
+  }
+  return 0;
+}
+
+std::size_t authority_end(std::string_view url) {
+  return std::min(url.find_first_of("/?#", scheme_length(url)), url.size());
+}
+
+// Where the file name stands in `url`: behind the last slash of the path, before query and
+// fragment.
+struct NamePart {
+  std::size_t begin;
+  std::size_t dot;  // of the extension; == end when there is none
+  std::size_t end;
+};
+
+NamePart find_name(std::string_view url) {
+  const std::size_t path = authority_end(url);
+  const std::size_t end = std::min(url.find_first_of("?#", path), url.size());
+  const std::size_t slash = url.substr(0, end).rfind('/');
+  const std::size_t begin = slash == std::string_view::npos || slash < path ? end : slash + 1;
+  const std::size_t dot = url.substr(0, end).rfind('.');
+  const bool has_extension = dot != std::string_view::npos && dot > begin;
+  return {begin, has_extension ? dot : end, end};
+}
+
+bool is_hex(char c) {
+  const char l = to_lower(c);
+  return (l >= '0' && l <= '9') || (l >= 'a' && l <= 'f');
+}
+
+bool is_plain(char c) {
+  const char l = to_lower(c);
+  return (l >= 'a' && l <= 'z') || (l >= '0' && l <= '9') ||
+         std::string_view("-._~!$'()*+=:@").find(c) != std::string_view::npos;
+}
+
+// Escapes what a path segment may not hold, and the comma, which separates URLs in a list.
+std::string encode_segment(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool escaped =
+        c == '%' && i + 2 < text.size() && is_hex(text[i + 1]) && is_hex(text[i + 2]);
+    if (escaped || is_plain(c)) {
+      out += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+  }
+  return out;
+}
+
+// Shortens from the left, never inside a percent escape.
+std::string_view shorten(std::string_view name) {
+  if (name.size() <= kMaxNameBytes) return name;
+  std::size_t cut = name.size() - kMaxNameBytes;
+  while (cut < name.size() && (name[cut - 1] == '%' || (cut > 1 && name[cut - 2] == '%'))) ++cut;
+  return name.substr(cut);
+}
+
+// Extensions, dot included, by which each format is known; the first is what a name gets.
+struct FormatExtensions {
+  std::string_view format;
+  std::array<std::string_view, 4> extensions;
+};
+constexpr std::array<FormatExtensions, 4> kExtensions = {
+    {{"jpeg", {".jpg", ".jpeg", ".jpe", ".jfif"}},
+     {"png", {".png"}},
+     {"webp", {".webp"}},
+     {"gif", {".gif"}}}};
+
+std::string_view served_extension(std::string_view source_extension, std::string_view format) {
+  const auto* known = std::find_if(kExtensions.begin(), kExtensions.end(),
+                                   [&](const auto& entry) { return entry.format == format; });
+  if (known == kExtensions.end()) return {};
+  for (const std::string_view extension : known->extensions) {
+    const bool same = !extension.empty() && extension.size() == source_extension.size() &&
+                      starts_with_ignoring_case(source_extension, extension);
+    if (same) return source_extension;
+  }
+  return known->extensions.front();
+}
+
+}  // namespace
+
+bool has_scheme(std::string_view text) {
+  return scheme_length(text) > 0;
+}
+
+bool is_http_url(std::string_view text) {
+  const std::size_t scheme = scheme_length(text);
+  return scheme > 0 && authority_end(text) > scheme;
+}
+
+std::string host_of(std::string_view url) {
+  const std::size_t scheme = scheme_length(url);
+  if (scheme == 0) return {};
+  std::string_view authority = url.substr(scheme, authority_end(url) - scheme);
+  const std::size_t at = authority.rfind('@');
+  if (at != std::string_view::npos) authority.remove_prefix(at + 1);
+  std::string host(authority);
+  std::transform(host.begin(), host.end(), host.begin(), to_lower);
+  return host;
+}
+
+std::string compressed_name(std::string_view url, std::string_view format) {
+  const NamePart name = find_name(url);
+  const std::string_view stem = url.substr(name.begin, name.dot - name.begin);
+  const std::string_view extension = url.substr(name.dot, name.end - name.dot);
+  const std::string head = encode_segment(stem.empty() ? kNameless : stem);
+  return std::string(shorten(head)).append(kSuffix).append(served_extension(extension, format));
+}
+
+std::string simulated_output_url(std::string_view url) {
+  const NamePart name = find_name(url);
+  std::string out(url.substr(0, name.dot));
+  if (name.begin == name.dot) {
+    if (out.empty() || out.back() != '/') out += '/';
+    out += kNameless;
+  }
+  return out.append(kSuffix).append(url.substr(name.dot));
+}
+
+}  // namespace imgpress

@@ -1,0 +1,150 @@
+#include "drain/pipeline/codec_stage.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace imgpress {
+namespace {
+
+// A codec gets images in advance, so that it need not wait for the drainer between two of them: as
+// many as it can do while the drainer is away for a commit.
+constexpr std::size_t kUntilMeasured = 4;
+constexpr std::size_t kMostImages = 64;
+constexpr std::uint64_t kMostBytesInAdvance = 8 << 20;
+
+constexpr std::chrono::milliseconds kSendPause{5};
+
+// What becomes of the image that the codec worked on when it ended.
+ImageOutcome charged(const ImageTask& task, const PressEnded& ended) {
+  ImageOutcome outcome;
+  outcome.key = task.key;
+  outcome.ending = ended.why() == PressEnd::kOutOfCpu ? Ending::kFailed : Ending::kKilledCodec;
+  outcome.fault = ended.fault();
+  outcome.reason = ended.what();
+  return outcome;
+}
+
+}  // namespace
+
+CodecStage::CodecStage(const PipelineSettings& settings, int poll_fd, TimePoint now)
+    : settings_(settings), poll_fd_(poll_fd) {
+  for (std::size_t i = 0; i < settings.codecs; ++i) start(codecs_.emplace_back(), now);
+}
+
+void CodecStage::start(CodecClient& codec, TimePoint now) {
+  codec.start(settings_.press_path, now);
+  watch(poll_fd_, codec.fd());
+}
+
+void CodecStage::reconfigure(const PipelineSettings& settings, TimePoint now) {
+  settings_ = settings;
+  while (codecs_.size() > settings.codecs) {
+    put_back(codecs_.back().take_held());
+    codecs_.pop_back();
+  }
+  while (codecs_.size() < settings.codecs) start(codecs_.emplace_back(), now);
+}
+
+void CodecStage::add(FetchedImage image) {
+  unsent_bytes_ += image.source_bytes;
+  waiting_.push_back(std::move(image));
+}
+
+void CodecStage::put_back(std::deque<FetchedImage> images) {
+  for (auto image = images.rbegin(); image != images.rend(); ++image) {
+    unsent_bytes_ += image->source_bytes;
+    waiting_.push_front(std::move(*image));
+  }
+}
+
+void CodecStage::turn(TimePoint now, std::vector<ImageOutcome>& outcomes) {
+  for (CodecClient& codec : codecs_) receive_all(codec, now, outcomes);
+  send_waiting(now);
+}
+
+void CodecStage::receive_all(CodecClient& codec, TimePoint now,
+                             std::vector<ImageOutcome>& outcomes) {
+  try {
+    while (auto outcome = codec.receive(now)) outcomes.push_back(std::move(*outcome));
+  } catch (const PressEnded& ended) {
+    replace(codec, ended, now, outcomes);
+  }
+}
+
+// The image that the codec worked on pays for it; the ones behind it go to another.
+void CodecStage::replace(CodecClient& codec, const PressEnded& ended, TimePoint now,
+                         std::vector<ImageOutcome>& outcomes) {
+  std::deque<FetchedImage> held = codec.take_held();
+  if (!held.empty()) {
+    outcomes.push_back(charged(held.front().task, ended));
+    held.pop_front();
+  }
+  put_back(std::move(held));
+  start(codec, now);
+}
+
+bool CodecStage::has_room(const CodecClient& codec) const {
+  if (!codec.ready()) return false;
+  const std::size_t images = codec.held().size();
+  if (images == 0) return true;
+  if (codec.held_bytes() - codec.held().front().source_bytes >= kMostBytesInAdvance) return false;
+  const Clock::duration each = codec.work_time();
+  if (each == Clock::duration::zero()) return images < kUntilMeasured;
+  // The one that it works on, one that is ready when that is done, and what bridges an absence.
+  const auto enough = static_cast<std::size_t>(absence_ / each) + 2;
+  return images < std::min(enough, kMostImages);
+}
+
+// The one that has least to do, in bytes: a codec with a large image gets no small ones piled up
+// behind it while another has nothing.
+CodecClient* CodecStage::next_codec() {
+  CodecClient* next = nullptr;
+  for (CodecClient& codec : codecs_) {
+    if (!has_room(codec)) continue;
+    if (next == nullptr || codec.held_bytes() < next->held_bytes()) next = &codec;
+  }
+  return next;
+}
+
+void CodecStage::send_waiting(TimePoint now) {
+  send_again_ = TimePoint::max();
+  while (!waiting_.empty()) {
+    CodecClient* codec = next_codec();
+    if (codec == nullptr) return;
+    const std::uint64_t bytes = waiting_.front().source_bytes;
+    if (codec->send(waiting_.front(), settings_, now) != PacketSocket::Sent::kYes) {
+      send_again_ = now + kSendPause;  // gone, or too many descriptors under way
+      return;
+    }
+    unsent_bytes_ -= bytes;
+    waiting_.pop_front();
+  }
+}
+
+bool CodecStage::ready() const {
+  return std::any_of(codecs_.begin(), codecs_.end(),
+                     [](const CodecClient& codec) { return codec.ready(); });
+}
+
+TimePoint CodecStage::deadline() const {
+  // A full codec will answer; one that could not be sent to must be tried again.
+  TimePoint earliest = send_again_;
+  for (const CodecClient& codec : codecs_) earliest = std::min(earliest, codec.deadline());
+  return earliest;
+}
+
+std::size_t CodecStage::compressing() const {
+  std::size_t sum = 0;
+  for (const CodecClient& codec : codecs_) sum += codec.held().size();
+  return sum;
+}
+
+std::uint64_t CodecStage::waiting_bytes() const {
+  std::uint64_t sum = unsent_bytes_;
+  for (const CodecClient& codec : codecs_) {
+    if (!codec.held().empty()) sum += codec.held_bytes() - codec.held().front().source_bytes;
+  }
+  return sum;
+}
+
+}  // namespace imgpress

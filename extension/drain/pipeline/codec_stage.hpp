@@ -1,0 +1,48 @@
+// The second half of the pipeline: downloaded images that wait for, or are with, a codec.
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "drain/presses/codec_client.hpp"
+
+namespace imgpress {
+
+class CodecStage {
+ public:
+  CodecStage(const PipelineSettings& settings, int poll_fd, TimePoint now);
+
+  void reconfigure(const PipelineSettings& settings, TimePoint now);
+  void expect_absence(Clock::duration absence) { absence_ = absence; }
+  void add(FetchedImage image);
+
+  // Takes answers, replaces codecs that ended or hang, hands out waiting images.
+  void turn(TimePoint now, std::vector<ImageOutcome>& outcomes);
+
+  bool ready() const;  // one codec at least takes work
+  TimePoint deadline() const;
+  std::size_t waiting() const { return waiting_.size(); }
+  std::size_t compressing() const;
+  // Of images that no codec works on yet, whoever has them.
+  std::uint64_t waiting_bytes() const;
+
+ private:
+  void start(CodecClient& codec, TimePoint now);
+  void receive_all(CodecClient& codec, TimePoint now, std::vector<ImageOutcome>& outcomes);
+  void replace(CodecClient& codec, const PressEnded& ended, TimePoint now,
+               std::vector<ImageOutcome>& outcomes);
+  void put_back(std::deque<FetchedImage> images);
+  void send_waiting(TimePoint now);
+  CodecClient* next_codec();
+  bool has_room(const CodecClient& codec) const;
+
+  PipelineSettings settings_;
+  int poll_fd_;
+  std::deque<CodecClient> codecs_;
+  std::deque<FetchedImage> waiting_;
+  std::uint64_t unsent_bytes_ = 0;  // of waiting_
+  Clock::duration absence_{};
+  TimePoint send_again_ = TimePoint::max();
+};
+
+}  // namespace imgpress

@@ -1,0 +1,101 @@
+#include "drain/presses/codec_client.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "channel/sealed_memory.hpp"
+#include "core/text/plain_text.hpp"
+
+namespace imgpress {
+namespace {
+
+using std::chrono::seconds;
+
+// CPU time is limited by the kernel; this is for a codec that does not run at all.
+seconds patience_of(const PressSettings& settings) {
+  return seconds(10 + 4 * std::int64_t{settings.codec_cpu_seconds});
+}
+
+}  // namespace
+
+void CodecClient::start(const std::string& path, TimePoint now) {
+  press_.start(path, PressProcess::Role::kCodec, now);
+  take_held();
+}
+
+PacketSocket::Sent CodecClient::send(FetchedImage& image, const PressSettings& settings,
+                                     TimePoint now) {
+  wire::CompressRequest request;
+  request.id = image.task.key;
+  request.quality = static_cast<std::uint32_t>(image.task.quality);
+  request.max_pixels = settings.max_pixels;
+  request.cpu_seconds = settings.codec_cpu_seconds;
+  request.effort = image.task.effort;
+  request.accept_truncated = settings.accept_truncated;
+  const auto sent = press_.send(request, image.source.get());
+  if (sent != PacketSocket::Sent::kYes) return sent;
+  patience_ = patience_of(settings);
+  if (held_.empty()) answer_by_ = now + patience_;
+  held_bytes_ += image.source_bytes;
+  held_.push_back(std::move(image));
+  return sent;
+}
+
+std::optional<ImageOutcome> CodecClient::receive(TimePoint now) {
+  Packet packet;
+  if (!press_.receive(packet)) {
+    if (deadline() <= now) press_.end(PressEnd::kHung);
+    return std::nullopt;
+  }
+  const auto* reply = std::get_if<wire::CompressReply>(&packet.message);
+  if (reply == nullptr) press_.end(PressEnd::kBrokeProtocol, "no answer of a codec");
+  answer_by_ = now + patience_;
+  try {
+    return outcome_of(*reply, std::move(packet.attachment));
+  } catch (const std::runtime_error& error) {  // memory that is not sealed, an impossible answer
+    press_.end(PressEnd::kBrokeProtocol, error.what());
+  }
+}
+
+ImageOutcome CodecClient::outcome_of(const wire::CompressReply& reply, UniqueFd output) {
+  if (held_.empty() || held_.front().task.key != reply.id) {
+    throw wire::WireError("an answer out of turn");
+  }
+  const FetchedImage& source = held_.front();
+  ImageOutcome outcome;
+  outcome.key = reply.id;
+  outcome.fault = reply.fault;
+  outcome.source_bytes = source.source_bytes;
+  if (reply.fault == Fault::kNone) {
+    outcome.output_bytes = sealed_size(output.get());
+    if (outcome.output_bytes == 0 || outcome.output_bytes > source.source_bytes) {
+      throw wire::WireError("an output of an impossible size");
+    }
+    outcome.output = std::move(output);
+    outcome.warning = plain_text(reply.warning);
+    outcome.digest = plain_text(reply.digest);
+  } else {
+    outcome.ending = Ending::kFailed;
+    outcome.reason = plain_text(reply.reason);
+  }
+  outcome.format = reply.format;
+  outcome.width = reply.width;
+  outcome.height = reply.height;
+  outcome.kept_source = reply.kept_source;
+  const std::chrono::microseconds took(reply.work_us);
+  work_time_ = work_time_ == Clock::duration::zero() ? took : (7 * work_time_ + took) / 8;
+  held_bytes_ -= source.source_bytes;
+  held_.pop_front();
+  return outcome;
+}
+
+std::deque<FetchedImage> CodecClient::take_held() {
+  held_bytes_ = 0;
+  return std::exchange(held_, {});
+}
+
+TimePoint CodecClient::deadline() const {
+  return held_.empty() ? press_.ready_by() : std::min(press_.ready_by(), answer_by_);
+}
+
+}  // namespace imgpress

@@ -1,0 +1,123 @@
+#include "drain/presses/fetcher_client.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "channel/sealed_memory.hpp"
+#include "core/text/plain_text.hpp"
+
+namespace imgpress {
+namespace {
+
+// How long after the longest time-out a fetcher with work may say nothing before it counts as hung.
+// It keeps the time-out of each transfer itself.
+constexpr std::chrono::seconds kGrace{10};
+
+constexpr std::uint64_t kMaxWebhookAnswerBytes = 64 << 10;
+constexpr const char* kUserAgent = "imgpress";
+
+TimePoint answer_due(const PressSettings& settings, TimePoint now) {
+  const auto longest = std::max(settings.fetch_timeout_ms, settings.webhook_timeout_ms);
+  return now + std::chrono::milliseconds(longest) + kGrace;
+}
+
+}  // namespace
+
+void FetcherClient::start(const PressSettings& settings, TimePoint now) {
+  press_.start(settings.press_path, PressProcess::Role::kFetcher, now);
+  in_flight_.clear();
+  settings_are_sent_ = false;
+  reconfigure(settings);
+}
+
+void FetcherClient::reconfigure(const PressSettings& settings) {
+  const bool same = settings.allowed_networks == settings_.allowed_networks &&
+                    settings.connections_per_host == settings_.connections_per_host;
+  settings_are_sent_ = settings_are_sent_ && same;
+  settings_ = settings;
+  if (running()) send_settings();  // if that is not possible now, then before the next transfer
+}
+
+PacketSocket::Sent FetcherClient::send_settings() {
+  if (settings_are_sent_) return PacketSocket::Sent::kYes;
+  const auto sent = press_.send(wire::FetcherSettings{settings_.allowed_networks,
+                                                      settings_.connections_per_host, kUserAgent});
+  settings_are_sent_ = sent == PacketSocket::Sent::kYes;
+  return sent;
+}
+
+PacketSocket::Sent FetcherClient::download(std::uint64_t id, const std::string& url,
+                                           TimePoint now) {
+  wire::FetchRequest request;
+  request.id = id;
+  request.url = url;
+  request.max_bytes = settings_.max_image_bytes;
+  request.timeout_ms = settings_.fetch_timeout_ms;
+  return send(request, Kind::kDownload, now);
+}
+
+PacketSocket::Sent FetcherClient::deliver(std::uint64_t id, const DeliveryTask& delivery,
+                                          TimePoint now) {
+  wire::FetchRequest request;
+  request.id = id;
+  request.method = wire::Method::kPost;
+  request.url = delivery.url;
+  request.headers = delivery.headers;
+  request.body = delivery.body;
+  request.max_bytes = kMaxWebhookAnswerBytes;
+  request.timeout_ms = settings_.webhook_timeout_ms;
+  return send(request, Kind::kDelivery, now);
+}
+
+PacketSocket::Sent FetcherClient::send(const wire::FetchRequest& request, Kind kind,
+                                       TimePoint now) {
+  auto sent = send_settings();
+  if (sent != PacketSocket::Sent::kYes) return sent;
+  wire::FetchRequest complete = request;
+  complete.connect_timeout_ms = settings_.connect_timeout_ms;
+  sent = press_.send(complete);
+  if (sent != PacketSocket::Sent::kYes) return sent;
+  if (in_flight_.empty()) answer_by_ = answer_due(settings_, now);
+  in_flight_.emplace(request.id, kind);
+  return sent;
+}
+
+std::optional<FetchResult> FetcherClient::receive(TimePoint now) {
+  Packet packet;
+  if (!press_.receive(packet)) {
+    if (deadline() <= now) press_.end(PressEnd::kHung);
+    return std::nullopt;
+  }
+  const auto* reply = std::get_if<wire::FetchReply>(&packet.message);
+  if (reply == nullptr) press_.end(PressEnd::kBrokeProtocol, "no answer of a fetcher");
+  answer_by_ = answer_due(settings_, now);
+  try {
+    return result_of(*reply, std::move(packet.attachment));
+  } catch (const std::runtime_error& error) {  // memory that is not sealed, an impossible answer
+    press_.end(PressEnd::kBrokeProtocol, error.what());
+  }
+}
+
+FetchResult FetcherClient::result_of(const wire::FetchReply& reply, UniqueFd body) {
+  const auto found = in_flight_.find(reply.id);
+  if (found == in_flight_.end()) throw wire::WireError("an answer to no question");
+  FetchResult result;
+  result.id = reply.id;
+  result.fault = reply.fault;
+  result.http_status = static_cast<int>(reply.http_status);
+  result.retry_after_seconds = reply.retry_after_seconds;
+  if (reply.fault != Fault::kNone) {
+    result.reason = plain_text(reply.message);
+  } else if (found->second == Kind::kDownload) {
+    result.body_bytes = sealed_size(body.get());
+    result.body = std::move(body);
+  }
+  in_flight_.erase(found);
+  return result;
+}
+
+TimePoint FetcherClient::deadline() const {
+  return in_flight_.empty() ? press_.ready_by() : std::min(press_.ready_by(), answer_by_);
+}
+
+}  // namespace imgpress

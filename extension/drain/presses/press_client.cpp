@@ -1,0 +1,117 @@
+#include "drain/presses/press_client.hpp"
+
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "core/text/plain_text.hpp"
+
+namespace imgpress {
+namespace {
+
+constexpr std::chrono::seconds kStartPatience{10};
+
+// One that ends so often without any work will never do any: that is no fault of the images, and
+// starting it again and again would help nobody.
+constexpr int kMaxStartsInVain = 6;
+
+std::string words_for(PressEnd why, const std::string& detail) {
+  switch (why) {
+    case PressEnd::kOutOfCpu:
+      return "the image needs more CPU time than imgpress.codec_timeout";
+    case PressEnd::kHung:
+      return "the imgpress-press process did not answer in time";
+    case PressEnd::kBrokeProtocol:
+      return "the imgpress-press process broke the protocol: " + detail;
+    case PressEnd::kDied:
+      break;
+  }
+  return "the imgpress-press process ended while it held this";
+}
+
+}  // namespace
+
+PressEnded::PressEnded(PressEnd why, const std::string& detail)
+    : std::runtime_error(words_for(why, detail)), why_(why) {}
+
+Fault PressEnded::fault() const {
+  return why_ == PressEnd::kOutOfCpu ? Fault::kOutOfResources : Fault::kPressDied;
+}
+
+void PressClient::start(const std::string& path, PressProcess::Role role, TimePoint now) {
+  ready_ = false;
+  path_ = path;
+  process_ = PressProcess::start(path, role);
+  ready_by_ = now + kStartPatience;
+}
+
+PacketSocket::Sent PressClient::send(const wire::Message& message, int attachment) {
+  if (ready_) starts_in_vain_ = 0;  // if it ends now, then over work
+  return process_.socket().send(message, attachment);
+}
+
+void PressClient::stop() {
+  ready_ = false;
+  process_.stop();
+}
+
+PacketSocket::Received PressClient::receive_raw(Packet& packet) {
+  try {
+    return process_.socket().receive(packet);
+  } catch (const wire::WireError& error) {
+    end(PressEnd::kBrokeProtocol, error.what());
+  }
+}
+
+bool PressClient::receive(Packet& packet) {
+  for (;;) {
+    const auto received = receive_raw(packet);
+    if (received == PacketSocket::Received::kWouldBlock) return false;
+    if (received == PacketSocket::Received::kPeerGone) end(PressEnd::kDied);
+    if (ready_) break;
+    check_ready(packet.message);
+  }
+  starts_in_vain_ = 0;
+  return true;
+}
+
+void PressClient::check_ready(const wire::Message& message) {
+  const auto* ready = std::get_if<wire::Ready>(&message);
+  if (ready == nullptr) end(PressEnd::kBrokeProtocol, "it does not tell that it is ready");
+  if (ready->version != IMGPRESS_VERSION) {
+    stop();
+    throw PressUnusable("\"" + path_ + "\" is of version " + plain_text(ready->version) +
+                        ", this library of version " IMGPRESS_VERSION
+                        ": install both together, then restart PostgreSQL");
+  }
+  if (ready->pid != static_cast<std::uint32_t>(process_.pid())) {
+    end(PressEnd::kBrokeProtocol, "it tells a process id that is not its own");
+  }
+  ready_ = true;
+}
+
+void PressClient::end(PressEnd why, const std::string& detail) {
+  const bool was_ready = ready_;
+  ready_ = false;
+  const bool out_of_cpu = process_.stop();
+  if (!was_ready && why == PressEnd::kHung) {
+    throw PressUnusable("\"" + path_ +
+                        "\" does not get ready; is it an imgpress-press of version " +
+                        IMGPRESS_VERSION + "?");
+  }
+  if (++starts_in_vain_ >= kMaxStartsInVain) {
+    throw PressUnusable("\"" + path_ + "\" keeps ending before it has done anything");
+  }
+  throw PressEnded(out_of_cpu ? PressEnd::kOutOfCpu : why, detail);
+}
+
+void watch(int poll_fd, int fd) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (::epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+  }
+}
+
+}  // namespace imgpress

@@ -1,0 +1,115 @@
+#include "drain/presses/session_press.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace imgpress {
+namespace {
+
+// Where too many descriptors of the server's are under way, for which there is no event.
+constexpr std::chrono::milliseconds kSendPause{2};
+constexpr std::chrono::seconds kSendPatience{1};
+
+}  // namespace
+
+void SessionPress::begin_download(std::string url, const PressSettings& settings) {
+  begin(std::move(url), settings);
+}
+
+void SessionPress::begin_compression(FetchedImage image, const PressSettings& settings) {
+  begin(std::move(image), settings);
+}
+
+void SessionPress::begin(Work work, const PressSettings& settings) {
+  abandon();
+  forget_compressed();
+  settings_ = settings;
+  work_ = std::move(work);
+  handed_over_ = false;
+  give_up_at_ = Clock::now() + kSendPatience;
+}
+
+// Starts the press where it does not run.
+PacketSocket::Sent SessionPress::send(TimePoint now) {
+  if (const auto* url = std::get_if<std::string>(&work_)) {
+    if (fetcher_.running()) {
+      fetcher_.reconfigure(settings_);
+    } else {
+      fetcher_.start(settings_, now);
+    }
+    return fetcher_.download(1, *url, now);
+  }
+  if (!codec_.running()) codec_.start(settings_.press_path, now);
+  return codec_.send(std::get<FetchedImage>(work_), settings_, now);
+}
+
+// One that has died since its last use shows at the sending: a fresh one gets the work. If that
+// ends at its start, the next answer says so.
+void SessionPress::hand_over(TimePoint now) {
+  auto sent = send(now);
+  if (sent == PacketSocket::Sent::kPeerGone) {
+    is_download() ? fetcher_.stop() : codec_.stop();
+    sent = send(now);
+  }
+  handed_over_ = sent != PacketSocket::Sent::kWouldBlock;
+  try_again_at_ = now + kSendPause;
+  if (!handed_over_ && now >= give_up_at_) {
+    throw FaultError(Fault::kOutOfResources, "too many images are under way on this server");
+  }
+}
+
+int SessionPress::wait_fd() {
+  return is_download() ? fetcher_.fd() : codec_.fd();
+}
+
+TimePoint SessionPress::deadline() const {
+  if (!handed_over_) return try_again_at_;
+  return is_download() ? fetcher_.deadline() : codec_.deadline();
+}
+
+bool SessionPress::poll(TimePoint now) {
+  try {
+    if (!handed_over_) hand_over(now);
+    const bool ended = is_download() ? poll_download(now) : poll_compression(now);
+    if (ended) work_ = {};
+    return ended;
+  } catch (const PressEnded& ended) {
+    work_ = {};
+    throw FaultError(ended.fault(), ended.what());
+  } catch (const FaultError&) {
+    work_ = {};
+    throw;
+  }
+}
+
+bool SessionPress::poll_download(TimePoint now) {
+  auto result = fetcher_.receive(now);
+  if (!result) return false;
+  if (result->fault != Fault::kNone) throw FaultError(result->fault, result->reason);
+  download_ = {};
+  download_.source = std::move(result->body);
+  download_.source_bytes = result->body_bytes;
+  return true;
+}
+
+bool SessionPress::poll_compression(TimePoint now) {
+  auto outcome = codec_.receive(now);
+  if (!outcome) return false;
+  if (outcome->fault != Fault::kNone) throw FaultError(outcome->fault, outcome->reason);
+  compressed_ = std::move(*outcome);
+  return true;
+}
+
+void SessionPress::stop() {
+  fetcher_.stop();
+  codec_.stop();
+}
+
+void SessionPress::abandon() {
+  if (std::holds_alternative<std::monostate>(work_)) return;
+  is_download() ? fetcher_.stop() : codec_.stop();
+  work_ = {};
+}
+
+}  // namespace imgpress

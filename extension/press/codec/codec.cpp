@@ -1,0 +1,110 @@
+#include "press/codec/codec.hpp"
+
+#include <optional>
+#include <utility>
+
+#include "press/formats/gif_reader.hpp"
+#include "press/codec/image_signature.hpp"
+#include "press/jpeg/read/jpeg_anatomy.hpp"
+#include "press/jpeg/jpeg_coefficients.hpp"
+#include "press/jpeg/jpeg_pixels.hpp"
+#include "press/codec/pixel_image.hpp"
+#include "press/formats/png_anatomy.hpp"
+#include "press/formats/png_reader.hpp"
+#include "press/formats/webp_anatomy.hpp"
+#include "press/formats/webp_reader.hpp"
+
+namespace imgpress::press {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+// The source itself as the output: without its metadata, unless that makes it larger.
+CodecResult keep_source(ByteView source, Bytes stripped, wire::ImageFormat format) {
+  CodecResult result;
+  result.bytes = std::move(stripped);
+  if (result.bytes.size() > source.size)
+    result.bytes.assign(source.data, source.data + source.size);
+  result.format = format;
+  result.kept_source = true;
+  return result;
+}
+
+CodecResult choose_smaller(std::optional<Bytes> encoded, ByteView source, Bytes stripped,
+                           wire::ImageFormat format) {
+  if (!encoded || encoded->size() >= stripped.size()) {
+    return keep_source(source, std::move(stripped), format);
+  }
+  CodecResult result;
+  result.bytes = std::move(*encoded);
+  return result;
+}
+
+CodecResult compress_jpeg(ByteView source, const CodecOptions& options) {
+  JpegGuard guard;
+  if (options.accept_truncated) guard.tolerate_cut();
+  JpegInput input(guard);
+  const JpegAnatomy anatomy = dissect_jpeg(source);
+  input.read_header(options.accept_truncated ? anatomy.whole : source, options.max_pixels);
+  const ImageMetadata metadata = read_metadata(anatomy);
+  // What only decoders can make sense of stays as it is.
+  Bytes stripped = anatomy.has_frame && anatomy.has_scan
+                       ? assemble_jpeg(anatomy, metadata.orientation)
+                       : Bytes(source.data, source.data + source.size);
+  const auto convert = suits_requantising(input.state()) ? requantise_jpeg : reencode_jpeg;
+  CodecResult result = choose_smaller(convert(guard, input, options, metadata, source.size), source,
+                                      std::move(stripped), wire::ImageFormat::kJpeg);
+  result.width = input.state().image_width;
+  result.height = input.state().image_height;
+  result.warning = guard.cut() != nullptr ? input.missing_part() : guard.warning();
+  return result;
+}
+
+CodecResult compress_pixels(const PixelImage& image, ByteView source, Bytes stripped,
+                            wire::ImageFormat format, const CodecOptions& options) {
+  CodecResult result = choose_smaller(encode_pixels(image, options, source.size), source,
+                                      std::move(stripped), format);
+  result.width = image.width;
+  result.height = image.height;
+  if (image.has_more_frames && !result.kept_source) {
+    result.warning = "only the first frame of the animation was kept";
+  }
+  return result;
+}
+
+CodecResult compress_png(ByteView source, const CodecOptions& options) {
+  const PngAnatomy anatomy = dissect_png(source);
+  const PixelImage image = read_png(source, anatomy, options.max_pixels);
+  return compress_pixels(image, source, assemble_png(anatomy, image.metadata.orientation),
+                         wire::ImageFormat::kPng, options);
+}
+
+CodecResult compress_webp(ByteView source, const CodecOptions& options) {
+  const PixelImage image = read_webp(source, options.max_pixels);
+  return compress_pixels(image, source, strip_webp(source, image.metadata.orientation),
+                         wire::ImageFormat::kWebp, options);
+}
+
+CodecResult compress_gif(ByteView source, const CodecOptions& options) {
+  const PixelImage image = read_gif(source, options.max_pixels);
+  return compress_pixels(image, source, Bytes(source.data, source.data + source.size),
+                         wire::ImageFormat::kGif, options);
+}
+
+}  // namespace
+
+CodecResult compress(ByteView source, const CodecOptions& options) {
+  switch (identify_image(source)) {
+    case wire::ImageFormat::kPng:
+      return compress_png(source, options);
+    case wire::ImageFormat::kWebp:
+      return compress_webp(source, options);
+    case wire::ImageFormat::kGif:
+      return compress_gif(source, options);
+    case wire::ImageFormat::kJpeg:
+      break;
+  }
+  return compress_jpeg(source, options);
+}
+
+}  // namespace imgpress::press

@@ -1,0 +1,30 @@
+// A decoded picture: 8 bits a sample, rows without padding, no transparency.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/text/bytes.hpp"
+#include "press/codec/image_metadata.hpp"
+
+namespace imgpress::press {
+
+struct PixelImage {
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+  int channels = 3;  // 1: grey, 3: red, green, blue
+  std::vector<std::uint8_t> samples;
+  ImageMetadata metadata;
+  bool has_more_frames = false;  // an animation, of which this is the first picture
+
+  std::size_t row_bytes() const { return std::size_t{width} * static_cast<std::size_t>(channels); }
+};
+
+// Throws FaultError(kTooManyPixels) when width x height exceeds the limit.
+void check_pixel_count(std::uint64_t width, std::uint64_t height, std::uint64_t max_pixels);
+
+// Lays `count` pixels of `colours` samples and an alpha sample each on white. `out` may be the
+// same memory as `in`: it never overtakes it.
+void blend_on_white(const std::uint8_t* in, int colours, std::size_t count, std::uint8_t* out);
+
+}  // namespace imgpress::press

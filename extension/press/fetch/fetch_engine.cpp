@@ -1,0 +1,213 @@
+#include "press/fetch/fetch_engine.hpp"
+
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <new>
+#include <stdexcept>
+#include <utility>
+
+namespace imgpress::press {
+namespace {
+
+// An answer that takes longer is the host's thinking, not a crowd at its door.
+constexpr std::chrono::milliseconds kLongAnswer{500};
+constexpr std::chrono::milliseconds kExcuseEvery{100};
+
+// Kept open for the next request to the same host.
+constexpr long kIdleConnections = 256;
+
+// Each transfer may need two descriptors; as many again are left for idle connections, for replies
+// that wait to be taken and for happy eyeballs' second sockets.
+std::size_t transfers_at_once() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 64;
+  return std::clamp<std::size_t>(limit.rlim_cur / 4, 16, 1024);
+}
+
+void require(bool condition) {
+  if (!condition) throw std::bad_alloc();
+}
+
+}  // namespace
+
+FetchEngine::FetchEngine(int epoll_fd)
+    : epoll_fd_(epoll_fd), multi_(nullptr), queue_(transfers_at_once()) {
+  require(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+  multi_ = curl_multi_init();
+  require(multi_ != nullptr);
+  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &FetchEngine::on_watch);
+  curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &FetchEngine::on_timer);
+  curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kIdleConnections);
+}
+
+FetchEngine::~FetchEngine() {
+  for (const auto& [easy, transfer] : running_) {
+    curl_multi_remove_handle(multi_, easy);
+    curl_easy_cleanup(easy);
+  }
+  for (CURL* easy : idle_handles_) curl_easy_cleanup(easy);
+  curl_multi_cleanup(multi_);
+}
+
+void FetchEngine::apply(const wire::FetcherSettings& settings) {
+  policy_ = AddressPolicy(settings.allowed_networks, own_addresses());
+  user_agent_ = settings.user_agent;
+  queue_.set_host_limit(settings.max_connections_per_host);
+  // Only redirects can meet this limit: what starts here has passed the queue.
+  curl_multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS,
+                    static_cast<long>(settings.max_connections_per_host));
+}
+
+void FetchEngine::submit(wire::FetchRequest request) {
+  const std::uint64_t id = request.id;
+  try {
+    auto transfer = std::make_unique<Transfer>(std::move(request), policy_);
+    const std::string host = transfer->host();
+    queue_.push(host, std::move(transfer));
+  } catch (const FaultError& error) {
+    finished_.push_back(failed_fetch(id, error));
+  }
+}
+
+void FetchEngine::on_socket(int fd, std::uint32_t epoll_events) {
+  int action = 0;
+  if ((epoll_events & EPOLLIN) != 0) action |= CURL_CSELECT_IN;
+  if ((epoll_events & EPOLLOUT) != 0) action |= CURL_CSELECT_OUT;
+  if ((epoll_events & (EPOLLERR | EPOLLHUP)) != 0) action |= CURL_CSELECT_ERR;
+  int running = 0;
+  curl_multi_socket_action(multi_, fd, action, &running);
+}
+
+void FetchEngine::run_due() {
+  do {
+    if (due_ && *due_ <= Clock::now()) {
+      due_.reset();
+      int running = 0;
+      curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+    collect();
+    excuse_slow();
+    start_waiting();
+  } while (due_ && *due_ <= Clock::now());
+}
+
+int FetchEngine::wait_ms() const {
+  std::optional<Clock::time_point> due = due_;
+  if (queue_.has_waiting() && !running_.empty()) {
+    due = std::min(due.value_or(next_excuse_), next_excuse_);
+  }
+  if (!due) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - Clock::now());
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
+}
+
+std::deque<FetchResult> FetchEngine::take_finished() {
+  return std::exchange(finished_, {});
+}
+
+int FetchEngine::on_watch(CURL* /*easy*/, curl_socket_t fd, int what, void* self, void* known) {
+  const auto& engine = *static_cast<FetchEngine*>(self);
+  if (what == CURL_POLL_REMOVE) {
+    ::epoll_ctl(engine.epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+    return 0;
+  }
+  epoll_event event{};
+  event.data.fd = fd;
+  if ((what & CURL_POLL_IN) != 0) event.events |= EPOLLIN;
+  if ((what & CURL_POLL_OUT) != 0) event.events |= EPOLLOUT;
+  const int operation = known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  if (::epoll_ctl(engine.epoll_fd_, operation, fd, &event) != 0) return -1;
+  curl_multi_assign(engine.multi_, fd, self);
+  return 0;
+}
+
+int FetchEngine::on_timer(CURLM* /*multi*/, long timeout_ms, void* self) {
+  auto& due = static_cast<FetchEngine*>(self)->due_;
+  due.reset();
+  if (timeout_ms >= 0) due = Clock::now() + std::chrono::milliseconds(timeout_ms);
+  return 0;
+}
+
+// Looks for transfers that are let in and take long over their answer.
+void FetchEngine::excuse_slow() {
+  const auto now = Clock::now();
+  if (running_.empty() || now < next_excuse_) return;
+  next_excuse_ = now + kExcuseEvery;
+  for (auto& [ignored, transfer] : running_) {
+    if (transfer->is_excused() || now - transfer->started_at() < kLongAnswer) continue;
+    if (transfer->is_at_the_door()) continue;
+    transfer->excuse();
+    queue_.excuse(transfer->host());
+  }
+}
+
+void FetchEngine::start_waiting() {
+  std::unique_ptr<Transfer> transfer;
+  while (queue_.start_next(transfer)) start(std::move(transfer));
+}
+
+void FetchEngine::start(std::unique_ptr<Transfer> transfer) {
+  CURL* easy = take_handle();
+  transfer->prepare(easy, user_agent_, queue_.newest());
+  running_[easy] = std::move(transfer);
+  require(curl_multi_add_handle(multi_, easy) == CURLM_OK);
+}
+
+void FetchEngine::collect() {
+  int left = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    CURL* easy = message->easy_handle;
+    const CURLcode code = message->data.result;  // `message` is gone after the removal
+    const auto found = running_.find(easy);
+    if (found->second->may_take_as_it_is(easy, code)) {
+      curl_multi_remove_handle(multi_, easy);
+      require(curl_multi_add_handle(multi_, easy) == CURLM_OK);
+      continue;
+    }
+    const std::unique_ptr<Transfer> transfer = std::move(found->second);
+    running_.erase(found);
+    finished_.push_back(transfer->finish(easy, code));
+    settle(*transfer, code, easy);
+    curl_multi_remove_handle(multi_, easy);
+    curl_easy_setopt(easy, CURLOPT_COOKIELIST, "ALL");  // which a reset would keep
+    curl_easy_reset(easy);
+    idle_handles_.push_back(easy);
+  }
+}
+
+// Tells the queue how a transfer went, and whether it shows that its host drops connections.
+void FetchEngine::settle(const Transfer& transfer, CURLcode code, CURL* easy) {
+  Outcome outcome = transfer.outcome(easy, code);
+  outcome.excused = transfer.is_excused();
+  if (transfer.opened_connection() && outcome.kind == Outcome::Kind::kAnswered) {
+    for (const auto& [ignored, other] : running_) {
+      if (other->serial() > transfer.serial() || !other->is_at_the_door()) continue;
+      if (other->host() != transfer.host()) continue;
+      outcome.overtook = true;
+      if (other->is_left_behind()) queue_.strained(transfer.host(), other->serial());
+    }
+  }
+  queue_.finished(transfer.host(), transfer.serial(), outcome);
+}
+
+CURL* FetchEngine::take_handle() {
+  if (idle_handles_.empty()) {
+    CURL* easy = curl_easy_init();
+    require(easy != nullptr);
+    // Redirects that set a cookie and lead back want to see it again; each transfer ends with an
+    // empty jar. Once for a handle: libcurl notes each file that it is told of, and keeps the
+    // notes.
+    curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
+    return easy;
+  }
+  CURL* easy = idle_handles_.back();
+  idle_handles_.pop_back();
+  return easy;
+}
+
+}  // namespace imgpress::press

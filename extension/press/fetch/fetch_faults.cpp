@@ -1,0 +1,147 @@
+#include "press/fetch/fetch_faults.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace imgpress::press {
+namespace {
+
+// The message is `before`, the host, `after`.
+struct CodeMeaning {
+  CURLcode code;
+  Fault fault;
+  const char* before;
+  const char* after;
+};
+
+constexpr const char* kNoHttp = " does not answer in HTTP";
+
+constexpr CodeMeaning kMeanings[] = {
+    {CURLE_COULDNT_RESOLVE_HOST, Fault::kConnection, "no address is known for ", ""},
+    {CURLE_COULDNT_CONNECT, Fault::kConnection, "cannot connect to ", ""},
+    {CURLE_PARTIAL_FILE, Fault::kConnection, "", " closed the connection before the end"},
+    {CURLE_RECV_ERROR, Fault::kConnection, "", " broke the connection off"},
+    {CURLE_SEND_ERROR, Fault::kConnection, "", " broke the connection off"},
+    {CURLE_GOT_NOTHING, Fault::kConnection, "", " closed the connection without an answer"},
+    {CURLE_WEIRD_SERVER_REPLY, Fault::kConnection, "", kNoHttp},
+    {CURLE_UNSUPPORTED_PROTOCOL, Fault::kBadUrl, "", " redirects to a URL that is not http(s)"},
+    {CURLE_LOGIN_DENIED, Fault::kBadUrl, "", " redirects to a URL with a user name in it"},
+    {CURLE_URL_MALFORMAT, Fault::kBadUrl, "not a URL that can be fetched at ", ""},
+    {CURLE_TOO_MANY_REDIRECTS, Fault::kTooManyRedirects, "", " redirects too many times"},
+    {CURLE_OUT_OF_MEMORY, Fault::kPressDied, "not enough memory to fetch from ", ""},
+};
+
+constexpr CURLcode kTlsCodes[] = {
+    CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
+    CURLE_SSL_ISSUER_ERROR,  CURLE_SSL_INVALIDCERTSTATUS,    CURLE_SSL_CERTPROBLEM,
+    CURLE_SSL_CIPHER,        CURLE_SSL_CRL_BADFILE,          CURLE_SSL_PINNEDPUBKEYNOTMATCH,
+    CURLE_SSL_CLIENTCERT,    CURLE_SSL_ENGINE_INITFAILED,    CURLE_USE_SSL_FAILED,
+};
+
+struct StatusName {
+  long status;
+  const char* name;
+};
+
+constexpr StatusName kStatusNames[] = {
+    {206, "Partial Content, though all of the file was asked for,"},
+    {300, "Multiple Choices"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {402, "Payment Required"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {422, "Unprocessable Content"},
+    {425, "Too Early"},
+    {429, "Too Many Requests"},
+    {451, "Unavailable For Legal Reasons"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {507, "Insufficient Storage"},
+};
+
+// "30 s", "1.5 s", "50 ms"
+std::string duration(std::uint32_t ms) {
+  if (ms < 1000) return std::to_string(ms) + " ms";
+  const std::uint32_t tenths = ms % 1000 / 100;
+  return std::to_string(ms / 1000) + (tenths > 0 ? "." + std::to_string(tenths) : "") + " s";
+}
+
+FaultError describe_timeout(const FailedTransfer& transfer) {
+  if (!transfer.connected) {
+    const auto limit = std::min(transfer.connect_timeout_ms, transfer.timeout_ms);
+    return {Fault::kTimeout, "no connection to " + transfer.host + " within " + duration(limit)};
+  }
+  return {Fault::kTimeout,
+          transfer.host + " stalled or was too slow (limit " + duration(transfer.timeout_ms) + ")"};
+}
+
+// A connection that ends in the middle of the handshake says nothing about certificates; the next
+// attempt may well succeed. OpenSSL tells the two apart in its text only.
+bool broke_off(const std::string& detail) {
+  return detail.find("unexpected eof") != std::string::npos ||
+         detail.find("SSL_connect:") != std::string::npos;
+}
+
+FaultError describe_tls(const FailedTransfer& transfer) {
+  if (transfer.code == CURLE_SSL_CONNECT_ERROR && broke_off(transfer.detail)) {
+    return {Fault::kConnection, transfer.host + " broke the connection off"};
+  }
+  std::string message = "no secure connection to " + transfer.host;
+  if (!transfer.detail.empty()) message += " (" + transfer.detail + ")";
+  return {Fault::kTls, message};
+}
+
+}  // namespace
+
+FaultError describe_failure(const FailedTransfer& transfer) {
+  if (transfer.code == CURLE_OPERATION_TIMEDOUT) return describe_timeout(transfer);
+  if (transfer.code == CURLE_FILESIZE_EXCEEDED) {
+    return {Fault::kTooLarge, describe_too_large(transfer.host, transfer.max_bytes)};
+  }
+  if (std::find(std::begin(kTlsCodes), std::end(kTlsCodes), transfer.code) != std::end(kTlsCodes)) {
+    return describe_tls(transfer);
+  }
+  // For libcurl an answer without a status line is a protocol (HTTP/0.9) that is not supported.
+  if (transfer.code == CURLE_UNSUPPORTED_PROTOCOL &&
+      transfer.detail.find("HTTP/0.9") != std::string::npos) {
+    return {Fault::kConnection, transfer.host + kNoHttp};
+  }
+  for (const CodeMeaning& meaning : kMeanings) {
+    if (meaning.code != transfer.code) continue;
+    return {meaning.fault, meaning.before + transfer.host + meaning.after};
+  }
+  return {Fault::kConnection,
+          "transfer from " + transfer.host + " failed (" + curl_easy_strerror(transfer.code) + ")"};
+}
+
+std::string describe_status(long status, const std::string& host) {
+  std::string text = "HTTP " + std::to_string(status);
+  for (const StatusName& known : kStatusNames) {
+    if (known.status == status) text += std::string(" ") + known.name;
+  }
+  return text + " from " + host;
+}
+
+std::string describe_too_large(const std::string& host, std::uint64_t max_bytes) {
+  return host + " sends more than " + std::to_string(max_bytes) + " bytes";
+}
+
+}  // namespace imgpress::press

@@ -1,0 +1,31 @@
+// libcurl's and HTTP's ways to fail, in imgpress's words.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <cstdint>
+#include <string>
+
+#include "core/rules/fault.hpp"
+
+namespace imgpress::press {
+
+// What is known about a transfer that failed.
+struct FailedTransfer {
+  CURLcode code = CURLE_OK;
+  std::string host;    // of the newest hop, with its port
+  std::string detail;  // libcurl's own words; used where they tell the user something
+  bool connected = false;
+  std::uint32_t timeout_ms = 0;
+  std::uint32_t connect_timeout_ms = 0;
+  std::uint64_t max_bytes = 0;
+};
+
+FaultError describe_failure(const FailedTransfer& transfer);
+
+// "HTTP 404 Not Found from example.com"
+std::string describe_status(long status, const std::string& host);
+
+std::string describe_too_large(const std::string& host, std::uint64_t max_bytes);
+
+}  // namespace imgpress::press

@@ -1,0 +1,125 @@
+#include "press/fetch/fetcher_role.hpp"
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <cerrno>
+#include <clocale>
+#include <cstdlib>
+#include <deque>
+#include <system_error>
+#include <utility>
+
+#include "press/fetch/fetch_engine.hpp"
+
+namespace imgpress::press {
+namespace {
+
+[[noreturn]] void fail(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+// No destructors: they would wait for name lookups that still run, and nobody is there to gain.
+[[noreturn]] void end_process() {
+  std::_Exit(0);
+}
+
+class FetcherLoop {
+ public:
+  explicit FetcherLoop(PacketSocket socket)
+      : epoll_(::epoll_create1(EPOLL_CLOEXEC)), socket_(std::move(socket)), engine_(epoll_.get()) {
+    if (!epoll_) fail("epoll_create1");
+    socket_.set_nonblocking();
+    watch_socket(EPOLL_CTL_ADD, EPOLLIN);
+  }
+
+  [[noreturn]] void run() {
+    std::array<epoll_event, 128> events{};
+    for (;;) {
+      engine_.run_due();
+      send_replies();
+      const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                                     engine_.wait_ms());
+      if (count < 0 && errno != EINTR) fail("epoll_wait");
+      for (int i = 0; i < count; ++i) on_event(events[static_cast<std::size_t>(i)]);
+    }
+  }
+
+ private:
+  void on_event(const epoll_event& event) {
+    if (event.data.fd != socket_.fd()) {
+      engine_.on_socket(event.data.fd, event.events);
+      return;
+    }
+    if ((event.events & (EPOLLHUP | EPOLLERR)) != 0) end_process();
+    if ((event.events & EPOLLIN) != 0) receive_requests();
+  }
+
+  void receive_requests() {
+    Packet packet;
+    for (;;) {
+      switch (socket_.receive(packet)) {
+        case PacketSocket::Received::kWouldBlock:
+          return;
+        case PacketSocket::Received::kPeerGone:
+          end_process();
+        case PacketSocket::Received::kPacket:
+          take(std::move(packet.message));
+      }
+    }
+  }
+
+  void take(wire::Message message) {
+    if (auto* request = std::get_if<wire::FetchRequest>(&message)) {
+      engine_.submit(std::move(*request));
+    } else if (const auto* settings = std::get_if<wire::FetcherSettings>(&message)) {
+      engine_.apply(*settings);
+    } else {
+      throw wire::WireError("unexpected message for a fetcher");
+    }
+  }
+
+  // Never blocks. While the backend is slow to take replies no further requests are read.
+  void send_replies() {
+    for (FetchResult& result : engine_.take_finished()) replies_.push_back(std::move(result));
+    bool blocked = false;
+    while (!replies_.empty() && !blocked) {
+      const FetchResult& next = replies_.front();
+      switch (socket_.send(next.reply, next.body.get())) {
+        case PacketSocket::Sent::kYes:
+          replies_.pop_front();
+          break;
+        case PacketSocket::Sent::kWouldBlock:
+          blocked = true;
+          break;
+        case PacketSocket::Sent::kPeerGone:
+          end_process();
+      }
+    }
+    if (blocked != blocked_) watch_socket(EPOLL_CTL_MOD, blocked ? EPOLLOUT : EPOLLIN);
+    blocked_ = blocked;
+  }
+
+  void watch_socket(int operation, std::uint32_t events) {
+    epoll_event event{};
+    event.events = events;
+    event.data.fd = socket_.fd();
+    if (::epoll_ctl(epoll_.get(), operation, socket_.fd(), &event) != 0) fail("epoll_ctl");
+  }
+
+  UniqueFd epoll_;
+  PacketSocket socket_;
+  FetchEngine engine_;
+  std::deque<FetchResult> replies_;
+  bool blocked_ = false;
+};
+
+}  // namespace
+
+void run_fetcher(PacketSocket socket) {
+  // Host names in URLs are UTF-8, whatever the (empty) environment says.
+  std::setlocale(LC_CTYPE, "C.UTF-8");
+  FetcherLoop(std::move(socket)).run();
+}
+
+}  // namespace imgpress::press

@@ -1,0 +1,300 @@
+#include "press/fetch/transfer.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <exception>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "core/net/retry_after.hpp"
+#include "core/net/url.hpp"
+#include "press/fetch/fetch_faults.hpp"
+
+namespace imgpress::press {
+namespace {
+
+constexpr long kMaxRedirects = 5;
+constexpr long kReceiveBufferBytes = 64 * 1024;
+// Reading a short error page to its end keeps the connection usable.
+constexpr std::uint64_t kMaxDiscardedBytes = 64 * 1024;
+constexpr long kSlowBytesPerSecond = 100;
+constexpr std::size_t kMaxMessageChars = 500;
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const auto first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+// The URL as it goes to the server: blanks and non-ASCII characters percent-encoded, an
+// international host name in its ASCII form.
+std::string normalised(const std::string& text) {
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), &curl_url_cleanup);
+  const std::string source(trimmed(text));
+  if (!is_http_url(source)) {
+    throw FaultError(Fault::kBadUrl, "not a URL that begins with http:// or https://");
+  }
+  const CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, source.c_str(),
+                                      CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_DISALLOW_USER);
+  if (code == CURLUE_USER_NOT_ALLOWED) {
+    throw FaultError(Fault::kBadUrl, "a URL with a user name in it is not fetched");
+  }
+  char* encoded = nullptr;
+  if (code != CURLUE_OK ||
+      curl_url_get(url.get(), CURLUPART_URL, &encoded, CURLU_PUNYCODE) != CURLUE_OK) {
+    throw FaultError(Fault::kBadUrl, "not a well-formed URL: " + host_of(source));
+  }
+  std::string result = encoded;
+  curl_free(encoded);
+  return result;
+}
+
+long last_status(CURL* easy) {
+  long status = 0;
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  return status;
+}
+
+bool is_success(long status) {
+  return status / 100 == 2;
+}
+
+// An image is all of a file. Nobody asked for a part, so that none is taken for it.
+bool is_whole_file(long status) {
+  return is_success(status) && status != 206;
+}
+
+std::uint32_t retry_after(CURL* easy) {
+  curl_header* header = nullptr;
+  if (curl_easy_header(easy, "Retry-After", 0, CURLH_HEADER, -1, &header) != CURLHE_OK) return 0;
+  return retry_after_seconds(header->value, std::time(nullptr));
+}
+
+// Of the hop that the transfer got to.
+std::string newest_host(CURL* easy, const std::string& fallback) {
+  const char* url = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
+  std::string host = url != nullptr ? host_of(url) : std::string();
+  return host.empty() ? fallback : host;
+}
+
+void set_protocol_rules(CURL* easy) {
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+  curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  // A name lookup that hangs must not hold up the other transfers when its own one times out.
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  // libcurl keeps the parsed CA bundle between connections only when no CA folder is set as well.
+  if (curl_version_info(CURLVERSION_NOW)->cainfo != nullptr) {
+    curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  }
+}
+
+}  // namespace
+
+FetchResult failed_fetch(std::uint64_t id, const FaultError& error) {
+  FetchResult result;
+  result.reply.id = id;
+  result.reply.fault = error.fault();
+  // Host names out of a redirect may be of any length and hold any byte.
+  result.reply.message = std::string(error.what()).substr(0, kMaxMessageChars);
+  for (char& c : result.reply.message) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return result;
+}
+
+Transfer::Transfer(wire::FetchRequest request, const AddressPolicy& policy)
+    : request_(std::move(request)),
+      url_(normalised(request_.url)),
+      host_(host_of(url_)),
+      guard_(policy) {}
+
+void Transfer::prepare(CURL* easy, const std::string& user_agent, std::uint64_t serial) {
+  easy_ = easy;
+  serial_ = serial;
+  started_at_ = std::chrono::steady_clock::now();
+  set_protocol_rules(easy);
+  guard_.install(easy);
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
+  curl_easy_setopt(easy, CURLOPT_URL, url_.c_str());
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent.c_str());
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, curl_text_.data());
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBufferBytes);
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(time_left().count()));
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout_ms));
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  if (request_.method == wire::Method::kGet) {
+    prepare_get(easy);
+  } else {
+    prepare_post(easy);
+  }
+}
+
+void Transfer::prepare_get(CURL* easy) {
+  // Images do not compress any further, and so nothing is asked for; but some origins send
+  // everything compressed. Setting the option has libcurl undo that, the empty header keeps it from
+  // asking.
+  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+  headers_.reset(curl_slist_append(nullptr, "Accept-Encoding:"));
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kMaxRedirects);
+  curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(request_.max_bytes));
+  // A stalled download gives its place up early; one that is merely thinking has ten seconds.
+  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, kSlowBytesPerSecond);
+  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
+                   static_cast<long>(std::max<std::uint32_t>(10, request_.timeout_ms / 2000)));
+}
+
+void Transfer::prepare_post(CURL* easy) {
+  curl_easy_setopt(easy, CURLOPT_POST, 1L);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                   static_cast<curl_off_t>(request_.body.size()));
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.data());
+  curl_slist* list = curl_slist_append(nullptr, "Expect:");  // no waiting for a 100 Continue
+  for (const std::string& header : request_.headers) {
+    if (header.find_first_of("\r\n") == std::string::npos) {
+      list = curl_slist_append(list, header.c_str());
+    }
+  }
+  headers_.reset(list);
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
+}
+
+std::size_t Transfer::on_body(char* data, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  const ByteView bytes{reinterpret_cast<const std::uint8_t*>(data), size * count};
+  try {
+    return transfer.take_body(transfer.easy_, bytes) ? bytes.size : CURL_WRITEFUNC_ERROR;
+  } catch (const std::exception& error) {  // EMFILE or ENOMEM: another attempt may find more
+    transfer.body_fault_.emplace(Fault::kPressDied,
+                                 std::string("no room for the download: ") + error.what());
+    return CURL_WRITEFUNC_ERROR;
+  }
+}
+
+// False to break the transfer off.
+bool Transfer::take_body(CURL* easy, ByteView bytes) {
+  const bool is_post = request_.method == wire::Method::kPost;
+  if (is_post || !is_whole_file(last_status(easy))) {
+    discarded_bytes_ += bytes.size;
+    return discarded_bytes_ <= (is_post ? request_.max_bytes : kMaxDiscardedBytes);
+  }
+  if (!body_) body_.emplace("imgpress download");
+  if (bytes.size > request_.max_bytes - std::min(request_.max_bytes, body_->size())) {
+    body_fault_.emplace(Fault::kTooLarge,
+                        describe_too_large(newest_host(easy, host_), request_.max_bytes));
+    return false;
+  }
+  body_->append(bytes);
+  return true;
+}
+
+std::optional<FaultError> Transfer::fault_of(CURL* easy, CURLcode code, long status) const {
+  const std::string host = newest_host(easy, host_);
+  // An answer that is not a redirect to follow counts, even if its text was cut short.
+  const bool is_post = request_.method == wire::Method::kPost;
+  if (status >= 400 || status == 206 || (status >= 200 && (is_post || code == CURLE_OK))) {
+    const bool is_good = is_post ? is_success(status) : is_whole_file(status);
+    if (!is_good) return FaultError(Fault::kHttpStatus, describe_status(status, host));
+    if (is_post) return std::nullopt;
+  }
+  if (code == CURLE_OK) return std::nullopt;
+  if (body_fault_) return body_fault_;
+  if (const auto denial = guard_.denial()) {
+    return FaultError(Fault::kAddressDenied,
+                      host + " is not allowed: " + *denial +
+                          " (the setting imgpress.allowed_networks can open it)");
+  }
+  FailedTransfer failed;
+  failed.code = code;
+  failed.host = host;
+  failed.detail = curl_text_.data();
+  failed.connected = guard_.connected();
+  failed.timeout_ms = request_.timeout_ms;
+  failed.connect_timeout_ms = request_.connect_timeout_ms;
+  failed.max_bytes = request_.max_bytes;
+  return describe_failure(failed);
+}
+
+FetchResult Transfer::succeed() {
+  FetchResult result;
+  if (request_.method == wire::Method::kGet) {
+    if (!body_) body_.emplace("imgpress download");
+    result.body = body_->seal();
+  }
+  return result;
+}
+
+std::chrono::milliseconds Transfer::time_left() const {
+  using std::chrono::milliseconds;
+  const auto spent =
+      std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - started_at_);
+  return std::max(milliseconds(request_.timeout_ms) - spent, milliseconds(1));
+}
+
+bool Transfer::may_take_as_it_is(CURL* easy, CURLcode code) {
+  if (code != CURLE_BAD_CONTENT_ENCODING || !decodes_ || !is_whole_file(last_status(easy))) {
+    return false;
+  }
+  decodes_ = false;
+  body_.reset();
+  discarded_bytes_ = 0;
+  curl_text_.fill('\0');
+  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, nullptr);
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(time_left().count()));
+  return true;
+}
+
+FetchResult Transfer::finish(CURL* easy, CURLcode code) {
+  const long status = last_status(easy);
+  FetchResult result;
+  try {
+    const auto fault = fault_of(easy, code, status);
+    result = fault ? failed_fetch(request_.id, *fault) : succeed();
+  } catch (const std::system_error& error) {
+    result = failed_fetch(request_.id, FaultError(Fault::kPressDied, error.what()));
+  }
+  result.reply.id = request_.id;
+  result.reply.http_status = static_cast<std::uint32_t>(status);
+  if (status == 429 || status == 503) result.reply.retry_after_seconds = retry_after(easy);
+  return result;
+}
+
+bool Transfer::is_at_the_door() {
+  if (was_let_in_ || !guard_.opened()) return false;
+  if (!guard_.connect_time()) return true;
+  curl_socket_t fd = CURL_SOCKET_BAD;
+  curl_easy_getinfo(easy_, CURLINFO_ACTIVESOCKET, &fd);
+  was_let_in_ = fd == CURL_SOCKET_BAD || is_let_in(fd);
+  return !was_let_in_;
+}
+
+Outcome Transfer::outcome(CURL* easy, CURLcode code) const {
+  const long status = last_status(easy);
+  Outcome outcome;
+  outcome.connect_time = guard_.connect_time();
+  const bool timed_out = code == CURLE_OPERATION_TIMEDOUT;
+  if (guard_.opened() && !guard_.connect_time() && (timed_out || code == CURLE_COULDNT_CONNECT)) {
+    outcome.kind = Outcome::Kind::kUnconnected;
+  } else if (status == 0 || timed_out) {
+    outcome.kind = Outcome::Kind::kUnanswered;
+  } else if (status == 429 || status == 503) {
+    outcome.kind = Outcome::Kind::kBusy;
+  } else {
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
+    outcome.kept = fd != CURL_SOCKET_BAD;
+  }
+  return outcome;
+}
+
+}  // namespace imgpress::press

@@ -1,0 +1,149 @@
+#include "press/formats/png_reader.hpp"
+
+#include <png.h>
+
+#include <algorithm>
+#include <csetjmp>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <type_traits>
+
+#include "core/rules/fault.hpp"
+#include "press/codec/exif_orientation.hpp"
+
+namespace imgpress::press {
+namespace {
+
+// libpng leaves a failed call by a jump, as libjpeg does. What it jumps over is C and plain data:
+// see JpegGuard, whose little sister this is.
+class PngDecoder {
+ public:
+  PngDecoder();
+  ~PngDecoder() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  PngDecoder(const PngDecoder&) = delete;
+  PngDecoder& operator=(const PngDecoder&) = delete;
+
+  // No part of the constructor, since what fails there is never destroyed.
+  void read_header(ByteView source);
+
+  // Runs `step`, whose own variables must be trivially destructible.
+  template <typename Step>
+  __attribute__((noinline)) void run(Step step) {
+    if (setjmp(frame_.landing) != 0) {
+      throw FaultError(Fault::kDamagedImage, std::string("PNG file: ") + frame_.message);
+    }
+    step();
+  }
+
+  png_structp png() const { return png_; }
+  png_infop info() const { return info_; }
+
+ private:
+  struct Frame {
+    std::jmp_buf landing;
+    char message[128];
+    ByteView unread;
+  };
+  static_assert(std::is_trivially_destructible_v<Frame>);
+
+  static void on_error(png_structp png, png_const_charp message);
+  static void on_warning(png_structp, png_const_charp) {}
+  static void read(png_structp png, png_bytep out, std::size_t size);
+
+  Frame frame_{};
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+};
+
+void PngDecoder::on_error(png_structp png, png_const_charp message) {
+  auto& frame = *static_cast<Frame*>(png_get_error_ptr(png));
+  std::snprintf(frame.message, sizeof frame.message, "%s", message);
+  std::longjmp(frame.landing, 1);
+}
+
+void PngDecoder::read(png_structp png, png_bytep out, std::size_t size) {
+  auto& unread = static_cast<Frame*>(png_get_io_ptr(png))->unread;
+  if (size > unread.size) png_error(png, "ends before the picture is complete");
+  std::memcpy(out, unread.data, size);
+  unread = {unread.data + size, unread.size - size};
+}
+
+// Text is not even looked at, since it may be compressed.
+void ignore_text(png_structp png) {
+  png_byte names[] = "tEXt\0zTXt\0iTXt\0eXIf";
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, names, 4);
+}
+
+PngDecoder::PngDecoder() {
+  png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &frame_, on_error, on_warning);
+  if (png_ == nullptr) throw FaultError(Fault::kOutOfResources, "no memory for reading a PNG file");
+}
+
+void PngDecoder::read_header(ByteView source) {
+  frame_.unread = source;
+  run([this] {
+    info_ = png_create_info_struct(png_);
+    png_set_read_fn(png_, &frame_, read);
+    png_set_benign_errors(png_, 1);
+    png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // the caller's limit counts
+    ignore_text(png_);
+    png_read_info(png_, info_);
+  });
+}
+
+// Everything becomes 8 bits a sample: grey or colours, with or without alpha.
+void normalise(png_structp png, png_infop info) {
+  png_set_expand(png);
+  png_set_scale_16(png);
+  png_set_interlace_handling(png);
+  png_read_update_info(png, info);
+}
+
+std::vector<std::uint8_t> read_icc_profile(PngDecoder& decoder) {
+  png_charp name = nullptr;
+  int method = 0;
+  png_bytep profile = nullptr;
+  png_uint_32 size = 0;
+  decoder.run([&] {
+    if (png_get_iCCP(decoder.png(), decoder.info(), &name, &method, &profile, &size) == 0) size = 0;
+  });
+  return std::vector<std::uint8_t>(profile, profile + size);
+}
+
+// Rows as the file has them, alpha included.
+std::vector<std::uint8_t> read_samples(PngDecoder& decoder, std::uint32_t height) {
+  const std::size_t stride = png_get_rowbytes(decoder.png(), decoder.info());
+  std::vector<std::uint8_t> samples(stride * height);
+  std::vector<png_bytep> rows(height);
+  for (std::size_t y = 0; y < height; ++y) rows[y] = samples.data() + y * stride;
+  decoder.run([&decoder, &rows] { png_read_image(decoder.png(), rows.data()); });
+  return samples;
+}
+
+}  // namespace
+
+PixelImage read_png(ByteView source, const PngAnatomy& anatomy, std::uint64_t max_pixels) {
+  PngDecoder decoder;
+  decoder.read_header(source);
+  PixelImage image;
+  image.width = png_get_image_width(decoder.png(), decoder.info());
+  image.height = png_get_image_height(decoder.png(), decoder.info());
+  check_pixel_count(image.width, image.height, max_pixels);
+  image.metadata.icc_profile = read_icc_profile(decoder);
+  image.metadata.orientation = std::max(1, read_orientation(anatomy.exif));
+  image.has_more_frames = anatomy.animated;
+
+  decoder.run([&decoder] { normalise(decoder.png(), decoder.info()); });
+  const int channels = png_get_channels(decoder.png(), decoder.info());
+  image.samples = read_samples(decoder, image.height);
+  image.channels = channels <= 2 ? 1 : 3;
+  if (channels != image.channels) {
+    const std::size_t pixels = std::size_t{image.width} * image.height;
+    blend_on_white(image.samples.data(), image.channels, pixels, image.samples.data());
+    image.samples.resize(pixels * static_cast<std::size_t>(image.channels));
+  }
+  return image;
+}
+
+}  // namespace imgpress::press

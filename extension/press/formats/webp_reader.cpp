@@ -1,0 +1,116 @@
+#include "press/formats/webp_reader.hpp"
+
+#include <webp/decode.h>
+#include <webp/demux.h>
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "core/rules/fault.hpp"
+#include "press/codec/exif_orientation.hpp"
+
+namespace imgpress::press {
+namespace {
+
+using Demuxer = std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)>;
+
+[[noreturn]] void refuse(const char* reason) {
+  throw FaultError(Fault::kDamagedImage, std::string("WebP file: ") + reason);
+}
+
+// A frame or chunk of the file; the iterators hold memory of their own.
+struct Frame : WebPIterator {
+  explicit Frame(const WebPDemuxer* demuxer) : WebPIterator{} {
+    if (WebPDemuxGetFrame(demuxer, 1, this) == 0 || complete == 0) {
+      WebPDemuxReleaseIterator(this);
+      refuse("it has no complete picture");
+    }
+  }
+  ~Frame() { WebPDemuxReleaseIterator(this); }
+  Frame(const Frame&) = delete;
+  Frame& operator=(const Frame&) = delete;
+};
+
+std::vector<std::uint8_t> read_chunk(const WebPDemuxer* demuxer, const char* type) {
+  WebPChunkIterator chunk{};
+  if (WebPDemuxGetChunk(demuxer, type, 1, &chunk) == 0) return {};
+  const std::vector<std::uint8_t> bytes(chunk.chunk.bytes, chunk.chunk.bytes + chunk.chunk.size);
+  WebPDemuxReleaseChunkIterator(&chunk);
+  return bytes;
+}
+
+void decode(const WebPData& data, WEBP_CSP_MODE mode, std::uint8_t* out, std::size_t stride,
+            std::size_t size) {
+  WebPDecoderConfig config;
+  if (WebPInitDecoderConfig(&config) == 0) refuse("libwebp has another version");
+  config.output.colorspace = mode;
+  config.output.is_external_memory = 1;
+  config.output.u.RGBA.rgba = out;
+  config.output.u.RGBA.stride = static_cast<int>(stride);
+  config.output.u.RGBA.size = size;
+  switch (WebPDecode(data.bytes, data.size, &config)) {
+    case VP8_STATUS_OK:
+      return;
+    case VP8_STATUS_OUT_OF_MEMORY:
+      throw std::bad_alloc();
+    case VP8_STATUS_NOT_ENOUGH_DATA:
+      refuse("it ends before the picture is complete");
+    default:
+      refuse("its data is corrupt");
+  }
+}
+
+// Decodes the frame with its transparency, on a canvas that is white already.
+void draw(const Frame& frame, PixelImage& canvas) {
+  const auto width = static_cast<std::size_t>(frame.width);
+  const auto height = static_cast<std::size_t>(frame.height);
+  std::vector<std::uint8_t> pixels(width * height * 4);
+  decode(frame.fragment, MODE_RGBA, pixels.data(), width * 4, pixels.size());
+  for (std::size_t y = 0; y < height; ++y) {
+    std::uint8_t* row = canvas.samples.data() +
+                        (static_cast<std::size_t>(frame.y_offset) + y) * canvas.row_bytes() +
+                        static_cast<std::size_t>(frame.x_offset) * 3;
+    blend_on_white(pixels.data() + y * width * 4, 3, width, row);
+  }
+}
+
+bool lies_within(const Frame& frame, const PixelImage& canvas) {
+  return frame.x_offset >= 0 && frame.y_offset >= 0 && frame.width > 0 && frame.height > 0 &&
+         std::int64_t{frame.x_offset} + frame.width <= std::int64_t{canvas.width} &&
+         std::int64_t{frame.y_offset} + frame.height <= std::int64_t{canvas.height};
+}
+
+void read_picture(const Frame& frame, PixelImage& canvas) {
+  if (!lies_within(frame, canvas)) refuse("a frame lies outside of the picture");
+  canvas.samples.assign(canvas.row_bytes() * canvas.height, 0xFF);
+  const bool covers_all = static_cast<std::uint32_t>(frame.width) == canvas.width &&
+                          static_cast<std::uint32_t>(frame.height) == canvas.height;
+  if (covers_all && frame.has_alpha == 0) {
+    decode(frame.fragment, MODE_RGB, canvas.samples.data(), canvas.row_bytes(),
+           canvas.samples.size());
+  } else {
+    draw(frame, canvas);
+  }
+}
+
+}  // namespace
+
+PixelImage read_webp(ByteView source, std::uint64_t max_pixels) {
+  const WebPData data{source.data, source.size};
+  const Demuxer demuxer(WebPDemux(&data), &WebPDemuxDelete);
+  if (demuxer == nullptr) refuse("it is truncated or corrupt");
+  PixelImage image;
+  image.width = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH);
+  image.height = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT);
+  check_pixel_count(image.width, image.height, max_pixels);
+  image.has_more_frames = WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT) > 1;
+  image.metadata.icc_profile = read_chunk(demuxer.get(), "ICCP");
+  const std::vector<std::uint8_t> exif = read_chunk(demuxer.get(), "EXIF");
+  image.metadata.orientation = std::max(1, read_orientation({exif.data(), exif.size()}));
+  read_picture(Frame(demuxer.get()), image);
+  return image;
+}
+
+}  // namespace imgpress::press

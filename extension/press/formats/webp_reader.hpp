@@ -1,0 +1,14 @@
+// WebP to pixels: lossy, lossless, with alpha; of an animation the first frame on its canvas.
+#pragma once
+
+#include <cstdint>
+
+#include "core/text/bytes.hpp"
+#include "press/codec/pixel_image.hpp"
+
+namespace imgpress::press {
+
+// Throws FaultError: kTooManyPixels before any memory for the picture is taken, kDamagedImage.
+PixelImage read_webp(ByteView source, std::uint64_t max_pixels);
+
+}  // namespace imgpress::press

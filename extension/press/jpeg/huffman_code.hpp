@@ -1,0 +1,35 @@
+// The best Huffman code that a JPEG file can hold.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "press/jpeg/symbols.hpp"
+
+namespace imgpress::press {
+
+// What a code is for: steps of first coefficients, or all others. Numbered as files do.
+enum class CodeClass : std::uint8_t { kFirst = 0, kOthers = 1 };
+
+constexpr unsigned kMaxCodeBits = 16;
+
+// As a DHT segment states it. Codes have up to 16 bits, and none consists of ones alone.
+struct HuffmanCode {
+  std::array<std::uint8_t, 17> lengths{};   // how many codes have 1 to 16 bits; [0] is unused
+  std::array<std::uint8_t, 256> symbols{};  // by increasing length of their codes
+};
+
+// Calls visit(symbol, bits of its code) for every symbol that has one, in the order of the codes.
+template <typename Visit>
+void visit_codes(const HuffmanCode& code, Visit visit) {
+  std::size_t place = 0;
+  for (unsigned length = 1; length < code.lengths.size(); ++length) {
+    for (int i = 0; i < code.lengths[length]; ++i) visit(code.symbols[place++], length);
+  }
+}
+
+// A code for every symbol that occurs. At least one must.
+HuffmanCode best_huffman_code(const SymbolCounts& counts);
+
+}  // namespace imgpress::press

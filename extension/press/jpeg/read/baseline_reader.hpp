@@ -1,0 +1,16 @@
+// Reads the coefficients of ordinary JPEG files, faster than libjpeg: those of a single scan, 8
+// bits and Huffman codes, without the least fault. All others are libjpeg's, which also says what
+// is wrong with them.
+#pragma once
+
+#include "press/jpeg/read/jpeg_input.hpp"
+#include "press/jpeg/coefficients/coded_picture.hpp"
+
+namespace imgpress::press {
+
+// Fills in the blocks of `picture`, whose planes have been described. The header of `input` must
+// have been read, its data not yet. False where the file is no ordinary one: then the blocks mean
+// nothing, and `input` is as it was. Safe on any bytes.
+bool read_baseline(const JpegInput& input, CodedPicture& picture);
+
+}  // namespace imgpress::press

@@ -1,0 +1,50 @@
+// Bits from memory, the first one uppermost.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "press/jpeg/wide_registers.hpp"
+
+namespace imgpress::press {
+
+class BitReader {
+ public:
+  explicit BitReader(const std::uint8_t* begin) : next_(begin) {}
+
+  // Afterwards at least kFilled bits are upcoming. Reads up to 8 bytes behind them.
+  IMGPRESS_INLINE void fill() {
+    std::uint64_t word = 0;
+    std::memcpy(&word, next_, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    upcoming_ |= word >> count_;
+    next_ += (63 - count_) >> 3;
+    count_ |= kFilled;
+  }
+
+  std::uint64_t upcoming() const {
+    return upcoming_;
+  }
+
+  IMGPRESS_INLINE void drop(unsigned bits) {
+    upcoming_ <<= bits;
+    count_ -= bits;
+  }
+
+  // Bits not taken yet, of those up to `end`; negative where more were taken than there were.
+  std::ptrdiff_t left(const std::uint8_t* end) const {
+    return (end - next_) * 8 + static_cast<std::ptrdiff_t>(count_);
+  }
+
+  static constexpr unsigned kFilled = 56;
+
+ private:
+  const std::uint8_t* next_;
+  std::uint64_t upcoming_ = 0;
+  unsigned count_ = 0;
+};
+
+}  // namespace imgpress::press

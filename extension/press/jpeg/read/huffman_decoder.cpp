@@ -1,0 +1,61 @@
+#include "press/jpeg/read/huffman_decoder.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "press/jpeg/symbols.hpp"
+
+namespace imgpress::press {
+namespace {
+
+constexpr unsigned kMaxFirstSymbol = 15;
+
+}  // namespace
+
+Glance::Glance(CodeClass kind, std::uint8_t symbol, unsigned code_bits) {
+  const bool is_first = kind == CodeClass::kFirst;
+  const unsigned number = is_first ? symbol : symbol % 16;
+  if (number > (is_first ? kMaxStepBits : kMaxLevelBits)) return;
+  if (!is_first && number == 0 && symbol != kEndOfBlock && symbol != kSixteenZeros) return;
+  bits = static_cast<std::uint8_t>(code_bits + number);
+  size = static_cast<std::uint8_t>(number);
+  ahead = static_cast<std::uint8_t>(symbol == kEndOfBlock ? kAheadOfAll : symbol / 16 + 1);
+  least_positive = static_cast<std::int16_t>((1 << number) / 2);
+  least = static_cast<std::int16_t>(1 - (1 << number));
+}
+
+std::optional<HuffmanDecoder> HuffmanDecoder::make(CodeClass kind, const HuffmanCode& code) {
+  const std::size_t count =
+      std::accumulate(code.lengths.begin(), code.lengths.end(), std::size_t{0});
+  if (count > code.symbols.size()) return std::nullopt;
+  HuffmanDecoder decoder;
+  decoder.kind_ = kind;
+  decoder.symbols_ = code.symbols;
+  unsigned next = 0;  // code
+  unsigned place = 0;
+  for (unsigned bits = 1; bits <= kMaxCodeBits; ++bits, next <<= 1) {
+    decoder.offsets_[bits] = place - next;
+    for (unsigned i = 0; i < code.lengths[bits]; ++i, ++next, ++place) {
+      if (next + 1 >= 1U << bits) return std::nullopt;  // ones alone are no code
+      if (kind == CodeClass::kFirst && code.symbols[place] > kMaxFirstSymbol) return std::nullopt;
+      if (bits > kPeekBits) continue;
+      const unsigned free = kPeekBits - bits;
+      std::fill_n(decoder.glances_.begin() + (next << free), 1U << free,
+                  Glance(kind, code.symbols[place], bits));
+    }
+    decoder.limits_[bits] = next;
+  }
+  return decoder;
+}
+
+Glance HuffmanDecoder::look_up(std::uint64_t upcoming) const {
+  for (unsigned bits = 1; bits <= kMaxCodeBits; ++bits) {
+    const auto code = static_cast<std::uint32_t>(upcoming >> (64 - bits));
+    if (code < limits_[bits]) {
+      return {kind_, symbols_[(code + offsets_[bits]) % symbols_.size()], bits};
+    }
+  }
+  return {};
+}
+
+}  // namespace imgpress::press

@@ -1,0 +1,15 @@
+// From symbols to the Huffman-coded data of a scan.
+#pragma once
+
+#include <cstddef>
+
+#include "press/jpeg/write/jpeg_segments.hpp"
+#include "press/jpeg/write/symbol_stream.hpp"
+
+namespace imgpress::press {
+
+// Appends the data of a scan to `file`. False once that has `room` bytes or more.
+bool pack_symbols(const SymbolStream& symbols, const HuffmanEncoder& codes, std::size_t room,
+                  JpegSegments& file);
+
+}  // namespace imgpress::press

@@ -1,0 +1,99 @@
+#include "core/input/product.hpp"
+
+#include <gtest/gtest.h>
+
+namespace imgpress {
+namespace {
+
+std::optional<Product> read(std::string_view serial, std::string_view name, std::string_view urls,
+                            InputFaults& faults) {
+  WorkMeter meter;
+  return read_product(7, {serial, name, {urls}}, meter, faults);
+}
+
+TEST(ReadProduct, TakesAGoodOne) {
+  InputFaults faults;
+  const auto product = read(" 12 ", " SKU1 ", "http://a/1.jpg, http://a/2.jpg", faults);
+  ASSERT_TRUE(product);
+  EXPECT_EQ(product->serial_number, 12);
+  EXPECT_EQ(product->name, "SKU1");
+  EXPECT_EQ(product->urls, (std::vector<std::string>{"http://a/1.jpg", "http://a/2.jpg"}));
+  EXPECT_TRUE(faults.empty());
+}
+
+TEST(ReadProduct, NoBreakSpacesAreBlanks) {
+  InputFaults faults;
+  const auto product = read("\xC2\xA0 7\xC2\xA0", " \xC2\xA0n\xC2\xA0m ", "http://a/1.jpg", faults);
+  ASSERT_TRUE(product);
+  EXPECT_EQ(product->serial_number, 7);
+  EXPECT_EQ(product->name, "n\xC2\xA0m");
+  EXPECT_FALSE(read("7", "\xC2\xA0", "http://a/1.jpg", faults));
+}
+
+TEST(ReadProduct, NamesEveryFaultOfARow) {
+  InputFaults faults;
+  EXPECT_FALSE(read("x1", "", "ftp://a/1.jpg", faults));
+  ASSERT_EQ(faults.count(), 3u);
+  for (const InputFault& fault : faults.listed()) EXPECT_EQ(fault.line, 7);
+  EXPECT_EQ(faults.listed()[0].column, kSerialColumn);
+  EXPECT_EQ(faults.listed()[1].column, kNameColumn);
+  EXPECT_EQ(faults.listed()[2].column, kUrlsColumn);
+  EXPECT_NE(faults.listed()[0].message.find("\"x1\""), std::string::npos);
+}
+
+TEST(ReadProduct, WantsOneHttpUrlAtLeast) {
+  InputFaults faults;
+  EXPECT_FALSE(read("1", "n", " , ", faults));
+  EXPECT_FALSE(read("1", "n", "file:///etc/passwd", faults));
+  EXPECT_EQ(faults.count(), 2u);
+  EXPECT_TRUE(read("1", "n", "file:///etc/passwd,http://a/1.jpg", faults));
+}
+
+TEST(ReadProduct, TakesTheListsOfSeveralColumnsFromLeftToRight) {
+  InputFaults faults;
+  WorkMeter meter;
+  const auto product =
+      read_product(7, {"1", "n", {"http://a/1,http://a/2", " ", "{http://a/3}"}}, meter, faults);
+  ASSERT_TRUE(product);
+  EXPECT_EQ(product->urls, (std::vector<std::string>{"http://a/1", "http://a/2", "http://a/3"}));
+}
+
+TEST(ReadProduct, FormulasOfTextAreText) {
+  InputFaults faults;
+  const auto product = read("=\"007\"", "=\"1-2\"", "http://a/1", faults);
+  ASSERT_TRUE(product);
+  EXPECT_EQ(product->serial_number, 7);
+  EXPECT_EQ(product->name, "1-2");
+}
+
+TEST(ReadProduct, ARowOfTotalsIsOneFault) {
+  for (const auto& [serial, name] : {std::pair("Total", ""), std::pair("", "Grand Total: 5")}) {
+    InputFaults faults;
+    EXPECT_FALSE(read(serial, name, "", faults));
+    ASSERT_EQ(faults.count(), 1u);
+    EXPECT_NE(faults.listed()[0].message.find("row of totals"), std::string::npos);
+  }
+  InputFaults faults;
+  EXPECT_TRUE(read("1", "Total", "http://a/1", faults));
+}
+
+TEST(ReadProduct, RefusesAnEndlessUrl) {
+  InputFaults faults;
+  EXPECT_FALSE(read("1", "n", "http://a/" + std::string(9000, 'x'), faults));
+  ASSERT_EQ(faults.count(), 1u);
+  EXPECT_LT(faults.listed()[0].message.size(), 200u);
+}
+
+TEST(ReadProduct, QuotesAtCharacterBoundaries) {
+  InputFaults faults;
+  std::string serial = "x";
+  for (int i = 0; i < 100; ++i) serial += "\xC3\xA4";
+  read(serial, "n", "http://a/1.jpg", faults);
+  const std::string& message = faults.listed().at(0).message;
+  const std::size_t dots = message.find("...");
+  ASSERT_NE(dots, std::string::npos);
+  EXPECT_EQ(message[dots - 1], '\xA4');
+}
+
+}  // namespace
+}  // namespace imgpress

@@ -1,0 +1,137 @@
+#include "core/wire/wire.hpp"
+
+#include <gtest/gtest.h>
+
+namespace imgpress::wire {
+namespace {
+
+template <typename M>
+M round_trip(const M& message) {
+  return std::get<M>(decode(encode(message)));
+}
+
+FetchRequest sample_request() {
+  FetchRequest request;
+  request.id = 0x0123456789abcdef;
+  request.method = Method::kPost;
+  request.url = "https://example.com/a b?\xc3\xa9";
+  request.headers = {"webhook-id: msg_1", "", "content-type: application/json"};
+  request.body = std::string("{\"zero\":\0}", 10);
+  request.max_bytes = 1ull << 40;
+  request.timeout_ms = 30'000;
+  request.connect_timeout_ms = 0xffffffff;
+  return request;
+}
+
+TEST(WireTest, Ready) {
+  const auto got = round_trip(Ready{"1.2.3", 4711, {"no_new_privs", "undumpable"}});
+  EXPECT_EQ(got.version, "1.2.3");
+  EXPECT_EQ(got.pid, 4711u);
+  EXPECT_EQ(got.layers, (std::vector<std::string>{"no_new_privs", "undumpable"}));
+  // A press of any version begins with the same words.
+  EXPECT_EQ(encode(Ready{"1", 2, {}}), std::string("\0\1\0\0\0001\2\0\0\0\0\0\0\0", 14));
+}
+
+TEST(WireTest, FetcherSettings) {
+  const auto got = round_trip(FetcherSettings{"10.0.0.0/8,fd00::/8", 12, "imgpress/1"});
+  EXPECT_EQ(got.allowed_networks, "10.0.0.0/8,fd00::/8");
+  EXPECT_EQ(got.max_connections_per_host, 12u);
+  EXPECT_EQ(got.user_agent, "imgpress/1");
+}
+
+TEST(WireTest, FetchRequest) {
+  const FetchRequest sent = sample_request();
+  const auto got = round_trip(sent);
+  EXPECT_EQ(got.id, sent.id);
+  EXPECT_EQ(got.method, Method::kPost);
+  EXPECT_EQ(got.url, sent.url);
+  EXPECT_EQ(got.headers, sent.headers);
+  EXPECT_EQ(got.body, sent.body);
+  EXPECT_EQ(got.max_bytes, sent.max_bytes);
+  EXPECT_EQ(got.timeout_ms, sent.timeout_ms);
+  EXPECT_EQ(got.connect_timeout_ms, sent.connect_timeout_ms);
+}
+
+TEST(WireTest, FetchReply) {
+  const auto got = round_trip(FetchReply{7, Fault::kHttpStatus, 429, 60, "HTTP 429"});
+  EXPECT_EQ(got.id, 7u);
+  EXPECT_EQ(got.fault, Fault::kHttpStatus);
+  EXPECT_EQ(got.http_status, 429u);
+  EXPECT_EQ(got.retry_after_seconds, 60u);
+  EXPECT_EQ(got.message, "HTTP 429");
+}
+
+TEST(WireTest, CompressRequestAndReply) {
+  const auto request = round_trip(CompressRequest{8, 73, 1ull << 33, 20, Effort::kSmall, true});
+  EXPECT_EQ(request.id, 8u);
+  EXPECT_EQ(request.quality, 73u);
+  EXPECT_EQ(request.max_pixels, 1ull << 33);
+  EXPECT_EQ(request.cpu_seconds, 20u);
+  EXPECT_EQ(request.effort, Effort::kSmall);
+  EXPECT_TRUE(request.accept_truncated);
+  const auto reply = round_trip(CompressReply{9, Fault::kNone, ImageFormat::kGif, true, 640, 480,
+                                              "broken", "kept", "abcd", 1234});
+  EXPECT_EQ(reply.id, 9u);
+  EXPECT_EQ(reply.fault, Fault::kNone);
+  EXPECT_EQ(reply.format, ImageFormat::kGif);
+  EXPECT_TRUE(reply.kept_source);
+  EXPECT_EQ(reply.width, 640u);
+  EXPECT_EQ(reply.height, 480u);
+  EXPECT_EQ(reply.digest, "abcd");
+  EXPECT_EQ(reply.work_us, 1234u);
+  EXPECT_EQ(reply.reason, "broken");
+  EXPECT_EQ(reply.warning, "kept");
+}
+
+TEST(WireTest, EveryTruncationIsRefused) {
+  for (const Message& message :
+       {Message(FetcherSettings{"a", 1, "b"}), Message(sample_request()), Message(FetchReply{}),
+        Message(CompressRequest{}), Message(CompressReply{})}) {
+    const std::string bytes = encode(message);
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      EXPECT_THROW(decode(std::string_view(bytes).substr(0, size)), WireError) << size;
+    }
+    EXPECT_THROW(decode(bytes + '\0'), WireError);
+  }
+}
+
+TEST(WireTest, UnknownKindsAndValuesAreRefused) {
+  std::string bytes = encode(FetchReply{});
+  bytes[0] = 5;
+  EXPECT_THROW(decode(bytes), WireError);
+  bytes = encode(FetchReply{});
+  bytes[9] = static_cast<char>(kFaultCount);
+  EXPECT_THROW(decode(bytes), WireError);
+  bytes = encode(CompressReply{});
+  bytes[10] = 4;  // format
+  EXPECT_THROW(decode(bytes), WireError);
+  bytes = encode(sample_request());
+  bytes[9] = 2;  // method
+  EXPECT_THROW(decode(bytes), WireError);
+}
+
+TEST(WireTest, HugeCountsDoNotAllocate) {
+  std::string bytes = encode(FetchRequest{});
+  // The count of headers stands behind kind, id, method and the empty URL.
+  const std::size_t count_at = 1 + 8 + 1 + 4;
+  for (std::size_t i = 0; i < 4; ++i) bytes[count_at + i] = '\xff';
+  EXPECT_THROW(decode(bytes), WireError);
+}
+
+TEST(WireTest, MessagesHaveALargestLength) {
+  FetchRequest request;
+  request.body.assign(kMaxMessageBytes, 'x');
+  EXPECT_THROW(encode(request), WireError);
+  request.body.resize(kMaxMessageBytes - encode(FetchRequest{}).size());
+  EXPECT_EQ(encode(request).size(), kMaxMessageBytes);
+}
+
+TEST(WireTest, MediaTypes) {
+  EXPECT_STREQ(media_type(ImageFormat::kJpeg), "image/jpeg");
+  EXPECT_STREQ(media_type(ImageFormat::kPng), "image/png");
+  EXPECT_STREQ(media_type(ImageFormat::kWebp), "image/webp");
+  EXPECT_STREQ(media_type(ImageFormat::kGif), "image/gif");
+}
+
+}  // namespace
+}  // namespace imgpress::wire

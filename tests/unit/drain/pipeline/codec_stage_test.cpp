@@ -1,0 +1,151 @@
+// How much work codecs are given in advance, and which of them.
+#include "drain/pipeline/codec_stage.hpp"
+
+#include <sys/epoll.h>
+
+#include "channel/sealed_memory.hpp"
+#include "support/pipeline_fixture.hpp"
+
+namespace imgpress {
+namespace {
+
+using std::chrono::seconds;
+using test::answer;
+using test::OriginRequest;
+using test::PipelineTest;
+using test::presses;
+using test::ScriptedOrigin;
+
+constexpr std::size_t kLargeBytes = 3'000'000;
+
+class CodecStageTest : public PipelineTest {
+ protected:
+  CodecStageTest() {
+    settings_.codecs = 1;
+    settings_.max_waiting_bytes = 64'000'000;
+  }
+
+  // Codecs that have told how long an image takes, and then stand still.
+  std::vector<pid_t> hold_codecs(PressPipeline& pipeline) {
+    turn_until(pipeline, [&] { return pipeline.ready(); });
+    for (std::uint64_t key = 1; key <= 4 * settings_.codecs; ++key) add(pipeline, key, "/small");
+    turn_until_outcomes(pipeline, 4 * settings_.codecs);
+    outcomes_.clear();
+    const auto codecs = presses("codec");
+    for (const pid_t codec : codecs) ::kill(codec, SIGSTOP);
+    return codecs;
+  }
+  void add(PressPipeline& pipeline, std::uint64_t key, const std::string& target) {
+    pipeline.add(ImageTask{key, origin_.url(target), 50});
+  }
+
+  ScriptedOrigin origin_{[picture = test::photograph()](const OriginRequest& request) {
+    return answer("200 OK", request.target == "/large" ? std::string(kLargeBytes, 'x') : picture);
+  }};
+  PipelineSettings settings_ = test::pipeline_settings();
+};
+
+TEST_F(CodecStageTest, WithoutAnAbsenceOneImageLiesReady) {
+  PressPipeline pipeline(settings_, Clock::now());
+  hold_codecs(pipeline);
+  for (std::uint64_t key = 100; key < 110; ++key) add(pipeline, key, "/small");
+  turn_until(pipeline, [&] { return pipeline.load().fetching == 0; });
+  EXPECT_EQ(pipeline.load().compressing, 2u);
+}
+
+TEST_F(CodecStageTest, AnAbsenceIsBridgedUpToALimit) {
+  PressPipeline pipeline(settings_, Clock::now());
+  hold_codecs(pipeline);
+  pipeline.expect_absence(seconds(10));
+  for (std::uint64_t key = 100; key < 180; ++key) add(pipeline, key, "/small");
+  turn_until(pipeline, [&] { return pipeline.load().fetching == 0; });
+  EXPECT_EQ(pipeline.load().compressing, 64u);
+  EXPECT_EQ(pipeline.load().waiting, 16u);
+}
+
+TEST_F(CodecStageTest, LargeImagesInAdvanceAreBoundedByTheirBytes) {
+  PressPipeline pipeline(settings_, Clock::now());
+  hold_codecs(pipeline);
+  pipeline.expect_absence(seconds(10));
+  for (std::uint64_t key = 100; key < 110; ++key) add(pipeline, key, "/large");
+  turn_until(pipeline, [&] { return pipeline.load().fetching == 0; });
+  EXPECT_EQ(pipeline.load().compressing, 4u) << "the one that is worked on, and 8 MB";
+}
+
+TEST_F(CodecStageTest, WhatCodecsHaveInAdvanceCountsAsWaiting) {
+  const UniqueFd poll_fd(::epoll_create1(EPOLL_CLOEXEC));
+  CodecStage stage(settings_, poll_fd.get(), Clock::now());
+  std::vector<ImageOutcome> outcomes;
+  while (!stage.ready()) {
+    epoll_event event{};
+    ASSERT_EQ(::epoll_wait(poll_fd.get(), &event, 1, 10'000), 1);
+    stage.turn(Clock::now(), outcomes);
+  }
+  for (const pid_t codec : presses("codec")) ::kill(codec, SIGSTOP);
+  for (std::uint64_t key = 1; key <= 3; ++key) {
+    FetchedImage image;
+    image.task.key = key;
+    image.source = make_sealed("test", {reinterpret_cast<const std::uint8_t*>("0123456789"), 10});
+    image.source_bytes = 10;
+    stage.add(std::move(image));
+  }
+  EXPECT_EQ(stage.waiting_bytes(), 30u);
+  stage.turn(Clock::now(), outcomes);
+  EXPECT_EQ(stage.compressing(), 3u);
+  EXPECT_EQ(stage.waiting_bytes(), 20u) << "all but the one that is worked on";
+}
+
+TEST_F(CodecStageTest, SmallImagesArePiledBehindNoLargeOne) {
+  settings_.codecs = 2;
+  PressPipeline pipeline(settings_, Clock::now());
+  const auto codecs = hold_codecs(pipeline);
+  ASSERT_EQ(codecs.size(), 2u);
+  pipeline.expect_absence(seconds(10));
+  add(pipeline, 100, "/large");
+  turn_until(pipeline, [&] { return pipeline.load().compressing == 1; });
+  for (std::uint64_t key = 101; key < 111; ++key) add(pipeline, key, "/small");
+  turn_until(pipeline, [&] { return pipeline.load().compressing == 11; });
+  ::kill(codecs[1], SIGCONT);  // the first one still has the large image before it
+  turn_until_outcomes(pipeline, 10);
+  EXPECT_EQ(outcomes_.count(100), 0u);
+  ::kill(codecs[0], SIGCONT);
+  turn_until_outcomes(pipeline, 11);
+}
+
+TEST_F(CodecStageTest, TheDeathOfACodecCostsOneOfTheImagesInAdvance) {
+  PressPipeline pipeline(settings_, Clock::now());
+  const auto codecs = hold_codecs(pipeline);
+  pipeline.expect_absence(seconds(10));
+  add(pipeline, 100, "/small");
+  turn_until(pipeline, [&] { return pipeline.load().compressing == 1; });
+  for (std::uint64_t key = 101; key < 130; ++key) add(pipeline, key, "/small");
+  turn_until(pipeline, [&] { return pipeline.load().compressing == 30; });
+  ::kill(codecs[0], SIGKILL);
+  turn_until_outcomes(pipeline, 30);
+  for (const auto& [key, outcome] : outcomes_) {
+    EXPECT_EQ(outcome.ending, key == 100 ? Ending::kKilledCodec : Ending::kDone) << key;
+  }
+}
+
+TEST_F(CodecStageTest, WhatACodecAnsweredBeforeItDiedCounts) {
+  PressPipeline pipeline(settings_, Clock::now());
+  const auto codecs = hold_codecs(pipeline);
+  pipeline.expect_absence(seconds(10));
+  add(pipeline, 100, "/small");
+  turn_until(pipeline, [&] { return pipeline.load().compressing == 1; });
+  for (std::uint64_t key = 101; key < 160; ++key) add(pipeline, key, "/small");
+  turn_until(pipeline, [&] { return pipeline.load().compressing == 60; });
+  // Its owner is away; it answers the first image at least, then one kills it.
+  ::kill(codecs[0], SIGCONT);
+  pollfd readable{pipeline.wait_fd(), POLLIN, 0};
+  ASSERT_EQ(::poll(&readable, 1, 10'000), 1);
+  ::kill(codecs[0], SIGKILL);
+  turn_until_outcomes(pipeline, 60);
+  EXPECT_EQ(outcomes_.at(100).ending, Ending::kDone);
+  for (const auto& [key, outcome] : outcomes_) {
+    EXPECT_TRUE(outcome.ending == Ending::kDone || outcome.ending == Ending::kKilledCodec) << key;
+  }
+}
+
+}  // namespace
+}  // namespace imgpress

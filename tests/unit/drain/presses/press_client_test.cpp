@@ -1,0 +1,279 @@
+// What its owners make of a press: a real one, and one that breaks the rules in every way.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include "channel/sealed_memory.hpp"
+#include "drain/presses/codec_client.hpp"
+#include "drain/presses/fetcher_client.hpp"
+#include "drain/presses/session_press.hpp"
+#include "support/press_process.hpp"
+
+namespace imgpress {
+namespace {
+
+using std::chrono::seconds;
+
+// The path of a press that misbehaves in this manner.
+class BadPress {
+ public:
+  explicit BadPress(const std::string& manner)
+      : folder_(std::filesystem::temp_directory_path() /
+                ("bad-press-" + std::to_string(::getpid()))),
+        link_(folder_ / manner) {
+    std::filesystem::create_directories(folder_);
+    std::filesystem::create_symlink(IMGPRESS_BAD_PRESS_PATH, link_);
+  }
+  ~BadPress() { std::filesystem::remove_all(folder_); }
+  BadPress(const BadPress&) = delete;
+  BadPress& operator=(const BadPress&) = delete;
+  std::string path() const { return link_.string(); }
+
+ private:
+  std::filesystem::path folder_;
+  std::filesystem::path link_;
+};
+
+PressSettings settings_with(const std::string& path) {
+  PressSettings settings;
+  settings.press_path = path;
+  settings.allowed_networks = "127.0.0.0/8";
+  settings.max_image_bytes = 1'000'000;
+  settings.max_pixels = 1'000'000;
+  settings.connect_timeout_ms = 2'000;
+  settings.fetch_timeout_ms = 8'000;
+  settings.codec_cpu_seconds = 10;
+  return settings;
+}
+
+FetchedImage image(std::uint64_t key, const std::string& bytes = "no image at all") {
+  FetchedImage fetched;
+  fetched.task.key = key;
+  fetched.source =
+      make_sealed("test", {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  fetched.source_bytes = bytes.size();
+  return fetched;
+}
+
+template <typename Client>
+void wait_readable(Client& client) {
+  pollfd ready{client.fd(), POLLIN, 0};
+  if (::poll(&ready, 1, 10'000) != 1) throw std::runtime_error("the press does not answer");
+}
+
+template <typename Client>
+auto next_answer(Client& client) {
+  for (;;) {
+    if (auto answer = client.receive(Clock::now())) return *std::move(answer);
+    wait_readable(client);
+  }
+}
+
+template <typename Client>
+PressEnd next_end(Client& client) {
+  try {
+    next_answer(client);
+  } catch (const PressEnded& ended) {
+    EXPECT_FALSE(client.ready());
+    return ended.why();
+  }
+  throw std::runtime_error("the press is believed");
+}
+
+TEST(CodecClientTest, AnswersInOrderOnceItIsReady) {
+  CodecClient codec;
+  codec.start(test::press_path(), Clock::now());
+  EXPECT_FALSE(codec.ready());
+  const PressSettings settings = settings_with(test::press_path());
+  for (std::uint64_t key = 1; key <= 3; ++key) {
+    FetchedImage sent = image(key);
+    ASSERT_EQ(codec.send(sent, settings, Clock::now()), PacketSocket::Sent::kYes);
+  }
+  EXPECT_EQ(codec.held_bytes(), 45u);
+  for (std::uint64_t key = 1; key <= 3; ++key) {
+    const ImageOutcome outcome = next_answer(codec);
+    EXPECT_TRUE(codec.ready());
+    EXPECT_EQ(outcome.key, key);
+    EXPECT_EQ(outcome.ending, Ending::kFailed);
+    EXPECT_EQ(outcome.fault, Fault::kNotAnImage);
+    EXPECT_NE(outcome.reason, "");
+  }
+  EXPECT_EQ(codec.held_bytes(), 0u);
+  EXPECT_GT(codec.work_time(), Clock::duration::zero());
+  EXPECT_EQ(codec.deadline(), TimePoint::max());
+}
+
+class BadCodecTest : public testing::TestWithParam<std::pair<const char*, PressEnd>> {};
+
+TEST_P(BadCodecTest, IsNotBelieved) {
+  const BadPress bad(GetParam().first);
+  CodecClient codec;
+  codec.start(bad.path(), Clock::now());
+  FetchedImage sent = image(1);
+  codec.send(sent, settings_with(bad.path()), Clock::now());
+  FetchedImage behind = image(2);
+  codec.send(behind, settings_with(bad.path()), Clock::now());
+  EXPECT_EQ(next_end(codec), GetParam().second);
+  const auto held = codec.take_held();
+  ASSERT_EQ(held.size(), 2u);
+  EXPECT_EQ(held.front().task.key, 1u);
+  EXPECT_EQ(sealed_size(held.back().source.get()), held.back().source_bytes);
+}
+
+INSTANTIATE_TEST_SUITE_P(Manners, BadCodecTest,
+                         testing::Values(std::pair("foreign-id", PressEnd::kBrokeProtocol),
+                                         std::pair("empty", PressEnd::kBrokeProtocol),
+                                         std::pair("large", PressEnd::kBrokeProtocol),
+                                         std::pair("unsealed", PressEnd::kBrokeProtocol),
+                                         std::pair("no-output", PressEnd::kBrokeProtocol),
+                                         std::pair("nonsense", PressEnd::kBrokeProtocol),
+                                         std::pair("other-pid", PressEnd::kBrokeProtocol),
+                                         std::pair("dies", PressEnd::kDied)),
+                         [](const auto& tested) {
+                           std::string name = tested.param.first;
+                           name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
+                           return name;
+                         });
+
+TEST(CodecClientTest, OneThatSaysNothingIsGivenUp) {
+  const BadPress bad("silent");
+  CodecClient codec;
+  codec.start(bad.path(), Clock::now());
+  FetchedImage sent = image(1);
+  codec.send(sent, settings_with(bad.path()), Clock::now());
+  while (!codec.ready()) {
+    wait_readable(codec);
+    EXPECT_FALSE(codec.receive(Clock::now()));
+  }
+  EXPECT_FALSE(codec.receive(codec.deadline() - seconds(1)));
+  EXPECT_THROW(codec.receive(codec.deadline()), PressEnded);
+}
+
+TEST(PressClientTest, OneOfAnotherVersionIsNamed) {
+  const BadPress bad("other-version");
+  CodecClient codec;
+  codec.start(bad.path(), Clock::now());
+  try {
+    next_answer(codec);
+    FAIL() << "it is believed";
+  } catch (const PressUnusable& error) {
+    EXPECT_NE(std::string(error.what()).find("9.9.9"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find(bad.path()), std::string::npos) << error.what();
+  }
+}
+
+TEST(PressClientTest, OneThatNeverGetsReadyIsUnusable) {
+  const BadPress bad("never-ready");
+  CodecClient codec;
+  codec.start(bad.path(), Clock::now());
+  EXPECT_FALSE(codec.receive(codec.deadline() - seconds(1)));
+  EXPECT_THROW(codec.receive(codec.deadline()), PressUnusable);
+}
+
+void expect_unusable_after_six_starts(const BadPress& bad) {
+  CodecClient codec;
+  for (int start = 1; start < 6; ++start) {
+    codec.start(bad.path(), Clock::now());
+    EXPECT_EQ(next_end(codec), PressEnd::kDied);
+  }
+  codec.start(bad.path(), Clock::now());
+  EXPECT_THROW(next_answer(codec), PressUnusable);
+}
+
+TEST(PressClientTest, OneThatEndsAtEachStartIsUnusable) {
+  expect_unusable_after_six_starts(BadPress("ends-at-once"));
+}
+
+TEST(PressClientTest, OneThatEndsWithoutAnyWorkIsUnusableAsWell) {
+  expect_unusable_after_six_starts(BadPress("ready-then-gone"));
+}
+
+// Each time it is an image's doing, and charged to that: no reason to give up the codec.
+TEST(PressClientTest, OneThatDiesOverItsWorkMayDoSoAsOftenAsItLikes) {
+  const BadPress bad("dies");
+  CodecClient codec;
+  for (int start = 0; start < 20; ++start) {
+    codec.start(bad.path(), Clock::now());
+    while (!codec.ready()) {
+      wait_readable(codec);
+      EXPECT_FALSE(codec.receive(Clock::now()));
+    }
+    FetchedImage sent = image(1);
+    ASSERT_EQ(codec.send(sent, settings_with(bad.path()), Clock::now()), PacketSocket::Sent::kYes);
+    EXPECT_EQ(next_end(codec), PressEnd::kDied);
+  }
+}
+
+class BadFetcherTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(BadFetcherTest, IsNotBelieved) {
+  const BadPress bad(GetParam());
+  FetcherClient fetcher;
+  fetcher.start(settings_with(bad.path()), Clock::now());
+  ASSERT_EQ(fetcher.download(1, "http://127.0.0.1/", Clock::now()), PacketSocket::Sent::kYes);
+  EXPECT_EQ(fetcher.in_flight(), 1u);
+  if (std::string(GetParam()) == "twice") {
+    EXPECT_EQ(next_answer(fetcher).id, 1u);
+  }
+  EXPECT_EQ(next_end(fetcher), PressEnd::kBrokeProtocol);
+}
+
+INSTANTIATE_TEST_SUITE_P(Manners, BadFetcherTest,
+                         testing::Values("foreign-id", "unsealed", "no-output", "nonsense",
+                                         "twice"),
+                         [](const auto& tested) {
+                           std::string name = tested.param;
+                           name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
+                           return name;
+                         });
+
+// The session's press is the same client.
+class SessionPressTest : public testing::Test {
+ protected:
+  void wait(SessionPress& press) {
+    while (!press.poll(Clock::now())) {
+      pollfd ready{press.wait_fd(), POLLIN, 0};
+      if (::poll(&ready, 1, 10'000) != 1) throw std::runtime_error("no answer");
+    }
+  }
+  Fault fault_of(const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const FaultError& error) {
+      return error.fault();
+    }
+    return Fault::kNone;
+  }
+};
+
+TEST_F(SessionPressTest, BelievesNoMoreThanADrainer) {
+  for (const char* manner : {"foreign-id", "empty", "large", "unsealed", "no-output", "nonsense"}) {
+    const BadPress bad(manner);
+    SessionPress press;
+    press.begin_compression(image(1), settings_with(bad.path()));
+    EXPECT_EQ(fault_of([&] { wait(press); }), Fault::kPressDied) << manner;
+  }
+  const BadPress bad("foreign-id");
+  SessionPress press;
+  press.begin_download("http://127.0.0.1/", settings_with(bad.path()));
+  EXPECT_EQ(fault_of([&] { wait(press); }), Fault::kPressDied);
+}
+
+TEST_F(SessionPressTest, GoesOnAfterAnAbandonedPieceOfWork) {
+  SessionPress press;
+  const PressSettings settings = settings_with(test::press_path());
+  press.begin_compression(image(1), settings);
+  press.begin_compression(image(2), settings);  // the first one was given up by whoever wanted it
+  EXPECT_EQ(fault_of([&] { wait(press); }), Fault::kNotAnImage);
+  press.begin_compression(image(3), settings);
+  EXPECT_EQ(fault_of([&] { wait(press); }), Fault::kNotAnImage);
+}
+
+}  // namespace
+}  // namespace imgpress

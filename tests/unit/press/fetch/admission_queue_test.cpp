@@ -1,0 +1,182 @@
+#include "press/fetch/admission_queue.hpp"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+namespace imgpress::press {
+namespace {
+
+// Starts everything that may start; "a1 b1" for items a1 and b1.
+std::string start_all(AdmissionQueue<std::string>& queue) {
+  std::string started;
+  std::string item;
+  while (queue.start_next(item)) started += (started.empty() ? "" : " ") + item;
+  return started;
+}
+
+AdmissionQueue<std::string> queue_with(std::size_t total_limit, std::size_t host_limit) {
+  AdmissionQueue<std::string> queue(total_limit);
+  queue.set_host_limit(host_limit);
+  for (const char* item : {"a1", "a2", "a3", "b1", "b2", "c1"}) {
+    queue.push(std::string(1, item[0]), item);
+  }
+  return queue;
+}
+
+TEST(AdmissionQueueTest, HostsTakeTurns) {
+  auto queue = queue_with(100, 0);
+  EXPECT_EQ(start_all(queue), "a1 b1 c1 a2 b2 a3");
+}
+
+TEST(AdmissionQueueTest, LimitsEachHost) {
+  auto queue = queue_with(100, 1);
+  EXPECT_EQ(start_all(queue), "a1 b1 c1");
+  EXPECT_EQ(start_all(queue), "");
+  queue.finished("b", queue.newest(), {});
+  EXPECT_EQ(start_all(queue), "b2");
+  queue.finished("a", queue.newest(), {});
+  queue.finished("b", queue.newest(), {});
+  EXPECT_EQ(start_all(queue), "a2");
+}
+
+TEST(AdmissionQueueTest, TransfersThatHangDoNotKeepOthersFromStarting) {
+  AdmissionQueue<std::string> queue(100);
+  queue.set_host_limit(8);
+  for (int i = 0; i < 12; ++i) queue.push("a", "x");
+  EXPECT_EQ(start_all(queue), "x x x x x x");  // what a host is trusted with at first
+  queue.excuse("a");
+  queue.excuse("a");
+  queue.excuse("a");
+  EXPECT_EQ(start_all(queue), "x x");  // up to the fixed limit
+  EXPECT_TRUE(queue.has_waiting());
+  Outcome timed_out{Outcome::Kind::kUnanswered};
+  timed_out.excused = true;
+  queue.finished("a", 1, timed_out);
+  EXPECT_EQ(start_all(queue), "x");
+}
+
+TEST(AdmissionQueueTest, LimitsTheWhole) {
+  auto queue = queue_with(2, 0);
+  EXPECT_EQ(start_all(queue), "a1 b1");
+  queue.finished("a", queue.newest(), {});
+  EXPECT_EQ(start_all(queue), "c1");
+  queue.finished("c", queue.newest(), {});
+  queue.finished("b", queue.newest(), {});
+  EXPECT_EQ(start_all(queue), "a2 b2");
+}
+
+TEST(AdmissionQueueTest, LimitsCanChange) {
+  auto queue = queue_with(100, 1);
+  EXPECT_EQ(start_all(queue), "a1 b1 c1");
+  queue.set_host_limit(2);
+  EXPECT_EQ(start_all(queue).size(), 5u);  // a2 and b2 in either order
+  queue.set_host_limit(1);
+  queue.finished("a", queue.newest(), {});
+  EXPECT_EQ(start_all(queue), "");
+  queue.finished("a", queue.newest(), {});
+  EXPECT_EQ(start_all(queue), "a3");
+}
+
+TEST(AdmissionQueueTest, ALimitLoweredBeforeTheStartHolds) {
+  auto queue = queue_with(100, 2);
+  std::string item;
+  ASSERT_TRUE(queue.start_next(item));
+  queue.set_host_limit(1);
+  EXPECT_EQ(item + " " + start_all(queue), "a1 b1 c1");
+}
+
+TEST(AdmissionQueueTest, ForgetsHostsThatAreDone) {
+  AdmissionQueue<std::unique_ptr<int>> queue(1);
+  std::unique_ptr<int> item;
+  for (int i = 0; i < 3; ++i) {
+    queue.push("a", std::make_unique<int>(i));
+    ASSERT_TRUE(queue.start_next(item));
+    EXPECT_EQ(*item, i);
+    queue.finished("a", queue.newest(), {});
+    EXPECT_FALSE(queue.start_next(item));
+  }
+}
+
+void push_many(AdmissionQueue<std::string>& queue, const std::string& host, int count) {
+  for (int i = 0; i < count; ++i) queue.push(host, "x");
+}
+
+std::size_t count_started(AdmissionQueue<std::string>& queue) {
+  std::size_t count = 0;
+  std::string item;
+  while (queue.start_next(item)) ++count;
+  return count;
+}
+
+TEST(AdmissionQueueTest, BeginsWithFewAndGrowsToTheLimit) {
+  AdmissionQueue<std::string> queue(100);
+  queue.set_host_limit(10);
+  push_many(queue, "a", 100);
+  EXPECT_EQ(count_started(queue), 6u);
+  Outcome kept;
+  kept.kept = true;
+  queue.finished("a", 1, kept);
+  EXPECT_EQ(count_started(queue), 4u);
+  queue.finished("a", 2, kept);
+  EXPECT_EQ(count_started(queue), 2u);
+  for (std::uint64_t i = 3; i < 30; ++i) {
+    queue.finished("a", i, kept);
+    EXPECT_EQ(count_started(queue), 1u);
+  }
+}
+
+TEST(AdmissionQueueTest, HoldsAStrainedHostBackAndNoOther) {
+  AdmissionQueue<std::string> queue(100);
+  push_many(queue, "a", 20);
+  push_many(queue, "b", 20);
+  EXPECT_EQ(count_started(queue), 12u);
+  queue.strained("a", 1);  // 3 from now on
+  for (std::uint64_t i = 0; i < 3; ++i) queue.finished("a", 1, {});
+  EXPECT_EQ(count_started(queue), 0u);
+  queue.finished("a", 1, {});
+  queue.finished("b", 2, {});
+  EXPECT_EQ(count_started(queue), 2u);
+}
+
+TEST(AdmissionQueueTest, DoesNotGrowWithoutNeed) {
+  AdmissionQueue<std::string> queue(100);
+  for (int i = 0; i < 50; ++i) {
+    push_many(queue, "a", 1);
+    EXPECT_EQ(count_started(queue), 1u);
+    queue.finished("a", queue.newest(), {});
+  }
+  push_many(queue, "a", 50);
+  EXPECT_EQ(count_started(queue), 6u);
+}
+
+// Has `host` do one transfer in peace.
+void visit(AdmissionQueue<std::string>& queue, const std::string& host) {
+  push_many(queue, host, 1);
+  ASSERT_EQ(count_started(queue), 1u);
+  queue.finished(host, queue.newest(), {});
+}
+
+TEST(AdmissionQueueTest, RemembersTheLastThousandHosts) {
+  AdmissionQueue<std::string> queue(100);
+  push_many(queue, "a", 1);
+  ASSERT_EQ(count_started(queue), 1u);
+  queue.strained("a", 1);
+  queue.finished("a", 1, {});
+  for (int i = 0; i < 999; ++i) visit(queue, "other" + std::to_string(i));
+  visit(queue, "a");  // the most recent one again
+  for (int i = 0; i < 999; ++i) visit(queue, "more" + std::to_string(i));
+  push_many(queue, "a", 10);
+  EXPECT_EQ(count_started(queue), 3u);
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    queue.finished("a", 1, {});
+    count_started(queue);
+  }
+  for (int i = 0; i < 1000; ++i) visit(queue, "new" + std::to_string(i));
+  push_many(queue, "a", 10);
+  EXPECT_EQ(count_started(queue), 6u);
+}
+
+}  // namespace
+}  // namespace imgpress::press
