@@ -90,11 +90,9 @@ Arguments parse(int count, char** words) {
     }
     if (++i == count) throw std::invalid_argument(std::string(word) + " needs a value");
     if (word == "--effort") {
-      const auto effort = imgpress::parse_effort(words[i]);
-      if (!effort) throw std::invalid_argument("--effort is fast, balanced or small");
-      arguments.codec.effort = *effort;
+      imgpress::set_option(arguments.codec, "effort", words[i]);
     } else if (word == "--quality") {
-      arguments.codec.quality = std::atoi(words[i]);
+      imgpress::set_option(arguments.codec, "quality", words[i]);
     } else if (word == "--rounds") {
       arguments.rounds = std::atoi(words[i]);
     } else {

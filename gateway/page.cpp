@@ -41,7 +41,7 @@ compressed images come out.</p>
   <label id="drop">Drop a CSV here, or choose one:
     <input type="file" name="file" accept=".csv,text/csv" required></label>
   <fieldset>
-    <label>Quality <input type="number" name="quality" min="1" max="100" value="50"></label>
+    <label>Quality <input type="number" name="quality" placeholder="as set"></label>
     <label>Effort <select name="effort">
       <option value="">as set on the server<option>fast<option>balanced<option>small</select></label>
     <label>Webhook <input type="url" name="webhook_url" placeholder="https://… (optional)"></label>

@@ -33,7 +33,7 @@ class Upload {
     if (failure_) std::rethrow_exception(failure_);
     if (!parser_.complete()) throw MultipartError("The form ends before its last boundary.");
     form_.require_file();
-    return transaction_.submit(form_.webhook_url(), form_.quality(), form_.effort());
+    return transaction_.submit(form_.fields());
   }
 
  private:
@@ -43,11 +43,13 @@ class Upload {
   std::exception_ptr failure_;
 };
 
-// Names the columns that are not used, where there are any.
+// Names the columns of the file and the fields of the form that are not used, if there are any.
 Json accepted(const UploadTransaction::Outcome& outcome) {
   Json answer{{"request_id", outcome.request_id}};
-  Json ignored = Json::parse(outcome.ignored_columns);
-  if (!ignored.empty()) answer["ignored_columns"] = std::move(ignored);
+  Json columns = Json::parse(outcome.ignored_columns);
+  if (!columns.empty()) answer["ignored_columns"] = std::move(columns);
+  Json fields = Json::parse(outcome.ignored_fields);
+  if (!fields.empty()) answer["ignored_fields"] = std::move(fields);
   return answer;
 }
 

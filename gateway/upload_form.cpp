@@ -1,11 +1,11 @@
 #include "upload_form.hpp"
 
-#include <charconv>
-
 namespace imgpress::gateway {
 namespace {
 
+// What a value has beyond this is dropped: SQL refuses such a value of any field that it knows.
 constexpr std::size_t kLongestValue = 4 * 1024;
+constexpr std::size_t kMostFields = 100;
 
 std::string trimmed(const std::string& text) {
   constexpr const char* kBlanks = " \t\r\n";
@@ -14,11 +14,13 @@ std::string trimmed(const std::string& text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-bool is_integer(const std::string& text) {
-  int value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, value);
-  return error == std::errc() && stopped == end;
+bool is_utf8(const std::string& text) {
+  try {
+    static_cast<void>(Json(text).dump());
+    return true;
+  } catch (const Json::type_error&) {
+    return false;
+  }
 }
 
 [[noreturn]] void refuse_second(const std::string& name) {
@@ -35,10 +37,9 @@ void UploadForm::part_begins(const std::string& name) {
     sink_.begin();
     return;
   }
-  field_ = field_named(name);
-  if (field_ == nullptr) return;
-  if (field_->seen) refuse_second(name);
-  field_->seen = true;
+  if (fields_.contains(name)) refuse_second(name);
+  if (fields_.size() == kMostFields) throw FormError(400, "The form has too many fields.");
+  name_ = name;
   value_.clear();
 }
 
@@ -49,38 +50,25 @@ void UploadForm::part_continues(std::string_view bytes) {
       throw FormError(413, "The upload is larger than " + std::to_string(most_bytes_) + " bytes.");
     }
     sink_.write(bytes);
-  } else if (field_ != nullptr) {
-    value_.append(bytes);
-    if (value_.size() > kLongestValue) {
-      throw FormError(400, std::string("The field \"") + field_->name + "\" is too long.");
-    }
+  } else {
+    value_.append(bytes.substr(0, kLongestValue - value_.size()));
   }
 }
 
 void UploadForm::part_ends() {
-  if (in_file_ || field_ == nullptr) return;
+  if (in_file_) return;
   const std::string value = trimmed(value_);
   if (value.find('\0') != std::string::npos) {
-    throw FormError(400, std::string("The field \"") + field_->name + "\" has a zero byte in it.");
+    throw FormError(400, "The field \"" + name_ + "\" has a zero byte in it.");
   }
-  if (field_ == &quality_ && !value.empty() && !is_integer(value)) {
-    throw FormError(400,
-                    "quality must be a whole number in plain digits, such as 50: no plus sign, no "
-                    "decimal point.");
+  if (value_.size() < kLongestValue && !is_utf8(value)) {
+    throw FormError(400, "The field \"" + name_ + "\" is not in UTF-8.");
   }
-  if (!value.empty()) field_->value = value;
-  field_ = nullptr;
+  fields_[name_] = value.empty() ? Json() : Json(value);
 }
 
 void UploadForm::require_file() const {
   if (!file_seen_) throw FormError(400, "The form has no field \"file\" with the CSV.");
-}
-
-UploadForm::Field* UploadForm::field_named(const std::string& name) {
-  for (Field* field : {&webhook_url_, &quality_, &effort_}) {
-    if (name == field->name) return field;
-  }
-  return nullptr;
 }
 
 }  // namespace imgpress::gateway

@@ -1,11 +1,11 @@
-// The form of an upload: a file, which is passed on as it comes, and a few small fields.
+// The form of an upload: a file, which is passed on as it comes, and small fields.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <stdexcept>
 #include <string>
 
+#include "answers.hpp"
 #include "multipart.hpp"
 
 namespace imgpress::gateway {
@@ -42,30 +42,19 @@ class UploadForm : public PartListener {
   // To be called at the end of the form. Throws FormError where there was no file.
   void require_file() const;
 
-  // A field that is missing and one that is left empty are the same.
-  const std::optional<std::string>& webhook_url() const { return webhook_url_.value; }
-  const std::optional<std::string>& quality() const { return quality_.value; }
-  const std::optional<std::string>& effort() const { return effort_.value; }
+  // The other fields by name, as a JSON object; one that was left empty is null. What they may be,
+  // SQL knows.
+  const Json& fields() const { return fields_; }
 
  private:
-  struct Field {
-    const char* name;
-    std::optional<std::string> value;
-    bool seen = false;
-  };
-
-  Field* field_named(const std::string& name);
-
   FileSink& sink_;
   const std::uint64_t most_bytes_;
   std::uint64_t file_bytes_ = 0;
   bool file_seen_ = false;
   bool in_file_ = false;
-  Field* field_ = nullptr;  // the one whose value is being read
+  std::string name_;  // of the field whose value is being read
   std::string value_;
-  Field webhook_url_{"webhook_url", std::nullopt};
-  Field quality_{"quality", std::nullopt};
-  Field effort_{"effort", std::nullopt};
+  Json fields_ = Json::object();
 };
 
 }  // namespace imgpress::gateway

@@ -21,14 +21,12 @@ constexpr const char* kCopy =
 constexpr const char* kSavepoint = "SET LOCAL statement_timeout = '10min'; SAVEPOINT submission";
 constexpr Statement kSubmit{
     "submit",
-    "SELECT request_id, pg_catalog.to_json(ignored_columns) "
-    "FROM imgpress_internal.submit_upload($1::pg_catalog.uuid, $2, $3::pg_catalog.int4, $4)"};
+    "SELECT request_id, pg_catalog.to_json(ignored_columns), pg_catalog.to_json(ignored_fields) "
+    "FROM imgpress_internal.submit_upload($1::pg_catalog.uuid, $2::pg_catalog.jsonb)"};
 constexpr const char* kToSavepoint = "ROLLBACK TO submission";
 constexpr const char* kFaults =
     "SELECT line, \"column\", message FROM imgpress_internal.upload_faults($1::pg_catalog.uuid) "
     "ORDER BY line";
-
-constexpr const char* kDefaultQuality = "50";
 
 void write_fault(const Result& row, std::string& out) {
   // A fault of the file as a whole has no line or column.
@@ -66,9 +64,7 @@ void UploadTransaction::send_part() {
   part_.clear();
 }
 
-UploadTransaction::Outcome UploadTransaction::submit(const std::optional<std::string>& webhook_url,
-                                                     const std::optional<std::string>& quality,
-                                                     const std::optional<std::string>& effort) {
+UploadTransaction::Outcome UploadTransaction::submit(const Json& fields) {
   // An empty file is one empty part, so that PostgreSQL can say what is wrong with it.
   if (!part_.empty() || part_number_ == 0) send_part();
   (*lease_)->copy_write(copy_trailer(), within(kCopyTime));
@@ -76,20 +72,19 @@ UploadTransaction::Outcome UploadTransaction::submit(const std::optional<std::st
   (*lease_)->copy_end(within(kSubmitTime));
   (*lease_)->execute(kSavepoint, within(kQueryTime));
   try {
-    const Result result = (*lease_)->query(
-        kSubmit,
-        {upload_id_.c_str(), webhook_url ? webhook_url->c_str() : nullptr,
-         quality ? quality->c_str() : kDefaultQuality, effort ? effort->c_str() : nullptr},
-        within(kSubmitTime));
+    const std::string given = to_text(fields);
+    const Result result =
+        (*lease_)->query(kSubmit, {upload_id_.c_str(), given.c_str()}, within(kSubmitTime));
     Outcome outcome;
     outcome.request_id = result.value(0, 0);
     outcome.ignored_columns = result.value(0, 1);
+    outcome.ignored_fields = result.value(0, 2);
     (*lease_)->execute("COMMIT", within(kSubmitTime));
     lease_.reset();
     return outcome;
   } catch (const DatabaseError& error) {
     if (error.sqlstate() != kCsvFaults) throw;
-    return {"", "", open_faults(error.what())};
+    return {"", "", "", open_faults(error.what())};
   }
 }
 

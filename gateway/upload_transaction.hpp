@@ -30,12 +30,11 @@ class UploadTransaction : public FileSink {
   struct Outcome {
     std::string request_id;             // of the new request, or empty
     std::string ignored_columns;        // a JSON array
+    std::string ignored_fields;         // likewise
     std::shared_ptr<RowStream> faults;  // the JSON of the answer where the CSV has faults
   };
   // REQUIRES: begin() was called.
-  Outcome submit(const std::optional<std::string>& webhook_url,
-                 const std::optional<std::string>& quality,
-                 const std::optional<std::string>& effort);
+  Outcome submit(const Json& fields);
 
   // Rolls back. May be called at any time.
   void abandon() noexcept;

@@ -6,9 +6,7 @@
 #include <stdexcept>
 
 #include "core/net/address.hpp"
-#include "core/rules/effort.hpp"
 
-#include "backend/bridge/compat.hpp"
 #include "backend/bridge/postgres_api.hpp"
 
 namespace imgpress {
@@ -20,12 +18,6 @@ Settings stored;
 const config_enum_entry kOutputUrlStyles[] = {
     {"served", static_cast<int>(OutputUrlStyle::kServed), false},
     {"simulated", static_cast<int>(OutputUrlStyle::kSimulated), false},
-    {nullptr, 0, false}};
-
-const config_enum_entry kEfforts[] = {
-    {kEffortNames[0].data(), static_cast<int>(Effort::kFast), false},
-    {kEffortNames[1].data(), static_cast<int>(Effort::kBalanced), false},
-    {kEffortNames[2].data(), static_cast<int>(Effort::kSmall), false},
     {nullptr, 0, false}};
 
 // True when `text` is a list of networks; else the reason goes into `reason`.
@@ -109,17 +101,33 @@ void define_places() {
                 check_retry_delays, GUC_LIST_INPUT);
 }
 
-void define_codec() {
-  DefineCustomEnumVariable("imgpress.effort",
-                           "What a smaller file may cost, where a request does not say: fast, "
-                           "balanced, or small (several times the CPU time).",
-                           nullptr, &stored.effort, static_cast<int>(Effort::kBalanced), kEfforts,
+// An option's setting holds where a submitter does not choose. PostgreSQL copies the name.
+struct OptionName {
+  char text[NAMEDATALEN];
+  explicit OptionName(const char* option) { snprintf(text, sizeof(text), "imgpress.%s", option); }
+};
+
+void define_option(const NumberOption& option) {
+  DefineCustomIntVariable(OptionName(option.name).text, option.description, nullptr,
+                          &(stored.options.*option.field), ImageOptions{}.*option.field,
+                          option.least, option.most, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+}
+
+template <typename Enum, std::size_t N>
+void define_option(const WordOption<Enum, N>& option) {
+  static config_enum_entry words[N + 1];  // the last one ends the list
+  for (std::size_t i = 0; i < N; ++i) words[i] = {option.words[i], static_cast<int>(i), false};
+  static_assert(sizeof(Enum) == sizeof(int), "PostgreSQL stores an int");
+  DefineCustomEnumVariable(OptionName(option.name).text, option.description, nullptr,
+                           reinterpret_cast<int*>(&(stored.options.*option.field)),
+                           static_cast<int>(ImageOptions{}.*option.field), words, PGC_USERSET, 0,
+                           nullptr, nullptr, nullptr);
+}
+
+void define_option(const SwitchOption& option) {
+  DefineCustomBoolVariable(OptionName(option.name).text, option.description, nullptr,
+                           &(stored.options.*option.field), ImageOptions{}.*option.field,
                            PGC_USERSET, 0, nullptr, nullptr, nullptr);
-  DefineCustomBoolVariable("imgpress.accept_truncated",
-                           "Whether a JPEG that ends too early, but shows most of its picture, is "
-                           "compressed with a warning instead of refused as damaged.",
-                           nullptr, &stored.accept_truncated, false, PGC_USERSET, 0, nullptr,
-                           nullptr, nullptr);
 }
 
 void define_limits() {
@@ -175,16 +183,15 @@ PressSettings press_settings(const Settings& config, const char* path) {
   made.fetch_timeout_ms = static_cast<std::uint32_t>(config.fetch_timeout_ms);
   made.webhook_timeout_ms = static_cast<std::uint32_t>(config.webhook_timeout_ms);
   made.codec_cpu_seconds = static_cast<std::uint32_t>(config.codec_cpu_seconds);
-  made.accept_truncated = config.accept_truncated;
   return made;
 }
 
 void define_settings() {
   define_places();
-  define_codec();
+  visit_options([](const auto& option) { define_option(option); });
   define_limits();
   define_work();
-  compat::reserve_guc_prefix("imgpress");
+  MarkGUCPrefixReserved("imgpress");
 }
 
 }  // namespace imgpress

@@ -2,6 +2,7 @@
 // takes a snapshot with settings() and hands that on.
 #pragma once
 
+#include "core/rules/options.hpp"
 #include "drain/presses/pipeline_types.hpp"
 
 namespace imgpress {
@@ -16,8 +17,7 @@ struct Settings {
   char* public_url;
   char* webhook_retry_delays;
   int output_url_style;  // an OutputUrlStyle, as PostgreSQL stores it
-  int effort;            // an Effort
-  bool accept_truncated;
+  ImageOptions options;
   int codecs;
   int images_in_flight;
   int connections_per_host;

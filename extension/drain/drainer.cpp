@@ -331,7 +331,7 @@ void Drainer::take(ClaimCall& call, ClaimAnswer& answer) {
   const TimePoint now = now_();
   for (ClaimedImage& image : answer.images) {
     const std::uint64_t key = window_.hold(call.token, image);
-    pipeline_.add(ImageTask{key, std::move(image.url), image.quality, image.effort});
+    pipeline_.add(ImageTask{key, std::move(image.url), image.options});
   }
   enough_held_ = window_.size() * 3 / 4;
   if (answer.more && !answer.images.empty()) look_ = true;

@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "channel/unique_fd.hpp"
-#include "core/rules/effort.hpp"
+#include "core/rules/formats.hpp"
+#include "core/rules/options.hpp"
 #include "core/rules/verdict.hpp"
-#include "core/wire/wire.hpp"
 
 namespace imgpress {
 
@@ -43,8 +43,7 @@ struct ClaimedImage {
   RequestId request_id{};
   std::int32_t image_no = 0;
   std::string url;
-  int quality = 50;
-  Effort effort = Effort::kBalanced;
+  ImageOptions options;
   AttemptHistory history;
 };
 struct ClaimAnswer {
@@ -78,7 +77,7 @@ struct FinishedImage {
   UniqueFd output;  // sealed memfd, if it is done
   std::uint64_t source_bytes = 0;
   std::uint64_t output_bytes = 0;
-  wire::ImageFormat format = wire::ImageFormat::kJpeg;
+  ImageFormat format = ImageFormat::kJpeg;
   std::string digest;  // of the output's bytes, as the codec tells it: a hint for caches
   std::uint32_t width = 0;
   std::uint32_t height = 0;

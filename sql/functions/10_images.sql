@@ -1,21 +1,20 @@
 -- Images, one at a time: compressing, naming, serving.
 
--- Not STRICT: an effort of NULL is the setting.
-CREATE OR REPLACE FUNCTION imgpress.compress_image(image bytea, quality integer DEFAULT 50, effort text DEFAULT NULL)
-    RETURNS bytea
+-- Not STRICT: an option that is NULL is the setting.
+CREATE OR REPLACE FUNCTION imgpress.compress_image(image bytea, quality integer DEFAULT NULL,
+    effort text DEFAULT NULL) RETURNS bytea
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_compress_image';
 COMMENT ON FUNCTION imgpress.compress_image(bytea, integer, text) IS
-    'Compresses one image (JPEG, PNG, WebP, GIF) to a JPEG of this quality (1 to 100) with this effort (fast, '
-    'balanced, small; NULL: the setting imgpress.effort) in a helper process; the result is never larger than the '
-    'source';
+    'Compresses one image to a JPEG in a helper process; the result is never larger than the image. quality and effort '
+    'are the settings imgpress.quality (50 where nobody has changed it) and imgpress.effort where they are NULL';
 GRANT EXECUTE ON FUNCTION imgpress.compress_image(bytea, integer, text) TO imgpress_user;
 
-CREATE OR REPLACE FUNCTION imgpress.compress_image_url(url text, quality integer DEFAULT 50,
+CREATE OR REPLACE FUNCTION imgpress.compress_image_url(url text, quality integer DEFAULT NULL,
     effort text DEFAULT NULL) RETURNS bytea
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_compress_image_url';
 COMMENT ON FUNCTION imgpress.compress_image_url(text, integer, text) IS
-    'Downloads one image and compresses it like compress_image(); only public addresses and '
-    'imgpress.allowed_networks are reached';
+    'Downloads one image and compresses it like compress_image(). Reaches public addresses, and others only if '
+    'imgpress.allowed_networks names them';
 GRANT EXECUTE ON FUNCTION imgpress.compress_image_url(text, integer, text) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress.output_url(request_id uuid, image_no integer, source_url text,
@@ -23,7 +22,7 @@ CREATE OR REPLACE FUNCTION imgpress.output_url(request_id uuid, image_no integer
     LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_served_url';
 COMMENT ON FUNCTION imgpress.output_url(uuid, integer, text, text) IS
     'Public URL of an output, after imgpress.public_url and imgpress.output_url_style; it ends in the extension of '
-    'what is served (jpeg, png, webp or gif)';
+    'what is served: output_format is that of imgpress.images';
 GRANT EXECUTE ON FUNCTION imgpress.output_url(uuid, integer, text, text) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.image_behind(request_id uuid, image_no integer) RETURNS integer

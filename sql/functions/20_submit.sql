@@ -1,9 +1,11 @@
 -- Ways in: CSV text, an array of products, a view for \copy, and an upload in parts.
 
-CREATE OR REPLACE FUNCTION imgpress_internal.effort_or_setting(effort text) RETURNS text
-    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'imgpress_effort_or_setting';
-COMMENT ON FUNCTION imgpress_internal.effort_or_setting(text) IS
-    'The effort itself, or for NULL the setting imgpress.effort; refuses any other word than fast, balanced, small';
+CREATE OR REPLACE FUNCTION imgpress_internal.complete_options(given jsonb) RETURNS jsonb
+    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_complete_options';
+COMMENT ON FUNCTION imgpress_internal.complete_options(jsonb) IS
+    'All options of an image: the given ones, and for those that are missing or null the settings. Refuses what is no '
+    'option, or no value of it';
+ALTER TABLE imgpress.processing_requests ALTER COLUMN options SET DEFAULT imgpress_internal.complete_options('{}');
 
 CREATE OR REPLACE FUNCTION imgpress_internal.is_http_url(url text) RETURNS boolean
     LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_is_http_url';
@@ -48,14 +50,10 @@ COMMENT ON FUNCTION imgpress.csv_text(bytea) IS
     'not: SELECT imgpress.submit_csv(imgpress.csv_text(pg_read_binary_file(''products.csv'')))';
 GRANT EXECUTE ON FUNCTION imgpress.csv_text(bytea) TO imgpress_user;
 
-CREATE OR REPLACE FUNCTION imgpress_internal.check_submission(webhook_url text, quality integer) RETURNS void
+CREATE OR REPLACE FUNCTION imgpress_internal.check_webhook_url(webhook_url text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF quality IS NULL OR quality NOT BETWEEN 1 AND 100 THEN
-        RAISE EXCEPTION 'quality % is out of range', coalesce(quality::text, 'NULL')
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give an integer from 1 to 100; 50 is the default.';
-    END IF;
     IF NOT imgpress_internal.is_http_url(webhook_url) THEN
         RAISE EXCEPTION 'webhook_url "%" is not an http:// or https:// URL', webhook_url
             USING ERRCODE = 'invalid_parameter_value';
@@ -69,10 +67,10 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.check_submission(text, integer) IS 'Refuses a bad webhook URL or quality';
+COMMENT ON FUNCTION imgpress_internal.check_webhook_url(text) IS 'Refuses a webhook URL that cannot be called';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.store_request(
-    csv text, products imgpress.product_input[], webhook_url text, quality integer, request_id uuid, effort text
+    csv text, products imgpress.product_input[], webhook_url text, request_id uuid, options jsonb
 ) RETURNS uuid
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -84,9 +82,9 @@ DECLARE
     stored_images integer;
     last_no integer;
 BEGIN
-    PERFORM imgpress_internal.check_submission(webhook, quality);
-    INSERT INTO imgpress.processing_requests (id, webhook_url, quality, effort)
-        VALUES (new_id, webhook, quality, imgpress_internal.effort_or_setting(effort)) ON CONFLICT DO NOTHING;
+    PERFORM imgpress_internal.check_webhook_url(webhook);
+    INSERT INTO imgpress.processing_requests (id, webhook_url, options)
+        VALUES (new_id, webhook, imgpress_internal.complete_options(options)) ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         RETURN new_id;  -- the same request again
     END IF;
@@ -111,11 +109,11 @@ BEGIN
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.store_request(text, imgpress.product_input[], text, integer, uuid, text) IS
+COMMENT ON FUNCTION imgpress_internal.store_request(text, imgpress.product_input[], text, uuid, jsonb) IS
     'Stores a request with its products and images, or nothing';
 
 CREATE OR REPLACE FUNCTION imgpress.submit_csv(
-    csv text, webhook_url text DEFAULT NULL, quality integer DEFAULT 50, request_id uuid DEFAULT NULL,
+    csv text, webhook_url text DEFAULT NULL, quality integer DEFAULT NULL, request_id uuid DEFAULT NULL,
     effort text DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -124,24 +122,25 @@ CREATE OR REPLACE FUNCTION imgpress.submit_csv(
 AS $$
 BEGIN
     RETURN imgpress_internal.store_request(
-        coalesce(csv, ''), NULL::imgpress.product_input[], webhook_url, quality, request_id, effort);
+        coalesce(csv, ''), NULL::imgpress.product_input[], webhook_url, request_id,
+        jsonb_build_object('quality', quality, 'effort', effort));
 END
 $$;
 COMMENT ON FUNCTION imgpress.submit_csv(text, text, integer, uuid, text) IS
     'Submits a CSV (serial number, product name, image URLs) and returns the request id; work starts at commit. '
-    'effort is fast, balanced or small (NULL: the setting imgpress.effort). The same request_id twice is the same '
-    'request';
+    'quality and effort are the settings imgpress.quality and imgpress.effort where they are NULL; the other options '
+    'are settings only. The same request_id twice is the same request';
 
 CREATE OR REPLACE FUNCTION imgpress.submit(
-    products imgpress.product_input[], webhook_url text DEFAULT NULL, quality integer DEFAULT 50,
-    request_id uuid DEFAULT NULL,
-    effort text DEFAULT NULL
+    products imgpress.product_input[], webhook_url text DEFAULT NULL, quality integer DEFAULT NULL,
+    request_id uuid DEFAULT NULL, effort text DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN imgpress_internal.store_request(
-        NULL::text, coalesce(products, '{}'), webhook_url, quality, request_id, effort);
+        NULL::text, coalesce(products, '{}'), webhook_url, request_id,
+        jsonb_build_object('quality', quality, 'effort', effort));
 END
 $$;
 COMMENT ON FUNCTION imgpress.submit(imgpress.product_input[], text, integer, uuid, text) IS
@@ -195,22 +194,27 @@ CREATE OR REPLACE FUNCTION imgpress_internal.upload_bytes(upload_id uuid) RETURN
 COMMENT ON FUNCTION imgpress_internal.upload_bytes(uuid) IS 'The parts of an upload put together';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.submit_upload(
-    upload_id uuid, webhook_url text DEFAULT NULL, quality integer DEFAULT 50, effort text DEFAULT NULL,
-    OUT request_id uuid, OUT ignored_columns text[]
+    upload_id uuid, fields jsonb, OUT request_id uuid, OUT ignored_columns text[], OUT ignored_fields text[]
 ) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan  -- as submit_csv()
 AS $$
 DECLARE
     csv text := imgpress.csv_text(imgpress_internal.upload_bytes(upload_id));
+    unknown text[] := array(SELECT jsonb_object_keys(fields - 'webhook_url')
+                            EXCEPT SELECT jsonb_object_keys(imgpress_internal.complete_options('{}')));
 BEGIN
     DELETE FROM imgpress_internal.upload_parts p WHERE p.upload_id = submit_upload.upload_id;
-    request_id := imgpress.submit_csv(csv, webhook_url, quality, effort => effort);
+    request_id := imgpress_internal.store_request(
+        csv, NULL::imgpress.product_input[], fields ->> 'webhook_url', NULL::uuid,
+        fields - 'webhook_url' - unknown);
     ignored_columns := imgpress.ignored_columns(csv);
+    ignored_fields := unknown;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.submit_upload(uuid, text, integer, text) IS
-    'Submits the CSV whose parts are in upload_parts, like submit_csv(), and removes the parts; returns the request '
-    'id and the columns that are not used';
+COMMENT ON FUNCTION imgpress_internal.submit_upload(uuid, jsonb) IS
+    'Submits the CSV whose parts are in upload_parts, like submit_csv(), and removes the parts. fields: webhook_url '
+    'and options, by name. Returns the request id, and the columns and fields that are not used';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.upload_faults(upload_id uuid, OUT line integer, OUT "column" text,
     OUT message text) RETURNS SETOF record
@@ -228,6 +232,6 @@ GRANT EXECUTE ON FUNCTION
 GRANT SELECT, INSERT ON imgpress.csv_upload TO imgpress_user;
 GRANT INSERT ON imgpress_internal.upload_parts TO imgpress_gateway;
 GRANT EXECUTE ON FUNCTION
-    imgpress.submit_csv(text, text, integer, uuid, text), imgpress_internal.submit_upload(uuid, text, integer, text),
+    imgpress.submit_csv(text, text, integer, uuid, text), imgpress_internal.submit_upload(uuid, jsonb),
     imgpress_internal.upload_faults(uuid)
     TO imgpress_gateway;

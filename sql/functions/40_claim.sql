@@ -251,10 +251,10 @@ BEGIN
     -- Each request is looked up once, not for each image: while somebody holds an old snapshot, that
     -- leads through every version of the row since then.
     WITH r AS MATERIALIZED (
-        SELECT q.id, q.quality, q.effort FROM imgpress.processing_requests q
+        SELECT q.id, q.options FROM imgpress.processing_requests q
         WHERE q.id = ANY (array(SELECT DISTINCT d.request_id FROM unnest(claimed) d))
     )
-    SELECT array_agg((c.request_id, c.image_no, c.url, r.quality, r.effort,
+    SELECT array_agg((c.request_id, c.image_no, c.url, r.options,
                       c.attempts, c.failed_attempts, c.codec_crashes)::imgpress_internal.claimed_image)
         INTO images
         FROM unnest(claimed) c JOIN r ON r.id = c.request_id;

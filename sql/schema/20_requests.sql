@@ -8,8 +8,9 @@ CREATE TABLE imgpress.processing_requests (
     id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     status          text NOT NULL DEFAULT 'Pending',
     run             integer NOT NULL DEFAULT 1,
-    quality         smallint NOT NULL DEFAULT 50,
-    effort          text NOT NULL DEFAULT 'balanced',
+    options         jsonb NOT NULL,
+    quality         smallint GENERATED ALWAYS AS ((options ->> 'quality')::smallint) STORED,
+    effort          text GENERATED ALWAYS AS (options ->> 'effort') STORED,
     webhook_url     text,
     reason          text,
     product_count   integer NOT NULL DEFAULT 0,
@@ -25,8 +26,6 @@ CREATE TABLE imgpress.processing_requests (
     started_at      timestamptz,
     ended_at        timestamptz,
     CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
-    CONSTRAINT quality_in_range CHECK (quality BETWEEN 1 AND 100),
-    CONSTRAINT effort_is_known CHECK (effort IN ('fast', 'balanced', 'small')),
     CONSTRAINT webhook_url_is_short CHECK (octet_length(webhook_url) <= 2048),
     CONSTRAINT failed_says_why CHECK ((reason IS NOT NULL) = (status = 'Failed')),
     CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status IN ('Completed', 'Failed'))),
@@ -41,10 +40,11 @@ COMMENT ON COLUMN imgpress.processing_requests.status IS
     'request as a whole, see reason)';
 COMMENT ON COLUMN imgpress.processing_requests.run IS
     '1; one more each time that the request is reopened after its end, to try failed images again';
-COMMENT ON COLUMN imgpress.processing_requests.quality IS 'JPEG quality of the outputs, 1 to 100 (IJG scale)';
-COMMENT ON COLUMN imgpress.processing_requests.effort IS
-    'What a smaller file may cost: fast, balanced or small; what the submitter gave, or the setting imgpress.effort '
-    'of the submitting session';
+COMMENT ON COLUMN imgpress.processing_requests.options IS
+    'How its images are compressed: quality, effort, accept_truncated. Each as the submitter gave it, else as the '
+    'setting imgpress.<option> was in the submitting session';
+COMMENT ON COLUMN imgpress.processing_requests.quality IS 'From options: JPEG quality of the outputs (IJG scale)';
+COMMENT ON COLUMN imgpress.processing_requests.effort IS 'From options: what a smaller file may cost';
 COMMENT ON COLUMN imgpress.processing_requests.webhook_url IS 'Gets a signed POST each time that the request has ended';
 COMMENT ON COLUMN imgpress.processing_requests.reason IS 'Why a Failed request failed';
 COMMENT ON COLUMN imgpress.processing_requests.image_count IS 'Images, that is different URLs';
@@ -102,8 +102,7 @@ CREATE TABLE imgpress.images (
     CONSTRAINT only_pending_is_retried CHECK (retry_at IS NULL OR status = 'Pending'),
     CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status IN ('Completed', 'Failed'))),
     CONSTRAINT completed_has_format CHECK ((output_format IS NOT NULL) = (status = 'Completed')),
-    CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR error_code IS NOT NULL),
-    CONSTRAINT format_is_known CHECK (output_format IN ('jpeg', 'png', 'webp', 'gif'))
+    CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR error_code IS NOT NULL)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
 COMMENT ON TABLE imgpress.images IS 'One row for each different image URL of a request';

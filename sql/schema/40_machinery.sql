@@ -54,8 +54,7 @@ CREATE TYPE imgpress_internal.claimed_image AS (
     request_id      uuid,
     image_no        integer,
     url             text,
-    quality         smallint,
-    effort          text,
+    options         jsonb,
     attempts        smallint,
     failed_attempts smallint,
     codec_crashes   smallint

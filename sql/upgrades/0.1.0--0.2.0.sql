@@ -23,6 +23,8 @@ CREATE TEMPORARY TABLE imgpress_changes AS
         WHERE (a.attrelid, a.attname) IN (
             ('imgpress.processing_requests'::regclass, 'copy_count'),
             ('imgpress.processing_requests'::regclass, 'announced'),
+            ('imgpress.processing_requests'::regclass, 'quality'),
+            ('imgpress.processing_requests'::regclass, 'effort'),
             ('imgpress.images'::regclass, 'copy_of'),
             ('imgpress.products'::regclass, 'serial_number'),
             ('imgpress.csv_upload_rows'::regclass, 'serial_number'))
@@ -81,6 +83,10 @@ BEGIN
             'trigger delete_children on table imgpress.processing_requests',
             'index imgpress.images_copies', 'constraint copies_due_pkey on table imgpress.copies_due',
             'default value for column copy_count of table imgpress.processing_requests',
+            'default value for column quality of table imgpress.processing_requests',
+            'default value for column effort of table imgpress.processing_requests',
+            'constraint processing_requests_quality_check on table imgpress.processing_requests',
+            'constraint processing_requests_effort_check on table imgpress.processing_requests',
             'default value for column reached of table imgpress.copies_due');
     IF dependents IS NOT NULL THEN
         RAISE EXCEPTION 'objects depend on what imgpress 0.2.0 changes: %', dependents
@@ -220,8 +226,7 @@ ALTER TABLE imgpress.images DROP CONSTRAINT images_status_check,
     ADD CONSTRAINT only_pending_is_retried CHECK (retry_at IS NULL OR status = 'Pending'),
     ADD CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status IN ('Completed', 'Failed'))),
     ADD CONSTRAINT completed_has_format CHECK ((output_format IS NOT NULL) = (status = 'Completed')),
-    ADD CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR error_code IS NOT NULL),
-    ADD CONSTRAINT format_is_known CHECK (output_format IN ('jpeg', 'png', 'webp', 'gif'));
+    ADD CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR error_code IS NOT NULL);
 COMMENT ON TABLE imgpress.images IS 'One row for each different image URL of a request';
 COMMENT ON COLUMN imgpress.images.image_no IS
     'Place of the URL''s first occurrence among all URLs of the request, from 1; a URL that occurs again leaves a '
@@ -254,17 +259,26 @@ UPDATE imgpress.processing_requests r SET status = 'Completed', ended_at = clock
     claimed_up_to = r.last_image_no
     FROM imgpress_closed_requests c WHERE c.id = r.id;
 ALTER TABLE imgpress.processing_requests
-    DROP CONSTRAINT processing_requests_status_check, DROP CONSTRAINT processing_requests_quality_check,
-    DROP CONSTRAINT processing_requests_effort_check, DROP CONSTRAINT processing_requests_webhook_url_check,
+    DROP CONSTRAINT processing_requests_status_check, DROP CONSTRAINT processing_requests_webhook_url_check,
     ADD CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
-    ADD CONSTRAINT quality_in_range CHECK (quality BETWEEN 1 AND 100),
-    ADD CONSTRAINT effort_is_known CHECK (effort IN ('fast', 'balanced', 'small')),
     ADD CONSTRAINT webhook_url_is_short CHECK (octet_length(webhook_url) <= 2048),
     ADD CONSTRAINT failed_says_why CHECK ((reason IS NOT NULL) = (status = 'Failed')),
     ADD CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status IN ('Completed', 'Failed'))),
     ADD CONSTRAINT pending_has_not_started CHECK (status <> 'Pending' OR started_at IS NULL),
     ADD CONSTRAINT completed_has_no_image_left CHECK (status <> 'Completed'
         OR succeeded_count + failed_count = image_count);
+-- Whether truncated images were accepted was not kept: from here on, the setting of this moment.
+ALTER TABLE imgpress.processing_requests ADD COLUMN options jsonb;
+UPDATE imgpress.processing_requests r SET options = jsonb_build_object('quality', r.quality, 'effort', r.effort,
+    'accept_truncated', current_setting('imgpress.accept_truncated')::boolean);
+ALTER TABLE imgpress.processing_requests DROP COLUMN quality, DROP COLUMN effort, ALTER COLUMN options SET NOT NULL,
+    ADD COLUMN quality smallint GENERATED ALWAYS AS ((options ->> 'quality')::smallint) STORED,
+    ADD COLUMN effort text GENERATED ALWAYS AS (options ->> 'effort') STORED;
+COMMENT ON COLUMN imgpress.processing_requests.options IS
+    'How its images are compressed: quality, effort, accept_truncated. Each as the submitter gave it, else as the '
+    'setting imgpress.<option> was in the submitting session';
+COMMENT ON COLUMN imgpress.processing_requests.quality IS 'From options: JPEG quality of the outputs (IJG scale)';
+COMMENT ON COLUMN imgpress.processing_requests.effort IS 'From options: what a smaller file may cost';
 CREATE INDEX processing_requests_turn ON imgpress.processing_requests (claimed_at NULLS FIRST, created_at)
     WHERE claimed_up_to < last_image_no AND status IN ('Pending', 'Processing');
 COMMENT ON COLUMN imgpress.processing_requests.run IS
@@ -306,8 +320,7 @@ CREATE TYPE imgpress_internal.claimed_image AS (
     request_id      uuid,
     image_no        integer,
     url             text,
-    quality         smallint,
-    effort          text,
+    options         jsonb,
     attempts        smallint,
     failed_attempts smallint,
     codec_crashes   smallint

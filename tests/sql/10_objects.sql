@@ -10,7 +10,7 @@ SELECT has_function('imgpress', 'compress_image', ARRAY['bytea', 'integer', 'tex
 SELECT function_returns('imgpress', 'compress_image_url', ARRAY['text', 'integer', 'text'], 'bytea');
 SELECT function_returns('imgpress', 'submit_csv', ARRAY['text', 'text', 'integer', 'uuid', 'text'], 'uuid');
 SELECT function_returns('imgpress', 'submit', ARRAY['imgpress.product_input[]', 'text', 'integer', 'uuid', 'text'], 'uuid');
-SELECT function_returns('imgpress_internal', 'submit_upload', ARRAY['uuid', 'text', 'integer', 'text'], 'record');
+SELECT function_returns('imgpress_internal', 'submit_upload', ARRAY['uuid', 'jsonb'], 'record');
 SELECT function_returns('imgpress', 'wait', ARRAY['uuid', 'interval'], 'text');
 
 SELECT is_empty(
@@ -51,8 +51,9 @@ SELECT is_empty(
     $$ SELECT t FROM unnest(ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries']) t
        WHERE has_table_privilege('imgpress_worker', 'imgpress.' || t, 'DELETE, TRUNCATE') $$,
     'the drainer deletes nothing that people see');
-SELECT col_default_is('imgpress', 'processing_requests', 'effort', 'balanced', 'a request has an effort');
-SELECT col_not_null('imgpress', 'processing_requests', 'effort', 'and never none');
+SELECT is(imgpress_internal.complete_options('{}'), '{"quality": 50, "effort": "balanced", "accept_truncated": false}',
+    'the defaults of all options');
+SELECT col_not_null('imgpress', 'processing_requests', 'options', 'a request has all of them');
 SELECT is(has_table_privilege('imgpress_user', 'imgpress.results', 'SELECT'), true,
     'users see what became of their images');
 SELECT is(has_table_privilege('imgpress_gateway', 'imgpress.outputs', 'SELECT'), false,

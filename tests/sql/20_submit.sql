@@ -1,7 +1,7 @@
 -- Submitting by SQL: what is stored, and every fault of a CSV with its line. Nothing is processed
 -- here, since the transaction is rolled back.
 BEGIN;
-SELECT plan(61);
+SELECT plan(66);
 
 CREATE FUNCTION pg_temp.stored(request uuid) RETURNS TABLE (serial integer, name text, urls text)
 LANGUAGE sql AS $$
@@ -104,9 +104,22 @@ SELECT is(pg_temp.effort_of(imgpress.submit_csv(pg_temp.csv())), 'small', 'none 
 SELECT is(pg_temp.effort_of(imgpress.submit_csv(pg_temp.csv(), effort => 'balanced')), 'balanced', 'the argument goes before the setting');
 SELECT is(pg_temp.effort_of(:'id'), 'balanced', 'a stored request keeps its effort');
 RESET imgpress.effort;
-SELECT throws_ok($$ SELECT imgpress.submit_csv(pg_temp.csv(), effort => 'turbo') $$, '22023', 'effort "turbo" is not known');
-SELECT throws_ok($$ SELECT imgpress.submit('{}', effort => 'Small') $$, '22023', 'effort "Small" is not known');
-SELECT throws_ok($$ UPDATE imgpress.processing_requests SET effort = 'turbo' $$, '23514');
+SELECT throws_ok($$ SELECT imgpress.submit_csv(pg_temp.csv(), effort => 'turbo') $$, '22023', 'effort must be fast, balanced or small, not "turbo"');
+SELECT throws_ok($$ SELECT imgpress.submit('{}', effort => 'Small') $$, '22023', 'effort must be fast, balanced or small, not "Small"');
+SELECT throws_ok($$ UPDATE imgpress.processing_requests SET effort = 'turbo' $$, '428C9', NULL, 'it follows from the options');
+SET LOCAL imgpress.quality = 80;
+SET LOCAL imgpress.accept_truncated = on;
+SELECT imgpress.submit_csv(pg_temp.csv()) AS chosen \gset
+SELECT is((SELECT options FROM imgpress.processing_requests WHERE id = :'chosen'),
+    '{"quality": 80, "effort": "balanced", "accept_truncated": true}', 'every option has a setting');
+RESET imgpress.quality;
+RESET imgpress.accept_truncated;
+SELECT throws_ok($$ SELECT imgpress_internal.complete_options('{"qualty": 50}') $$, '22023',
+    'there is no option "qualty": the options are quality, effort, accept_truncated');
+SELECT throws_ok($$ SELECT imgpress_internal.complete_options('[50]') $$, '22023');
+SELECT throws_ok($$ SELECT imgpress_internal.complete_options('{"quality": [50]}') $$, '22023');
+SELECT throws_ok($$ SELECT imgpress_internal.complete_options('{"quality": 50.5}') $$, '22023',
+    'quality must be an integer from 1 to 100, not "50.5"');
 
 SELECT throws_ok($$ SELECT imgpress.request_status('00000000-0000-0000-0000-000000000000') $$, 'P0002',
     'request 00000000-0000-0000-0000-000000000000 does not exist');
@@ -132,7 +145,7 @@ SELECT throws_ok($$ SELECT imgpress.submit('{}') $$, '22023');
 INSERT INTO imgpress_internal.upload_parts VALUES
     ('11111111-1111-1111-1111-111111111111', 2, '\xa46d652c687474703a2f2f612f310a'),
     ('11111111-1111-1111-1111-111111111111', 1, convert_to(E'S. No.,Product Name,URLs\n1,n', 'UTF8') || '\xc3');
-SELECT results_eq($$ SELECT * FROM pg_temp.stored((imgpress_internal.submit_upload('11111111-1111-1111-1111-111111111111')).request_id) $$,
+SELECT results_eq($$ SELECT * FROM pg_temp.stored((imgpress_internal.submit_upload('11111111-1111-1111-1111-111111111111', '{}')).request_id) $$,
     $$ VALUES (1, 'näme', 'http://a/1') $$, 'parts are put together in their order');
 SELECT is_empty('SELECT * FROM imgpress_internal.upload_parts', 'and are gone then');
 

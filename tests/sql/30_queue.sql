@@ -86,8 +86,8 @@ SELECT is((SELECT images FROM imgpress_internal.claim_images(0, 7, 10, 5, ARRAY[
 
 -- Each image is claimed with what its request asks for.
 SELECT imgpress.submit(ARRAY[(1, 'P', 'http://a/1')::imgpress.product_input], quality => 30, effort => 'fast');
-SELECT results_eq($$ SELECT i.url, i.quality, i.effort FROM imgpress_internal.claim_images(0, 8, 1, 0, '{}', '{}', '1 minute') c, unnest(c.images) i $$,
-    $$ VALUES ('http://a/1', 30::smallint, 'fast') $$, 'quality and effort go along');
+SELECT results_eq($$ SELECT i.url, i.options FROM imgpress_internal.claim_images(0, 8, 1, 0, '{}', '{}', '1 minute') c, unnest(c.images) i $$,
+    $$ VALUES ('http://a/1', '{"quality": 30, "effort": "fast", "accept_truncated": false}'::jsonb) $$, 'the options go along');
 
 -- Cancel takes images back from whoever works on them.
 SELECT imgpress.cancel(:'big');

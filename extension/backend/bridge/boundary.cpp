@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
 #include "backend/bridge/boundary.hpp"
 
@@ -47,6 +48,8 @@ void CaughtError::capture_current() noexcept {
   } catch (const FaultError& error) {
     capture(ERRCODE_INTERNAL_ERROR, error.what());
     fault = error.fault();
+  } catch (const std::invalid_argument& error) {
+    capture(ERRCODE_INVALID_PARAMETER_VALUE, error.what());
   } catch (const std::bad_alloc&) {
     capture(ERRCODE_OUT_OF_MEMORY, "out of memory");
   } catch (const std::system_error& error) {
@@ -61,7 +64,9 @@ void CaughtError::capture_current() noexcept {
 void CaughtError::raise() const {
   if (postgres != nullptr) ReThrowError(postgres);
   if (fault != Fault::kNone) raise_fault(fault, message);
-  ereport(ERROR, (errcode(sqlstate), errmsg("imgpress: %s", message)));
+  // What the caller can mend is in words for the caller; anything else is ours.
+  const char* prefix = sqlstate == ERRCODE_INVALID_PARAMETER_VALUE ? "" : "imgpress: ";
+  ereport(ERROR, (errcode(sqlstate), errmsg("%s%s", prefix, message)));
 }
 
 void raise_fault(Fault fault, const char* message) {

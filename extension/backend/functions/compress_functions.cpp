@@ -6,8 +6,7 @@
 #include "drain/presses/session_press.hpp"
 
 #include "backend/bridge/boundary.hpp"
-#include "backend/functions/effort_argument.hpp"
-#include "backend/bridge/entry_points.hpp"
+#include "backend/image_options.hpp"
 #include "backend/press_path.hpp"
 #include "backend/settings.hpp"
 
@@ -23,23 +22,6 @@ SessionPress* session_press() {
                       PointerGetDatum(press));
   }
   return press;
-}
-
-// What the caller wants the image to become.
-struct Wish {
-  int quality;
-  Effort effort;
-};
-
-// Both functions take quality and effort behind the image.
-Wish wish_of(FunctionCallInfo fcinfo) {
-  const int quality = PG_GETARG_INT32(1);
-  if (quality < 1 || quality > 100) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("quality %d is out of range", quality),
-                    errhint("Give an integer from 1 to 100; 50 is the default.")));
-  }
-  return {quality, effort_argument(fcinfo, 2)};
 }
 
 // Milliseconds until the press counts as hung, which poll() then says.
@@ -81,9 +63,10 @@ const PressSettings* make_press_settings() {
   return made;
 }
 
-bytea* compress(SessionPress* press, FetchedImage* image, const PressSettings* config, Wish wish) {
+bytea* compress(SessionPress* press, FetchedImage* image, const PressSettings* config,
+                const ImageOptions& options) {
   guard([&] {
-    image->task = {1, "", wish.quality, wish.effort};
+    image->task = {1, "", options};
     press->begin_compression(std::move(*image), *config);
   });
   wait_or_abandon(press);
@@ -102,9 +85,14 @@ bytea* compress(SessionPress* press, FetchedImage* image, const PressSettings* c
 
 using namespace imgpress;
 
+extern "C" {
+PG_FUNCTION_INFO_V1(imgpress_compress_image);
+PG_FUNCTION_INFO_V1(imgpress_compress_image_url);
+}
+
 Datum imgpress_compress_image(PG_FUNCTION_ARGS) {
-  if (PG_ARGISNULL(0) || PG_ARGISNULL(1)) PG_RETURN_NULL();
-  const Wish wish = wish_of(fcinfo);
+  if (PG_ARGISNULL(0)) PG_RETURN_NULL();
+  const ImageOptions options = options_of_arguments(fcinfo, 1);
   bytea* image = PG_GETARG_BYTEA_PP(0);
   const uint64 size = VARSIZE_ANY_EXHDR(image);
   if (size > static_cast<uint64>(settings().max_image_bytes)) {
@@ -118,12 +106,12 @@ Datum imgpress_compress_image(PG_FUNCTION_ARGS) {
                                  {reinterpret_cast<const std::uint8_t*>(VARDATA_ANY(image)), size});
     source->source_bytes = size;
   });
-  PG_RETURN_BYTEA_P(compress(session_press(), source, make_press_settings(), wish));
+  PG_RETURN_BYTEA_P(compress(session_press(), source, make_press_settings(), options));
 }
 
 Datum imgpress_compress_image_url(PG_FUNCTION_ARGS) {
-  if (PG_ARGISNULL(0) || PG_ARGISNULL(1)) PG_RETURN_NULL();
-  const Wish wish = wish_of(fcinfo);
+  if (PG_ARGISNULL(0)) PG_RETURN_NULL();
+  const ImageOptions options = options_of_arguments(fcinfo, 1);
   const char* url = text_to_cstring(PG_GETARG_TEXT_PP(0));
   SessionPress* press = session_press();
   const PressSettings* config = make_press_settings();
@@ -131,5 +119,5 @@ Datum imgpress_compress_image_url(PG_FUNCTION_ARGS) {
   wait_or_abandon(press);
   auto* source = make_in<FetchedImage>(CurrentMemoryContext);
   guard([&] { *source = press->take_download(); });
-  PG_RETURN_BYTEA_P(compress(press, source, config, wish));
+  PG_RETURN_BYTEA_P(compress(press, source, config, options));
 }

@@ -10,7 +10,6 @@
 #include "core/input/product.hpp"
 
 #include "backend/bridge/boundary.hpp"
-#include "backend/bridge/entry_points.hpp"
 #include "backend/bridge/row_sink.hpp"
 #include "backend/bridge/sql_values.hpp"
 
@@ -285,6 +284,14 @@ void expect_rows(InputReader* reader, RowSink* rows) {
 }  // namespace imgpress
 
 using namespace imgpress;
+
+extern "C" {
+PG_FUNCTION_INFO_V1(imgpress_read_products);
+PG_FUNCTION_INFO_V1(imgpress_csv_faults);
+PG_FUNCTION_INFO_V1(imgpress_csv_faults_of_bytes);
+PG_FUNCTION_INFO_V1(imgpress_csv_text);
+PG_FUNCTION_INFO_V1(imgpress_ignored_columns);
+}
 
 Datum imgpress_read_products(PG_FUNCTION_ARGS) {
   auto* reader = make_in<InputReader>(CurrentMemoryContext);

@@ -1,5 +1,5 @@
 // upload_bytes(): the parts of an upload put together, in no more memory than the file takes.
-#include "backend/bridge/entry_points.hpp"
+#include "backend/bridge/postgres_api.hpp"
 
 extern "C" {
 #include "executor/spi.h"
@@ -61,6 +61,10 @@ char* append_parts(Datum upload_id, char* end, const char* limit) {
 }  // namespace imgpress
 
 using namespace imgpress;
+
+extern "C" {
+PG_FUNCTION_INFO_V1(imgpress_upload_bytes);
+}
 
 Datum imgpress_upload_bytes(PG_FUNCTION_ARGS) {
   const Datum upload_id = PG_GETARG_DATUM(0);

@@ -4,7 +4,6 @@
 #include "core/net/url.hpp"
 
 #include "backend/bridge/boundary.hpp"
-#include "backend/bridge/entry_points.hpp"
 #include "backend/settings.hpp"
 
 namespace imgpress {
@@ -25,6 +24,11 @@ std::string served_url(std::string_view base, const char* request_id, int image_
 }  // namespace imgpress
 
 using namespace imgpress;
+
+extern "C" {
+PG_FUNCTION_INFO_V1(imgpress_served_url);
+PG_FUNCTION_INFO_V1(imgpress_is_http_url);
+}
 
 Datum imgpress_served_url(PG_FUNCTION_ARGS) {
   const char* request_id = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)));

@@ -1,6 +1,5 @@
 // Commit wakes the drainer, and whoever waits for a request to end.
 #include "backend/bridge/boundary.hpp"
-#include "backend/bridge/entry_points.hpp"
 #include "backend/worker/shared_state.hpp"
 
 extern "C" {
@@ -107,6 +106,12 @@ char* wait_until_ended(const pg_uuid_t* id, TimestampTz deadline) {
 }  // namespace imgpress
 
 using namespace imgpress;
+
+extern "C" {
+PG_FUNCTION_INFO_V1(imgpress_wake_drainer);
+PG_FUNCTION_INFO_V1(imgpress_wake_drainer_trigger);
+PG_FUNCTION_INFO_V1(imgpress_wait);
+}
 
 Datum imgpress_wake_drainer(PG_FUNCTION_ARGS) {
   wake_when_committed();

@@ -92,10 +92,7 @@ bool free_database(SharedState* shared, const char* name) {
   return true;
 }
 
-void process_utility(PlannedStmt* statement, const char* query,
-#if PG_VERSION_NUM >= 140000
-                     bool read_only_tree,
-#endif
+void process_utility(PlannedStmt* statement, const char* query, bool read_only_tree,
                      ProcessUtilityContext context, ParamListInfo parameters,
                      QueryEnvironment* environment, DestReceiver* receiver,
                      QueryCompletion* completion) {
@@ -105,11 +102,7 @@ void process_utility(PlannedStmt* statement, const char* query,
   const auto next = previous_hook != nullptr ? previous_hook : standard_ProcessUtility;
   PG_TRY();
   {
-    next(statement, query,
-#if PG_VERSION_NUM >= 140000
-         read_only_tree,
-#endif
-         context, parameters, environment, receiver, completion);
+    next(statement, query, read_only_tree, context, parameters, environment, receiver, completion);
   }
   PG_FINALLY();
   {

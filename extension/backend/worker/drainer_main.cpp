@@ -6,8 +6,6 @@
 
 #include "backend/bridge/boundary.hpp"
 #include "backend/bridge/compat.hpp"
-#include "backend/bridge/entry_points.hpp"
-#include "backend/bridge/row_sink.hpp"
 #include "backend/press_path.hpp"
 #include "backend/worker/drainer_settings.hpp"
 #include "backend/worker/shared_state.hpp"
@@ -189,6 +187,8 @@ void sleep_until_needed(const Work* work, long idle_ms) {
 
 using namespace imgpress;
 
+extern "C" [[noreturn]] void imgpress_drainer_main(Datum);
+
 void imgpress_drainer_main(Datum) {
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
   pqsignal(SIGTERM, die);
@@ -209,28 +209,4 @@ void imgpress_drainer_main(Datum) {
   // Without a handler it is FATAL, and ends the process where it is.
   PG_exception_stack = nullptr;
   drain(shared, work_context);
-}
-
-Datum imgpress_worker_state(PG_FUNCTION_ARGS) {
-  RowSink* rows = open_rows(fcinfo);
-  SharedState* shared = shared_state();
-  if (shared == nullptr) return (Datum)0;
-  auto* slots = static_cast<DrainerSlot*>(palloc(sizeof(shared->drainers)));
-  LWLockAcquire(shared->lock, LW_SHARED);
-  memcpy(slots, shared->drainers, sizeof(shared->drainers));
-  LWLockRelease(shared->lock);
-  for (int i = 0; i < kMaxDatabases; ++i) {
-    const DrainerSlot& slot = slots[i];
-    if (!OidIsValid(slot.database)) continue;
-    Datum values[] = {CStringGetTextDatum(NameStr(slot.name)),
-                      Int32GetDatum(slot.pid),
-                      TimestampTzGetDatum(slot.started_at),
-                      Int32GetDatum(slot.fetching),
-                      Int32GetDatum(slot.waiting),
-                      Int32GetDatum(slot.compressing),
-                      Int64GetDatum(static_cast<int64>(slot.finished))};
-    bool nulls[7] = {};
-    tuplestore_putvalues(rows->store, rows->descriptor, values, nulls);
-  }
-  return (Datum)0;
 }

@@ -3,7 +3,6 @@
 #include <csignal>
 
 #include "backend/bridge/compat.hpp"
-#include "backend/bridge/entry_points.hpp"
 #include "backend/settings.hpp"
 #include "backend/worker/shared_state.hpp"
 
@@ -289,6 +288,8 @@ void register_launcher() {
 }  // namespace imgpress
 
 using namespace imgpress;
+
+extern "C" [[noreturn]] void imgpress_launcher_main(Datum);
 
 void imgpress_launcher_main(Datum) {
   pqsignal(SIGHUP, SignalHandlerForConfigReload);

@@ -5,16 +5,12 @@ namespace {
 
 SharedState* state = nullptr;
 shmem_startup_hook_type previous_startup_hook = nullptr;
-#if PG_VERSION_NUM >= 150000
 shmem_request_hook_type previous_request_hook = nullptr;
-#endif
 
 constexpr const char* kTranche = "imgpress";
 
 void request_memory() {
-#if PG_VERSION_NUM >= 150000
   if (previous_request_hook != nullptr) previous_request_hook();
-#endif
   RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)));
   RequestNamedLWLockTranche(kTranche, 1);
 }
@@ -40,12 +36,8 @@ SharedState* shared_state() {
 }
 
 void request_shared_state() {
-#if PG_VERSION_NUM >= 150000
   previous_request_hook = shmem_request_hook;
   shmem_request_hook = request_memory;
-#else
-  request_memory();
-#endif
   previous_startup_hook = shmem_startup_hook;
   shmem_startup_hook = start_up;
 }

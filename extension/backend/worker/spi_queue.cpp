@@ -6,6 +6,7 @@
 #include "channel/sealed_memory.hpp"
 
 #include "backend/bridge/boundary.hpp"
+#include "backend/image_options.hpp"
 #include "backend/worker/shared_state.hpp"
 #include "backend/bridge/sql_values.hpp"
 #include "backend/worker/worker_transaction.hpp"
@@ -186,10 +187,9 @@ void SpiQueue::carry_out(const ClaimCall& call, ClaimAnswer* answer) {
 
 void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
   const char* url = row.get_text("url");
-  const char* effort = row.get_text("effort");
   const pg_uuid_t* request = row.get_uuid("request_id");
   const int32 image_no = row.get_int4("image_no");
-  const int16 quality = row.get_int2("quality");
+  const ImageOptions options = options_of_json(row.get("options"));
   const AttemptHistory history{row.get_int2("attempts"), row.get_int2("failed_attempts"),
                                row.get_int2("codec_crashes")};
   guard([&] {
@@ -197,8 +197,7 @@ void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
     copy_uuid(&image.request_id, request);
     image.image_no = image_no;
     image.url = url;
-    image.quality = quality;
-    image.effort = parse_effort(effort).value();
+    image.options = options;
     image.history = history;
   });
 }
@@ -235,8 +234,8 @@ Datum outcome_of(TupleDesc descriptor, const FinishedImage& image) {
     return outcome.datum();
   }
   outcome.set("source_bytes", Int32GetDatum(static_cast<int32>(image.source_bytes)));
-  outcome.set_text("output_format", wire::format_name(image.format));
-  outcome.set_text("content_type", wire::media_type(image.format));
+  outcome.set_text("output_format", info_of(image.format).name);
+  outcome.set_text("content_type", info_of(image.format).media_type);
   outcome.set_text("etag", image.digest.c_str());
   outcome.set("width", Int32GetDatum(static_cast<int32>(image.width)));
   outcome.set("height", Int32GetDatum(static_cast<int32>(image.height)));

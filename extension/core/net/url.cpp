@@ -1,7 +1,8 @@
 #include "core/net/url.hpp"
 
 #include <algorithm>
-#include <array>
+
+#include "core/rules/formats.hpp"
 
 namespace imgpress {
 namespace {
@@ -88,21 +89,10 @@ std::string_view shorten(std::string_view name) {
   return name.substr(cut);
 }
 
-// Extensions, dot included, by which each format is known; the first is what a name gets.
-struct FormatExtensions {
-  std::string_view format;
-  std::array<std::string_view, 4> extensions;
-};
-constexpr std::array<FormatExtensions, 4> kExtensions = {
-    {{"jpeg", {".jpg", ".jpeg", ".jpe", ".jfif"}},
-     {"png", {".png"}},
-     {"webp", {".webp"}},
-     {"gif", {".gif"}}}};
-
 std::string_view served_extension(std::string_view source_extension, std::string_view format) {
-  const auto* known = std::find_if(kExtensions.begin(), kExtensions.end(),
-                                   [&](const auto& entry) { return entry.format == format; });
-  if (known == kExtensions.end()) return {};
+  const auto* known = std::find_if(kFormats.begin(), kFormats.end(),
+                                   [&](const FormatInfo& entry) { return entry.name == format; });
+  if (known == kFormats.end()) return {};
   for (const std::string_view extension : known->extensions) {
     const bool same = !extension.empty() && extension.size() == source_extension.size() &&
                       starts_with_ignoring_case(source_extension, extension);

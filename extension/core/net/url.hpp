@@ -20,7 +20,7 @@ std::string host_of(std::string_view url);
 // The source's file name with `_compressed` and the extension of what is served, percent-encoded
 // where a URL path segment needs it: ".../a%20b/img1.jpg?w=3" -> "img1_compressed.jpg"; no name ->
 // "image_compressed.jpg". The source's own extension stays as it is written where it says the same
-// ("JPG", "jpeg" and "jpe" for a JPEG). `format` is what wire::format_name() gives.
+// ("JPG", "jpeg" and "jpe" for a JPEG). `format` is a name of rules/formats.hpp.
 std::string compressed_name(std::string_view url, std::string_view format);
 
 // The source URL itself with `_compressed` before the extension of its file name.

@@ -1,6 +1,5 @@
 #include "core/wire/wire.hpp"
 
-#include <cstring>
 #include <type_traits>
 
 namespace imgpress::wire {
@@ -22,6 +21,9 @@ class Writer {
   void operator()(const std::string& value) {
     (*this)(static_cast<std::uint32_t>(value.size()));
     bytes_ += value;
+  }
+  void operator()(const ImageOptions& options) {
+    visit_options([&](const auto& option) { (*this)(options.*option.field); });
   }
   void operator()(const std::vector<std::string>& values) {
     (*this)(static_cast<std::uint32_t>(values.size()));
@@ -58,6 +60,12 @@ class Reader {
     (*this)(size);
     value = std::string(take(size));
   }
+  void operator()(ImageOptions& options) {
+    visit_options([&](const auto& option) {
+      (*this)(options.*option.field);
+      if (!option.holds(options.*option.field)) throw WireError("option out of range in a message");
+    });
+  }
   void operator()(std::vector<std::string>& values) {
     std::uint32_t count = 0;
     (*this)(count);
@@ -93,8 +101,7 @@ void visit_fields(Visitor& visit, M& m) {
     visit(m.id), visit(m.fault), visit(m.http_status), visit(m.retry_after_seconds);
     visit(m.message);
   } else if constexpr (std::is_same_v<T, CompressRequest>) {
-    visit(m.id), visit(m.quality), visit(m.max_pixels), visit(m.cpu_seconds);
-    visit(m.effort), visit(m.accept_truncated);
+    visit(m.id), visit(m.options), visit(m.max_pixels), visit(m.cpu_seconds);
   } else {
     static_assert(std::is_same_v<T, CompressReply>);
     visit(m.id), visit(m.fault), visit(m.format), visit(m.kept_source);
@@ -121,12 +128,9 @@ void check_enums(const Message& message) {
   };
   if (const auto* fetch = std::get_if<FetchRequest>(&message)) check(fetch->method, Method::kPost);
   if (const auto* reply = std::get_if<FetchReply>(&message)) check(reply->fault, Fault::kCancelled);
-  if (const auto* request = std::get_if<CompressRequest>(&message)) {
-    check(request->effort, Effort::kSmall);
-  }
   if (const auto* reply = std::get_if<CompressReply>(&message)) {
     check(reply->fault, Fault::kCancelled);
-    check(reply->format, ImageFormat::kGif);
+    check(static_cast<std::size_t>(reply->format), kFormats.size() - 1);
   }
 }
 
@@ -149,24 +153,6 @@ Message decode(std::string_view bytes) {
   reader.expect_end();
   check_enums(message);
   return message;
-}
-
-const char* format_name(ImageFormat format) {
-  return media_type(format) + std::strlen("image/");
-}
-
-const char* media_type(ImageFormat format) {
-  switch (format) {
-    case ImageFormat::kPng:
-      return "image/png";
-    case ImageFormat::kWebp:
-      return "image/webp";
-    case ImageFormat::kGif:
-      return "image/gif";
-    case ImageFormat::kJpeg:
-      break;
-  }
-  return "image/jpeg";
 }
 
 }  // namespace imgpress::wire

@@ -12,8 +12,9 @@
 #include <variant>
 #include <vector>
 
-#include "core/rules/effort.hpp"
 #include "core/rules/fault.hpp"
+#include "core/rules/formats.hpp"
+#include "core/rules/options.hpp"
 
 namespace imgpress::wire {
 
@@ -66,16 +67,10 @@ struct FetchReply {
 // To a codec, with the source image as a sealed memfd.
 struct CompressRequest {
   std::uint64_t id = 0;
-  std::uint32_t quality = 50;  // 1 to 100, the IJG scale
+  ImageOptions options;
   std::uint64_t max_pixels = 0;
   std::uint32_t cpu_seconds = 0;  // CPU time this one image may cost
-  Effort effort = Effort::kBalanced;
-  bool accept_truncated = false;  // see press::CodecOptions
 };
-
-// What the output bytes are. Jpeg unless the source's own bytes were kept because no JPEG of this
-// quality would have been smaller.
-enum class ImageFormat : std::uint8_t { kJpeg = 0, kPng = 1, kWebp = 2, kGif = 3 };
 
 // From a codec. With fault kNone the output image comes along as a sealed memfd.
 struct CompressReply {
@@ -99,9 +94,5 @@ std::string encode(const Message& message);
 
 // Throws WireError on anything but exactly one well-formed message.
 Message decode(std::string_view bytes);
-
-const char* media_type(ImageFormat format);
-// "jpeg", "png", "webp", "gif": as images.output_format has it.
-const char* format_name(ImageFormat format);
 
 }  // namespace imgpress::wire

@@ -27,11 +27,9 @@ PacketSocket::Sent CodecClient::send(FetchedImage& image, const PressSettings& s
                                      TimePoint now) {
   wire::CompressRequest request;
   request.id = image.task.key;
-  request.quality = static_cast<std::uint32_t>(image.task.quality);
+  request.options = image.task.options;
   request.max_pixels = settings.max_pixels;
   request.cpu_seconds = settings.codec_cpu_seconds;
-  request.effort = image.task.effort;
-  request.accept_truncated = settings.accept_truncated;
   const auto sent = press_.send(request, image.source.get());
   if (sent != PacketSocket::Sent::kYes) return sent;
   patience_ = patience_of(settings);

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "channel/unique_fd.hpp"
-#include "core/rules/effort.hpp"
 #include "core/rules/fault.hpp"
+#include "core/rules/formats.hpp"
+#include "core/rules/options.hpp"
 #include "core/rules/verdict.hpp"
-#include "core/wire/wire.hpp"
 
 namespace imgpress {
 
@@ -28,7 +28,6 @@ struct PressSettings {
   std::uint32_t fetch_timeout_ms = 0;
   std::uint32_t webhook_timeout_ms = 0;
   std::uint32_t codec_cpu_seconds = 0;
-  bool accept_truncated = false;
 };
 
 struct PipelineSettings : PressSettings {
@@ -39,8 +38,7 @@ struct PipelineSettings : PressSettings {
 struct ImageTask {
   std::uint64_t key = 0;
   std::string url;
-  int quality = 50;
-  Effort effort = Effort::kBalanced;
+  ImageOptions options;
 };
 
 // An image on its way from the fetcher to a codec.
@@ -61,7 +59,7 @@ struct ImageOutcome {
   UniqueFd output;      // sealed memfd, if done
   std::uint64_t source_bytes = 0;
   std::uint64_t output_bytes = 0;
-  wire::ImageFormat format = wire::ImageFormat::kJpeg;
+  ImageFormat format = ImageFormat::kJpeg;
   std::string digest;       // of the output, as the codec tells it
   std::uint32_t width = 0;  // pixels, as stored
   std::uint32_t height = 0;

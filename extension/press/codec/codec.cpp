@@ -20,7 +20,7 @@ namespace {
 using Bytes = std::vector<std::uint8_t>;
 
 // The source itself as the output: without its metadata, unless that makes it larger.
-CodecResult keep_source(ByteView source, Bytes stripped, wire::ImageFormat format) {
+CodecResult keep_source(ByteView source, Bytes stripped, ImageFormat format) {
   CodecResult result;
   result.bytes = std::move(stripped);
   if (result.bytes.size() > source.size)
@@ -31,7 +31,7 @@ CodecResult keep_source(ByteView source, Bytes stripped, wire::ImageFormat forma
 }
 
 CodecResult choose_smaller(std::optional<Bytes> encoded, ByteView source, Bytes stripped,
-                           wire::ImageFormat format) {
+                           ImageFormat format) {
   if (!encoded || encoded->size() >= stripped.size()) {
     return keep_source(source, std::move(stripped), format);
   }
@@ -53,7 +53,7 @@ CodecResult compress_jpeg(ByteView source, const CodecOptions& options) {
                        : Bytes(source.data, source.data + source.size);
   const auto convert = suits_requantising(input.state()) ? requantise_jpeg : reencode_jpeg;
   CodecResult result = choose_smaller(convert(guard, input, options, metadata, source.size), source,
-                                      std::move(stripped), wire::ImageFormat::kJpeg);
+                                      std::move(stripped), ImageFormat::kJpeg);
   result.width = input.state().image_width;
   result.height = input.state().image_height;
   result.warning = guard.cut() != nullptr ? input.missing_part() : guard.warning();
@@ -61,7 +61,7 @@ CodecResult compress_jpeg(ByteView source, const CodecOptions& options) {
 }
 
 CodecResult compress_pixels(const PixelImage& image, ByteView source, Bytes stripped,
-                            wire::ImageFormat format, const CodecOptions& options) {
+                            ImageFormat format, const CodecOptions& options) {
   CodecResult result = choose_smaller(encode_pixels(image, options, source.size), source,
                                       std::move(stripped), format);
   result.width = image.width;
@@ -76,32 +76,32 @@ CodecResult compress_png(ByteView source, const CodecOptions& options) {
   const PngAnatomy anatomy = dissect_png(source);
   const PixelImage image = read_png(source, anatomy, options.max_pixels);
   return compress_pixels(image, source, assemble_png(anatomy, image.metadata.orientation),
-                         wire::ImageFormat::kPng, options);
+                         ImageFormat::kPng, options);
 }
 
 CodecResult compress_webp(ByteView source, const CodecOptions& options) {
   const PixelImage image = read_webp(source, options.max_pixels);
   return compress_pixels(image, source, strip_webp(source, image.metadata.orientation),
-                         wire::ImageFormat::kWebp, options);
+                         ImageFormat::kWebp, options);
 }
 
 CodecResult compress_gif(ByteView source, const CodecOptions& options) {
   const PixelImage image = read_gif(source, options.max_pixels);
   return compress_pixels(image, source, Bytes(source.data, source.data + source.size),
-                         wire::ImageFormat::kGif, options);
+                         ImageFormat::kGif, options);
 }
 
 }  // namespace
 
 CodecResult compress(ByteView source, const CodecOptions& options) {
   switch (identify_image(source)) {
-    case wire::ImageFormat::kPng:
+    case ImageFormat::kPng:
       return compress_png(source, options);
-    case wire::ImageFormat::kWebp:
+    case ImageFormat::kWebp:
       return compress_webp(source, options);
-    case wire::ImageFormat::kGif:
+    case ImageFormat::kGif:
       return compress_gif(source, options);
-    case wire::ImageFormat::kJpeg:
+    case ImageFormat::kJpeg:
       break;
   }
   return compress_jpeg(source, options);

@@ -8,24 +8,18 @@
 #include <vector>
 
 #include "core/text/bytes.hpp"
-#include "core/rules/effort.hpp"
-#include "core/wire/wire.hpp"
+#include "core/rules/options.hpp"
+#include "core/rules/formats.hpp"
 
 namespace imgpress::press {
 
-struct CodecOptions {
-  int quality = 50;  // 1 to 100, the IJG scale
-  Effort effort = Effort::kBalanced;
+struct CodecOptions : ImageOptions {
   std::uint64_t max_pixels = 0;  // width x height; larger images throw Fault::kTooManyPixels
-
-  // A JPEG file that ends too early is damaged. With this it succeeds, with a warning, as long as
-  // it shows at least four fifths of its rows (or, of a progressive one, the shapes of all).
-  bool accept_truncated = false;
 };
 
 struct CodecResult {
   std::vector<std::uint8_t> bytes;  // never more than the source's
-  wire::ImageFormat format = wire::ImageFormat::kJpeg;
+  ImageFormat format = ImageFormat::kJpeg;
   bool kept_source = false;
   std::uint32_t width = 0;
   std::uint32_t height = 0;

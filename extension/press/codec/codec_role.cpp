@@ -44,12 +44,7 @@ std::string digest_of(std::string_view bytes) {
 }
 
 Outcome compress_one(const wire::CompressRequest& request, ByteView source) {
-  CodecOptions options;
-  options.quality = static_cast<int>(request.quality);
-  options.max_pixels = request.max_pixels;
-  options.effort = request.effort;
-  options.accept_truncated = request.accept_truncated;
-  const CodecResult result = compress(source, options);
+  const CodecResult result = compress(source, {request.options, request.max_pixels});
   Outcome outcome;
   outcome.image = make_sealed("imgpress output", {result.bytes.data(), result.bytes.size()});
   outcome.reply.format = result.format;

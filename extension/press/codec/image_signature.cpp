@@ -148,14 +148,13 @@ std::string hexadecimal(std::string_view bytes) {
 
 }  // namespace
 
-wire::ImageFormat identify_image(ByteView bytes) {
+ImageFormat identify_image(ByteView bytes) {
   const std::string_view file(reinterpret_cast<const char*>(bytes.data), bytes.size);
-  if (file.substr(0, 2) == "\xFF\xD8") return wire::ImageFormat::kJpeg;
-  if (file.substr(0, 8) == "\x89PNG\r\n\x1A\n") return wire::ImageFormat::kPng;
-  if (file.substr(0, 6) == "GIF87a" || file.substr(0, 6) == "GIF89a")
-    return wire::ImageFormat::kGif;
+  if (file.substr(0, 2) == "\xFF\xD8") return ImageFormat::kJpeg;
+  if (file.substr(0, 8) == "\x89PNG\r\n\x1A\n") return ImageFormat::kPng;
+  if (file.substr(0, 6) == "GIF87a" || file.substr(0, 6) == "GIF89a") return ImageFormat::kGif;
   if (file.substr(0, 4) == "RIFF" && file.size() >= 12 && file.substr(8, 4) == "WEBP") {
-    return wire::ImageFormat::kWebp;
+    return ImageFormat::kWebp;
   }
   if (const char* name = find_name(file, kUnsupportedFormats)) refuse_unsupported(name);
   if (is_bmp(file)) refuse_unsupported("a BMP image");

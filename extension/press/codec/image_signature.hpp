@@ -3,12 +3,12 @@
 #pragma once
 
 #include "core/text/bytes.hpp"
-#include "core/wire/wire.hpp"
+#include "core/rules/formats.hpp"
 
 namespace imgpress::press {
 
 // Throws FaultError: kUnsupportedImage for image formats that imgpress does not read, kNotAnImage
 // for everything else, both naming what the bytes seem to be.
-wire::ImageFormat identify_image(ByteView bytes);
+ImageFormat identify_image(ByteView bytes);
 
 }  // namespace imgpress::press

@@ -261,6 +261,8 @@ def test_not_a_form(shop):
         {"effort": "50"},
         {"webhook_url": "ftp://127.0.0.1/done"},
         {"webhook_url": "nonsense"},
+        {"webhook_url": "http://127.0.0.1/" + 5000 * "x"},
+        {"accept_truncated": "maybe"},
     ],
 )
 def test_bad_parameter(shop, fields):
@@ -273,15 +275,13 @@ def test_a_bad_parameter_comes_with_its_remedy(shop):
         quality: shop.gateway.upload(one_product(shop.origin.url("small0.jpg")), quality=quality)
         for quality in ("0", "+40")
     }
-    assert answers["0"].json()["error"] == (
-        "quality 0 is out of range. Give an integer from 1 to 100; 50 is the default."
-    )
-    assert "plain digits" in answers["+40"].json()["error"]
-    assert all(answer.status == 400 for answer in answers.values())
+    for quality, answer in answers.items():
+        assert answer.status == 400
+        told = f'quality must be an integer from 1 to 100, not "{quality}"'
+        assert answer.json() == {"error": told, "details": []}
     answer = shop.gateway.upload(one_product(shop.origin.url("small0.jpg")), effort="turbo")
     assert answer.json() == {
-        "error": 'effort "turbo" is not known. Give fast, balanced or small; without any, the '
-        "setting imgpress.effort holds.",
+        "error": 'effort must be fast, balanced or small, not "turbo"',
         "details": [],
     }
 
@@ -360,6 +360,25 @@ def test_effort_is_obeyed(shop):
     assert len(outputs["small"]) < len(outputs[None]) < len(outputs["fast"])
     assert outputs[""] == outputs[None]
     assert [effort for effort in outputs if is_progressive(outputs[effort])] == ["small"]
+
+
+def test_every_option_is_a_field(shop):
+    most = shop.origin.content("mug-front.jpg")
+    shop.origin.add("most-of-a-mug.jpg", most[: len(most) * 95 // 100])
+    csv = one_product(shop.origin.url("most-of-a-mug.jpg"))
+    for accepted in ("false", "true"):
+        request = shop.gateway.upload(csv, accept_truncated=accepted).json()["request_id"]
+        (product,) = shop.finish(request)
+        failed = product["output_image_urls"] == "Error processing image"
+        assert failed == (accepted == "false")
+
+
+def test_fields_that_are_not_used_are_told(shop):
+    csv = one_product(shop.origin.url("small0.jpg"))
+    answer = shop.gateway.upload(csv, qualty="30", note=10_000 * "x", quality="")
+    assert answer.status == 202
+    assert sorted(answer.json()["ignored_fields"]) == ["note", "qualty"]
+    assert "ignored_fields" not in shop.gateway.upload(csv, quality="30").json()
 
 
 # Enough of a browser for the page's script to load.

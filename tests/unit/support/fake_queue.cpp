@@ -135,8 +135,7 @@ ClaimAnswer FakeQueue::carry_out(const ClaimCall& call) {
     image.state = State::kHeld;
     image.token = call.token;
     ++image.history.attempts;
-    answer.images.push_back(
-        {image.request_id, image.image_no, "http://a/", 50, Effort::kBalanced, image.history});
+    answer.images.push_back({image.request_id, image.image_no, "http://a/", {}, image.history});
   };
   const auto has_slot = [&] {
     return static_cast<int>(answer.images.size()) < std::min(call.slots, claims_at_most);

@@ -1,7 +1,7 @@
 // Requantising a plane of a picture.
 #pragma once
 
-#include "core/rules/effort.hpp"
+#include "core/rules/options.hpp"
 #include "press/jpeg/coefficients/coded_picture.hpp"
 
 namespace imgpress::press {

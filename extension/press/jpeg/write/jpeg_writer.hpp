@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "core/rules/effort.hpp"
+#include "core/rules/options.hpp"
 #include "press/jpeg/write/jpeg_segments.hpp"
 #include "press/jpeg/coefficients/coded_picture.hpp"
 

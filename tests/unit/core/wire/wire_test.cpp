@@ -62,13 +62,13 @@ TEST(WireTest, FetchReply) {
 }
 
 TEST(WireTest, CompressRequestAndReply) {
-  const auto request = round_trip(CompressRequest{8, 73, 1ull << 33, 20, Effort::kSmall, true});
+  const auto request = round_trip(CompressRequest{8, {73, Effort::kSmall, true}, 1ull << 33, 20});
   EXPECT_EQ(request.id, 8u);
-  EXPECT_EQ(request.quality, 73u);
+  EXPECT_EQ(request.options.quality, 73);
   EXPECT_EQ(request.max_pixels, 1ull << 33);
   EXPECT_EQ(request.cpu_seconds, 20u);
-  EXPECT_EQ(request.effort, Effort::kSmall);
-  EXPECT_TRUE(request.accept_truncated);
+  EXPECT_EQ(request.options.effort, Effort::kSmall);
+  EXPECT_TRUE(request.options.accept_truncated);
   const auto reply = round_trip(CompressReply{9, Fault::kNone, ImageFormat::kGif, true, 640, 480,
                                               "broken", "kept", "abcd", 1234});
   EXPECT_EQ(reply.id, 9u);
@@ -124,13 +124,6 @@ TEST(WireTest, MessagesHaveALargestLength) {
   EXPECT_THROW(encode(request), WireError);
   request.body.resize(kMaxMessageBytes - encode(FetchRequest{}).size());
   EXPECT_EQ(encode(request).size(), kMaxMessageBytes);
-}
-
-TEST(WireTest, MediaTypes) {
-  EXPECT_STREQ(media_type(ImageFormat::kJpeg), "image/jpeg");
-  EXPECT_STREQ(media_type(ImageFormat::kPng), "image/png");
-  EXPECT_STREQ(media_type(ImageFormat::kWebp), "image/webp");
-  EXPECT_STREQ(media_type(ImageFormat::kGif), "image/gif");
 }
 
 }  // namespace

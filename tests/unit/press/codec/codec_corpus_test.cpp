@@ -17,7 +17,7 @@ TEST(Corpus, PhotosLookAsGoodAsDecodedAndEncoded) {
   for (const auto& file : files) {
     const Bytes source = read_file(file);
     const CodecResult result = press(source);
-    EXPECT_EQ(result.format, wire::ImageFormat::kJpeg) << file;
+    EXPECT_EQ(result.format, ImageFormat::kJpeg) << file;
     EXPECT_LE(result.bytes.size(), source.size()) << file;
     const Picture original = read_jpeg(source).picture;
     const Picture picture = read_jpeg(result.bytes).picture;

@@ -36,7 +36,7 @@ TEST(Gif, ASmallSourceIsKept) {
   const Bytes source = make_gif(16, 16, Bytes(256, 2));
   const CodecResult result = press(source);
   EXPECT_TRUE(result.kept_source);
-  EXPECT_EQ(result.format, wire::ImageFormat::kGif);
+  EXPECT_EQ(result.format, ImageFormat::kGif);
   EXPECT_EQ(result.bytes, source);
   EXPECT_EQ(result.width, 16U);
 }
@@ -48,7 +48,7 @@ TEST(Gif, GrainIsSmallerAsJpeg) {
     Bytes indices = grain(128, 128);
     for (int y = 0; y < 64; ++y) std::fill_n(indices.begin() + y * 128, 128, std::uint8_t(0));
     const CodecResult result = press(make_gif(128, 128, indices, form), 5);
-    ASSERT_EQ(result.format, wire::ImageFormat::kJpeg);
+    ASSERT_EQ(result.format, ImageFormat::kJpeg);
     const Picture picture = read_jpeg(result.bytes).picture;
     EXPECT_GT(psnr(picture, drawn(128, 128, indices)), 10);
     for (int y = 4; y < 60; y += 4) {
@@ -70,7 +70,7 @@ TEST(Gif, TransparentPixelsAndTheRestOfTheScreenAreWhite) {
   for (int y = 64; y < 128; ++y) std::fill_n(indices.begin() + y * 128, 128, std::uint8_t(3));
   for (int y = 0; y < 32; ++y) std::fill_n(indices.begin() + y * 128, 128, std::uint8_t(2));
   const CodecResult result = press(make_gif(128, 128, indices, form), 10);
-  ASSERT_EQ(result.format, wire::ImageFormat::kJpeg);
+  ASSERT_EQ(result.format, ImageFormat::kJpeg);
   EXPECT_EQ(result.width, 256U);
   EXPECT_EQ(result.height, 192U);
   const Picture picture = read_jpeg(result.bytes).picture;
@@ -94,7 +94,7 @@ TEST(Gif, OfAnAnimationTheFirstFrameIsTaken) {
   GifForm form;
   form.frames = 3;
   const CodecResult result = press(make_gif(128, 128, grain(128, 128), form), 5);
-  ASSERT_EQ(result.format, wire::ImageFormat::kJpeg);
+  ASSERT_EQ(result.format, ImageFormat::kJpeg);
   EXPECT_NE(result.warning.find("first frame"), std::string::npos);
 }
 

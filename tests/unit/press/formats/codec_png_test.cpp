@@ -43,7 +43,7 @@ TEST(Png, ColoursAndGrey) {
         const Picture picture = photograph(120, 90, channels);
         const CodecResult result = press(make_png(picture, {bits, interlaced, ""}));
         const JpegFacts facts = read_jpeg(result.bytes);
-        EXPECT_EQ(result.format, wire::ImageFormat::kJpeg);
+        EXPECT_EQ(result.format, ImageFormat::kJpeg);
         EXPECT_FALSE(result.kept_source);
         EXPECT_EQ(result.width, 120U);
         EXPECT_EQ(result.height, 90U);
@@ -61,7 +61,7 @@ TEST(Png, TransparencyLiesOnWhite) {
         const Picture picture = with_alpha(colours);
         const CodecResult result = press(make_png(picture, {bits, interlaced, ""}));
         const JpegFacts facts = read_jpeg(result.bytes);
-        ASSERT_EQ(result.format, wire::ImageFormat::kJpeg);
+        ASSERT_EQ(result.format, ImageFormat::kJpeg);
         EXPECT_EQ(facts.components, colours);
         EXPECT_GT(psnr(facts.picture, on_white(picture)), 26);
         EXPECT_GE(int(facts.picture.pixel(4, 40)[0]), 250);
@@ -107,7 +107,7 @@ TEST(Png, ASmallSourceIsKeptWithoutItsMetadata) {
   source = with_chunk(source, "iTXt", "GPS");
   CodecResult result = press(source);
   EXPECT_TRUE(result.kept_source);
-  EXPECT_EQ(result.format, wire::ImageFormat::kPng);
+  EXPECT_EQ(result.format, ImageFormat::kPng);
   EXPECT_EQ(result.bytes, bare);
 
   result = press(with_chunk(bare, "eXIf", exif_block(6)));

@@ -23,7 +23,7 @@ TEST(Webp, LossyAndLossless) {
   const Picture picture = photograph(200, 150);
   for (const bool lossless : {false, true}) {
     const CodecResult result = press(make_webp(picture, lossless));
-    ASSERT_EQ(result.format, wire::ImageFormat::kJpeg);
+    ASSERT_EQ(result.format, ImageFormat::kJpeg);
     EXPECT_EQ(result.width, 200U);
     EXPECT_EQ(result.height, 150U);
     EXPECT_GT(psnr(read_jpeg(result.bytes).picture, picture), 27);
@@ -40,7 +40,7 @@ TEST(Webp, TransparencyLiesOnWhite) {
   }
   for (const bool lossless : {false, true}) {
     const CodecResult result = press(make_webp(picture, lossless), 25);
-    ASSERT_EQ(result.format, wire::ImageFormat::kJpeg);
+    ASSERT_EQ(result.format, ImageFormat::kJpeg);
     const JpegFacts facts = read_jpeg(result.bytes);
     EXPECT_GE(int(facts.picture.pixel(8, 50)[0]), 250);
     EXPECT_NEAR(light_of(facts.picture, 50 * 96 + 80), light_of(base, 50 * 96 + 80), 30);
@@ -54,7 +54,7 @@ TEST(Webp, ProfileAndOrientationAreKept) {
       {riff_chunk("ICCP", profile), webp_picture_chunks(make_webp(photograph(200, 150), true)),
        riff_chunk("EXIF", bytes_of(exif_block(8))), riff_chunk("XMP ", bytes_of("GPS xmpmeta"))});
   const CodecResult result = press(source);
-  ASSERT_EQ(result.format, wire::ImageFormat::kJpeg);
+  ASSERT_EQ(result.format, ImageFormat::kJpeg);
   const JpegFacts facts = read_jpeg(result.bytes);
   EXPECT_EQ(facts.icc, profile);
   EXPECT_EQ(read_orientation(view(facts.exif)), 8);
@@ -69,7 +69,7 @@ TEST(Webp, ASmallSourceIsKeptWithoutItsMetadata) {
                       riff_chunk("XMP ", bytes_of("GPS xmpmeta")), riff_chunk("JUNK", Bytes(40))});
   const CodecResult result = press(source);
   EXPECT_TRUE(result.kept_source);
-  EXPECT_EQ(result.format, wire::ImageFormat::kWebp);
+  EXPECT_EQ(result.format, ImageFormat::kWebp);
   EXPECT_FALSE(contains(result.bytes, "GPS"));
   EXPECT_FALSE(contains(result.bytes, "JUNK"));
   int width = 0;
@@ -89,7 +89,7 @@ TEST(Webp, OfAnAnimationTheFirstFrameOnItsCanvasIsTaken) {
       {riff_chunk("ANIM", Bytes(6)), animation_frame(make_webp(first, true), 32, 16, 64, 64),
        animation_frame(make_webp(second, true), 0, 0, 64, 64)});
   const CodecResult result = press(source);
-  ASSERT_EQ(result.format, wire::ImageFormat::kJpeg);
+  ASSERT_EQ(result.format, ImageFormat::kJpeg);
   EXPECT_EQ(result.width, 128U);
   EXPECT_EQ(result.height, 96U);
   EXPECT_NE(result.warning.find("first frame"), std::string::npos);

@@ -29,7 +29,7 @@ TEST_P(JpegForms, AreCompressedAsWellAsByDecodingAndEncoding) {
   const JpegFacts facts = read_jpeg(result.bytes);
   const Bytes reference = decode_and_encode(source, 50);
 
-  EXPECT_EQ(result.format, wire::ImageFormat::kJpeg);
+  EXPECT_EQ(result.format, ImageFormat::kJpeg);
   EXPECT_FALSE(result.kept_source);
   EXPECT_EQ(result.width, 480U);
   EXPECT_EQ(result.height, 352U);
@@ -170,7 +170,7 @@ TEST(Jpeg, ASourceThatNothingBeatsIsKept) {
   const CodecResult result = press(source);
   EXPECT_TRUE(result.kept_source);
   EXPECT_EQ(result.bytes, source);
-  EXPECT_EQ(result.format, wire::ImageFormat::kJpeg);
+  EXPECT_EQ(result.format, ImageFormat::kJpeg);
   EXPECT_EQ(result.width, 480U);
 }
 

@@ -1,4 +1,4 @@
-"""The effort of a request: its own, and kept whatever the settings become."""
+"""The options of a request: its own, and kept whatever the settings become."""
 
 import contextlib
 import re
@@ -66,6 +66,21 @@ def test_a_copy_takes_the_setting_of_its_session(shop, tmp_path):
     done = shop.cluster.psql("-c", "SET imgpress.effort = 'small'", "-c", load)
     request = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", done.stderr).group()
     assert is_progressive(outputs_of(shop, request)[0])
+
+
+def test_a_request_keeps_whether_truncated_images_are_accepted(shop):
+    most = shop.origin.content("mug-front.jpg")
+    shop.origin.add("most-of-it.jpg", most[: len(most) * 95 // 100])
+    csv = one_product(shop.origin.url("most-of-it.jpg"))
+    with shop.cluster.session() as session:
+        session.execute("SET imgpress.accept_truncated = on")
+        session.execute("SELECT imgpress.submit_csv(%s)", (csv,))
+        (request,) = session.fetchone()
+    shop.finish(request)
+    assert "truncated" in shop.results(request)[0]["warning"]
+    other = shop.submit_csv(csv)
+    shop.finish(other)
+    assert shop.failures(other)[0]["error_code"] == "damaged_image"
 
 
 def test_a_retry_keeps_it(shop):

@@ -1,0 +1,93 @@
+#include "backend/image_options.hpp"
+
+#include "backend/bridge/boundary.hpp"
+#include "backend/settings.hpp"
+
+extern "C" {
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+}
+
+namespace imgpress {
+namespace {
+
+// A member of a JSON object as text; nullptr for null.
+const char* text_of(const JsonbValue& value) {
+  switch (value.type) {
+    case jbvNull:
+      return nullptr;
+    case jbvString:
+      return pnstrdup(value.val.string.val, value.val.string.len);
+    case jbvNumeric:
+      return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
+    case jbvBool:
+      return value.val.boolean ? "true" : "false";
+    default:
+      return "";  // a list or an object: no option holds one
+  }
+}
+
+// An argument as text; its SQL type follows from the kind of the option.
+const char* argument_text(FunctionCallInfo fcinfo, int number, const NumberOption&) {
+  return psprintf("%d", PG_GETARG_INT32(number));
+}
+
+template <typename Enum, std::size_t N>
+const char* argument_text(FunctionCallInfo fcinfo, int number, const WordOption<Enum, N>&) {
+  return text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+const char* argument_text(FunctionCallInfo fcinfo, int number, const SwitchOption&) {
+  return PG_GETARG_BOOL(number) ? "true" : "false";
+}
+
+}  // namespace
+
+ImageOptions options_of_arguments(FunctionCallInfo fcinfo, int first) {
+  ImageOptions options = settings().options;
+  int number = first;
+  visit_options([&](const auto& option) {
+    const int argument = number++;
+    if (argument >= PG_NARGS() || PG_ARGISNULL(argument)) return;
+    const char* text = argument_text(fcinfo, argument, option);
+    guard([&] { set_option(options, option.name, text); });
+  });
+  return options;
+}
+
+ImageOptions options_of_json(Datum jsonb) {
+  Jsonb* object = DatumGetJsonbP(jsonb);
+  if (!JB_ROOT_IS_OBJECT(object)) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("the options must be a JSON object like {\"quality\": 50}")));
+  }
+  ImageOptions options = settings().options;
+  JsonbIterator* iterator = JsonbIteratorInit(&object->root);
+  JsonbValue value;
+  const char* name = nullptr;
+  for (;;) {
+    const JsonbIteratorToken token = JsonbIteratorNext(&iterator, &value, true);
+    if (token == WJB_DONE) return options;
+    if (token == WJB_KEY) name = pnstrdup(value.val.string.val, value.val.string.len);
+    if (token != WJB_VALUE) continue;
+    const char* text = text_of(value);
+    if (text == nullptr) continue;
+    guard([&] { set_option(options, name, text); });
+  }
+}
+
+}  // namespace imgpress
+
+using namespace imgpress;
+
+extern "C" {
+PG_FUNCTION_INFO_V1(imgpress_complete_options);
+}
+
+// complete_options(): what is stored with a request.
+Datum imgpress_complete_options(PG_FUNCTION_ARGS) {
+  const ImageOptions options = options_of_json(PG_GETARG_DATUM(0));
+  char json[1024];
+  guard([&] { strlcpy(json, to_json(options).c_str(), sizeof(json)); });
+  PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+}

@@ -1,0 +1,80 @@
+// What a submitter may choose for an image. An option is written here and where the codec obeys it:
+// its setting (imgpress.<name>), its place in a request's stored options, its field in an upload
+// and its place in the messages to a press all follow from the table.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace imgpress {
+
+// How much CPU time a smaller file is worth.
+enum class Effort : int {
+  kFast,      // as little time as possible
+  kBalanced,  // what costs next to nothing and gains something
+  kSmall,     // whatever pays, for files that are read far more often than made
+};
+
+// In the order of the numbers.
+constexpr std::array kEffortNames = {"fast", "balanced", "small"};
+
+// The initial values are the defaults.
+struct ImageOptions {
+  int quality = 50;  // of JPEG, on the IJG scale
+  Effort effort = Effort::kBalanced;
+  // A JPEG file that ends too early is damaged. With this it succeeds, with a warning, as long as
+  // it shows at least four fifths of its rows (or, of a progressive one, the shapes of all).
+  bool accept_truncated = false;
+};
+
+// An option whose values are whole numbers.
+struct NumberOption {
+  const char* name;
+  int ImageOptions::*field;
+  int least;
+  int most;
+  const char* description;
+  constexpr bool holds(int value) const { return value >= least && value <= most; }
+};
+
+// An option whose values are words.
+template <typename Enum, std::size_t N>
+struct WordOption {
+  const char* name;
+  Enum ImageOptions::*field;
+  const std::array<const char*, N>& words;  // in the order of the numbers
+  const char* description;
+  constexpr bool holds(Enum value) const { return static_cast<std::size_t>(value) < N; }
+};
+
+// One that is on or off.
+struct SwitchOption {
+  const char* name;
+  bool ImageOptions::*field;
+  const char* description;
+  constexpr bool holds(bool) const { return true; }
+};
+
+// Calls visit(option) for each one. Functions that take options take them in this order.
+template <typename Visit>
+constexpr void visit_options(Visit&& visit) {
+  visit(NumberOption{"quality", &ImageOptions::quality, 1, 100,
+                     "JPEG quality of the outputs on the IJG scale, 1 to 100."});
+  visit(WordOption<Effort, kEffortNames.size()>{
+      "effort", &ImageOptions::effort, kEffortNames,
+      "What a smaller file may cost: fast, balanced, or small (several times the CPU time)."});
+  visit(SwitchOption{"accept_truncated", &ImageOptions::accept_truncated,
+                     "Whether a JPEG that ends too early, but shows most of its picture, is "
+                     "compressed with a warning instead of refused as damaged."});
+}
+
+// Sets the option of this name to what the text says. Throws std::invalid_argument, whose words
+// tell the user what the option must be, or which options there are.
+void set_option(ImageOptions& options, std::string_view name, std::string_view text);
+
+// A JSON object with every option.
+std::string to_json(const ImageOptions& options);
+
+}  // namespace imgpress
