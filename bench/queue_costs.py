@@ -19,7 +19,6 @@ LANGUAGE plpgsql AS $$
 DECLARE
     done integer := 0;
     lease bigint := (random() * 1e15)::bigint;
-    claimed imgpress_internal.claimed_image[];
     outcomes imgpress_internal.outcome[];
     n integer;
     begun timestamptz;
@@ -27,15 +26,15 @@ BEGIN
     WHILE done < images LOOP
         lease := lease + 1;
         begun := clock_timestamp();
-        SELECT c.images INTO claimed
-            FROM imgpress_internal.claim_images(0, lease, slots, slots / 2, '{}', '{}', '5 minutes') c;
-        EXIT WHEN claimed IS NULL;
-        n := cardinality(claimed);
-        claim_us := claim_us || extract(epoch FROM clock_timestamp() - begun)::float8 * 1e6 / n;
-        COMMIT;
         SELECT array_agg((lease, i.request_id, i.image_no, 'Completed', NULL, 0, 0, false, NULL, NULL,
                           100, 'jpeg', 'image/jpeg', 'digest', 4, 3, false, NULL)::imgpress_internal.outcome)
-            INTO outcomes FROM unnest(claimed) i;
+            INTO outcomes
+            FROM imgpress_internal.claim_images(0, lease, slots, slots / 2, '{}', '{}', '5 minutes') i
+            WHERE i.image_no IS NOT NULL;
+        EXIT WHEN outcomes IS NULL;
+        n := cardinality(outcomes);
+        claim_us := claim_us || extract(epoch FROM clock_timestamp() - begun)::float8 * 1e6 / n;
+        COMMIT;
         begun := clock_timestamp();
         PERFORM imgpress_internal.finish_images(outcomes, array_fill('\\xffd8ffd9'::bytea, ARRAY[n]));
         finish_us := finish_us || extract(epoch FROM clock_timestamp() - begun)::float8 * 1e6 / n;

@@ -140,56 +140,21 @@ COMMENT ON FUNCTION imgpress_internal.take_turns(integer, uuid[], integer[]) IS
     'Gives turns to waiting requests and locks the images of each: image numbers from its first to its last. more: '
     'another round would find images at once; blocked: somebody has locked a request or an image';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.claim_fresh(
-    token bigint, slots integer, held_requests uuid[], held_counts integer[],
-    OUT images imgpress.images[], OUT more boolean, OUT blocked boolean
-)
+CREATE OR REPLACE FUNCTION imgpress_internal.lock_due_retries(slots integer, OUT ids uuid[], OUT nos integer[])
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    turns record;
+    moment constant timestamptz := clock_timestamp();  -- a constant, so that the index on retry_at can be used
 BEGIN
-    turns := imgpress_internal.take_turns(slots, held_requests, held_counts);
-    more := turns.more;
-    blocked := turns.blocked;
-    WITH claimed AS (
-        UPDATE imgpress.images i
-            SET status = 'Processing', attempts = i.attempts + 1, lease_token = token
-            FROM unnest(turns.ids, turns.firsts, turns.lasts) AS t(id, first, last)
-            WHERE i.request_id = t.id AND i.image_no >= t.first AND i.image_no <= t.last
-            RETURNING i AS image
-    )
-    SELECT array_agg(c.image) INTO images FROM claimed c;
-    UPDATE imgpress.processing_requests q
-        SET claimed_up_to = t.last, claimed_at = clock_timestamp(),
-            status = 'Processing', started_at = coalesce(q.started_at, clock_timestamp())
-        FROM unnest(turns.ids, turns.firsts, turns.lasts) AS t(id, first, last)
-        WHERE q.id = t.id AND t.last >= t.first;
-END
-$$;
-COMMENT ON FUNCTION imgpress_internal.claim_fresh(bigint, integer, uuid[], integer[]) IS
-    'Claims images that were never tried, fairly over the waiting requests; held_* say how many images of which '
-    'request the drainer holds. more and blocked as take_turns()';
-
-CREATE OR REPLACE FUNCTION imgpress_internal.claim_retries(token bigint, slots integer, OUT images imgpress.images[])
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    moment constant timestamptz := clock_timestamp();  -- a variable, as an index wants it
-BEGIN
-    WITH due AS MATERIALIZED (
+    SELECT array_agg(d.request_id), array_agg(d.image_no) INTO ids, nos
+    FROM (
         SELECT i.request_id, i.image_no FROM imgpress.images i
         WHERE i.retry_at <= moment ORDER BY i.retry_at LIMIT slots FOR NO KEY UPDATE SKIP LOCKED
-    ), claimed AS (
-        UPDATE imgpress.images i
-            SET status = 'Processing', attempts = i.attempts + 1, lease_token = token, retry_at = NULL
-            FROM due WHERE i.request_id = due.request_id AND i.image_no = due.image_no
-            RETURNING i AS image
-    )
-    SELECT array_agg(c.image) INTO images FROM claimed c;
+    ) d;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.claim_retries(bigint, integer) IS 'Claims images whose next attempt is due';
+COMMENT ON FUNCTION imgpress_internal.lock_due_retries(integer) IS
+    'Locks up to so many images whose next attempt is due';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.milliseconds_until(moment timestamptz) RETURNS bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -228,51 +193,72 @@ COMMENT ON FUNCTION imgpress_internal.next_delivery_in_ms() IS
 
 CREATE OR REPLACE FUNCTION imgpress_internal.claim_images(
     drainer integer, token bigint, slots integer, retry_slots integer,
-    held_requests uuid[], held_counts integer[], lease interval,
-    OUT images imgpress_internal.claimed_image[], OUT more boolean, OUT due_in_ms bigint, OUT delivery_due_in_ms bigint
+    held_requests uuid[], held_counts integer[], lease interval
+) RETURNS TABLE (
+    request_id uuid, image_no integer, url text, options jsonb,
+    attempts smallint, failed_attempts smallint, codec_crashes smallint,
+    more boolean, due_in_ms bigint, delivery_due_in_ms bigint
 )
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
 DECLARE
-    claimed imgpress.images[];
-    fresh record;
+    retries record;
+    turns record;
 BEGIN
     PERFORM imgpress_internal.plan_by_index();
-    claimed := imgpress_internal.claim_retries(token, least(slots, retry_slots));
-    fresh := imgpress_internal.claim_fresh(
-        token, slots - coalesce(cardinality(claimed), 0), held_requests, held_counts);
-    more := fresh.more;
-    claimed := claimed || fresh.images;
-    IF claimed IS NOT NULL THEN
-        INSERT INTO imgpress_internal.leases (token, drainer, request_ids, image_nos, expires_at)
-            SELECT token, drainer, array_agg(c.request_id), array_agg(c.image_no), clock_timestamp() + lease
-            FROM unnest(claimed) c;
-    END IF;
-    -- Each request is looked up once, not for each image: while somebody holds an old snapshot, that
-    -- leads through every version of the row since then.
-    WITH r AS MATERIALIZED (
-        SELECT q.id, q.options FROM imgpress.processing_requests q
-        WHERE q.id = ANY (array(SELECT DISTINCT d.request_id FROM unnest(claimed) d))
-    )
-    SELECT array_agg((c.request_id, c.image_no, c.url, r.options,
-                      c.attempts, c.failed_attempts, c.codec_crashes)::imgpress_internal.claimed_image)
-        INTO images
-        FROM unnest(claimed) c JOIN r ON r.id = c.request_id;
-    due_in_ms := CASE WHEN fresh.blocked THEN 0 ELSE imgpress_internal.next_retry_in_ms() END;
-    delivery_due_in_ms := imgpress_internal.next_delivery_in_ms();
+    retries := imgpress_internal.lock_due_retries(least(slots, retry_slots));
+    turns := imgpress_internal.take_turns(
+        slots - coalesce(cardinality(retries.ids), 0), held_requests, held_counts);
+    RETURN QUERY
+        WITH turn AS MATERIALIZED (
+            SELECT * FROM unnest(turns.ids, turns.firsts, turns.lasts) AS t(id, first, last) WHERE t.last >= t.first
+        ), wanted AS MATERIALIZED (
+            SELECT * FROM turn
+            UNION ALL
+            SELECT * FROM unnest(retries.ids, retries.nos, retries.nos)
+        ), claimed AS (
+            UPDATE imgpress.images i
+                SET status = 'Processing', attempts = i.attempts + 1, lease_token = token, retry_at = NULL
+                FROM wanted w WHERE i.request_id = w.id AND i.image_no >= w.first AND i.image_no <= w.last
+                RETURNING i.request_id, i.image_no, i.url, i.attempts, i.failed_attempts, i.codec_crashes
+        ), leased AS (
+            INSERT INTO imgpress_internal.leases (token, drainer, request_ids, image_nos, expires_at)
+                SELECT token, drainer, array_agg(c.request_id), array_agg(c.image_no), clock_timestamp() + lease
+                FROM claimed c HAVING count(*) > 0
+        ), begun AS (
+            UPDATE imgpress.processing_requests q
+                SET claimed_up_to = t.last, claimed_at = clock_timestamp(),
+                    status = 'Processing', started_at = coalesce(q.started_at, clock_timestamp())
+                FROM turn t WHERE q.id = t.id
+        ), request AS MATERIALIZED (
+            -- Each request is read once, not for each image: while somebody holds an old snapshot, that
+            -- leads through every version of the row since then.
+            SELECT q.id, q.options FROM imgpress.processing_requests q
+            WHERE q.id = ANY (array(SELECT DISTINCT w.id FROM wanted w))
+        )
+        SELECT c.request_id, c.image_no, c.url, r.options, c.attempts, c.failed_attempts, c.codec_crashes,
+               NULL::boolean, NULL::bigint, NULL::bigint
+        FROM claimed c JOIN request r ON r.id = c.request_id;
+    RETURN QUERY SELECT NULL::uuid, NULL::integer, NULL::text, NULL::jsonb,
+        NULL::smallint, NULL::smallint, NULL::smallint, turns.more,
+        CASE WHEN turns.blocked THEN 0 ELSE imgpress_internal.next_retry_in_ms() END,
+        imgpress_internal.next_delivery_in_ms();
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval) IS
-    'Claims up to so many images under one lease, of them up to retry_slots whose next attempt is due; their '
-    'attempts are counted by it. more: another claim would find images at once; the rest: in how many milliseconds '
-    'an idle drainer has to look again, if nobody wakes it before';
+    'Claims up to so many images under one lease, up to retry_slots of them images whose next attempt is due, the '
+    'others fairly over the waiting requests; held_* say how many images of which request the drainer holds. Their '
+    'attempts are counted by it. The last row is no image but says when to claim again: more, whether another claim '
+    'would find images at once; and in how many milliseconds an image or a webhook is due, if nobody wakes the drainer '
+    'before';
 
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.plan_by_index(), imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean),
     imgpress_internal.lock_next_images(uuid, integer, integer),
     imgpress_internal.count_turns(integer, uuid[], integer[], integer),
     imgpress_internal.take_turns(integer, uuid[], integer[]),
-    imgpress_internal.claim_fresh(bigint, integer, uuid[], integer[]), imgpress_internal.claim_retries(bigint, integer),
+    imgpress_internal.lock_due_retries(integer),
     imgpress_internal.milliseconds_until(timestamptz),
     imgpress_internal.next_retry_in_ms(), imgpress_internal.next_delivery_in_ms(),
     imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval)

@@ -50,17 +50,6 @@ COMMENT ON TYPE imgpress.product_input IS
     'One product for imgpress.submit(); input_image_urls is a list like in the CSV (a comma splits where the next '
     'URL begins) or the text of an array';
 
-CREATE TYPE imgpress_internal.claimed_image AS (
-    request_id      uuid,
-    image_no        integer,
-    url             text,
-    options         jsonb,
-    attempts        smallint,
-    failed_attempts smallint,
-    codec_crashes   smallint
-);
-COMMENT ON TYPE imgpress_internal.claimed_image IS 'What a drainer is told of an image that it has claimed';
-
 CREATE TYPE imgpress_internal.claimed_delivery AS (
     id      bigint,
     url     text,

@@ -316,16 +316,6 @@ COMMENT ON TABLE imgpress_internal.upload_parts IS
     'same transaction';
 ALTER TYPE imgpress.product_input ALTER ATTRIBUTE serial_number TYPE bigint;
 
-CREATE TYPE imgpress_internal.claimed_image AS (
-    request_id      uuid,
-    image_no        integer,
-    url             text,
-    options         jsonb,
-    attempts        smallint,
-    failed_attempts smallint,
-    codec_crashes   smallint
-);
-COMMENT ON TYPE imgpress_internal.claimed_image IS 'What a drainer is told of an image that it has claimed';
 CREATE TYPE imgpress_internal.claimed_delivery AS (
     id      bigint,
     url     text,

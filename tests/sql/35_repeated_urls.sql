@@ -9,7 +9,7 @@ CREATE FUNCTION pg_temp.request(VARIADIC urls text[]) RETURNS uuid LANGUAGE sql 
 $$;
 CREATE FUNCTION pg_temp.claim(token bigint, slots integer, request uuid) RETURNS integer[] LANGUAGE sql AS $$
     SELECT array_agg(i.image_no ORDER BY i.image_no)
-    FROM imgpress_internal.claim_images(0, token, slots, slots, '{}', '{}', '1 minute') c, unnest(c.images) i
+    FROM imgpress_internal.claim_images(0, token, slots, slots, '{}', '{}', '1 minute') i
     WHERE i.request_id = request
 $$;
 CREATE FUNCTION pg_temp.finish(token bigint, request uuid, image integer, status text, format text DEFAULT 'jpeg') RETURNS void LANGUAGE sql AS $$

@@ -177,12 +177,13 @@ void SpiQueue::carry_out(const ClaimCall& call, ClaimAnswer* answer) {
                     {UUIDARRAYOID, ids.datum()},
                     {INT4ARRAYOID, counts.datum()},
                     {INTERVALOID, interval_of_ms(call.lease.count())}});
-  const Row claimed = Row::of_result(0);
-  const Rows images = array_rows(claimed, "images");
-  for (int i = 0; i < images.count; ++i) note_claimed(images.rows[i], answer);
-  answer->more = claimed.get_bool("more");
-  answer->due_in = duration_of(claimed, "due_in_ms");
-  answer->delivery_due_in = duration_of(claimed, "delivery_due_in_ms");
+  const SPITupleTable* rows = SPI_tuptable;
+  const uint64 images = SPI_processed - 1;
+  for (uint64 i = 0; i < images; ++i) note_claimed({rows->vals[i], rows->tupdesc}, answer);
+  const Row outlook(rows->vals[images], rows->tupdesc);
+  answer->more = outlook.get_bool("more");
+  answer->due_in = duration_of(outlook, "due_in_ms");
+  answer->delivery_due_in = duration_of(outlook, "delivery_due_in_ms");
 }
 
 void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
