@@ -12,7 +12,7 @@
 namespace imgpress {
 namespace {
 
-// PostgreSQL writes the values here; nothing else touches them.
+// PostgreSQL writes the values here.
 Settings stored;
 
 const config_enum_entry kOutputUrlStyles[] = {
@@ -20,7 +20,7 @@ const config_enum_entry kOutputUrlStyles[] = {
     {"simulated", static_cast<int>(OutputUrlStyle::kSimulated), false},
     {nullptr, 0, false}};
 
-// True when `text` is a list of networks; else the reason goes into `reason`.
+// True if `text` is a list of networks; otherwise copies the reason into `reason`.
 bool networks_are_valid(const char* text, char* reason, std::size_t size) {
   try {
     const AddressPolicy policy(text);
@@ -77,16 +77,19 @@ void define_int(const char* name, const char* description, int* variable, int de
 
 void define_places() {
   define_string("imgpress.databases",
-                "Databases whose requests are worked on, separated by commas; empty: none.",
-                &stored.databases, "", PGC_SIGHUP, nullptr, GUC_LIST_INPUT);
-  define_string("imgpress.press_path",
-                "The imgpress-press executable; empty: the one in PostgreSQL's bin directory.",
-                &stored.press_path, "", PGC_SIGHUP, nullptr, GUC_SUPERUSER_ONLY);
-  define_string("imgpress.allowed_networks",
-                "Networks that may be reached besides the public internet, on any port: a list of "
-                "addresses and CIDR ranges.",
-                &stored.allowed_networks, "", PGC_SIGHUP, check_allowed_networks, GUC_LIST_INPUT);
-  define_string("imgpress.public_url", "Base of the output URLs: where the gateway is reached.",
+                "Databases that get a worker, separated by commas; empty: none.", &stored.databases,
+                "", PGC_SIGHUP, nullptr, GUC_LIST_INPUT);
+  define_string(
+      "imgpress.press_path",
+      "Path of the imgpress-press executable; empty: the one in PostgreSQL's bin directory.",
+      &stored.press_path, "", PGC_SIGHUP, nullptr, GUC_SUPERUSER_ONLY);
+  define_string(
+      "imgpress.allowed_networks",
+      "Private networks that images may be fetched from, on any port: a list of addresses "
+      "and CIDR ranges.",
+      &stored.allowed_networks, "", PGC_SIGHUP, check_allowed_networks, GUC_LIST_INPUT);
+  define_string("imgpress.public_url",
+                "Base of the output URLs: the URL at which clients reach the gateway.",
                 &stored.public_url, "http://127.0.0.1:8080", PGC_SUSET, check_public_url);
   DefineCustomEnumVariable("imgpress.output_url_style",
                            "served: a working URL under imgpress.public_url; simulated: the source "
@@ -95,13 +98,13 @@ void define_places() {
                            static_cast<int>(OutputUrlStyle::kServed), kOutputUrlStyles, PGC_SUSET,
                            0, nullptr, nullptr, nullptr);
   define_string("imgpress.webhook_retry_delays",
-                "Pauses between the attempts to deliver a webhook, a list of seconds.",
+                "Pauses between the attempts to deliver a webhook: a list of seconds.",
                 &stored.webhook_retry_delays,
                 "5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400", PGC_SIGHUP,
                 check_retry_delays, GUC_LIST_INPUT);
 }
 
-// An option's setting holds where a submitter does not choose. PostgreSQL copies the name.
+// The setting of an option is its value where a submitter gives none. PostgreSQL copies the name.
 struct OptionName {
   char text[NAMEDATALEN];
   explicit OptionName(const char* option) { snprintf(text, sizeof(text), "imgpress.%s", option); }
@@ -131,38 +134,38 @@ void define_option(const SwitchOption& option) {
 }
 
 void define_limits() {
-  define_int("imgpress.max_image_bytes", "Largest image that is downloaded or compressed.",
-             &stored.max_image_bytes, 64 * 1024 * 1024, 1024, 1024 * 1024 * 1024 - 1024,
-             GUC_UNIT_BYTE);
-  define_int("imgpress.max_pixels", "Largest image in pixels (width times height).",
+  define_int("imgpress.max_image_bytes",
+             "Size of the largest image that is downloaded or compressed.", &stored.max_image_bytes,
+             64 * 1024 * 1024, 1024, 1024 * 1024 * 1024 - 1024, GUC_UNIT_BYTE);
+  define_int("imgpress.max_pixels", "Size of the largest image in pixels (width times height).",
              &stored.max_pixels, 100 * 1000 * 1000, 1, INT_MAX);
-  define_int("imgpress.connect_timeout", "Time allowed for connecting to an origin.",
+  define_int("imgpress.connect_timeout", "Time limit for connecting to a host.",
              &stored.connect_timeout_ms, 10 * 1000, 1, 10 * 60 * 1000, GUC_UNIT_MS);
-  define_int("imgpress.fetch_timeout", "Time allowed for a whole download.",
-             &stored.fetch_timeout_ms, 20 * 1000, 1, 60 * 60 * 1000, GUC_UNIT_MS);
-  define_int("imgpress.codec_timeout", "CPU time that compressing one image may cost.",
+  define_int("imgpress.fetch_timeout", "Time limit for a whole download.", &stored.fetch_timeout_ms,
+             20 * 1000, 1, 60 * 60 * 1000, GUC_UNIT_MS);
+  define_int("imgpress.codec_timeout", "Limit on the CPU time for compressing one image.",
              &stored.codec_cpu_seconds, 30, 1, 3600, GUC_UNIT_S);
-  define_int("imgpress.webhook_timeout", "Time allowed for one attempt to deliver a webhook.",
+  define_int("imgpress.webhook_timeout", "Time limit for one attempt to deliver a webhook.",
              &stored.webhook_timeout_ms, 20 * 1000, 1, 10 * 60 * 1000, GUC_UNIT_MS);
 }
 
 void define_work() {
-  define_int("imgpress.codecs", "Codec processes of a drainer; 0: as many as there are cores.",
+  define_int("imgpress.codecs", "Number of codec processes of a worker; 0: one per core.",
              &stored.codecs, 0, 0, 256);
-  define_int("imgpress.images_in_flight", "Images that a drainer holds at a time.",
+  define_int("imgpress.images_in_flight", "Number of images that a worker holds at a time.",
              &stored.images_in_flight, 256, 2, 4096);
-  define_int("imgpress.connections_per_host", "Connections to one origin at a time.",
+  define_int("imgpress.connections_per_host", "Limit on simultaneous connections to one host.",
              &stored.connections_per_host, 64, 1, 1024);
   define_int("imgpress.max_attempts",
-             "Attempts for an image that keeps failing for a transient reason.",
-             &stored.max_attempts, 3, 1, 1000);
+             "Number of attempts for an image whose error may be temporary.", &stored.max_attempts,
+             3, 1, 1000);
   define_int("imgpress.retry_base_delay",
-             "Pause before the second attempt; doubles with every further one.",
+             "Pause before the second attempt; doubles before each further one.",
              &stored.retry_base_delay_ms, 1000, 1, 24 * 60 * 60 * 1000, GUC_UNIT_MS);
   define_int("imgpress.retry_max_delay", "Longest pause between two attempts.",
              &stored.retry_max_delay_ms, 60 * 60 * 1000, 1, 24 * 60 * 60 * 1000, GUC_UNIT_MS);
   define_int("imgpress.lease",
-             "How long claimed images stay reserved for a drainer that gives no sign of life.",
+             "Time after which images of a worker that no longer responds go back to the queue.",
              &stored.lease_ms, 5 * 60 * 1000, 1000, 24 * 60 * 60 * 1000, GUC_UNIT_MS);
 }
 

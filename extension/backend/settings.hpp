@@ -1,5 +1,5 @@
-// The settings (GUCs) of imgpress. PostgreSQL writes them into plain variables; everybody else
-// takes a snapshot with settings() and hands that on.
+// The settings (GUCs) of imgpress. PostgreSQL writes them into plain variables; all other code
+// takes a copy with settings() and passes it on.
 #pragma once
 
 #include "core/rules/options.hpp"
@@ -9,7 +9,7 @@ namespace imgpress {
 
 enum class OutputUrlStyle : int { kServed = 0, kSimulated = 1 };
 
-// Strings belong to PostgreSQL and stay valid until the next reload of the settings.
+// The strings belong to PostgreSQL and are valid until the settings are reloaded.
 struct Settings {
   char* databases;
   char* press_path;
@@ -35,7 +35,7 @@ struct Settings {
 
 Settings settings();
 
-// What a press is to know of them. `path`: of the executable. C++ zone.
+// The part of the settings that a press needs. `path` is that of its executable. C++ zone.
 PressSettings press_settings(const Settings& config, const char* path);
 
 void define_settings();

@@ -1,7 +1,7 @@
--- Roles belong to the whole cluster, so another database's imgpress may have made them already, and
--- given them members. But who may create roles may also have made them in advance, so that this
--- script gives them rights: nobody but the workers is imgpress_worker, nobody at all imgpress_owner,
--- and who gets into the others is told to whoever installs.
+-- Roles belong to the whole cluster: imgpress in another database may have created them already, and they
+-- may have members. But a role with CREATEROLE may also have created them in advance, to get the rights that
+-- this script grants. So imgpress_worker and imgpress_owner must have no members, and the members of the other
+-- roles are named in a warning.
 DO $roles$
 DECLARE
     role_name text;
@@ -21,14 +21,14 @@ BEGIN
         in_use := role_name IN ('imgpress_worker', 'imgpress_owner') AND (role.rolcanlogin OR members IS NOT NULL);
         IF in_use OR role.rolsuper OR role.rolcreaterole OR role.rolcreatedb
             OR role.rolreplication OR role.rolbypassrls THEN
-            RAISE EXCEPTION 'role "%" exists already and is not as imgpress makes it', role_name
+            RAISE EXCEPTION 'role "%" exists already, but not as imgpress creates it', role_name
                 USING ERRCODE = 'duplicate_object',
-                      HINT = 'imgpress makes its roles NOLOGIN and without any attribute; imgpress_worker and '
-                          'imgpress_owner have no members. Look who made it, then mend, drop or rename it.';
-        -- In an update that is as it should be.
+                      HINT = 'imgpress creates its roles with NOLOGIN and no other attribute, and imgpress_worker and '
+                          'imgpress_owner without members. Find out who created it, then alter, drop or rename it.';
+        -- During an update of the extension the roles are expected to exist.
         ELSIF (role.rolcanlogin OR members IS NOT NULL) AND to_regclass('pg_temp.imgpress_kept_grants') IS NULL THEN
-            RAISE WARNING 'role "%" was there before; here, too, its rights go to: %', role_name,
-                concat_ws(', ', CASE WHEN role.rolcanlogin THEN 'who can log in as it' END, members);
+            RAISE WARNING 'role "%" existed before; its rights in this database go to: %', role_name,
+                concat_ws(', ', CASE WHEN role.rolcanlogin THEN 'everybody who can log in as it' END, members);
         END IF;
     END LOOP;
 END

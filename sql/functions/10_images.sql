@@ -1,28 +1,28 @@
--- Images, one at a time: compressing, naming, serving.
+-- Single images: compressing, naming, serving.
 
--- Not STRICT: an option that is NULL is the setting.
+-- Not STRICT, since NULL for an option means its setting.
 CREATE OR REPLACE FUNCTION imgpress.compress_image(image bytea, quality integer DEFAULT NULL,
     effort text DEFAULT NULL) RETURNS bytea
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_compress_image';
 COMMENT ON FUNCTION imgpress.compress_image(bytea, integer, text) IS
-    'Compresses one image to a JPEG in a helper process; the result is never larger than the image. quality and effort '
-    'are the settings imgpress.quality (50 where nobody has changed it) and imgpress.effort where they are NULL';
+    'Compresses one image to a JPEG that is never larger than the image itself, in a helper process. quality and '
+    'effort default to the settings imgpress.quality (50 unless changed) and imgpress.effort';
 GRANT EXECUTE ON FUNCTION imgpress.compress_image(bytea, integer, text) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress.compress_image_url(url text, quality integer DEFAULT NULL,
     effort text DEFAULT NULL) RETURNS bytea
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_compress_image_url';
 COMMENT ON FUNCTION imgpress.compress_image_url(text, integer, text) IS
-    'Downloads one image and compresses it like compress_image(). Reaches public addresses, and others only if '
-    'imgpress.allowed_networks names them';
+    'Downloads one image and compresses it like compress_image(). Private addresses are refused unless '
+    'imgpress.allowed_networks contains them';
 GRANT EXECUTE ON FUNCTION imgpress.compress_image_url(text, integer, text) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress.output_url(request_id uuid, image_no integer, source_url text,
     output_format text) RETURNS text
     LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_served_url';
 COMMENT ON FUNCTION imgpress.output_url(uuid, integer, text, text) IS
-    'Public URL of an output, after imgpress.public_url and imgpress.output_url_style; it ends in the extension of '
-    'what is served: output_format is that of imgpress.images';
+    'The public URL of an output, built according to imgpress.public_url and imgpress.output_url_style. output_format: '
+    'as in imgpress.images; it decides the extension';
 GRANT EXECUTE ON FUNCTION imgpress.output_url(uuid, integer, text, text) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.image_behind(request_id uuid, image_no integer) RETURNS integer
@@ -32,8 +32,8 @@ AS $$
         (SELECT a.image_no FROM imgpress_internal.image_aliases a WHERE a.request_id = $1 AND a.alias = $2), $2)
 $$;
 COMMENT ON FUNCTION imgpress_internal.image_behind(uuid, integer) IS
-    'The image that an output URL with this number shows: that one, but for numbers that version 0.1.0 gave to '
-    'repeated URLs';
+    'The image behind an output URL with this number. Usually the image with the same number; version 0.1.0 gave '
+    'repeated URLs numbers of their own';
 
 CREATE OR REPLACE FUNCTION imgpress.output_image(
     request_id uuid, image_no integer,
@@ -45,7 +45,7 @@ AS $$
     FROM imgpress.outputs o WHERE o.request_id = $1 AND o.image_no = imgpress_internal.image_behind($1, $2)
 $$;
 COMMENT ON FUNCTION imgpress.output_image(uuid, integer) IS
-    'One output with what HTTP needs to serve it; no row where there is none';
+    'One output with what an HTTP server needs to serve it; no row if there is no such output';
 GRANT EXECUTE ON FUNCTION imgpress.output_image(uuid, integer) TO imgpress_user, imgpress_gateway;
 
 CREATE OR REPLACE FUNCTION imgpress.output_etag(request_id uuid, image_no integer) RETURNS text
@@ -55,5 +55,5 @@ AS $$
     WHERE o.request_id = $1 AND o.image_no = imgpress_internal.image_behind($1, $2)
 $$;
 COMMENT ON FUNCTION imgpress.output_etag(uuid, integer) IS
-    'The validator of one output without its bytes; NULL where there is none';
+    'The ETag of one output, without reading its bytes; NULL if there is no such output';
 GRANT EXECUTE ON FUNCTION imgpress.output_etag(uuid, integer) TO imgpress_user, imgpress_gateway;

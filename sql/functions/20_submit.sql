@@ -1,10 +1,10 @@
--- Ways in: CSV text, an array of products, a view for \copy, and an upload in parts.
+-- Submitting: as CSV text, as an array of products, through a view for \copy, and as an upload in parts.
 
 CREATE OR REPLACE FUNCTION imgpress_internal.complete_options(given jsonb) RETURNS jsonb
     LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_complete_options';
 COMMENT ON FUNCTION imgpress_internal.complete_options(jsonb) IS
-    'All options of an image: the given ones, and for those that are missing or null the settings. Refuses what is no '
-    'option, or no value of it';
+    'All options of an image: those given, and the settings for those that are missing or null. Error 22023 for an '
+    'unknown option or a value that it does not allow';
 ALTER TABLE imgpress.processing_requests ALTER COLUMN options SET DEFAULT imgpress_internal.complete_options('{}');
 
 CREATE OR REPLACE FUNCTION imgpress_internal.is_http_url(url text) RETURNS boolean
@@ -19,35 +19,36 @@ CREATE OR REPLACE FUNCTION imgpress_internal.read_input(
 ) RETURNS SETOF record
     LANGUAGE c STABLE ROWS 10000 AS 'MODULE_PATHNAME', 'imgpress_read_products';
 COMMENT ON FUNCTION imgpress_internal.read_input(text, imgpress.product_input[]) IS
-    'The products of a CSV (or of an array) in input order: the numbers of their images, and those of them that no '
-    'earlier product names, with their URLs; one error names every fault';
+    'The products of a CSV or an array, in input order. image_nos: the numbers of all images of the product; new_nos '
+    'and new_urls: number and URL of those that no earlier product names. One error lists every fault of the input';
 
 CREATE OR REPLACE FUNCTION imgpress.csv_faults(csv text, OUT line integer, OUT "column" text, OUT message text)
     RETURNS SETOF record
     LANGUAGE c STRICT STABLE ROWS 10 AS 'MODULE_PATHNAME', 'imgpress_csv_faults';
 COMMENT ON FUNCTION imgpress.csv_faults(text) IS
-    'Checks a CSV without storing anything: every fault with its line (the first 1000, and a last row without a line '
-    'that tells how many more); no row means that submit_csv() will take it';
+    'Checks a CSV without storing anything: one row for each fault, with its line. After 1000 faults a last row '
+    'without a line says how many more there are. No row: submit_csv() will accept the CSV';
 GRANT EXECUTE ON FUNCTION imgpress.csv_faults(text) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress.csv_faults(csv bytea, OUT line integer, OUT "column" text, OUT message text)
     RETURNS SETOF record
     LANGUAGE c STRICT STABLE ROWS 10 AS 'MODULE_PATHNAME', 'imgpress_csv_faults_of_bytes';
 COMMENT ON FUNCTION imgpress.csv_faults(bytea) IS
-    'Checks the bytes of a CSV file likewise, its encoding (UTF-8, or UTF-16 with a byte order mark) first';
+    'Checks the bytes of a CSV file: first the encoding (UTF-8, or UTF-16 with a byte order mark), then like '
+    'csv_faults(text)';
 GRANT EXECUTE ON FUNCTION imgpress.csv_faults(bytea) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress.ignored_columns(csv text) RETURNS text[]
     LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_ignored_columns';
 COMMENT ON FUNCTION imgpress.ignored_columns(text) IS
-    'The headings of a CSV that submit_csv() has no use for; a column without a heading is named by its number';
+    'The columns of a CSV that submit_csv() does not use, by heading, or by number if they have none';
 GRANT EXECUTE ON FUNCTION imgpress.ignored_columns(text) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress.csv_text(csv bytea) RETURNS text
     LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_csv_text';
 COMMENT ON FUNCTION imgpress.csv_text(bytea) IS
-    'The text of a CSV file in UTF-8 or, with a byte order mark, in UTF-16; error 22P04 with the line where it is '
-    'not: SELECT imgpress.submit_csv(imgpress.csv_text(pg_read_binary_file(''products.csv'')))';
+    'The text of a CSV file in UTF-8, or in UTF-16 with a byte order mark. Error 22P04 names the line that is in '
+    'neither. Example: SELECT imgpress.submit_csv(imgpress.csv_text(pg_read_binary_file(''products.csv'')))';
 GRANT EXECUTE ON FUNCTION imgpress.csv_text(bytea) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.check_webhook_url(webhook_url text) RETURNS void
@@ -59,7 +60,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF webhook_url ~ '[[:cntrl:]]' THEN
-        RAISE EXCEPTION 'webhook_url has a control character in it, such as a line end'
+        RAISE EXCEPTION 'webhook_url contains a control character, such as a line end'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Percent-encode it, or leave it out.';
     END IF;
     IF octet_length(webhook_url) > 2048 THEN
@@ -86,7 +87,7 @@ BEGIN
     INSERT INTO imgpress.processing_requests (id, webhook_url, options)
         VALUES (new_id, webhook, imgpress_internal.complete_options(options)) ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
-        RETURN new_id;  -- the same request again
+        RETURN new_id;  -- this request has been submitted before
     END IF;
     WITH input AS MATERIALIZED (
         SELECT * FROM imgpress_internal.read_input(csv, products)
@@ -103,21 +104,23 @@ BEGIN
         SET product_count = stored_products, image_count = stored_images, last_image_no = last_no
         WHERE r.id = new_id;
     IF NOT EXISTS (SELECT FROM imgpress_internal.worker_state() w WHERE w.database = current_database()) THEN
-        RAISE NOTICE 'no worker is running for database "%": the request waits for one', current_database()
-            USING HINT = 'imgpress must be in shared_preload_libraries, and the database in imgpress.databases.';
+        RAISE NOTICE 'no imgpress worker is running for database "%"; the request stays Pending until one starts',
+            current_database()
+            USING HINT = 'A worker starts if imgpress is in shared_preload_libraries and the database in '
+                'imgpress.databases.';
     END IF;
     RETURN new_id;
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.store_request(text, imgpress.product_input[], text, uuid, jsonb) IS
-    'Stores a request with its products and images, or nothing';
+    'Stores a request with its products and images; if the input has a fault, raises an error and stores nothing';
 
 CREATE OR REPLACE FUNCTION imgpress.submit_csv(
     csv text, webhook_url text DEFAULT NULL, quality integer DEFAULT NULL, request_id uuid DEFAULT NULL,
     effort text DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    -- A plan for this one call would hold a copy of the CSV.
+    -- A custom plan would hold a copy of the CSV.
     SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
@@ -127,9 +130,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.submit_csv(text, text, integer, uuid, text) IS
-    'Submits a CSV (serial number, product name, image URLs) and returns the request id; work starts at commit. '
-    'quality and effort are the settings imgpress.quality and imgpress.effort where they are NULL; the other options '
-    'are settings only. The same request_id twice is the same request';
+    'Submits a CSV with the columns serial number, product name and image URLs; returns the request id. Work starts '
+    'when the transaction commits. '
+    'quality and effort default to the settings imgpress.quality and imgpress.effort; other options are settings only. '
+    'A request_id that exists already is returned, and nothing is stored again';
 
 CREATE OR REPLACE FUNCTION imgpress.submit(
     products imgpress.product_input[], webhook_url text DEFAULT NULL, quality integer DEFAULT NULL,
@@ -144,16 +148,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.submit(imgpress.product_input[], text, integer, uuid, text) IS
-    'Submits products out of a query: SELECT imgpress.submit(array_agg((id, name, urls)::imgpress.product_input '
-    'ORDER BY id)) FROM my_products';
+    'Submits the products of a query, otherwise like submit_csv(). Example: SELECT imgpress.submit(array_agg((id, '
+    'name, urls)::imgpress.product_input ORDER BY id)) FROM my_products';
 
--- The view for \copy: rows are collected while the statement runs and submitted at its end, so that
--- one COPY is one request.
+-- The view for \copy: its triggers collect the rows while the statement runs and submit them when it ends,
+-- so that one COPY is one request.
 CREATE OR REPLACE VIEW imgpress.csv_upload AS
     SELECT serial_number, product_name, input_image_urls FROM imgpress_internal.csv_upload_rows WHERE false;
 COMMENT ON VIEW imgpress.csv_upload IS
-    'Load it: \copy imgpress.csv_upload FROM ''products.csv'' CSV HEADER submits the file as one request and tells '
-    'its id; always empty to read';
+    'For loading a CSV with psql: \copy imgpress.csv_upload FROM ''products.csv'' CSV HEADER submits the file as one '
+    'request, whose id a notice tells. Reading the view returns no rows';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.collect_csv_upload() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -164,7 +168,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.collect_csv_upload() IS 'Takes one row of a COPY into imgpress.csv_upload';
+COMMENT ON FUNCTION imgpress_internal.collect_csv_upload() IS 'Collects one row of a COPY into imgpress.csv_upload';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.submit_csv_upload() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -182,7 +186,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.submit_csv_upload() IS
-    'Submits the rows of a COPY into imgpress.csv_upload at its end';
+    'Submits the rows of a COPY into imgpress.csv_upload when it ends';
 
 CREATE OR REPLACE TRIGGER collect INSTEAD OF INSERT ON imgpress.csv_upload
     FOR EACH ROW EXECUTE FUNCTION imgpress_internal.collect_csv_upload();
@@ -191,7 +195,7 @@ CREATE OR REPLACE TRIGGER submit AFTER INSERT ON imgpress.csv_upload
 
 CREATE OR REPLACE FUNCTION imgpress_internal.upload_bytes(upload_id uuid) RETURNS bytea
     LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_upload_bytes';
-COMMENT ON FUNCTION imgpress_internal.upload_bytes(uuid) IS 'The parts of an upload put together';
+COMMENT ON FUNCTION imgpress_internal.upload_bytes(uuid) IS 'The parts of an upload, joined in order';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.submit_upload(
     upload_id uuid, fields jsonb, OUT request_id uuid, OUT ignored_columns text[], OUT ignored_fields text[]
@@ -213,8 +217,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.submit_upload(uuid, jsonb) IS
-    'Submits the CSV whose parts are in upload_parts, like submit_csv(), and removes the parts. fields: webhook_url '
-    'and options, by name. Returns the request id, and the columns and fields that are not used';
+    'Submits the CSV whose parts are in upload_parts and deletes the parts. fields holds webhook_url and options by '
+    'name. Returns the request id, and which columns and fields are not used';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.upload_faults(upload_id uuid, OUT line integer, OUT "column" text,
     OUT message text) RETURNS SETOF record

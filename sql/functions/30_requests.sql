@@ -1,4 +1,4 @@
--- A request after it was submitted: status, products, outputs, cancel, retry, purge.
+-- What can be done with a submitted request: ask for status and products, wait, cancel, retry, purge.
 
 CREATE OR REPLACE FUNCTION imgpress_internal.find_request(request_id uuid) RETURNS imgpress.processing_requests
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -13,7 +13,7 @@ BEGIN
     RETURN request;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.find_request(uuid) IS 'The request, or error P0002';
+COMMENT ON FUNCTION imgpress_internal.find_request(uuid) IS 'The row of a request; error P0002 if there is none';
 
 CREATE OR REPLACE FUNCTION imgpress.request_status(request_id uuid) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -59,8 +59,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.request_products(uuid) IS
-    'The products of a request in input order. output_image_urls is empty until every image of the product has '
-    'ended; an image that failed leaves "Error processing image" at its place';
+    'The products of a request in input order. output_image_urls is empty until every image of the product has ended; '
+    'an image that failed has "Error processing image" in the place of its URL';
 
 CREATE OR REPLACE FUNCTION imgpress.cancel(request_id uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -87,8 +87,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.cancel(uuid) IS
-    'Ends a request as Failed (reason: cancelled); outputs that exist stay. Returns the status; a request that has '
-    'ended already is left as it is';
+    'Ends a request as Failed with the reason "cancelled". Existing outputs are kept. Returns the status of the '
+    'request; one that has already ended is not changed';
 
 CREATE OR REPLACE FUNCTION imgpress.retry_failed(request_id uuid DEFAULT NULL, only_transient boolean DEFAULT false)
     RETURNS bigint
@@ -126,8 +126,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.retry_failed(uuid, boolean) IS
-    'Tries the failed images of an ended request again (NULL: of all requests that completed, but not of cancelled '
-    'ones), all of them or those whose error may pass by itself; returns how many';
+    'Puts the failed images of an ended request back into the queue; NULL: of all Completed requests. only_transient: '
+    'only images whose error may be temporary. Returns the number of images';
 
 CREATE OR REPLACE FUNCTION imgpress.purge(older_than interval) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -138,7 +138,7 @@ BEGIN
     IF older_than IS NULL OR older_than < interval '0' THEN
         RAISE EXCEPTION 'older_than must be an interval of zero or more' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    -- What somebody else is changing is purged the next time.
+    -- A row that another session has locked is left for the next purge.
     DELETE FROM imgpress.processing_requests r WHERE r.id IN (
         SELECT q.id FROM imgpress.processing_requests q
         WHERE q.ended_at <= clock_timestamp() - older_than ORDER BY q.id FOR UPDATE SKIP LOCKED);
@@ -147,7 +147,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.purge(interval) IS
-    'Deletes requests that ended longer ago than this, with their products, images and outputs; returns how many '
+    'Deletes requests that ended longer ago than this, with their products, images and outputs. Returns the number of '
     'requests';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.delete_children() RETURNS trigger
@@ -163,7 +163,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.delete_children() IS
-    'Takes products, images, outputs and deliveries along with a deleted request';
+    'Deletes the products, images, outputs and webhook deliveries of deleted requests';
 
 CREATE OR REPLACE TRIGGER delete_children AFTER DELETE ON imgpress.processing_requests
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION imgpress_internal.delete_children();
@@ -185,7 +185,7 @@ CREATE OR REPLACE FUNCTION imgpress.wait(request_id uuid, timeout interval DEFAU
     LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'imgpress_wait';
 COMMENT ON FUNCTION imgpress.wait(uuid, interval) IS
-    'Waits until a request has ended or the time-out has passed (NULL: no limit) and returns its status';
+    'Waits until a request has ended or the time-out has passed (NULL: no limit); returns the status of the request';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.worker_state(
     OUT database text, OUT pid integer, OUT started_at timestamptz, OUT fetching integer,
@@ -193,7 +193,7 @@ CREATE OR REPLACE FUNCTION imgpress_internal.worker_state(
 ) RETURNS SETOF record
     LANGUAGE c VOLATILE ROWS 4 AS 'MODULE_PATHNAME', 'imgpress_worker_state';
 COMMENT ON FUNCTION imgpress_internal.worker_state() IS
-    'What each drainer of this cluster is doing, see the view imgpress.workers';
+    'What each worker of this cluster is doing: the source of the view imgpress.workers';
 
 GRANT EXECUTE ON FUNCTION imgpress.request_status(uuid), imgpress.request_products(uuid)
     TO imgpress_user, imgpress_gateway;

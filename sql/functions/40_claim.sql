@@ -1,4 +1,4 @@
--- The queue as a drainer sees it, first part: which images are worked on next.
+-- The drainer's side of the queue, first part: claiming images.
 
 CREATE OR REPLACE FUNCTION imgpress_internal.plan_by_index() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -6,8 +6,8 @@ AS $$
 DECLARE
     setting text;
 BEGIN
-    -- Nobody has counted the images of a request that has just come, so the planner's guesses would be
-    -- wild: a bitmap of a million images for a claim of 64, or 20 ms of compiling a statement of 0.1 ms.
+    -- Right after a submission the tables have no statistics yet, and the planner would choose badly: a bitmap
+    -- of a million images for a claim of 64, or 20 ms of JIT compilation for a statement of 0.1 ms.
     FOREACH setting IN ARRAY ARRAY['enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin',
         'jit'] LOOP
         PERFORM set_config(setting, 'off', true);
@@ -16,8 +16,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.plan_by_index() IS
-    'For the rest of this transaction, plans are made once and read by index; each function that a drainer calls '
-    'begins with it';
+    'Makes the rest of this transaction use index scans, nested loops and generic plans. Every function that a drainer '
+    'calls begins with it';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.share_of_turn(slots integer, slots_left integer, waiting integer,
     held integer, is_first boolean)
@@ -27,17 +27,17 @@ AS $$
 BEGIN
     RETURN least(
         slots_left,
-        -- A turn costs as much as several images, so it is for 32 of them where many requests wait; but
-        -- a first turn is short, lest newcomers wait long for each other.
+        -- A turn costs as much as several images, so it takes at least 32 of them. The first turn of a
+        -- request is short, so that new requests start soon after each other.
         greatest(slots / greatest(waiting, 1), CASE WHEN is_first THEN 2 ELSE 32 END),
-        -- A request may hold no more than half of the slots that the others leave, so that there is
-        -- always one for a newcomer: a single slow origin cannot fill the window.
+        -- One large request must not starve the others: it gets at most half of the slots that are left,
+        -- so that a new request always finds one, even if a slow host holds up all images of the large one.
         greatest((slots_left - held) / 2, CASE WHEN held = 0 THEN 1 ELSE 0 END));
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean) IS
-    'How many images a request may have in its turn: of so many slots in a claim, with so many left, so many '
-    'requests waiting, and so many images of its own held already';
+    'How many images a request may claim in its turn. slots: of the claim; slots_left: of them; waiting: requests that '
+    'wait; held: images of this request that the drainer already holds; is_first: none of its images was claimed yet';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.lock_next_images(request_id uuid, after integer, share integer,
     OUT last integer, OUT taken integer)
@@ -52,12 +52,12 @@ BEGIN
         WHERE i.request_id = lock_next_images.request_id AND i.image_no > after
         ORDER BY i.image_no LIMIT share FOR NO KEY UPDATE SKIP LOCKED);
     taken := cardinality(locked);
-    -- None at all: all are locked, or a parallel restore has loaded the request before its images.
+    -- NULL if all are locked, or if a parallel restore has loaded the request before its images.
     last := coalesce(locked[taken], after);
     IF (SELECT count(*) FROM imgpress.images i
         WHERE i.request_id = lock_next_images.request_id AND i.image_no > after AND i.image_no <= last) <> taken THEN
-        -- Somebody has locked one in between. The turn ends before it: what lies behind the claimed
-        -- ones is never looked at again.
+        -- Another session has locked an image in between. The turn ends before it, because images up to
+        -- claimed_up_to are never claimed as fresh ones again.
         SELECT min(i.image_no) INTO first_missed FROM imgpress.images i
             WHERE i.request_id = lock_next_images.request_id AND i.image_no > after AND i.image_no <= last
               AND i.image_no <> ALL (locked);
@@ -67,8 +67,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.lock_next_images(uuid, integer, integer) IS
-    'Locks up to so many images of a request behind that image_no, in order and without leaving one out; returns the '
-    'last one''s number and how many there are';
+    'Locks the next images of a request after an image_no, at most share of them, without skipping one. Returns the '
+    'number of the last one and how many were locked';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.count_turns(
     slots integer, held_requests uuid[], held_counts integer[], most integer
@@ -83,7 +83,7 @@ AS $$
         LIMIT most) t
 $$;
 COMMENT ON FUNCTION imgpress_internal.count_turns(integer, uuid[], integer[], integer) IS
-    'How many requests take_turns() could give a turn, at most as many as asked for, whoever has locked them';
+    'How many requests wait for a turn, at most that many, including those that another session has locked';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.take_turns(
     slots integer, held_requests uuid[], held_counts integer[],
@@ -106,13 +106,13 @@ BEGIN
               LIMIT turns_per_claim) w;
     more := false;
     blocked := false;
-    -- Whoever was served longest ago is served first.
+    -- The request whose last turn is longest ago comes first.
     FOR turn IN
         SELECT q.id, q.claimed_up_to, q.last_image_no, coalesce(h.held, 0) AS held
         FROM imgpress.processing_requests q
         LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) ON h.id = q.id
         WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing')
-          AND (h.held IS NULL OR h.held + 2 <= slots)  -- one that has its share must not hide others behind it
+          AND (h.held IS NULL OR h.held + 2 <= slots)  -- skip requests that hold their share
         ORDER BY q.claimed_at NULLS FIRST, q.created_at
         LIMIT least(slots, turns_per_claim)
         FOR NO KEY UPDATE OF q SKIP LOCKED
@@ -127,7 +127,7 @@ BEGIN
         firsts := firsts || turn.claimed_up_to + 1;
         lasts := lasts || run.last;
         slots_left := slots_left - run.taken;
-        EXIT WHEN slots_left <= slots / 16;  -- turns for one or two images would cost more than they bring
+        EXIT WHEN slots_left <= slots / 16;  -- a turn for one or two images is not worth its cost
     END LOOP;
     IF slots_left > slots / 16 THEN
         more := more OR served = turns_per_claim;
@@ -137,8 +137,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.take_turns(integer, uuid[], integer[]) IS
-    'Gives turns to waiting requests and locks the images of each: image numbers from its first to its last. more: '
-    'another round would find images at once; blocked: somebody has locked a request or an image';
+    'Gives turns to waiting requests and locks their images. ids, firsts, lasts: the request of each turn, and the '
+    'first and last image_no. more: there are further images to claim; blocked: another session has locked a request '
+    'or an image that could have been claimed';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.lock_due_retries(slots integer, OUT ids uuid[], OUT nos integer[])
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -154,7 +155,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.lock_due_retries(integer) IS
-    'Locks up to so many images whose next attempt is due';
+    'Locks up to slots images that are due for a retry';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.milliseconds_until(moment timestamptz) RETURNS bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -167,7 +168,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.milliseconds_until(timestamptz) IS
-    'A duration by this clock, since a drainer may have another; 0 for what is past, NULL for NULL';
+    'The time until a moment by this server''s clock, since a drainer''s clock may differ; 0 if it has passed, NULL '
+    'for NULL';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.next_retry_in_ms() RETURNS bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -178,7 +180,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.next_retry_in_ms() IS
-    'In how many milliseconds an image is due again; NULL: none is';
+    'Milliseconds until the next image is due for a retry; NULL if there is none';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.next_delivery_in_ms() RETURNS bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -189,7 +191,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.next_delivery_in_ms() IS
-    'In how many milliseconds a webhook is due; NULL: none is';
+    'Milliseconds until the next webhook is due; NULL if there is none';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.claim_images(
     drainer integer, token bigint, slots integer, retry_slots integer,
@@ -232,8 +234,8 @@ BEGIN
                     status = 'Processing', started_at = coalesce(q.started_at, clock_timestamp())
                 FROM turn t WHERE q.id = t.id
         ), request AS MATERIALIZED (
-            -- Each request is read once, not for each image: while somebody holds an old snapshot, that
-            -- leads through every version of the row since then.
+            -- Read once for each request, not for each image: while another session holds an old snapshot, each
+            -- read goes through all versions of the row since then.
             SELECT q.id, q.options FROM imgpress.processing_requests q
             WHERE q.id = ANY (array(SELECT DISTINCT w.id FROM wanted w))
         )
@@ -247,11 +249,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval) IS
-    'Claims up to so many images under one lease, up to retry_slots of them images whose next attempt is due, the '
-    'others fairly over the waiting requests; held_* say how many images of which request the drainer holds. Their '
-    'attempts are counted by it. The last row is no image but says when to claim again: more, whether another claim '
-    'would find images at once; and in how many milliseconds an image or a webhook is due, if nobody wakes the drainer '
-    'before';
+    'Claims up to slots images under one lease and counts an attempt for each: up to retry_slots images that are due '
+    'for a retry, then fresh ones, fairly shared by the waiting requests. held_requests and held_counts: how many '
+    'images of which request the drainer holds. The last row is not an image; it says when to claim again: more, if '
+    'another claim would find images at once, and the milliseconds until an image or a webhook is due';
 
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.plan_by_index(), imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean),

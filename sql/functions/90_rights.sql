@@ -1,6 +1,6 @@
--- Functions that people call run with their owner's rights, and so does a trigger that somebody puts
--- on a table of ours: not those of the superuser who installs. What belongs to pg_cron only a
--- superuser reaches.
+-- SECURITY DEFINER functions run with their owner's rights, and so does code that somebody attaches to a table.
+-- So the owner must not be the superuser who runs CREATE EXTENSION. The one exception is
+-- schedule_maintenance(): only a superuser can call pg_cron for others.
 DO $owner$
 DECLARE
     command text;
@@ -22,8 +22,8 @@ BEGIN
 END
 $owner$;
 
--- Nothing is for PUBLIC: several functions reach the network. What a role may do stands beside each
--- function; the tables are here.
+-- PUBLIC gets nothing, since several functions reach the network. Grants on functions are beside the functions;
+-- here are those on tables.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA imgpress, imgpress_internal FROM PUBLIC;
 GRANT USAGE ON SCHEMA imgpress TO imgpress_user, imgpress_gateway, imgpress_admin, imgpress_worker, imgpress_owner;
 GRANT USAGE ON SCHEMA imgpress_internal TO imgpress_gateway, imgpress_worker, imgpress_owner;
@@ -33,7 +33,7 @@ GRANT SELECT ON imgpress.processing_requests, imgpress.products, imgpress.images
     TO imgpress_user;
 GRANT SELECT, INSERT, DELETE ON imgpress.webhook_secrets TO imgpress_admin;
 
--- What a worker does, and no more: it neither submits requests nor deletes anything that people see.
+-- The worker gets only what it needs: it neither submits requests nor deletes what users see.
 GRANT SELECT, UPDATE ON imgpress.processing_requests, imgpress.images TO imgpress_worker;
 GRANT SELECT, INSERT ON imgpress.outputs TO imgpress_worker;
 GRANT SELECT, INSERT, UPDATE ON imgpress.webhook_deliveries TO imgpress_worker;

@@ -1,5 +1,5 @@
--- imgpress holds what people call and read; the machinery lies here, where only imgpress's own roles
--- may enter. Without IF NOT EXISTS: nobody can have prepared it.
+-- Schema imgpress holds what users call and read. This one is for the machinery; only imgpress's own roles
+-- may use it. Without IF NOT EXISTS, so that nobody can have prepared it.
 CREATE SCHEMA imgpress_internal;
 COMMENT ON SCHEMA imgpress_internal IS
-    'The machinery of imgpress: nothing in here is for people, and all of it may change';
+    'Internals of imgpress: not for users, and subject to change in any version';

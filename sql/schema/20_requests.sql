@@ -1,8 +1,8 @@
 -- Requests, products, images and outputs.
 --
--- Children carry no foreign keys: only imgpress's own functions write them, and a per-row check would
--- cost more than the row itself in a request of a million images. A trigger on processing_requests
--- removes the children of a deleted request instead.
+-- There are no foreign keys: only imgpress's own functions write these tables, and for a request of a million
+-- images the check of each row would cost more than the row. A trigger on processing_requests deletes the
+-- dependent rows of a deleted request instead.
 
 CREATE TABLE imgpress.processing_requests (
     id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -34,31 +34,32 @@ CREATE TABLE imgpress.processing_requests (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 500);
 
 COMMENT ON TABLE imgpress.processing_requests IS
-    'One row for each submitted request; a row is Completed in the transaction that stores its last output';
+    'One row for each submitted request; it becomes Completed in the transaction that stores its last output';
 COMMENT ON COLUMN imgpress.processing_requests.status IS
-    'Pending (not started), Processing, Completed (every image ended, some perhaps with an error) or Failed (the '
-    'request as a whole, see reason)';
+    'Pending (not started), Processing, Completed (every image has ended, with an output or an error) or Failed (the '
+    'request as a whole could not be carried out, see reason)';
 COMMENT ON COLUMN imgpress.processing_requests.run IS
-    '1; one more each time that the request is reopened after its end, to try failed images again';
+    '1 at first; incremented each time that an ended request is reopened to retry failed images';
 COMMENT ON COLUMN imgpress.processing_requests.options IS
     'How its images are compressed: quality, effort, accept_truncated. Each as the submitter gave it, else as the '
     'setting imgpress.<option> was in the submitting session';
 COMMENT ON COLUMN imgpress.processing_requests.quality IS 'From options: JPEG quality of the outputs (IJG scale)';
 COMMENT ON COLUMN imgpress.processing_requests.effort IS 'From options: what a smaller file may cost';
-COMMENT ON COLUMN imgpress.processing_requests.webhook_url IS 'Gets a signed POST each time that the request has ended';
+COMMENT ON COLUMN imgpress.processing_requests.webhook_url IS 'URL that gets a signed POST each time the request ends';
 COMMENT ON COLUMN imgpress.processing_requests.reason IS 'Why a Failed request failed';
-COMMENT ON COLUMN imgpress.processing_requests.image_count IS 'Images, that is different URLs';
-COMMENT ON COLUMN imgpress.processing_requests.last_image_no IS 'The greatest image_no of its images';
+COMMENT ON COLUMN imgpress.processing_requests.image_count IS 'Number of images, that is of different URLs';
+COMMENT ON COLUMN imgpress.processing_requests.last_image_no IS 'The largest image_no of its images';
 COMMENT ON COLUMN imgpress.processing_requests.claimed_up_to IS
-    'Images up to this image_no have been handed to a worker at least once';
-COMMENT ON COLUMN imgpress.processing_requests.succeeded_count IS 'Images with an output';
-COMMENT ON COLUMN imgpress.processing_requests.failed_count IS 'Images set aside, see imgpress.failures';
-COMMENT ON COLUMN imgpress.processing_requests.source_bytes IS 'Downloaded bytes of the images that have an output';
-COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Bytes of the outputs';
+    'All images up to this image_no have been claimed by a worker at least once';
+COMMENT ON COLUMN imgpress.processing_requests.succeeded_count IS 'Number of images that have an output';
+COMMENT ON COLUMN imgpress.processing_requests.failed_count IS
+    'Number of images that failed for good, see imgpress.failures';
+COMMENT ON COLUMN imgpress.processing_requests.source_bytes IS 'Bytes downloaded for the images that have an output';
+COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Total size of the outputs in bytes';
 COMMENT ON COLUMN imgpress.processing_requests.claimed_at IS
-    'When a worker last took images of this request: whoever waits longest is served next';
+    'When a worker last claimed images of this request; the request that has waited longest comes next';
 
--- Requests with images that nobody has taken yet, in the order of their turn.
+-- Requests with images that were never claimed, in the order of their turns.
 CREATE INDEX processing_requests_turn ON imgpress.processing_requests (claimed_at NULLS FIRST, created_at)
     WHERE claimed_up_to < last_image_no AND status IN ('Pending', 'Processing');
 CREATE INDEX processing_requests_ended ON imgpress.processing_requests (ended_at) WHERE ended_at IS NOT NULL;
@@ -72,11 +73,12 @@ CREATE TABLE imgpress.products (
     PRIMARY KEY (request_id, product_no)
 );
 
-COMMENT ON TABLE imgpress.products IS 'The products of a request in input order; names and serial numbers may repeat';
-COMMENT ON COLUMN imgpress.products.product_no IS '1, 2, 3, ... in input order';
-COMMENT ON COLUMN imgpress.products.serial_number IS 'As the input gave it';
+COMMENT ON TABLE imgpress.products IS
+    'The products of a request, in input order; names and serial numbers need not be unique';
+COMMENT ON COLUMN imgpress.products.product_no IS 'Position in the input: 1, 2, 3, ...';
+COMMENT ON COLUMN imgpress.products.serial_number IS 'As given in the input';
 COMMENT ON COLUMN imgpress.products.image_nos IS
-    'Its images in the input''s order, each as often as the input names it';
+    'The image_no of each of its images, in input order; a URL that the input repeats is repeated here';
 
 -- Half-filled pages keep the two updates of an image (claim, finish) on its page and out of every
 -- index: no index covers a column that changes on the way to success.

@@ -1,4 +1,4 @@
--- What only the machinery reads and writes.
+-- Tables and types that only imgpress itself uses.
 
 CREATE TABLE imgpress_internal.leases (
     token       bigint PRIMARY KEY,
@@ -8,8 +8,10 @@ CREATE TABLE imgpress_internal.leases (
     expires_at  timestamptz NOT NULL
 );
 COMMENT ON TABLE imgpress_internal.leases IS
-    'Batches of images that a drainer has claimed and not finished yet; what a dead drainer left here is rescued';
-COMMENT ON COLUMN imgpress_internal.leases.drainer IS 'Number of the drainer that holds it; 0 is the background worker';
+    'Batches of images that a drainer has claimed and not finished yet. Images of a drainer that died are put back '
+    'into the queue';
+COMMENT ON COLUMN imgpress_internal.leases.drainer IS
+    'Number of the drainer that holds the lease; 0 is the background worker';
 
 CREATE TABLE imgpress_internal.image_aliases (
     request_id uuid NOT NULL,
@@ -18,8 +20,8 @@ CREATE TABLE imgpress_internal.image_aliases (
     PRIMARY KEY (request_id, alias)
 );
 COMMENT ON TABLE imgpress_internal.image_aliases IS
-    'Numbers of images in output URLs that version 0.1.0 has given away for repeated URLs, and the image that they '
-    'show';
+    'Version 0.1.0 gave each repetition of a URL an output URL of its own; maps the image numbers in those output URLs '
+    'to the image that they show';
 
 CREATE UNLOGGED TABLE imgpress_internal.csv_upload_rows (
     backend_pid      integer NOT NULL DEFAULT pg_backend_pid(),
@@ -28,7 +30,7 @@ CREATE UNLOGGED TABLE imgpress_internal.csv_upload_rows (
     product_name     text,
     input_image_urls text
 );
-COMMENT ON TABLE imgpress_internal.csv_upload_rows IS 'Rows of a COPY into imgpress.csv_upload while it runs';
+COMMENT ON TABLE imgpress_internal.csv_upload_rows IS 'Rows of a running COPY into imgpress.csv_upload';
 
 CREATE UNLOGGED TABLE imgpress_internal.upload_parts (
     upload_id uuid NOT NULL,
@@ -38,8 +40,8 @@ CREATE UNLOGGED TABLE imgpress_internal.upload_parts (
 );
 ALTER TABLE imgpress_internal.upload_parts ALTER COLUMN bytes SET STORAGE EXTERNAL;
 COMMENT ON TABLE imgpress_internal.upload_parts IS
-    'A CSV on its way in: the gateway COPYs its bytes here in parts of any size, then calls submit_upload() in the '
-    'same transaction';
+    'The bytes of a CSV that is being uploaded: the gateway COPYs them here in parts, then calls submit_upload() in '
+    'the same transaction';
 
 CREATE TYPE imgpress.product_input AS (
     serial_number    bigint,
@@ -47,8 +49,8 @@ CREATE TYPE imgpress.product_input AS (
     input_image_urls text
 );
 COMMENT ON TYPE imgpress.product_input IS
-    'One product for imgpress.submit(); input_image_urls is a list like in the CSV (a comma splits where the next '
-    'URL begins) or the text of an array';
+    'One product for imgpress.submit(). input_image_urls: a list of URLs as in a CSV (a comma separates two URLs only '
+    'where the next one starts with http:// or https://), or an array as text';
 
 CREATE TYPE imgpress_internal.claimed_delivery AS (
     id      bigint,

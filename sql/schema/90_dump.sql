@@ -1,5 +1,5 @@
--- pg_dump takes the data along; a restored copy works only where its database is named in
--- imgpress.databases, and rescues what was in flight.
+-- pg_dump includes the data. A restored copy does no work until imgpress.databases names its database; then it
+-- puts images that were being worked on back into the queue.
 SELECT pg_catalog.pg_extension_config_dump('imgpress.processing_requests', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.products', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.images', '');

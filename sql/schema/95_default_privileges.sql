@@ -1,6 +1,6 @@
--- Default privileges of whoever installs (ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO ...) end here:
--- they are for nobody but imgpress's roles, and a trigger or a foreign key is for none of them. It would
--- run code with the rights of our functions.
+-- Revokes what default privileges have granted (ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO ...): only
+-- imgpress's own roles get rights here, and even they may not add a trigger or a foreign key, which would run
+-- code with the rights of imgpress's functions.
 DO $defaults$
 DECLARE
     privilege record;

@@ -152,7 +152,7 @@ REVOKE ALL ON imgpress.processing_requests, imgpress.images, imgpress.outputs, i
 
 CREATE SCHEMA imgpress_internal;
 COMMENT ON SCHEMA imgpress_internal IS
-    'The machinery of imgpress: nothing in here is for people, and all of it may change';
+    'Internals of imgpress: not for users, and subject to change in any version';
 
 -- What is in flight is given back: the token of no lease survives the update.
 UPDATE imgpress.images SET status = 'Pending', lease_token = NULL, retry_at = clock_timestamp()
@@ -170,7 +170,7 @@ UPDATE imgpress.products p SET image_nos = n.image_nos
 UPDATE imgpress.products SET image_nos = '{}' WHERE image_nos IS NULL;
 ALTER TABLE imgpress.products ALTER COLUMN image_nos SET NOT NULL;
 COMMENT ON COLUMN imgpress.products.image_nos IS
-    'Its images in the input''s order, each as often as the input names it';
+    'The image_no of each of its images, in input order; a URL that the input repeats is repeated here';
 
 -- Output URLs of copies that have been given away go on showing the same picture.
 CREATE TABLE imgpress_internal.image_aliases (
@@ -180,8 +180,8 @@ CREATE TABLE imgpress_internal.image_aliases (
     PRIMARY KEY (request_id, alias)
 );
 COMMENT ON TABLE imgpress_internal.image_aliases IS
-    'Numbers of images in output URLs that version 0.1.0 has given away for repeated URLs, and the image that they '
-    'show';
+    'Version 0.1.0 gave each repetition of a URL an output URL of its own; maps the image numbers in those output URLs '
+    'to the image that they show';
 INSERT INTO imgpress_internal.image_aliases (request_id, alias, image_no)
     SELECT i.request_id, i.position, i.copy_of FROM imgpress.images i WHERE i.copy_of IS NOT NULL
         AND i.status = 'Completed';
@@ -282,17 +282,17 @@ COMMENT ON COLUMN imgpress.processing_requests.effort IS 'From options: what a s
 CREATE INDEX processing_requests_turn ON imgpress.processing_requests (claimed_at NULLS FIRST, created_at)
     WHERE claimed_up_to < last_image_no AND status IN ('Pending', 'Processing');
 COMMENT ON COLUMN imgpress.processing_requests.run IS
-    '1; one more each time that the request is reopened after its end, to try failed images again';
-COMMENT ON COLUMN imgpress.processing_requests.webhook_url IS 'Gets a signed POST each time that the request has ended';
-COMMENT ON COLUMN imgpress.processing_requests.image_count IS 'Images, that is different URLs';
-COMMENT ON COLUMN imgpress.processing_requests.last_image_no IS 'The greatest image_no of its images';
+    '1 at first; incremented each time that an ended request is reopened to retry failed images';
+COMMENT ON COLUMN imgpress.processing_requests.webhook_url IS 'URL that gets a signed POST each time the request ends';
+COMMENT ON COLUMN imgpress.processing_requests.image_count IS 'Number of images, that is of different URLs';
+COMMENT ON COLUMN imgpress.processing_requests.last_image_no IS 'The largest image_no of its images';
 COMMENT ON COLUMN imgpress.processing_requests.claimed_up_to IS
-    'Images up to this image_no have been handed to a worker at least once';
-COMMENT ON COLUMN imgpress.processing_requests.succeeded_count IS 'Images with an output';
-COMMENT ON COLUMN imgpress.processing_requests.source_bytes IS 'Downloaded bytes of the images that have an output';
-COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Bytes of the outputs';
+    'All images up to this image_no have been claimed by a worker at least once';
+COMMENT ON COLUMN imgpress.processing_requests.succeeded_count IS 'Number of images that have an output';
+COMMENT ON COLUMN imgpress.processing_requests.source_bytes IS 'Bytes downloaded for the images that have an output';
+COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Total size of the outputs in bytes';
 COMMENT ON COLUMN imgpress.processing_requests.claimed_at IS
-    'When a worker last took images of this request: whoever waits longest is served next';
+    'When a worker last claimed images of this request; the request that has waited longest comes next';
 
 ALTER TABLE imgpress.webhook_deliveries ADD COLUMN worker_no integer, DROP CONSTRAINT webhook_deliveries_status_check,
     ADD CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Delivered', 'Failed')),
@@ -306,14 +306,15 @@ ALTER TABLE imgpress.webhook_secrets RENAME CONSTRAINT webhook_secrets_secret_ch
 ALTER TABLE imgpress.leases SET SCHEMA imgpress_internal;
 ALTER TABLE imgpress_internal.leases RENAME COLUMN positions TO image_nos;
 ALTER TABLE imgpress_internal.leases ADD COLUMN drainer integer NOT NULL;
-COMMENT ON COLUMN imgpress_internal.leases.drainer IS 'Number of the drainer that holds it; 0 is the background worker';
+COMMENT ON COLUMN imgpress_internal.leases.drainer IS
+    'Number of the drainer that holds the lease; 0 is the background worker';
 ALTER TABLE imgpress.csv_upload_rows SET SCHEMA imgpress_internal;
 ALTER TABLE imgpress_internal.csv_upload_rows ALTER COLUMN serial_number TYPE bigint;
-COMMENT ON TABLE imgpress_internal.csv_upload_rows IS 'Rows of a COPY into imgpress.csv_upload while it runs';
+COMMENT ON TABLE imgpress_internal.csv_upload_rows IS 'Rows of a running COPY into imgpress.csv_upload';
 ALTER TABLE imgpress.upload_parts SET SCHEMA imgpress_internal;
 COMMENT ON TABLE imgpress_internal.upload_parts IS
-    'A CSV on its way in: the gateway COPYs its bytes here in parts of any size, then calls submit_upload() in the '
-    'same transaction';
+    'The bytes of a CSV that is being uploaded: the gateway COPYs them here in parts, then calls submit_upload() in '
+    'the same transaction';
 ALTER TYPE imgpress.product_input ALTER ATTRIBUTE serial_number TYPE bigint;
 
 CREATE TYPE imgpress_internal.claimed_delivery AS (
@@ -345,5 +346,23 @@ CREATE TYPE imgpress_internal.outcome AS (
 );
 COMMENT ON TYPE imgpress_internal.outcome IS
     'What became of an image: its new status, and either its output (but for the bytes) or its error';
+-- Comments with new wording.
+COMMENT ON TABLE imgpress.processing_requests IS
+    'One row for each submitted request; it becomes Completed in the transaction that stores its last output';
+COMMENT ON COLUMN imgpress.processing_requests.status IS
+    'Pending (not started), Processing, Completed (every image has ended, with an output or an error) or Failed (the '
+    'request as a whole could not be carried out, see reason)';
+COMMENT ON COLUMN imgpress.processing_requests.failed_count IS
+    'Number of images that failed for good, see imgpress.failures';
+COMMENT ON TABLE imgpress.products IS
+    'The products of a request, in input order; names and serial numbers need not be unique';
+COMMENT ON COLUMN imgpress.products.product_no IS 'Position in the input: 1, 2, 3, ...';
+COMMENT ON COLUMN imgpress.products.serial_number IS 'As given in the input';
+COMMENT ON TABLE imgpress_internal.leases IS
+    'Batches of images that a drainer has claimed and not finished yet. Images of a drainer that died are put back '
+    'into the queue';
+COMMENT ON TYPE imgpress.product_input IS
+    'One product for imgpress.submit(). input_image_urls: a list of URLs as in a CSV (a comma separates two URLs only '
+    'where the next one starts with http:// or https://), or an array as text';
 SELECT pg_extension_config_dump('imgpress_internal.image_aliases', '');
 

@@ -85,13 +85,13 @@ SELECT throws_ok($$ SELECT imgpress.csv_text('\xfffe41') $$, '22P04');
 -- Of very many faults only the number is told.
 SELECT is((SELECT count(*) FROM imgpress.csv_faults(E'S. No.,Product Name,URLs\n' || repeat(E'1,n,\n', 1234))), 1001::bigint, 'a thousand faults and a last row');
 SELECT results_eq($$ SELECT line, "column", message FROM imgpress.csv_faults(E'S. No.,Product Name,URLs\n' || repeat(E'1,n,\n', 1234)) WHERE line IS NULL $$,
-    $$ VALUES (NULL::integer, NULL::text, 'and 234 more faults, of which only the number is told') $$, 'which tells how many more');
+    $$ VALUES (NULL::integer, NULL::text, 'and 234 more faults, which are not listed') $$, 'which tells how many more');
 
 -- Parameters.
 SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', quality => 0) $$, '22023');
 SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', 'ftp://x') $$, '22023');
 SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', E'http://x/\r\nX: 1') $$, '22023',
-    'webhook_url has a control character in it, such as a line end');
+    'webhook_url contains a control character, such as a line end');
 -- Effort: the argument, else the setting of the session that submits, once and for all.
 CREATE FUNCTION pg_temp.effort_of(request uuid) RETURNS text LANGUAGE sql AS
 $$ SELECT effort FROM imgpress.progress WHERE request_id = request $$;

@@ -8,7 +8,8 @@ namespace imgpress {
 
 namespace {
 
-// Returns what PostgreSQL has raised, or nullptr. Termination does not return.
+// Returns the error that PostgreSQL has raised, or nullptr. Does not return if the session is being
+// terminated.
 ErrorData* process_interrupts() {
   const MemoryContext context = CurrentMemoryContext;
   ErrorData* volatile error = nullptr;
@@ -64,7 +65,7 @@ void CaughtError::capture_current() noexcept {
 void CaughtError::raise() const {
   if (postgres != nullptr) ReThrowError(postgres);
   if (fault != Fault::kNone) raise_fault(fault, message);
-  // What the caller can mend is in words for the caller; anything else is ours.
+  // A bad parameter is explained to the caller; any other exception is an internal error.
   const char* prefix = sqlstate == ERRCODE_INVALID_PARAMETER_VALUE ? "" : "imgpress: ";
   ereport(ERROR, (errcode(sqlstate), errmsg("%s%s", prefix, message)));
 }

@@ -1,14 +1,17 @@
-// The bridge between the C++ zone (may throw, never calls PostgreSQL) and the PostgreSQL zone (may
-// ereport, so no local with a destructor may be alive there).
+// The bridge between the C++ zone, which may throw and never calls PostgreSQL, and the PostgreSQL
+// zone, which may ereport: a longjmp, so no local variable with a destructor may be alive there.
 //
-//   guard([&] { ... });            runs C++ code; an exception becomes an ereport(ERROR) that is
-//                                  raised after the catch block has closed and every object of the
-//                                  lambda is gone
-//   check_interrupts()             called by C++ code in the midst of long work: what PostgreSQL
-//                                  raises then (cancel, time-out) leaves as a C++ exception, which
-//                                  guard() raises again
-//   make_in<T>(context, args...)   a C++ object that lives as long as a memory context, and whose
-//                                  destructor runs when that is reset or deleted
+//   guard([&] { ... });            runs C++ code. An exception becomes an ereport(ERROR), raised
+//   when
+//                                  the catch block has closed and all objects of the lambda are
+//                                  destroyed
+//   check_interrupts()             for long-running C++ code. If PostgreSQL raises an error
+//   (cancel,
+//                                  time-out), throws it as a C++ exception, which guard() turns
+//                                  back
+//   make_in<T>(context, args...)   creates a C++ object in a memory context; its destructor runs
+//   when
+//                                  the context is reset or deleted
 #pragma once
 
 #include <exception>
@@ -23,14 +26,14 @@
 
 namespace imgpress {
 
-// An error of PostgreSQL's on its way through C++ code.
+// A PostgreSQL error on its way through C++ code.
 struct PostgresError {
   ErrorData* error;
 };
 
 void check_interrupts();
 
-// Room for an exception's words that needs no destructor.
+// Holds the message of an exception without needing a destructor.
 struct CaughtError {
   bool set = false;
   ErrorData* postgres = nullptr;  // raised as it is
@@ -54,7 +57,7 @@ void guard(Function&& function) {
   if (error.set) error.raise();
 }
 
-// Raises the SQLSTATE, the message and the hint of a fault.
+// Raises the message with the SQLSTATE and the hint of the fault.
 [[noreturn]] void raise_fault(Fault fault, const char* message);
 
 template <typename T, typename... Args>

@@ -1,5 +1,5 @@
-// What goes into a statement and what comes out of it: arrays, composites and rows by column name.
-// PostgreSQL zone; everything lives in the current memory context.
+// Arguments and results of SQL statements: arrays, composite values, and rows by column name.
+// PostgreSQL zone; everything is allocated in the current memory context.
 #pragma once
 
 #include <new>
@@ -37,7 +37,7 @@ class Row {
   TupleDesc descriptor_;
 };
 
-// The elements of an array without NULLs; an SQL NULL has none.
+// The elements of an array that holds no NULLs; none for an SQL NULL.
 struct Elements {
   Datum* values;
   int count;

@@ -1,4 +1,4 @@
-// compress_image() and compress_image_url(): an ordinary session's use of the press.
+// compress_image() and compress_image_url(): one image, compressed by the press of this session.
 #include <algorithm>
 #include <utility>
 
@@ -24,7 +24,7 @@ SessionPress* session_press() {
   return press;
 }
 
-// Milliseconds until the press counts as hung, which poll() then says.
+// Milliseconds until the press counts as hung, which poll() then reports.
 long patience_ms(const SessionPress* press) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(press->deadline() - Clock::now());
   return std::max<long>(left.count(), 0);
@@ -42,7 +42,7 @@ void wait_for_answer(SessionPress* press) {
   }
 }
 
-// The press that still works for us is ended when an error (or a cancel) takes us out of here.
+// Ends the press that still works on the image when an error or a cancel interrupts the wait.
 void wait_or_abandon(SessionPress* press) {
   PG_TRY();
   { wait_for_answer(press); }
@@ -97,7 +97,7 @@ Datum imgpress_compress_image(PG_FUNCTION_ARGS) {
   const uint64 size = VARSIZE_ANY_EXHDR(image);
   if (size > static_cast<uint64>(settings().max_image_bytes)) {
     raise_fault(Fault::kTooLarge,
-                psprintf("the image has %llu bytes, more than the %d allowed",
+                psprintf("the image has %llu bytes; at most %d are allowed",
                          static_cast<unsigned long long>(size), settings().max_image_bytes));
   }
   auto* source = make_in<FetchedImage>(CurrentMemoryContext);

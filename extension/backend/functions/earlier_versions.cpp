@@ -1,13 +1,14 @@
-// Functions of earlier versions, as long as a database has not been updated: what they were called
-// with, and what they returned, is not what is computed today.
+// Functions that only earlier versions of the extension's SQL call. In a database that has not been
+// updated yet they refuse to run: their arguments and results have changed since.
 #include "backend/bridge/postgres_api.hpp"
 
 namespace {
 
 [[noreturn]] void refuse() {
-  ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                  errmsg("imgpress in this database is of an earlier version than its library"),
-                  errhint("ALTER EXTENSION imgpress UPDATE")));
+  ereport(ERROR,
+          (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+           errmsg("the extension imgpress in this database is older than the installed library"),
+           errhint("Run ALTER EXTENSION imgpress UPDATE.")));
   pg_unreachable();
 }
 

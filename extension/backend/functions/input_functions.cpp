@@ -1,4 +1,5 @@
-// read_input() and csv_faults(): what a submission holds, or everything that is wrong with it.
+// read_input(), csv_faults() and csv_text(): read the products of a submission, or report every
+// fault.
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,23 +27,23 @@ namespace {
 constexpr std::size_t kMaxFaultsInError = 20;
 constexpr std::size_t kMaxColumnsInNotice = 20;
 
-// Gathers products and faults while the source is read. Lives in a memory context, since reading
-// may ereport.
+// Reads products one by one and collects faults. Lives in a memory context, since reading may
+// ereport.
 struct InputReader {
   WorkMeter meter{check_interrupts};
   InputFaults faults;
   std::optional<CsvInput> csv;
-  ProductCells cells;              // of an element of an array
-  std::optional<Product> product;  // the one just read
+  ProductCells cells;              // of the array element that is being read
+  std::optional<Product> product;  // the last one that was read
   int product_count = 0;
   int url_count = 0;
-  RowSink* rows = nullptr;                  // nullptr: only the faults are asked for
-  MemoryContext row_context = nullptr;      // reset for each row
-  std::optional<FirstPlaces> first_places;  // of the URLs; there when rows are asked for
-  // Of the product: the numbers of its images, and which of them no product before it names. An
-  // image's number is the place of the first occurrence of its URL.
+  RowSink* rows = nullptr;                  // nullptr: only the faults are wanted
+  MemoryContext row_context = nullptr;      // reset after each row
+  std::optional<FirstPlaces> first_places;  // of the URLs; only if rows are wanted
+  // The image numbers of the product, and the indexes of those that no earlier product names. The
+  // number of an image is the place where its URL occurs first.
   std::vector<int32> image_nos;
-  std::vector<std::size_t> new_images;  // indexes
+  std::vector<std::size_t> new_images;
 
   void take(std::optional<Product> read);
 };
@@ -67,7 +68,7 @@ Datum text_datum(const std::string& text) {
   return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size())));
 }
 
-// Returns the row of the product that was read last.
+// Adds the row of the last product to the result.
 void store_product(InputReader* reader) {
   if (!reader->product || reader->rows == nullptr || !reader->faults.empty()) return;
   const Product& product = *reader->product;
@@ -178,7 +179,7 @@ char* describe_faults(const InputReader* reader, const char* unit) {
 void raise_faults(const InputReader* reader, bool from_csv) {
   const std::size_t count = reader->faults.count();
   if (count == 0) return;
-  // The faults are the user's; the statements that led here would only bury them.
+  // The context lines of the calling functions would only bury the list of faults.
   error_context_stack = nullptr;
   ereport(
       ERROR,
@@ -197,14 +198,14 @@ void return_fault(RowSink* rows, const InputFault* fault) {
   tuplestore_putvalues(rows->store, rows->descriptor, values, nulls);
 }
 
-// One row each; where there are too many, the last one tells how many more.
+// One row for each fault; if there are too many, a last row says how many are left out.
 void return_faults(const InputReader* reader, RowSink* rows) {
   for (const InputFault& fault : reader->faults.listed()) return_fault(rows, &fault);
   if (reader->faults.unlisted() == 0) return;
   auto* more = make_in<InputFault>(CurrentMemoryContext);
   guard([&] {
-    more->message = "and " + std::to_string(reader->faults.unlisted()) +
-                    " more faults, of which only the number is told";
+    more->message =
+        "and " + std::to_string(reader->faults.unlisted()) + " more faults, which are not listed";
   });
   return_fault(rows, more);
 }
@@ -221,9 +222,9 @@ bool is_server_text(std::string_view file) {
   return GetDatabaseEncoding() == PG_UTF8 && encoding_of(file) == Encoding::kUtf8;
 }
 
-// A file without encoding faults as text in the encoding of the database; without a copy where
-// nothing changes. Else it is written piece by piece: PostgreSQL converts a long text in one go,
-// into four times its room.
+// The file as text in the encoding of the database; the same memory if nothing has to change. Else
+// converts piece by piece, since PostgreSQL's own conversion allocates four times the size of a
+// text. REQUIRES: the file has no encoding faults.
 text* server_text(InputReader* reader, bytea* bytes) {
   const std::string_view file(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
   if (is_server_text(file) && byte_order_mark_length(file) == 0) return bytes;
@@ -248,14 +249,14 @@ text* server_text(InputReader* reader, bytea* bytes) {
   return reinterpret_cast<text*>(out.data);
 }
 
-// A file in UTF-8 is read where it is, if that is the encoding of the database as well.
+// Reads a UTF-8 file in place if the database is in UTF-8, too.
 void read_csv_bytes(InputReader* reader, bytea* bytes) {
   const std::string_view file(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
   if (is_server_text(file)) return read_csv(reader, file.data(), file.size());
   read_csv_text(reader, server_text(reader, bytes));
 }
 
-// Says which columns were left out.
+// Tells the user which columns of the CSV are not used.
 void note_ignored_columns(const std::vector<std::string>& columns) {
   if (columns.empty()) return;
   StringInfoData list;
@@ -270,7 +271,8 @@ void note_ignored_columns(const std::vector<std::string>& columns) {
                                  columns.size(), list.data)));
 }
 
-// Prepares for rows. The key is random, so that nobody can make two URLs pass for one.
+// Prepares for returning rows. URLs are compared by a hash with a random key, so that nobody can
+// construct two URLs with the same hash.
 void expect_rows(InputReader* reader, RowSink* rows) {
   HashKey key;
   if (!pg_strong_random(&key, sizeof(key))) elog(ERROR, "no random numbers are available");

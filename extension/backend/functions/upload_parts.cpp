@@ -1,4 +1,4 @@
-// upload_bytes(): the parts of an upload put together, in no more memory than the file takes.
+// upload_bytes(): joins the parts of an upload, in no more memory than the file needs.
 #include "backend/bridge/postgres_api.hpp"
 
 extern "C" {
@@ -21,20 +21,20 @@ constexpr long kPartsAtOnce = 8;
 int64 size_of_upload(Datum upload_id) {
   Oid type = UUIDOID;
   if (SPI_execute_with_args(kSize, 1, &type, &upload_id, nullptr, true, 1) != SPI_OK_SELECT) {
-    elog(ERROR, "the parts of an upload cannot be read");
+    elog(ERROR, "imgpress: cannot read the parts of the upload");
   }
   bool is_null = false;
   return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
 }
 
-// Appends the part in this row at `end`; returns the new end.
+// Appends the part of this row at `end`; returns the new end.
 char* append_part(HeapTuple row, char* end, const char* limit) {
   bool is_null = false;
   const Datum value = SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &is_null);
   bytea* part = DatumGetByteaPP(value);
   const size_t size = VARSIZE_ANY_EXHDR(part);
   if (size > static_cast<size_t>(limit - end))
-    elog(ERROR, "an upload has changed while it was read");
+    elog(ERROR, "imgpress: the upload has changed while it was being read");
   memcpy(end, VARDATA_ANY(part), size);
   if (reinterpret_cast<Pointer>(part) != DatumGetPointer(value)) pfree(part);
   return end + size;
@@ -71,8 +71,9 @@ Datum imgpress_upload_bytes(PG_FUNCTION_ARGS) {
   SPI_connect();
   const int64 size = size_of_upload(upload_id);
   if (size > static_cast<int64>(MaxAllocSize - VARHDRSZ)) {
-    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-                    errmsg("the upload is larger than PostgreSQL can take")));
+    ereport(ERROR,
+            (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+             errmsg("the upload is larger than the 1 GB that PostgreSQL can hold in one value")));
   }
   auto* bytes = static_cast<bytea*>(SPI_palloc(static_cast<Size>(size) + VARHDRSZ));
   const char* end = append_parts(upload_id, VARDATA(bytes), VARDATA(bytes) + size);

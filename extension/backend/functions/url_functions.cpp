@@ -1,4 +1,4 @@
-// output_url() and is_http_url(): the URL rules of core/ as SQL functions.
+// output_url() and is_http_url(): rules of core/ as SQL functions.
 #include <string>
 
 #include "core/net/url.hpp"

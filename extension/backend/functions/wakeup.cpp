@@ -1,4 +1,4 @@
-// Commit wakes the drainer, and whoever waits for a request to end.
+// Waking the drainer at commit, and waiting for the end of a request.
 #include "backend/bridge/boundary.hpp"
 #include "backend/worker/shared_state.hpp"
 
@@ -16,9 +16,9 @@ namespace {
 bool wake_at_commit = false;
 bool callback_registered = false;
 
-// The last thing that a transaction does (or PREPARE TRANSACTION: what a COMMIT PREPARED brings is
-// seen at the drainer's next look). By now it has also told the others which of their cached
-// catalogue entries are stale, so that a drainer finds an extension that was just created.
+// Runs at the very end of a transaction: by now other processes have been sent the invalidations of
+// their catalogue caches, so that a drainer finds an extension that was just created. After PREPARE
+// TRANSACTION the drainer notices the later COMMIT PREPARED only when it next polls.
 void at_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void*) {
   if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || !wake_at_commit) return;
   wake_at_commit = false;
@@ -40,7 +40,7 @@ struct RequestState {
   bool ended;
 };
 
-// The newest committed state, read with a snapshot of its own.
+// Reads the newest committed state, with a new snapshot.
 RequestState read_request(const pg_uuid_t* id) {
   Oid types[] = {UUIDOID};
   Datum values[] = {UUIDPGetDatum(id)};
@@ -60,9 +60,11 @@ RequestState read_request(const pg_uuid_t* id) {
   const Datum ended = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &is_null);
   const Datum xmin = SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &is_null);
   if (!DatumGetBool(ended) && TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin))) {
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("this request was submitted in the same transaction"),
-                    errhint("Work starts when the transaction commits: commit first, then wait.")));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+         errmsg("the request was submitted in this same transaction, so no work on it has started"),
+         errhint("COMMIT first, then wait.")));
   }
   char* status = SPI_getvalue(row, SPI_tuptable->tupdesc, 1);
   const RequestState result = {MemoryContextStrdup(caller, status), DatumGetBool(ended)};
@@ -76,7 +78,7 @@ long remaining_ms(TimestampTz deadline) {
   return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 }
 
-// Without shared memory, or on a standby, there is nobody who could tell: look every second.
+// Without shared memory, and on a standby, nobody signals the end of a request: poll every second.
 void sleep_until_change(SharedState* shared, long timeout_ms) {
   if (shared != nullptr && !RecoveryInProgress()) {
     ConditionVariableTimedSleep(&shared->request_ended, timeout_ms, PG_WAIT_EXTENSION);
@@ -127,9 +129,10 @@ Datum imgpress_wake_drainer_trigger(PG_FUNCTION_ARGS) {
 Datum imgpress_wait(PG_FUNCTION_ARGS) {
   if (PG_ARGISNULL(0)) PG_RETURN_NULL();
   if (IsolationUsesXactSnapshot()) {
-    ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-                    errmsg("wait() cannot see changes at this transaction isolation level"),
-                    errhint("Call it at READ COMMITTED.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+             errmsg("wait() cannot see the request change at this transaction isolation level"),
+             errhint("Call it in a READ COMMITTED transaction.")));
   }
   TimestampTz deadline = DT_NOEND;
   if (!PG_ARGISNULL(1)) {

@@ -17,12 +17,12 @@ namespace {
 
 ProcessUtility_hook_type previous_hook = nullptr;
 
-// The launcher leaves the database alone until the command has ended; this is for a backend that is
-// killed in its middle.
+// The launcher starts no worker for the database until the command has ended, or this long if the
+// backend that runs the command is killed.
 constexpr long kQuietMs = 60 * 1000;
 constexpr long kPatienceMs = 5 * 1000;
 
-// Value of an option of a statement, or nullptr where it is not given.
+// The value of an option of a statement; nullptr if it is not given.
 const char* option_value(List* options, const char* name) {
   ListCell* cell = nullptr;
   foreach (cell, options) {
@@ -32,7 +32,7 @@ const char* option_value(List* options, const char* name) {
   return nullptr;
 }
 
-// The database that a statement needs to be free of sessions, or nullptr.
+// The database that must have no sessions for this statement; nullptr if there is none.
 const char* database_to_be_freed(const Node* statement) {
   if (IsA(statement, DropdbStmt)) {
     return reinterpret_cast<const DropdbStmt*>(statement)->dbname;
@@ -51,7 +51,7 @@ const char* database_to_be_freed(const Node* statement) {
   return nullptr;
 }
 
-// Sends the drainer of a database away. Returns false once there is none.
+// Tells the worker of a database to end. Returns false once none is left.
 bool send_drainer_away(SharedState* shared, Oid database, const char* name) {
   bool present = false;
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
@@ -76,8 +76,9 @@ void end_quiet(SharedState* shared) {
   LWLockRelease(shared->lock);
 }
 
-// Returns false when the database is none of ours. The drainer's end is announced by the same
-// condition variable that tells of ended requests.
+// Ends the worker of a database and waits for that. Returns false if the user does not own the
+// database. Workers announce their end by the condition variable that also announces the end of
+// requests.
 bool free_database(SharedState* shared, const char* name) {
   const Oid database = get_database_oid(name, true);
   if (shared == nullptr || !OidIsValid(database) || !compat::owns_database(database)) return false;
@@ -85,7 +86,7 @@ bool free_database(SharedState* shared, const char* name) {
   ConditionVariablePrepareToSleep(&shared->request_ended);
   while (send_drainer_away(shared, database, name)) {
     const long left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-    if (left <= 0) break;  // the command itself will say who is connected
+    if (left <= 0) break;  // the command itself will name the sessions that are left
     ConditionVariableTimedSleep(&shared->request_ended, left, PG_WAIT_EXTENSION);
   }
   ConditionVariableCancelSleep();

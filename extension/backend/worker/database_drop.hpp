@@ -1,5 +1,5 @@
-// DROP DATABASE (and what else needs a database without sessions) must not fail because imgpress
-// drains it.
+// Ends the worker of a database before a command that needs the database without sessions, such as
+// DROP DATABASE.
 #pragma once
 
 namespace imgpress {

@@ -15,14 +15,15 @@
 namespace imgpress {
 namespace {
 
-// Without the extension there is nothing to do but to look now and then; CREATE EXTENSION wakes us.
+// How often the worker checks for the extension where it is not installed. CREATE EXTENSION also
+// wakes the worker.
 constexpr long kIdleMs = 60 * 1000;
-constexpr long kErrorMs = 5 * 1000;  // that look has failed
+constexpr long kErrorMs = 5 * 1000;  // after a check that failed
 
-// There is one background worker for a database.
+// A database has one background worker; other numbers are for drainers on other machines.
 constexpr int kDrainerNumber = 0;
 
-// Lives in a memory context: its C++ parts are destroyed (and its presses ended) with that.
+// Lives in a memory context: deleting the context destroys the C++ objects and ends the presses.
 struct Work {
   explicit Work(const DrainerSettings& settings)
       : pipeline(settings.pipeline, Clock::now()),
@@ -39,7 +40,7 @@ DrainerSlot* my_slot(SharedState* shared) {
   return nullptr;
 }
 
-// Frees the slot, ends and reaps the presses: see SessionPress::stop().
+// Ends and reaps the presses (see SessionPress::stop()), then frees the slot.
 void leave(int, Datum work_context) {
   MemoryContextReset(reinterpret_cast<MemoryContext>(DatumGetPointer(work_context)));
   SharedState* shared = shared_state();
@@ -50,8 +51,7 @@ void leave(int, Datum work_context) {
   wake_waiters_now();  // DROP DATABASE may wait for this
 }
 
-// Takes a place in shared memory. Returns false when this database has a worker already: there is
-// only ever one.
+// Takes a slot in shared memory. Returns false if this database has a worker already.
 bool enter(SharedState* shared, const char* database, MemoryContext work_context) {
   DrainerSlot* free_slot = nullptr;
   bool taken = false;
@@ -73,7 +73,7 @@ bool enter(SharedState* shared, const char* database, MemoryContext work_context
   return !taken && free_slot != nullptr;
 }
 
-// True when somebody has asked for a look since the last call.
+// Whether the worker has been woken since the last call.
 bool take_wake(SharedState* shared) {
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   DrainerSlot* slot = my_slot(shared);
@@ -94,18 +94,18 @@ void publish(SharedState* shared, const Work* work) {
   LWLockRelease(shared->lock);
 }
 
-// Says once why nothing is done.
+// Checks whether the extension is installed; logs once if it is not.
 CallEnd look_for_extension(bool* told) {
   const auto nothing = [](void*) {};
   const CallEnd end = run_transaction("looking for the extension", nothing, nullptr);
   if (end == CallEnd::kNotInstalled && !*told) {
     ereport(
         LOG,
-        (errmsg("imgpress: the worker of database \"%s\" idles: the extension of its version or "
-                "the role imgpress_worker is not there",
+        (errmsg("imgpress: the worker of database \"%s\" waits: the extension is not installed in "
+                "this version, or the role imgpress_worker does not exist",
                 MyBgworkerEntry->bgw_extra),
-         errhint("CREATE EXTENSION imgpress makes both; ALTER EXTENSION imgpress UPDATE "
-                 "brings an earlier version up to date.")));
+         errhint("CREATE EXTENSION imgpress creates both; ALTER EXTENSION imgpress UPDATE "
+                 "updates an earlier version.")));
   }
   *told = end == CallEnd::kNotInstalled;
   return end;
@@ -125,8 +125,8 @@ void reconfigure(Work* work) {
   guard([&] { work->drainer.reconfigure(drainer_settings(config, path)); });
 }
 
-// Returns false when the extension is gone. In here a transaction may end the process: what leave()
-// destroys must not be in use above this frame.
+// Returns false when the extension is gone. A transaction in here may end the process, so no caller
+// may still use what leave() destroys.
 bool turn(Work* work) {
   bool installed = true;
   guard([&] { installed = work->drainer.turn(); });
@@ -193,9 +193,9 @@ void imgpress_drainer_main(Datum) {
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
-  // As the bootstrap superuser, who exists whether the extension does or not; every transaction
-  // then takes on the role imgpress_worker. Until the first of them no code runs that anybody else
-  // has a say in: a background worker loads neither session_preload_libraries nor local ones.
+  // Connects as the bootstrap superuser, who exists without the extension too; each transaction
+  // then switches to imgpress_worker. Before the first one nobody else's code runs: a background
+  // worker loads neither session_preload_libraries nor local_preload_libraries.
   BackgroundWorkerInitializeConnection(MyBgworkerEntry->bgw_extra, nullptr, 0);
   SharedState* shared = shared_state();
   MemoryContext work_context =
@@ -205,8 +205,8 @@ void imgpress_drainer_main(Datum) {
             (errmsg("imgpress: database \"%s\" has a worker already", MyBgworkerEntry->bgw_extra)));
   }
   pin_settings();
-  // C++ frames are on the stack from here on: an error that nobody catches must not jump over them.
-  // Without a handler it is FATAL, and ends the process where it is.
+  // From here on C++ frames are on the stack, and an uncaught error must not longjmp over them.
+  // Without a handler PostgreSQL makes it FATAL, which ends the process in place.
   PG_exception_stack = nullptr;
   drain(shared, work_context);
 }

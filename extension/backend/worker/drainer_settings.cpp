@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxWaitingBytes = 64 * 1024 * 1024;
 
-// Every image in flight holds a descriptor, and PostgreSQL needs its share.
+// Each image in flight holds a file descriptor; half of them stay for PostgreSQL.
 int images_in_flight(const Settings& config) {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return config.images_in_flight;
@@ -25,7 +25,7 @@ std::size_t codecs(const Settings& config) {
   return static_cast<std::size_t>(config.codecs > 0 ? config.codecs : std::max(cores, 1L));
 }
 
-// "5, 300, 1800": the setting's check hook has seen to it that it is a list of numbers.
+// "5, 300, 1800". The check hook of the setting has made sure that it is a list of numbers.
 std::vector<double> seconds_of(const char* list) {
   std::vector<double> seconds;
   for (const char* next = list;; ++next) {

@@ -24,17 +24,17 @@ constexpr long kLongestPauseMs = 5 * 60 * 1000;
 constexpr long kAdoptedCheckMs = 5 * 1000;
 constexpr long kNoSlotPauseMs = 10 * 1000;
 constexpr long kFaultPauseMs = 60 * 1000;    // CREATE EXTENSION wakes the launcher earlier
-constexpr long kHealthyAfterMs = 60 * 1000;  // a drainer that ran so long starts anew without pause
+constexpr long kHealthyAfterMs = 60 * 1000;  // a worker that ran this long is restarted at once
 
-// One configured database, or one whose drainer is still to end.
+// A database in imgpress.databases, or one that was removed from it and whose worker still runs.
 struct Job {
   NameData database;
   bool wanted;
-  BackgroundWorkerHandle* handle;  // nullptr: no drainer
+  BackgroundWorkerHandle* handle;  // nullptr: no worker of this launcher
   long pause_ms;
   TimestampTz started_at;
-  TimestampTz start_at;  // not earlier
-  const char* fault;     // why it was said not to be started, or nullptr
+  TimestampTz start_at;  // the worker is not started before this time
+  const char* fault;     // the reason, already logged, why no worker is started; or nullptr
 };
 
 struct Jobs {
@@ -53,8 +53,9 @@ void want_database(Jobs* jobs, const char* database) {
   Job* job = find_job(jobs, database);
   if (job == nullptr) {
     if (jobs->count == kMaxDatabases) {
-      ereport(WARNING, (errmsg("imgpress.databases: \"%s\" is one too many, at most %d are served",
-                               database, kMaxDatabases)));
+      ereport(WARNING,
+              (errmsg("imgpress.databases names more than %d databases: \"%s\" gets no worker",
+                      kMaxDatabases, database)));
       return;
     }
     job = &jobs->all[jobs->count++];
@@ -70,8 +71,8 @@ void read_databases(Jobs* jobs) {
   char* list = pstrdup(settings().databases);
   List* names = NIL;
   if (!SplitGUCList(list, ',', &names)) {
-    ereport(WARNING,
-            (errmsg("imgpress.databases is no list of names: \"%s\"", settings().databases)));
+    ereport(WARNING, (errmsg("imgpress.databases must be a list of database names, not \"%s\"",
+                             settings().databases)));
   }
   ListCell* cell = nullptr;
   foreach (cell, names) {
@@ -79,8 +80,8 @@ void read_databases(Jobs* jobs) {
   }
 }
 
-// Why the database of this name cannot be connected to, or nullptr. Without its index: a process
-// that is connected to no database may not have that at hand.
+// Why the database cannot be connected to, or nullptr. Scans pg_database without its index, which a
+// process that is connected to no database cannot rely on.
 const char* database_fault(const char* name) {
   Relation databases = table_open(DatabaseRelationId, AccessShareLock);
   ScanKeyData key;
@@ -99,9 +100,9 @@ const char* database_fault(const char* name) {
   return fault;
 }
 
-// Why a drainer of this database would be started in vain, or nullptr. These are catalogues that
-// all databases share. Whether the extension is there only a process can tell that is connected to
-// the database: the drainer does, before anything else, and waits for it.
+// Why a worker for this database could not work, or nullptr. Looks at catalogues that all databases
+// share. Only a process that is connected to the database can see whether the extension is
+// installed there: the worker checks that itself, and waits.
 const char* look_for_fault(const char* database) {
   const MemoryContext caller = CurrentMemoryContext;
   SetCurrentStatementStartTimestamp();
@@ -115,7 +116,7 @@ const char* look_for_fault(const char* database) {
   return fault;
 }
 
-// Says once why it may not.
+// Whether a worker can be started; logs the reason why not, once.
 bool may_start(Job* job) {
   const char* fault = look_for_fault(NameStr(job->database));
   if (fault != nullptr && fault != job->fault) {
@@ -133,7 +134,7 @@ void start_drainer(Job* job) {
   strlcpy(worker.bgw_type, worker.bgw_name, BGW_MAXLEN);
   worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
   worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-  worker.bgw_restart_time = BGW_NEVER_RESTART;  // restarting is this launcher's task
+  worker.bgw_restart_time = BGW_NEVER_RESTART;  // the launcher restarts it
   strlcpy(worker.bgw_library_name, "imgpress", sizeof(worker.bgw_library_name));
   strlcpy(worker.bgw_function_name, "imgpress_drainer_main", BGW_MAXLEN);
   strlcpy(worker.bgw_extra, NameStr(job->database), BGW_EXTRALEN);
@@ -147,7 +148,8 @@ void start_drainer(Job* job) {
   job->started_at = GetCurrentTimestamp();
 }
 
-// Notes the end of a drainer: the pause before its next start grows while starts keep failing.
+// Notices that a worker has ended. The pause before its next start doubles while starts keep
+// failing.
 void notice_end(Job* job, TimestampTz now) {
   if (job->handle == nullptr) return;
   pid_t pid = 0;
@@ -163,7 +165,7 @@ void notice_end(Job* job, TimestampTz now) {
   job->pause_ms = Min(job->pause_ms * 2, kLongestPauseMs);
 }
 
-// When the database of that name may have a drainer again, if it is being dropped.
+// While the database is being dropped: when it may have a worker again.
 TimestampTz quiet_until(const SharedState* shared, const char* database) {
   TimestampTz until = 0;
   LWLockAcquire(shared->lock, LW_SHARED);
@@ -172,7 +174,7 @@ TimestampTz quiet_until(const SharedState* shared, const char* database) {
   return until;
 }
 
-// The drainer of a database that an earlier launcher has started, or 0.
+// The process id of the worker of a database, whichever launcher started it; 0 if none runs.
 pid_t drainer_pid(const SharedState* shared, const char* database) {
   pid_t pid = 0;
   LWLockAcquire(shared->lock, LW_SHARED);
@@ -199,18 +201,18 @@ void stop_drainer(const Job* job, pid_t adopted) {
   }
 }
 
-// Starts or stops the drainer of one job if that is due; returns when to look again (DT_NOEND: when
-// told).
+// Starts or stops the worker of one database if that is due. Returns when to check again; DT_NOEND:
+// when the latch is set.
 TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch_now) {
   notice_end(job, now);
   const pid_t adopted = job->handle == nullptr ? drainer_pid(shared, NameStr(job->database)) : 0;
   if (job->handle != nullptr || adopted > 0) {
     if (!job->wanted) stop_drainer(job, adopted);
-    // Nobody tells of the end of a drainer that is not our own.
+    // PostgreSQL signals the end of a worker only to the launcher that started it.
     return adopted > 0 ? TimestampTzPlusMilliseconds(now, kAdoptedCheckMs) : DT_NOEND;
   }
   if (!job->wanted) return DT_NOEND;
-  // Somebody has work for it: no long pause, but no more than one start a second either.
+  // A request is waiting: skip the long pause, but start no more than one worker a second.
   if (launch_now) {
     job->start_at = Min(job->start_at, TimestampTzPlusMilliseconds(job->started_at, kFirstPauseMs));
   }
@@ -226,8 +228,8 @@ TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch
   return job->start_at;
 }
 
-// Tends all jobs and drops those that are over; returns for how long nothing will be due, in
-// milliseconds (-1: no end).
+// Starts and stops workers as needed and forgets databases that are done with. Returns how long to
+// sleep, in milliseconds; -1 without limit.
 long tend_jobs(Jobs* jobs, SharedState* shared) {
   const TimestampTz now = GetCurrentTimestamp();
   const bool launch_now = take_launch_now(shared);
@@ -244,7 +246,7 @@ long tend_jobs(Jobs* jobs, SharedState* shared) {
   return next == DT_NOEND ? -1 : TimestampDifferenceMilliseconds(now, next);
 }
 
-// Drainers of databases that are not listed any more, left by an earlier launcher.
+// Takes over workers of an earlier launcher whose databases are not listed any more.
 void adopt_drainers(Jobs* jobs, const SharedState* shared) {
   LWLockAcquire(shared->lock, LW_SHARED);
   for (const DrainerSlot& slot : shared->drainers) {
@@ -295,8 +297,8 @@ void imgpress_launcher_main(Datum) {
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
   pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
   BackgroundWorkerUnblockSignals();
-  // No database: this makes it visible in pg_stat_activity, and shared memory is all it needs, with
-  // the catalogues of roles and databases. No owner of a database has a say in what runs here.
+  // Connected to no database: that is enough to be seen in pg_stat_activity and to read the shared
+  // catalogues, and no database owner's settings or triggers can run in this process.
   BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
 
   SharedState* shared = shared_state();
@@ -313,7 +315,7 @@ void imgpress_launcher_main(Datum) {
       ProcessConfigFile(PGC_SIGHUP);
       read_databases(jobs);
     }
-    MemoryContextSwitchTo(TopMemoryContext);  // worker handles outlive this turn
+    MemoryContextSwitchTo(TopMemoryContext);  // the handles of workers outlive this turn
     const long nap = tend_jobs(jobs, shared);
     MemoryContextSwitchTo(loop_context);
     MemoryContextReset(loop_context);
@@ -322,5 +324,5 @@ void imgpress_launcher_main(Datum) {
     ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
   }
-  proc_exit(1);  // 0 would mean: never start it again
+  proc_exit(1);  // exit code 0 would unregister the launcher
 }

@@ -1,7 +1,7 @@
-// What the processes of this cluster know of each other: who drains which database, whom to wake.
+// Shared memory: which worker drains which database, and how to wake it.
 //
-// Only indexes and plain values live here; a pointer or descriptor of one process means nothing in
-// another. Everything is absent (nullptr) when the library was not preloaded.
+// Holds only indexes and plain values: a pointer or descriptor of one process means nothing in
+// another. Does not exist if the library was not preloaded.
 #pragma once
 
 #include "backend/bridge/postgres_api.hpp"
@@ -14,7 +14,7 @@ struct DrainerSlot {
   Oid database;  // InvalidOid: slot is free
   int pid;
   int proc_number;
-  bool woken;  // set with its latch, which a wait for a lock may swallow
+  bool woken;  // set together with the latch, since a wait for a lock may reset the latch
   NameData name;
   TimestampTz started_at;
   int fetching;
@@ -26,8 +26,8 @@ struct DrainerSlot {
 struct SharedState {
   LWLock* lock;  // protects everything below but the condition variable
   int launcher_proc_number;
-  bool launch_now;          // set with the launcher's latch: forget the pauses after failed starts
-  NameData quiet_database;  // its drainer is not to run before quiet_until (DROP DATABASE)
+  bool launch_now;          // set together with the launcher's latch: start workers without pause
+  NameData quiet_database;  // gets no worker before quiet_until (DROP DATABASE runs)
   TimestampTz quiet_until;
   DrainerSlot drainers[kMaxDatabases];
   ConditionVariable request_ended;
@@ -43,7 +43,7 @@ void request_shared_state();
 // Sets the latch of the drainer of this database, if there is one; else the launcher's.
 void wake_drainer_now();
 
-// Lets every imgpress.wait() look again.
+// Makes every imgpress.wait() check its request again.
 void wake_waiters_now();
 
 }  // namespace imgpress

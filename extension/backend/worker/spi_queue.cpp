@@ -27,7 +27,7 @@ struct Argument {
   bool is_null = false;
 };
 
-// Runs a statement, which is prepared at its first use.
+// Runs a statement; prepares it first if it has not been used yet.
 template <typename Statement, std::size_t N>
 void execute(Statement* statement, const Argument (&arguments)[N]) {
   Oid types[N];
@@ -120,8 +120,8 @@ void SpiQueue::submit(const Call& call) {
   }
 }
 
-// An error in the transaction is caught inside run_transaction(), so that no frame with a
-// destructor is jumped over; a FATAL one ends the process in there.
+// run_transaction() catches an error of the transaction, so that no frame with a destructor is
+// jumped over; a FATAL error ends the process in there.
 template <typename C>
 Ended SpiQueue::run(const C& call) {
   Ended ended;
@@ -146,7 +146,7 @@ void SpiQueue::carry_out(const RescueCall& call, RescueAnswer*) {
   execute(&rescue_, {{INT4OID, Int32GetDatum(call.drainer)}});
   const int64 rescued = Row::of_result(0).get_int8("rescued");
   if (rescued == 0) return;
-  ereport(LOG, (errmsg("imgpress: %lld images of a worker that ended are tried again",
+  ereport(LOG, (errmsg("imgpress: %lld images of a worker that has ended go back to the queue",
                        static_cast<long long>(rescued))));
 }
 
@@ -203,7 +203,7 @@ void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
   });
 }
 
-// The type is another one after the extension was created anew: so is the statement's plan.
+// DROP and CREATE EXTENSION give the type another OID; then the statement needs a new plan, too.
 TupleDesc SpiQueue::outcome_descriptor() {
   const Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("outcome"),
                                    ObjectIdGetDatum(get_namespace_oid("imgpress_internal", false)));

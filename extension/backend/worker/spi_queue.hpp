@@ -1,5 +1,5 @@
-// The queue inside PostgreSQL: each call is one transaction of this background worker, carried out
-// over SPI while it is submitted. The only place that knows the statements.
+// The queue as the background worker reaches it: each call is one transaction, carried out over SPI
+// within submit(). The only file that knows the SQL of these calls.
 #pragma once
 
 #include <optional>
@@ -22,7 +22,7 @@ class SpiQueue final : public Queue {
   std::optional<Ended> poll() override;
 
  private:
-  // One prepared statement; the plan lasts as long as the process.
+  // A prepared statement; its plan is kept until the process ends.
   struct Statement {
     const char* sql;
     SPIPlanPtr plan;
@@ -31,7 +31,7 @@ class SpiQueue final : public Queue {
   template <typename C>
   Ended run(const C& call);
 
-  // PostgreSQL zone: run inside the transaction, may ereport. They fill the answer.
+  // PostgreSQL zone. Run inside the transaction, may ereport, and fill the answer.
   void carry_out(const RescueCall& call, RescueAnswer* answer);
   void carry_out(const RenewCall& call, RenewAnswer* answer);
   void carry_out(const ReleaseCall& call, ReleaseAnswer* answer);

@@ -17,8 +17,8 @@ namespace {
 
 constexpr const char* kRole = "imgpress_worker";
 
-// Holds off DROP EXTENSION until the transaction ends. DROP EXTENSION locks the extension before
-// its tables; who does likewise cannot deadlock with it.
+// Holds off DROP EXTENSION until the transaction ends. Locks in the same order as DROP EXTENSION
+// does, the extension before its tables, so that the two cannot deadlock.
 bool lock_extension() {
   const Oid extension = get_extension_oid("imgpress", true);
   if (!OidIsValid(extension)) return false;
@@ -27,20 +27,20 @@ bool lock_extension() {
   return OidIsValid(get_namespace_oid("imgpress_internal", true));  // 0.1.0 has none
 }
 
-// Makes the transaction that has begun one of imgpress_worker. Returns false where there is nothing
-// to work on. Nothing in front of the switch runs code of anybody: these are look-ups in
-// catalogues.
+// Switches the transaction that has just begun to imgpress_worker. Returns false if the role or the
+// extension does not exist. Only catalogue look-ups come before the switch: nobody's code runs.
 bool become_worker() {
   const Oid role = get_role_oid(kRole, true);
   if (!OidIsValid(role)) return false;
   if (superuser_arg(role)) {
-    ereport(ERROR,
-            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-             errmsg("imgpress: role \"%s\" is a superuser, and nothing is done as such", kRole),
-             errhint("ALTER ROLE %s NOSUPERUSER", kRole)));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+         errmsg("imgpress: role \"%s\" is a superuser; the worker refuses to work as one", kRole),
+         errhint("ALTER ROLE %s NOSUPERUSER", kRole)));
   }
-  // Like SET ROLE, for this session from now on: what comes between two transactions, and how the
-  // next one begins, has no more rights than what comes within one.
+  // Like SET ROLE for the rest of the session, so that the time between two transactions has no
+  // more rights either.
   SetCurrentRoleId(role, false);
   // Refuses SET ROLE and SET SESSION AUTHORIZATION, which would lead back to the superuser.
   SetUserIdAndSecContext(role, SECURITY_LOCAL_USERID_CHANGE);
@@ -70,15 +70,15 @@ void pin_settings() {
     const char* name;
     const char* value;
   } pins[] = {
-      // What names mean, who sees which rows, which triggers run.
+      // Name resolution, row visibility, triggers.
       {"search_path", "pg_catalog, pg_temp"},
       {"row_security", "on"},
       {"session_replication_role", "origin"},
-      // How the text of a statement is read.
+      // Parsing of statements.
       {"standard_conforming_strings", "on"},
       {"transform_null_equals", "off"},
       {"array_nulls", "on"},
-      // What would make transactions fail, or end the process.
+      // Settings that could make transactions fail, or end the process.
       {"default_transaction_read_only", "off"},
       {"default_transaction_isolation", "read committed"},
       {"default_transaction_deferrable", "off"},
@@ -87,16 +87,17 @@ void pin_settings() {
       {"transaction_timeout", "0"},
       {"idle_in_transaction_session_timeout", "0"},
       {"exit_on_error", "off"},
-      // What imgpress_internal.plan_by_index() counts on, and no process but this one.
+      // imgpress_internal.plan_by_index() relies on these. One process is enough for such
+      // statements.
       {"enable_indexscan", "on"},
       {"enable_nestloop", "on"},
       {"max_parallel_workers_per_gather", "0"},
   };
   for (const auto& pin : pins) {
-    // Not every version knows all of them.
+    // Some settings are new in later versions.
     if (GetConfigOption(pin.name, true, false) == nullptr) continue;
-    // From this source on a value is also what RESET leads back to, and outranks what is set for
-    // the database, for roles and in files.
+    // A value of this source is what RESET restores, and it outranks settings of the database, of
+    // roles and of files.
     SetConfigOption(pin.name, pin.value, PGC_SUSET, PGC_S_OVERRIDE);
   }
 }
@@ -114,7 +115,7 @@ CallEnd run_transaction(const char* activity, TransactionBody body, void* arg) {
     end = become_worker() ? CallEnd::kCommitted : CallEnd::kNotInstalled;
     if (end == CallEnd::kCommitted) run_body(body, arg);
     PopActiveSnapshot();
-    // Deferred triggers and held cursors run here, which is why nothing is switched back before.
+    // Deferred triggers and held cursors run here, so the role is switched back only afterwards.
     CommitTransactionCommand();
   }
   PG_CATCH();
@@ -125,7 +126,7 @@ CallEnd run_transaction(const char* activity, TransactionBody body, void* arg) {
   PG_END_TRY();
   SetUserIdAndSecContext(GetOuterUserId(), 0);
   MemoryContextSwitchTo(caller);
-  pgstat_report_stat(true);  // or autovacuum never sees what happens here
+  pgstat_report_stat(true);  // otherwise autovacuum never learns of these changes
   pgstat_report_activity(STATE_IDLE, activity);
   return end;
 }

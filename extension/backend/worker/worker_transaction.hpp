@@ -1,9 +1,9 @@
 // Short transactions of a background worker, under the role imgpress_worker.
 //
-// The worker has to connect as the bootstrap superuser: before PostgreSQL 17 no other role can that
-// may not log in. Whoever owns the database, or a trigger, would like to have code of theirs run in
-// such a session. So a transaction has the role's rights from its first statement until its commit
-// is over, and settings that are the same each time.
+// The worker has to connect as the bootstrap superuser: before PostgreSQL 17 a background worker
+// cannot connect as a role without LOGIN. A database owner, or the owner of a trigger, must not get
+// code of theirs run with a superuser's rights. So each transaction runs as imgpress_worker from
+// its first statement until its commit is complete, with settings that nobody else can change.
 #pragma once
 
 #include "drain/queue.hpp"
@@ -12,13 +12,13 @@ namespace imgpress {
 
 using TransactionBody = void (*)(void* arg);
 
-// Settings on which the meaning or the success of our statements depends get values that neither
-// the owner of the database nor postgresql.conf changes. To be called once, before any transaction.
+// Fixes the settings that the worker's statements depend on, so that neither the database owner nor
+// postgresql.conf can change them. Call once, before any transaction.
 void pin_settings();
 
 // Runs `body` inside a transaction with SPI connected; it may ereport, but no C++ exception may
-// leave it. `activity` is shown in pg_stat_activity. Never kUnknown: the answer to a COMMIT can't
-// get lost.
+// leave it. `activity` is shown in pg_stat_activity. Never returns kUnknown: inside the server
+// the answer to a COMMIT cannot get lost.
 CallEnd run_transaction(const char* activity, TransactionBody body, void* arg);
 
 }  // namespace imgpress

@@ -149,7 +149,7 @@ def test_a_quote_that_ends_in_another_line_does_not_hide_the_rows_behind_it(shop
 def test_the_first_thousand_faults_are_listed_and_the_others_counted(shop):
     found = faults(shop, HEAD + "1,SKU,\n" * 2500)
     assert [line for line, _, _ in found] == [*range(2, 1002), None]
-    assert found[-1] == (None, None, "and 1500 more faults, of which only the number is told")
+    assert found[-1] == (None, None, "and 1500 more faults, which are not listed")
     answer = shop.gateway.upload(HEAD + "1,SKU,\n" * 2500)
     assert answer.status == 400 and "2500 faults" in answer.json()["error"]
     details = answer.json()["details"]

@@ -125,7 +125,7 @@ def test_an_upload_takes_a_few_times_its_size(shop):
                 )
             before = own_memory_kib(pid)
             sampler = Sampler(pid)
-            cursor.execute("SELECT * FROM imgpress_internal.submit_upload(%s)", (upload,))
+            cursor.execute("SELECT * FROM imgpress_internal.submit_upload(%s, '{}')", (upload,))
             grown = (sampler.stop() - before) * 1024
     assert grown < 3.5 * len(csv), f"{grown / MIB:.0f} MiB for {len(csv) / MIB:.0f} MiB"
 

@@ -79,7 +79,7 @@ def test_the_walls_stand(tree):
     ],
 )
 def test_an_include_across_a_wall_is_caught(tree, folder, include):
-    source: Path = sorted((tree / folder).rglob("*.hpp"))[0]
+    source: Path = sorted((tree / folder).rglob("*.?pp"))[0]
     source.write_text(f"{source.read_text()}\n#  include {include}\n")
     result = check_boundaries(tree)
     assert result.returncode == 1

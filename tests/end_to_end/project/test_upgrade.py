@@ -158,7 +158,7 @@ def test_work_goes_on(home, old):
     """A request that is over after the collapse says so; what was under way is done anew, by the
     worker that has been waiting for the update."""
     home.cluster.configure({"imgpress.databases": "shop,old"})
-    waits = 'the worker of database "old" idles'
+    waits = 'the worker of database "old" waits'
     wait_until(lambda: home.cluster.log_lines(waits), "the worker says that it waits")
     update(old)
     assert state(old, "ending") == ("Completed", 1, 1, 0, 100, 10)

@@ -198,7 +198,7 @@ def test_role_that_is_a_superuser(own):
     compress(own)
     own.sql("ALTER ROLE imgpress_worker SUPERUSER")
     request = own.submit_csv(one_product(own.origin.url("small1.jpg")))
-    wait_until(lambda: own.cluster.log_lines("nothing is done as such"), "it refuses")
+    wait_until(lambda: own.cluster.log_lines("refuses to work as one"), "it refuses")
     assert own.status(request) == "Pending"
     own.sql("ALTER ROLE imgpress_worker NOSUPERUSER")
     own.finish(request, PROMPT)

@@ -80,6 +80,6 @@ def test_a_submission_that_nobody_will_work_on_says_so(shop):
     for database, expected in (("unserved", 1), ("shop", 0)):
         with closing(cluster.connect(database)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT imgpress.submit_csv(%s)", (csv,))
-            told = [notice for notice in connection.notices if "no worker is running" in notice]
+            told = [notice for notice in connection.notices if "no imgpress worker is running" in notice]
         assert len(told) == expected
     cluster.query("DROP DATABASE unserved")
