@@ -5,13 +5,13 @@
 
 #include "press/formats/gif_reader.hpp"
 #include "press/codec/image_signature.hpp"
-#include "press/jpeg/read/jpeg_anatomy.hpp"
-#include "press/jpeg/jpeg_coefficients.hpp"
-#include "press/jpeg/jpeg_pixels.hpp"
+#include "press/jpeg/read/segment_parser.hpp"
+#include "press/jpeg/transcoder.hpp"
+#include "press/jpeg/pixel_encoder.hpp"
 #include "press/codec/pixel_image.hpp"
-#include "press/formats/png_anatomy.hpp"
+#include "press/formats/png_chunks.hpp"
 #include "press/formats/png_reader.hpp"
-#include "press/formats/webp_anatomy.hpp"
+#include "press/formats/webp_chunks.hpp"
 #include "press/formats/webp_reader.hpp"
 
 namespace imgpress::press {

@@ -6,7 +6,7 @@
 
 #include "core/text/bytes.hpp"
 #include "press/codec/pixel_image.hpp"
-#include "press/formats/png_anatomy.hpp"
+#include "press/formats/png_chunks.hpp"
 
 namespace imgpress::press {
 

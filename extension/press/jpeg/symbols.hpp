@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "press/jpeg/coefficients/block.hpp"
-#include "press/jpeg/wide_registers.hpp"
+#include "press/jpeg/cpu_targets.hpp"
 
 #ifdef __SSE2__
 #include <emmintrin.h>

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "channel/sealed_memory.hpp"
-#include "support/press_process.hpp"
+#include "support/real_press.hpp"
 
 namespace imgpress::test {
 

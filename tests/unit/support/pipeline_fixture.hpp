@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "drain/pipeline/pipeline.hpp"
-#include "support/images/codec_jpeg_files.hpp"
-#include "support/press_process.hpp"
+#include "support/images/jpeg_files.hpp"
+#include "support/real_press.hpp"
 #include "support/scripted_origin.hpp"
 
 namespace imgpress::test {

@@ -9,9 +9,9 @@
 
 #include "press/jpeg/read/bit_reader.hpp"
 #include "press/jpeg/read/huffman_decoder.hpp"
-#include "press/jpeg/jpeg_quant_tables.hpp"
+#include "press/jpeg/libjpeg_quant_tables.hpp"
 #include "press/jpeg/read/scan_data.hpp"
-#include "press/jpeg/wide_registers.hpp"
+#include "press/jpeg/cpu_targets.hpp"
 
 namespace imgpress::press {
 namespace {

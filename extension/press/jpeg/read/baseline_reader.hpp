@@ -3,8 +3,8 @@
 // is wrong with them.
 #pragma once
 
-#include "press/jpeg/read/jpeg_input.hpp"
-#include "press/jpeg/coefficients/coded_picture.hpp"
+#include "press/jpeg/read/libjpeg_decoder.hpp"
+#include "press/jpeg/coefficients/coefficient_image.hpp"
 
 namespace imgpress::press {
 

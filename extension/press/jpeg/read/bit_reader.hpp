@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "press/jpeg/wide_registers.hpp"
+#include "press/jpeg/cpu_targets.hpp"
 
 namespace imgpress::press {
 

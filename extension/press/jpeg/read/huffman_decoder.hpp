@@ -8,7 +8,7 @@
 
 #include "press/jpeg/coefficients/block.hpp"
 #include "press/jpeg/huffman_code.hpp"
-#include "press/jpeg/wide_registers.hpp"
+#include "press/jpeg/cpu_targets.hpp"
 
 namespace imgpress::press {
 

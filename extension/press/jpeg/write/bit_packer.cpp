@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "press/jpeg/wide_registers.hpp"
+#include "press/jpeg/cpu_targets.hpp"
 
 namespace imgpress::press {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "press/jpeg/write/jpeg_segments.hpp"
+#include "press/jpeg/write/segment_writer.hpp"
 #include "press/jpeg/write/symbol_stream.hpp"
 
 namespace imgpress::press {

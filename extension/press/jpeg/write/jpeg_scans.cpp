@@ -1,6 +1,6 @@
 #include "press/jpeg/write/jpeg_scans.hpp"
 
-#include "press/jpeg/jpeg_guard.hpp"
+#include "press/jpeg/libjpeg_guard.hpp"
 
 namespace imgpress::press {
 namespace {

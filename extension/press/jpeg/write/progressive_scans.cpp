@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "press/jpeg/write/bit_packer.hpp"
-#include "press/jpeg/write/scan_order.hpp"
+#include "press/jpeg/write/mcu_order.hpp"
 #include "press/jpeg/write/symbol_stream.hpp"
 
 namespace imgpress::press {

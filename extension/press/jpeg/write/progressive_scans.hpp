@@ -5,8 +5,8 @@
 
 #include <cstddef>
 
-#include "press/jpeg/write/jpeg_segments.hpp"
-#include "press/jpeg/coefficients/coded_picture.hpp"
+#include "press/jpeg/write/segment_writer.hpp"
+#include "press/jpeg/coefficients/coefficient_image.hpp"
 
 namespace imgpress::press {
 

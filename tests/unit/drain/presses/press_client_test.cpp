@@ -13,7 +13,7 @@
 #include "drain/presses/codec_client.hpp"
 #include "drain/presses/fetcher_client.hpp"
 #include "drain/presses/session_press.hpp"
-#include "support/press_process.hpp"
+#include "support/real_press.hpp"
 
 namespace imgpress {
 namespace {

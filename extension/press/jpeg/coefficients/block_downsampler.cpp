@@ -1,0 +1,135 @@
+#include "press/jpeg/coefficients/block_downsampler.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "press/jpeg/cpu_targets.hpp"
+
+namespace imgpress::press {
+namespace {
+
+constexpr std::size_t kSide = 8;
+constexpr std::size_t kHalf = kSide / 2;
+
+// Value of the nth sample of the kth cosine, of `size` samples, with unit length.
+double cosine(std::size_t k, std::size_t n, std::size_t size) {
+  const double length = std::sqrt((k == 0 ? 1.0 : 2.0) / static_cast<double>(size));
+  return length *
+         std::cos(M_PI * static_cast<double>((2 * n + 1) * k) / static_cast<double>(2 * size));
+}
+
+// From the four low frequencies of a block to the eight of the one that it makes with its
+// neighbour. From the neighbour's the way is the same, mirrored: odd frequencies change their sign
+// on either side.
+using Joining = std::array<std::array<float, kHalf>, kSide>;
+
+Joining make_joining() {
+  Joining joining;
+  for (std::size_t to = 0; to < kSide; ++to) {
+    for (std::size_t from = 0; from < kHalf; ++from) {
+      double sum = 0;
+      for (std::size_t n = 0; n < kHalf; ++n) {
+        sum += cosine(to, n, kSide) * cosine(from, n, kHalf);
+      }
+      joining[to][from] = static_cast<float>(sum / std::sqrt(2.0));
+    }
+  }
+  return joining;
+}
+
+const Joining kJoining = make_joining();
+
+// Eight numbers at once, in as many registers as that takes.
+typedef float Row __attribute__((vector_size(kSide * sizeof(float))));
+
+// In each column, the upper four frequencies are those of one block and the lower four those of its
+// neighbour; they become the eight of the joined one.
+IMGPRESS_INLINE void join_columns(Row* rows) {
+  Row sums[kHalf];
+  Row differences[kHalf];
+  for (std::size_t n = 0; n < kHalf; ++n) {
+    const Row mirrored = n % 2 == 0 ? rows[kHalf + n] : -rows[kHalf + n];
+    sums[n] = rows[n] + mirrored;
+    differences[n] = rows[n] - mirrored;
+  }
+  for (std::size_t k = 0; k < kSide; ++k) {
+    const Row* const from = k % 2 == 0 ? sums : differences;
+    rows[k] = kJoining[k][0] * from[0];
+    for (std::size_t n = 1; n < kHalf; ++n) rows[k] += kJoining[k][n] * from[n];
+  }
+}
+
+IMGPRESS_INLINE void transpose(Row* rows) {
+  Row columns[kSide];
+  for (std::size_t i = 0; i < kSide; ++i) {
+    for (std::size_t k = 0; k < kSide; ++k) columns[i][k] = rows[k][i];
+  }
+  std::copy(columns, columns + kSide, rows);
+}
+
+// `places`: where each coefficient of the block is in `rows` afterwards.
+IMGPRESS_WIDE_REGISTERS
+void join(Row* rows, ChromaFineness fineness, const std::uint8_t* places, Block& block) {
+  if (fineness.down) join_columns(rows);
+  if (fineness.across) {
+    transpose(rows);
+    join_columns(rows);
+  }
+  std::int16_t rounded[kBlockSize];
+  constexpr float kLimit = kMaxLevel;
+  const float* const exact = reinterpret_cast<const float*>(rows);
+  for (std::size_t i = 0; i < kBlockSize; ++i) {
+    const float bounded = std::min(std::max(exact[i], -kLimit), kLimit);
+    rounded[i] = static_cast<std::int16_t>(bounded + (bounded < 0 ? -0.5F : 0.5F));
+  }
+  for (std::size_t i = 0; i < kBlockSize; ++i) block.at[i] = rounded[places[i]];
+}
+
+}  // namespace
+
+ChromaHalver::ChromaHalver(const QuantTable& steps, ChromaFineness fineness) : fineness_(fineness) {
+  for (std::size_t i = 0; i < kBlockSize; ++i) steps_[kZigzag[i]] = steps[i];
+  for (std::size_t i = 0; i < kBlockSize; ++i) order_[kZigzag[i]] = static_cast<std::uint8_t>(i);
+  for (std::size_t i = 0; i < kBlockSize; ++i) {
+    const unsigned place = kZigzag[i];
+    places_[i] = static_cast<std::uint8_t>(fineness.across ? place % 8 * 8 + place / 8 : place);
+  }
+}
+
+// Dequantises the lowest frequencies of `block`.
+void ChromaHalver::lay(const Block& block, float* part) const {
+  for (std::size_t row = 0; row < (fineness_.down ? kHalf : kSide); ++row) {
+    for (std::size_t column = 0; column < (fineness_.across ? kHalf : kSide); ++column) {
+      const std::size_t i = row * kSide + column;
+      part[i] = static_cast<float>(block.at[order_[i]]) * steps_[i];
+    }
+  }
+}
+
+// The picture mirrored: its odd frequencies negated.
+void ChromaHalver::mirror(bool rows, bool columns, float* part) const {
+  for (std::size_t row = 0; row < (fineness_.down ? kHalf : kSide); ++row) {
+    for (std::size_t column = 0; column < (fineness_.across ? kHalf : kSide); ++column) {
+      const bool negated = (rows && row % 2 == 1) != (columns && column % 2 == 1);
+      if (negated) part[row * kSide + column] *= -1;
+    }
+  }
+}
+
+void ChromaHalver::halve(const Neighbours& blocks, Block& halved) const {
+  Row rows[kSide];
+  auto* const parts = reinterpret_cast<float*>(rows);
+  for (std::size_t below = 0; below < (fineness_.down ? 2 : 1); ++below) {
+    const bool no_lower = below == 1 && blocks.lower[0] == nullptr;
+    const Block* const* row = below == 1 && !no_lower ? blocks.lower : blocks.upper;
+    for (std::size_t right = 0; right < (fineness_.across ? 2 : 1); ++right) {
+      const bool no_right = right == 1 && row[1] == nullptr;
+      float* const part = parts + below * kHalf * kSide + right * kHalf;
+      lay(*row[no_right ? 0 : right], part);
+      if (no_right || no_lower) mirror(no_lower, no_right, part);
+    }
+  }
+  join(rows, fineness_, places_.data(), halved);
+}
+
+}  // namespace imgpress::press

@@ -1,0 +1,73 @@
+#include "press/jpeg/coefficients/plane_requantisation.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "press/jpeg/coefficients/trellis_quantiser.hpp"
+#include "press/jpeg/coefficients/block_requantiser.hpp"
+#include "press/jpeg/symbols.hpp"
+
+namespace imgpress::press {
+namespace {
+
+// How a picture's coefficients are distributed shows in this many of its blocks.
+constexpr std::uint64_t kSampledBlocks = 1024;
+constexpr std::uint64_t kSampledBlocksFast = 512;
+
+// What a bit is worth in a typical block, in squared steps. On photographs pressed to quality 50,
+// SSIM at this price is above that of decoding and encoding on the average of sources of quality 60
+// to 95: by 0.016 for 75, and up to 0.002 below it for 85 and more; PSNR is never below.
+constexpr double kPriceOfBit = 0.036;
+
+// One row in so many makes the sample.
+std::uint32_t stride_of(const Plane& plane, Effort effort) {
+  const std::uint64_t blocks = effort == Effort::kFast ? kSampledBlocksFast : kSampledBlocks;
+  return static_cast<std::uint32_t>(1 + plane.count() / blocks);
+}
+
+SymbolCounts count_symbols(const Plane& plane, std::uint32_t every,
+                           const Requantiser& requantiser) {
+  SymbolCounts counts{};
+  SymbolCounter counter{counts};
+  std::vector<Block> row(plane.width);
+  for (std::uint32_t y = 0; y < plane.height; y += every) {
+    std::copy_n(plane.row(y), plane.width, row.begin());
+    requantiser.apply(row.data(), row.size());
+    for (const Block& block : row) put_block(block, counter);
+  }
+  return counts;
+}
+
+void requantise_and_economise(Plane& plane, const Requantiser& requantiser,
+                              const Economiser& economiser) {
+  std::vector<Block> before(plane.width);
+  for (std::uint32_t y = 0; y < plane.height; ++y) {
+    Block* const row = plane.row(y);
+    std::copy_n(row, plane.width, before.begin());
+    requantiser.apply(row, plane.width);
+    economiser.apply(before.data(), row, plane.width);
+  }
+}
+
+}  // namespace
+
+void requantise_plane(Plane& plane, const QuantTable& to, Effort effort) {
+  const QuantTable from = plane.steps;
+  plane.steps = coarser_of(from, to);
+  if (plane.steps == from) return;
+  const std::uint32_t every = stride_of(plane, effort);
+  CoefficientSample sample;
+  for (std::uint32_t y = 0; y < plane.height; y += every) sample.add(plane.row(y), plane.width);
+  const Requantiser requantiser(from, plane.steps, sample);
+  if (effort != Effort::kSmall) {
+    requantiser.apply(plane.blocks.get(), plane.count());
+    return;
+  }
+  const SymbolCounts counts = count_symbols(plane, every, requantiser);
+  const auto measure = plane.channel == Channel::kLight ? Economiser::Measure::kSamples
+                                                        : Economiser::Measure::kSteps;
+  requantise_and_economise(plane, requantiser,
+                           {from, plane.steps, sample, counts, measure, kPriceOfBit});
+}
+
+}  // namespace imgpress::press

@@ -1,0 +1,65 @@
+#include "press/jpeg/libjpeg_quant_tables.hpp"
+
+#include <algorithm>
+
+namespace imgpress::press {
+namespace {
+
+QuantTable value_of(const JQUANT_TBL& table) {
+  QuantTable steps;
+  for (std::size_t i = 0; i < kBlockSize; ++i) steps[i] = table.quantval[kZigzag[i]];
+  return steps;
+}
+
+// That of a component; nothing where the file has none.
+const JQUANT_TBL* table_of(const jpeg_decompress_struct& state, const jpeg_component_info& info) {
+  if (info.quant_table != nullptr) return info.quant_table;
+  const int slot = info.quant_tbl_no;  // as the file has it
+  return slot >= 0 && slot < NUM_QUANT_TBLS ? state.quant_tbl_ptrs[slot] : nullptr;
+}
+
+}  // namespace
+
+bool has_all_tables(const JpegInput& input) {
+  const jpeg_decompress_struct& state = input.state();
+  return std::all_of(
+      state.comp_info, state.comp_info + state.num_components,
+      [&state](const jpeg_component_info& info) { return table_of(state, info) != nullptr; });
+}
+
+ComponentTables source_tables(const JpegInput& input) {
+  ComponentTables tables{};
+  const jpeg_decompress_struct& state = input.state();
+  for (int i = 0; i < state.num_components; ++i) {
+    const JQUANT_TBL* table = table_of(state, state.comp_info[i]);
+    if (table != nullptr) tables[static_cast<std::size_t>(i)] = value_of(*table);
+  }
+  return tables;
+}
+
+QualityTables quality_tables(JpegGuard& guard, int quality) {
+  JpegOutput output(guard, 0);
+  jpeg_compress_struct& state = output.state();
+  guard.run([&state, quality] { jpeg_set_quality(&state, quality, TRUE); });
+  return {value_of(*state.quant_tbl_ptrs[0]), value_of(*state.quant_tbl_ptrs[1])};
+}
+
+void use_tables(JpegGuard& guard, JpegOutput& output, const ComponentTables& tables) {
+  jpeg_compress_struct& state = output.state();
+  for (int i = 0; i < state.num_components; ++i) {
+    const QuantTable& table = tables[static_cast<std::size_t>(i)];
+    const auto same = std::find(tables.begin(), tables.end(), table);
+    const int slot = static_cast<int>(same - tables.begin());
+    JQUANT_TBL*& place = state.quant_tbl_ptrs[slot];
+    if (place == nullptr) {
+      guard.run([&state, &place] {
+        place = jpeg_alloc_quant_table(reinterpret_cast<j_common_ptr>(&state));
+      });
+    }
+    for (std::size_t k = 0; k < kBlockSize; ++k) place->quantval[kZigzag[k]] = table[k];
+    place->sent_table = FALSE;
+    state.comp_info[i].quant_tbl_no = slot;
+  }
+}
+
+}  // namespace imgpress::press

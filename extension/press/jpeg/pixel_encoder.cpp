@@ -1,0 +1,118 @@
+#include "press/jpeg/pixel_encoder.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "press/jpeg/write/libjpeg_encoder.hpp"
+#include "press/jpeg/libjpeg_quant_tables.hpp"
+#include "press/jpeg/write/jpeg_scans.hpp"
+
+namespace imgpress::press {
+namespace {
+
+void check_sides(const PixelImage& image) {
+  const std::uint32_t longer = std::max(image.width, image.height);
+  if (longer > JPEG_MAX_DIMENSION) {
+    throw FaultError(Fault::kUnsupportedImage, "the image is " + std::to_string(longer) +
+                                                   " pixels long; a JPEG has room for " +
+                                                   std::to_string(JPEG_MAX_DIMENSION));
+  }
+}
+
+void describe_pixels(jpeg_compress_struct& out, std::uint32_t width, std::uint32_t height,
+                     J_COLOR_SPACE colours, Effort effort) {
+  out.image_width = width;
+  out.image_height = height;
+  out.input_components = colours == JCS_GRAYSCALE ? 1 : 3;
+  out.in_color_space = colours;
+  jpeg_set_defaults(&out);  // 4:2:0
+  out.optimize_coding = effort != Effort::kFast;
+  if (effort == Effort::kSmall) use_progressive_scans(out);
+}
+
+// Colours stay YCbCr between reading and writing, and chroma is neither interpolated nor smoothed
+// on the way: the encoder's halving then averages the source's own samples.
+void start_reading(jpeg_decompress_struct& in) {
+  in.out_color_space = in.jpeg_color_space == JCS_YCbCr ? JCS_YCbCr : JCS_RGB;
+  in.do_fancy_upsampling = FALSE;
+  jpeg_start_decompress(&in);
+}
+
+void copy_rows(jpeg_decompress_struct& in, jpeg_compress_struct& out, JSAMPROW row) {
+  while (in.output_scanline < in.output_height) {
+    jpeg_read_scanlines(&in, &row, 1);
+    jpeg_write_scanlines(&out, &row, 1);
+  }
+}
+
+void skip_rows(jpeg_decompress_struct& in, JSAMPROW row) {
+  while (in.output_scanline < in.output_height) jpeg_read_scanlines(&in, &row, 1);
+}
+
+// A step of luma is never finer than the source's. Chroma changes its resolution, and RGB its
+// meaning, so that their steps do not compare.
+void choose_tables(JpegGuard& guard, const JpegInput& input, JpegOutput& output, int quality) {
+  const QualityTables wanted = quality_tables(guard, quality);
+  ComponentTables tables = {wanted.light, wanted.colour, wanted.colour};
+  if (input.state().jpeg_color_space == JCS_YCbCr) {
+    tables[0] = coarser_of(tables[0], source_tables(input)[0]);
+  }
+  use_tables(guard, output, tables);
+}
+
+}  // namespace
+
+std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
+                                                       const CodecOptions& options,
+                                                       std::size_t room) {
+  check_sides(image);
+  JpegGuard guard;
+  JpegOutput output(guard, room);
+  jpeg_compress_struct& out = output.state();
+  const bool fits = guard.run([&] {
+    describe_pixels(out, image.width, image.height, image.channels == 1 ? JCS_GRAYSCALE : JCS_RGB,
+                    options.effort);
+    jpeg_set_quality(&out, options.quality, TRUE);
+    jpeg_start_compress(&out, TRUE);
+    output.write_metadata(image.metadata);
+    while (out.next_scanline < out.image_height) {
+      // libjpeg's interface has no const, but it only reads.
+      auto* row =
+          const_cast<JSAMPROW>(image.samples.data() + out.next_scanline * image.row_bytes());
+      jpeg_write_scanlines(&out, &row, 1);
+    }
+    jpeg_finish_compress(&out);
+  });
+  if (!fits) return std::nullopt;
+  return output.take_bytes();
+}
+
+std::optional<std::vector<std::uint8_t>> reencode_jpeg(JpegGuard& guard, JpegInput& input,
+                                                       const CodecOptions& options,
+                                                       const ImageMetadata& metadata,
+                                                       std::size_t room) {
+  jpeg_decompress_struct& in = input.state();
+  guard.run([&in] { start_reading(in); });  // a file of several scans is read as a whole here
+  input.check_complete();
+  JpegOutput output(guard, room);
+  jpeg_compress_struct& out = output.state();
+  guard.run([&] {
+    describe_pixels(out, in.image_width, in.image_height, in.out_color_space, options.effort);
+  });
+  choose_tables(guard, input, output, options.quality);
+
+  std::vector<std::uint8_t> row(std::size_t{in.image_width} * 3);
+  const bool fits = guard.run([&] {
+    jpeg_start_compress(&out, TRUE);
+    output.write_metadata(metadata);
+    copy_rows(in, out, row.data());
+    jpeg_finish_compress(&out);
+  });
+  // Damage behind the place where the room ran out is damage as well.
+  if (!fits) guard.run([&] { skip_rows(in, row.data()); });
+  input.check_complete();
+  if (!fits) return std::nullopt;
+  return output.take_bytes();
+}
+
+}  // namespace imgpress::press

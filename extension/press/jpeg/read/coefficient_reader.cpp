@@ -1,0 +1,87 @@
+#include "press/jpeg/read/coefficient_reader.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "press/jpeg/read/baseline_reader.hpp"
+#include "press/jpeg/libjpeg_quant_tables.hpp"
+
+namespace imgpress::press {
+namespace {
+
+// Colours stored as luma and chroma, and as four inks, black of which is luma's like.
+Channel channel_of(const jpeg_decompress_struct& header, int component) {
+  const bool has_chroma =
+      header.jpeg_color_space == JCS_YCbCr || header.jpeg_color_space == JCS_YCCK;
+  return has_chroma && (component == 1 || component == 2) ? Channel::kColour : Channel::kLight;
+}
+
+Plane describe_plane(const jpeg_decompress_struct& header, int component) {
+  const jpeg_component_info& info = header.comp_info[component];
+  Plane plane;
+  plane.id = static_cast<std::uint8_t>(info.component_id);
+  plane.channel = channel_of(header, component);
+  if (header.num_components > 1) {  // else a unit is one block
+    plane.across = static_cast<std::uint32_t>(info.h_samp_factor);
+    plane.down = static_cast<std::uint32_t>(info.v_samp_factor);
+  }
+  plane.width = info.width_in_blocks;
+  plane.height = info.height_in_blocks;
+  plane.make_blocks();
+  return plane;
+}
+
+void take_block(const JCOEF* coefficients, Block& block) {
+  for (std::size_t i = 0; i < kBlockSize; ++i) {
+    const std::int16_t least = i == 0 ? kMinFirst : -kMaxLevel;
+    block.at[i] = std::clamp<std::int16_t>(coefficients[kZigzag[i]], least, kMaxLevel);
+  }
+}
+
+// Scans name components by these numbers; nothing forbids two of the same to be found in a file.
+void make_ids_unique(CodedPicture& picture) {
+  std::set<std::uint8_t> ids;
+  for (const Plane& plane : picture) ids.insert(plane.id);
+  if (ids.size() == picture.size()) return;
+  for (std::size_t i = 0; i < picture.size(); ++i) picture[i].id = static_cast<std::uint8_t>(i + 1);
+}
+
+// Any file that libjpeg can read.
+void read_by_libjpeg(JpegGuard& guard, JpegInput& input, CodedPicture& picture) {
+  jpeg_decompress_struct& in = input.state();
+  jvirt_barray_ptr* arrays = nullptr;
+  guard.run([&in, &arrays] { arrays = jpeg_read_coefficients(&in); });
+  input.check_complete();
+  const auto common = reinterpret_cast<j_common_ptr>(&in);
+  for (std::size_t i = 0; i < picture.size(); ++i) {
+    Plane& plane = picture[i];
+    for (std::uint32_t y = 0; y < plane.height; ++y) {
+      const JCOEF* row = nullptr;
+      guard.run([&] { row = in.mem->access_virt_barray(common, arrays[i], y, 1, FALSE)[0][0]; });
+      for (std::uint32_t x = 0; x < plane.width; ++x) {
+        take_block(row + x * kBlockSize, plane.row(y)[x]);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+CodedPicture describe_picture(const jpeg_decompress_struct& header) {
+  CodedPicture picture;
+  for (int i = 0; i < header.num_components; ++i) {
+    picture.push_back(describe_plane(header, i));
+  }
+  make_ids_unique(picture);
+  return picture;
+}
+
+CodedPicture read_coefficients(JpegGuard& guard, JpegInput& input) {
+  CodedPicture picture = describe_picture(input.state());
+  if (!read_baseline(input, picture)) read_by_libjpeg(guard, input, picture);
+  const ComponentTables steps = source_tables(input);
+  for (std::size_t i = 0; i < picture.size(); ++i) picture[i].steps = steps[i];
+  return picture;
+}
+
+}  // namespace imgpress::press

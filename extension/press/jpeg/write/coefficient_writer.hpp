@@ -1,0 +1,21 @@
+// A JPEG file out of coefficients.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/rules/options.hpp"
+#include "press/jpeg/write/segment_writer.hpp"
+#include "press/jpeg/coefficients/coefficient_image.hpp"
+
+namespace imgpress::press {
+
+// Small effort makes a progressive file, the others a baseline one, whose codes fast effort chooses
+// after part of the picture. Nothing when the file would not be smaller than `room` bytes.
+std::optional<std::vector<std::uint8_t>> write_jpeg(const CodedPicture& picture,
+                                                    const FrameHeader& header,
+                                                    const ImageMetadata& metadata, Effort effort,
+                                                    std::size_t room);
+
+}  // namespace imgpress::press

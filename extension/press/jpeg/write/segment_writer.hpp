@@ -1,0 +1,87 @@
+// The segments of a JPEG file (ITU-T T.81, annex B), as a writer puts them together.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "core/text/bytes.hpp"
+#include "press/jpeg/coefficients/coefficient_image.hpp"
+#include "press/jpeg/huffman_code.hpp"
+#include "press/codec/image_metadata.hpp"
+
+namespace imgpress::press {
+
+enum class JpegMarker : std::uint8_t {
+  kStartOfBaselineFrame = 0xC0,
+  kStartOfExtendedFrame = 0xC1,
+  kStartOfProgressiveFrame = 0xC2,
+  kHuffmanCode = 0xC4,
+  kStartOfImage = 0xD8,
+  kEndOfImage = 0xD9,
+  kStartOfScan = 0xDA,
+  kQuantTable = 0xDB,
+  kApp0 = 0xE0,
+  kApp1 = 0xE1,
+  kApp2 = 0xE2,
+  kApp14 = 0xEE,
+};
+
+// The size of a pixel, as the JFIF segment states it: by default, it is square.
+struct PixelDensity {
+  std::uint8_t unit = 0;
+  std::uint16_t across = 1;
+  std::uint16_t down = 1;
+};
+
+// What a file says about its picture besides the picture.
+struct FrameHeader {
+  std::uint32_t width = 0;  // in pixels
+  std::uint32_t height = 0;
+  bool jfif = false;
+  PixelDensity density;
+  int adobe_transform = -1;  // of the Adobe segment; negative for none
+};
+
+// One component of a scan, by its plane, and the slots of its codes.
+struct ScanComponent {
+  std::size_t plane;
+  std::uint8_t first_slot;
+  std::uint8_t others_slot;
+};
+
+// Which coefficients a scan holds, in coding order, from the first to the last.
+struct Band {
+  std::uint8_t first = 0;
+  std::uint8_t last = kBlockSize - 1;
+};
+
+class JpegSegments {
+ public:
+  // `room`: how large the file may become.
+  explicit JpegSegments(std::size_t room) { bytes_.reserve(room); }
+
+  void put_marker(JpegMarker marker);
+  void put_start(const FrameHeader& header, const ImageMetadata& metadata);
+  void put_quant_tables(const CodedPicture& picture);
+  void put_frame(const FrameHeader& header, const CodedPicture& picture, bool progressive);
+  void put_code(CodeClass kind, std::uint8_t slot, const HuffmanCode& code);
+  void put_scan(const CodedPicture& picture, const std::vector<ScanComponent>& components,
+                Band band);
+
+  // Coded data of the scan, in which nothing must look like a marker.
+  void put_coded(ByteView data);
+
+  std::size_t size() const { return bytes_.size(); }
+  std::vector<std::uint8_t> take() { return std::move(bytes_); }
+
+ private:
+  void put_segment(JpegMarker marker, const std::vector<std::uint8_t>& payload);
+  void put_icc_profile(const std::vector<std::uint8_t>& profile);
+  void append(ByteView more) { bytes_.insert(bytes_.end(), more.data, more.data + more.size); }
+
+  std::vector<std::uint8_t> bytes_;
+};
+
+}  // namespace imgpress::press

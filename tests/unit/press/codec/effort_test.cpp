@@ -1,0 +1,108 @@
+#include <gtest/gtest.h>
+
+#include "support/images/image_fixtures.hpp"
+
+namespace imgpress::press {
+namespace {
+
+using namespace fixtures;
+
+constexpr Effort kEfforts[] = {Effort::kFast, Effort::kBalanced, Effort::kSmall};
+
+const Picture& photo() {
+  static const Picture picture = photograph(480, 352);
+  return picture;
+}
+
+class SourceQualities : public testing::TestWithParam<int> {};
+
+TEST_P(SourceQualities, MoreEffortMakesSmallerFilesThatLookAsGood) {
+  JpegForm form;
+  form.quality = GetParam();
+  const Bytes source = make_jpeg(photo(), form);
+  const Bytes reference = decode_and_encode(source, 50);
+  const double reference_quality = psnr(read_jpeg(reference).picture, photo());
+  std::size_t last = source.size();
+  for (const Effort effort : kEfforts) {
+    const CodecResult result = press(source, effort);
+    const JpegFacts facts = read_jpeg(result.bytes);
+    EXPECT_LT(result.bytes.size(), last) << kEffortNames[static_cast<int>(effort)];
+    EXPECT_GT(psnr(facts.picture, photo()), reference_quality - 0.15)
+        << kEffortNames[static_cast<int>(effort)];
+    EXPECT_EQ(facts.progressive, effort == Effort::kSmall);
+    EXPECT_EQ(facts.warnings, 0);
+    last = result.bytes.size();
+  }
+  EXPECT_LT(last, reference.size() * 97 / 100);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SourceQualities, testing::Values(60, 75, 85, 95));
+
+TEST(Effort, FastCodesDifferFromTheBestByLittle) {
+  // Large enough for its codes to come from a sample.
+  const Bytes source = make_jpeg(photograph(640, 640));
+  const CodecResult fast = press(source, Effort::kFast);
+  const CodecResult balanced = press(source, Effort::kBalanced);
+  EXPECT_GT(fast.bytes.size(), balanced.bytes.size());
+  EXPECT_LT(fast.bytes.size(), balanced.bytes.size() * 102 / 100);
+}
+
+TEST(Effort, FastFindsACodeForWhatItsSampleDidNotShow) {
+  // Soft but for one row of blocks full of noise, which no sample of every eighth row meets.
+  Picture picture = plain(512, 512, {128, 128, 128});
+  for (int y = 176; y < 192; ++y) {
+    for (int i = 0; i < 512 * 3; ++i)
+      picture.row(y)[i] = std::uint8_t((i * 7919 + y * 104729) >> 3);
+  }
+  JpegForm form;
+  form.quality = 95;
+  const Bytes source = make_jpeg(picture, form);
+  const CodecResult fast = press(source, Effort::kFast);
+  EXPECT_EQ(read_jpeg(fast.bytes).warnings, 0);
+  EXPECT_GT(psnr(read_jpeg(fast.bytes).picture, picture), 25);
+}
+
+TEST(Effort, EveryFormatAndColourObeysIt) {
+  JpegForm grey;
+  grey.luma_across = grey.luma_down = 1;
+  const Picture picture = photograph(160, 120);
+  const std::vector<Bytes> sources = {
+      make_jpeg(photograph(160, 120, 1), grey), make_jpeg(photograph(160, 120, 4), grey),
+      make_jpeg(picture, grey), make_png(picture), make_webp(picture, true)};
+  for (const Bytes& source : sources) {
+    for (const Effort effort : kEfforts) {
+      const CodecResult result = press(source, effort);
+      ASSERT_EQ(result.format, ImageFormat::kJpeg);
+      const JpegFacts facts = read_jpeg(result.bytes);
+      EXPECT_EQ(facts.progressive, effort == Effort::kSmall);
+      EXPECT_EQ(facts.warnings, 0);
+      EXPECT_EQ(facts.picture.width, 160);
+    }
+  }
+}
+
+TEST(Effort, ACoarserSourceLosesNothingAtAnyEffort) {
+  JpegForm form;
+  form.quality = 30;
+  const Bytes source = make_jpeg(photo(), form);
+  for (const Effort effort : kEfforts) {
+    EXPECT_EQ(psnr(read_jpeg(press(source, effort).bytes).picture, read_jpeg(source).picture), 99);
+  }
+}
+
+TEST(Effort, SizesThatFillNoWholeBlocks) {
+  for (const auto& [width, height] :
+       std::vector<std::pair<int, int>>{{1, 1}, {17, 8}, {33, 49}, {250, 3}, {9, 700}}) {
+    JpegForm form;
+    form.quality = 95;
+    const Bytes source = make_jpeg(photograph(width, height), form);
+    for (const Effort effort : kEfforts) {
+      const JpegFacts facts = read_jpeg(press(source, effort).bytes);
+      EXPECT_EQ(facts.picture.height, height);
+      EXPECT_EQ(facts.warnings, 0);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace imgpress::press

@@ -1,0 +1,210 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "support/images/image_fixtures.hpp"
+#include "support/images/quant_tables.hpp"
+#include "press/jpeg/coefficients/block_downsampler.hpp"
+
+namespace imgpress::press {
+namespace {
+
+using namespace fixtures;
+
+double cosine(int frequency, int sample) {
+  const double length = std::sqrt(frequency == 0 ? 0.125 : 0.25);
+  return length * std::cos((2 * sample + 1) * frequency * M_PI / 16);
+}
+
+// The coefficient of a block in row v and column u.
+const std::int16_t& coefficient(const Block& block, int u, int v) {
+  const auto place = std::find(kZigzag.begin(), kZigzag.end(), v * 8 + u);
+  return block.at[place - kZigzag.begin()];
+}
+
+std::int16_t& coefficient(Block& block, int u, int v) {
+  return const_cast<std::int16_t&>(coefficient(std::as_const(block), u, v));
+}
+
+// The sample at x, y of a block with steps of 1.
+double sample_of(const Block& block, int x, int y) {
+  double sum = 0;
+  for (int v = 0; v < 8; ++v) {
+    for (int u = 0; u < 8; ++u) sum += coefficient(block, u, v) * cosine(u, x) * cosine(v, y);
+  }
+  return sum;
+}
+
+// A soft surface over any number of blocks, and its block at x, y, in steps of 1.
+double surface(double x, double y) {
+  return 60 * std::sin(x / 7) + 50 * std::cos(y / 9) + 2 * x - y;
+}
+
+Block block_at(int left, int top) {
+  Block block;
+  for (int v = 0; v < 8; ++v) {
+    for (int u = 0; u < 8; ++u) {
+      double sum = 0;
+      for (int y = 0; y < 8; ++y) {
+        for (int x = 0; x < 8; ++x) {
+          sum += surface(left + x, top + y) * cosine(u, x) * cosine(v, y);
+        }
+      }
+      coefficient(block, u, v) = std::int16_t(std::lround(sum));
+    }
+  }
+  return block;
+}
+
+class Directions : public testing::TestWithParam<std::pair<bool, bool>> {};
+
+TEST_P(Directions, TheHalvedSurfaceIsTheSurface) {
+  const auto [across, down] = GetParam();
+  const Block blocks[] = {block_at(0, 0), block_at(8, 0), block_at(0, 8), block_at(8, 8)};
+  Block result;
+  ChromaHalver(uniform(1), {across, down})
+      .halve({{&blocks[0], &blocks[1]}, {&blocks[2], &blocks[3]}}, result);
+  const int step_x = across ? 2 : 1;
+  const int step_y = down ? 2 : 1;
+  for (int y = 0; y < 8; ++y) {
+    for (int x = 0; x < 8; ++x) {
+      const double expected =
+          surface(x * step_x + (across ? 0.5 : 0), y * step_y + (down ? 0.5 : 0));
+      EXPECT_NEAR(sample_of(result, x, y), expected, 4) << x << ", " << y;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Directions,
+                         testing::Values(std::make_pair(true, true), std::make_pair(true, false),
+                                         std::make_pair(false, true)));
+
+TEST(ChromaHalver, KeepsAPlainColourExactly) {
+  Block plain{};
+  plain.at[0] = -37;
+  Block result;
+  ChromaHalver(uniform(13), {true, true}).halve({{&plain, &plain}, {&plain, &plain}}, result);
+  EXPECT_EQ(result.at[0], -37 * 13);
+  for (std::size_t i = 1; i < kBlockSize; ++i) EXPECT_EQ(result.at[i], 0) << i;
+}
+
+TEST(ChromaHalver, MirrorsWhatIsMissingAtTheEdges) {
+  const Block block = block_at(3, 5);
+  Block mirrored_x = block;
+  Block mirrored_y = block;
+  Block mirrored_both = block;
+  for (int v = 0; v < 8; ++v) {
+    for (int u = 0; u < 8; ++u) {
+      const int x = u % 2 == 1 ? -1 : 1;
+      const int y = v % 2 == 1 ? -1 : 1;
+      coefficient(mirrored_x, u, v) = std::int16_t(coefficient(block, u, v) * x);
+      coefficient(mirrored_y, u, v) = std::int16_t(coefficient(block, u, v) * y);
+      coefficient(mirrored_both, u, v) = std::int16_t(coefficient(block, u, v) * x * y);
+    }
+  }
+  const ChromaHalver halver(uniform(1), {true, true});
+  Block expected;
+  halver.halve({{&block, &mirrored_x}, {&mirrored_y, &mirrored_both}}, expected);
+  Block result;
+  halver.halve({{&block, nullptr}, {nullptr, nullptr}}, result);
+  EXPECT_TRUE(std::equal(std::begin(result.at), std::end(result.at), expected.at));
+}
+
+TEST(ChromaHalver, BoundsWhatBrokenFilesHold) {
+  Block wild;
+  for (std::size_t i = 0; i < kBlockSize; ++i) wild.at[i] = i % 3 == 0 ? INT16_MIN : INT16_MAX;
+  Block result;
+  ChromaHalver(uniform(65535), {true, true}).halve({{&wild, nullptr}, {nullptr, nullptr}}, result);
+  for (const int level : result.at) EXPECT_LE(std::abs(level), kMaxLevel);
+}
+
+// Samples of one plane (0 luma, 1 and 2 chroma) as decoders show them.
+std::vector<double> plane(const Bytes& jpeg, int which) {
+  const Picture picture = read_jpeg(jpeg).picture;
+  std::vector<double> samples;
+  for (std::size_t i = 0; i < picture.samples.size(); i += 3) {
+    const std::uint8_t* p = picture.samples.data() + i;
+    const double light = 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
+    samples.push_back(which == 0 ? light : which == 1 ? p[2] - light : p[0] - light);
+  }
+  return samples;
+}
+
+double mean_squared_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum / double(a.size());
+}
+
+class FineChroma : public testing::TestWithParam<std::tuple<int, int, bool, int>> {
+ protected:
+  JpegForm form() const {
+    JpegForm form;
+    std::tie(form.luma_across, form.luma_down, form.progressive, form.quality) = GetParam();
+    return form;
+  }
+};
+
+TEST_P(FineChroma, BecomesWhatOthersMakeOfItOrBetter) {
+  const Picture picture = photograph(333, 251);
+  const Bytes source = make_jpeg(picture, form());
+  const Bytes reference = decode_and_encode(source, 50);
+  const CodecResult result = press(source);
+  const JpegFacts facts = read_jpeg(result.bytes);
+  EXPECT_EQ(facts.sampling, (std::vector<int>{2, 2, 1, 1, 1, 1}));
+  EXPECT_EQ(facts.tables, read_jpeg(reference).tables);
+  EXPECT_LT(result.bytes.size(), reference.size() * 102 / 100);
+  for (const int which : {1, 2}) {
+    EXPECT_LT(mean_squared_difference(plane(result.bytes, which), plane(source, which)),
+              mean_squared_difference(plane(reference, which), plane(source, which)) * 1.1);
+  }
+}
+
+TEST_P(FineChroma, LumaIsThatOfA420Source) {
+  const Picture grey = photograph(333, 251, 1);
+  Picture colours =
+      plain(333, 251, {0, 0, 0});  // colours without any, so that luma is all there is
+  for (std::size_t i = 0; i < colours.samples.size(); ++i) colours.samples[i] = grey.samples[i / 3];
+  JpegForm usual = form();
+  usual.luma_across = usual.luma_down = 2;
+  const CodecResult result = press(make_jpeg(colours, form()));
+  EXPECT_EQ(plane(result.bytes, 0), plane(press(make_jpeg(colours, usual)).bytes, 0));
+}
+
+TEST_P(FineChroma, OfAnySizeAndEffort) {
+  for (const auto& [width, height] : std::vector<std::pair<int, int>>{
+           {1, 1}, {8, 8}, {9, 16}, {16, 9}, {17, 17}, {24, 40}, {100, 7}, {7, 100}}) {
+    const Picture picture = photograph(width, height);
+    const Bytes source = make_jpeg(picture, form());
+    for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
+      const CodecResult result = press(source, effort);
+      const JpegFacts facts = read_jpeg(result.bytes);
+      EXPECT_LE(result.bytes.size(), source.size());
+      EXPECT_EQ(facts.picture.width, width);
+      EXPECT_EQ(facts.warnings, 0);
+      EXPECT_GT(psnr(facts.picture, picture), 22) << width << " x " << height;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FineChroma,
+                         testing::Combine(testing::Values(1, 2), testing::Values(1),
+                                          testing::Bool(), testing::Values(75, 92)));
+INSTANTIATE_TEST_SUITE_P(Upright, FineChroma,
+                         testing::Combine(testing::Values(1), testing::Values(2), testing::Bool(),
+                                          testing::Values(75, 92)));
+
+TEST(FineChromaAlone, ThatIsCoarserThanItWouldBecomeStays) {
+  JpegForm form;
+  form.quality = 20;
+  form.luma_across = form.luma_down = 1;
+  const Bytes source = make_jpeg(photograph(160, 120), form);
+  const CodecResult result = press(source);
+  EXPECT_EQ(read_jpeg(result.bytes).sampling, (std::vector<int>(6, 1)));
+  EXPECT_EQ(psnr(read_jpeg(result.bytes).picture, read_jpeg(source).picture), 99);
+}
+
+}  // namespace
+}  // namespace imgpress::press

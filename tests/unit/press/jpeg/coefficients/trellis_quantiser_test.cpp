@@ -1,0 +1,194 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+#include <random>
+#include <vector>
+
+#include "support/images/quant_tables.hpp"
+#include "press/jpeg/coefficients/trellis_quantiser.hpp"
+#include "press/jpeg/huffman_code.hpp"
+
+namespace imgpress::press {
+namespace {
+
+using fixtures::uniform;
+
+// Counts as of a photograph: small levels behind short runs are the commonest.
+SymbolCounts common_counts() {
+  SymbolCounts counts{};
+  counts[kEndOfBlock] = 20000;
+  for (std::size_t zeros = 0; zeros < 16; ++zeros) {
+    for (std::size_t bits = 1; bits <= 6; ++bits) {
+      counts[zeros * 16 + bits] = static_cast<std::uint32_t>(40000 >> (zeros + 2 * bits));
+    }
+  }
+  return counts;
+}
+
+// Bits of a block as the standard tells it, by the code that the economiser should assume.
+class Coder {
+ public:
+  explicit Coder(SymbolCounts counts) {
+    admit_all_other_symbols(counts);
+    const HuffmanCode code = best_huffman_code(counts);
+    std::size_t next = 0;
+    for (std::size_t length = 1; length <= 16; ++length) {
+      for (int i = 0; i < code.lengths[length]; ++i) lengths_[code.symbols[next++]] = length;
+    }
+  }
+
+  double bits(const Block& block) const {
+    double sum = 0;
+    std::size_t zeros = 0;
+    for (std::size_t order = 1; order < 64; ++order) {
+      const int level = block.at[order];
+      if (level == 0) {
+        ++zeros;
+        continue;
+      }
+      for (; zeros > 15; zeros -= 16) sum += double(lengths_[kSixteenZeros]);
+      const auto size = static_cast<std::size_t>(magnitude_bits(level));
+      sum += double(lengths_[zeros * 16 + size] + size);
+      zeros = 0;
+    }
+    return zeros > 0 ? sum + double(lengths_[kEndOfBlock]) : sum;
+  }
+
+ private:
+  std::array<std::size_t, 256> lengths_{};
+};
+
+double squared_error(const Block& before, const Block& after, double scale) {
+  double sum = 0;
+  for (std::size_t i = 1; i < kBlockSize; ++i) {
+    const double likely = std::max(0.0, std::abs(before.at[i]) - CoefficientSample().bias(i));
+    const double error = likely * scale - std::abs(after.at[i]);
+    sum += error * error;
+  }
+  return sum;
+}
+
+// The least cost of all combinations of: a level, one less, none.
+double least_cost(const Block& before, const Block& levels, const Coder& coder, double scale,
+                  double price) {
+  std::vector<std::size_t> places;
+  for (std::size_t i = 1; i < kBlockSize; ++i) {
+    if (levels.at[i] != 0) places.push_back(i);
+  }
+  unsigned combinations = 1;
+  for (std::size_t i = 0; i < places.size(); ++i) combinations *= 3;
+  double least = 1e9;
+  for (unsigned combination = 0; combination < combinations; ++combination) {
+    Block trial = levels;
+    unsigned rest = combination;
+    for (const std::size_t place : places) {
+      const int magnitude = std::abs(trial.at[place]);
+      const int chosen = rest % 3 == 0 ? magnitude : rest % 3 == 1 ? magnitude - 1 : 0;
+      trial.at[place] = static_cast<std::int16_t>(trial.at[place] < 0 ? -chosen : chosen);
+      rest /= 3;
+    }
+    least = std::min(least, squared_error(before, trial, scale) + price * coder.bits(trial));
+  }
+  return least;
+}
+
+TEST(Economiser, FindsTheBestOfAllCombinations) {
+  std::mt19937 random(5);
+  const Coder coder(common_counts());
+  for (int round = 0; round < 300; ++round) {
+    const double base_price = 0.01 * (1 + random() % 40);
+    const Economiser economiser(uniform(3), uniform(10), CoefficientSample(), common_counts(),
+                                Economiser::Measure::kSteps, base_price);
+    Block before{};
+    before.at[0] = static_cast<std::int16_t>(random() % 300);
+    for (unsigned i = 0; i < 1 + random() % 7; ++i) {
+      before.at[1 + random() % 63] = static_cast<std::int16_t>(int(random() % 31) - 15);
+    }
+    const Requantiser requantiser(uniform(3), uniform(10), CoefficientSample());
+    Block levels = before;
+    requantiser.apply(&levels, 1);
+    Block result = levels;
+    economiser.apply(&before, &result, 1);
+    EXPECT_EQ(result.at[0], levels.at[0]);
+    const double price = economiser.price_in(before);
+    EXPECT_NEAR(squared_error(before, result, 0.3) + price * coder.bits(result),
+                least_cost(before, levels, coder, 0.3, price), 1e-3);
+  }
+}
+
+TEST(Economiser, GivesUpALoneLevelThatIsFarOutButNotANearOne) {
+  const Economiser economiser(uniform(6), uniform(10), CoefficientSample(), common_counts(),
+                              Economiser::Measure::kSteps, 0.05);
+  Block before{};
+  before.at[1] = before.at[60] = -1;  // 0.6 steps
+  Block levels = before;
+  economiser.apply(&before, &levels, 1);
+  EXPECT_EQ(levels.at[1], -1);
+  EXPECT_EQ(levels.at[60], 0);
+}
+
+TEST(Economiser, BitsAreWorthLessWhereErrorsShow) {
+  const Economiser economiser(uniform(6), uniform(10), CoefficientSample(), common_counts(),
+                              Economiser::Measure::kSteps, 0.05);
+  Block calm{};
+  calm.at[1] = 2;
+  Block busy{};
+  for (std::size_t i = 1; i < 30; ++i) busy.at[i] = 12;
+  EXPECT_LT(economiser.price_in(calm), 0.05);
+  EXPECT_GT(economiser.price_in(busy), 0.05);
+  calm.at[0] = 100;  // its mean makes no block busy
+  EXPECT_LT(economiser.price_in(calm), 0.05);
+}
+
+TEST(Economiser, ChangesNothingWhereBitsAreFree) {
+  std::mt19937 random(6);
+  const Economiser economiser(uniform(5), uniform(10), CoefficientSample(), common_counts(),
+                              Economiser::Measure::kSamples, 0);
+  for (int round = 0; round < 100; ++round) {
+    Block before;
+    for (auto& level : before.at) level = static_cast<std::int16_t>(int(random() % 41) - 20);
+    Block levels;
+    for (std::size_t i = 0; i < kBlockSize; ++i) {
+      levels.at[i] = static_cast<std::int16_t>(std::lround(before.at[i] * 0.5));
+    }
+    Block result = levels;
+    economiser.apply(&before, &result, 1);
+    for (std::size_t i = 0; i < kBlockSize; ++i) {
+      // Of two levels equally near, either.
+      ASSERT_LE(std::abs(before.at[i] * 0.5 - result.at[i]),
+                std::abs(before.at[i] * 0.5 - levels.at[i]));
+    }
+  }
+}
+
+TEST(Economiser, InSamplesCoarseStepsAreWorthMore) {
+  QuantTable steps = uniform(10);
+  steps[60] = 60;
+  const auto kept = [&steps](Economiser::Measure measure) {
+    QuantTable from = steps;
+    for (auto& step : from) step = static_cast<std::uint16_t>(step * 6 / 10);
+    const Economiser economiser(from, steps, CoefficientSample(), common_counts(), measure, 0.05);
+    Block before{};
+    before.at[60] = 1;
+    Block levels = before;
+    economiser.apply(&before, &levels, 1);
+    return levels.at[60] != 0;
+  };
+  EXPECT_TRUE(kept(Economiser::Measure::kSamples));
+  EXPECT_FALSE(kept(Economiser::Measure::kSteps));
+}
+
+TEST(Economiser, StepsOfZeroInBrokenTablesDoNoHarm) {
+  const Economiser economiser(uniform(0), uniform(0), CoefficientSample(), common_counts(),
+                              Economiser::Measure::kSamples, 0.05);
+  Block before;
+  std::fill(std::begin(before.at), std::end(before.at), std::int16_t{9});
+  Block levels = before;
+  economiser.apply(&before, &levels, 1);
+  for (const int level : levels.at) EXPECT_TRUE(level >= 0 && level <= 9);
+}
+
+}  // namespace
+}  // namespace imgpress::press
