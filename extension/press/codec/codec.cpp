@@ -41,22 +41,22 @@ CodecResult choose_smaller(std::optional<Bytes> encoded, ByteView source, Bytes 
 }
 
 CodecResult compress_jpeg(ByteView source, const CodecOptions& options) {
-  JpegGuard guard;
-  if (options.accept_truncated) guard.tolerate_cut();
-  JpegInput input(guard);
-  const JpegAnatomy anatomy = dissect_jpeg(source);
-  input.read_header(options.accept_truncated ? anatomy.whole : source, options.max_pixels);
-  const ImageMetadata metadata = read_metadata(anatomy);
+  LibjpegGuard guard;
+  if (options.accept_truncated) guard.accept_truncation();
+  LibjpegDecoder decoder(guard);
+  const JpegSegments segments = parse_segments(source);
+  decoder.read_header(options.accept_truncated ? segments.whole_segments : source, options.max_pixels);
+  const ImageMetadata metadata = read_metadata(segments);
   // What only decoders can make sense of stays as it is.
-  Bytes stripped = anatomy.has_frame && anatomy.has_scan
-                       ? assemble_jpeg(anatomy, metadata.orientation)
+  Bytes stripped = segments.has_frame && segments.has_scan
+                       ? strip_jpeg(segments, metadata.orientation)
                        : Bytes(source.data, source.data + source.size);
-  const auto convert = suits_requantising(input.state()) ? requantise_jpeg : reencode_jpeg;
-  CodecResult result = choose_smaller(convert(guard, input, options, metadata, source.size), source,
-                                      std::move(stripped), ImageFormat::kJpeg);
-  result.width = input.state().image_width;
-  result.height = input.state().image_height;
-  result.warning = guard.cut() != nullptr ? input.missing_part() : guard.warning();
+  const auto convert = can_transcode(decoder.state()) ? transcode_jpeg : reencode_jpeg;
+  CodecResult result = choose_smaller(convert(guard, decoder, options, metadata, source.size),
+                                      source, std::move(stripped), ImageFormat::kJpeg);
+  result.width = decoder.state().image_width;
+  result.height = decoder.state().image_height;
+  result.warning = guard.truncation() != nullptr ? decoder.missing_part() : guard.warning();
   return result;
 }
 
@@ -73,9 +73,9 @@ CodecResult compress_pixels(const PixelImage& image, ByteView source, Bytes stri
 }
 
 CodecResult compress_png(ByteView source, const CodecOptions& options) {
-  const PngAnatomy anatomy = dissect_png(source);
-  const PixelImage image = read_png(source, anatomy, options.max_pixels);
-  return compress_pixels(image, source, assemble_png(anatomy, image.metadata.orientation),
+  const PngChunks segments = parse_png_chunks(source);
+  const PixelImage image = read_png(source, segments, options.max_pixels);
+  return compress_pixels(image, source, strip_png(segments, image.metadata.orientation),
                          ImageFormat::kPng, options);
 }
 

@@ -27,7 +27,7 @@ constexpr std::chrono::seconds kSendPatience{60};
 constexpr int kKeptBlockBytes = 64 << 20;
 constexpr int kKeptHeapBytes = 128 << 20;
 
-struct Outcome {
+struct Answer {
   wire::CompressReply reply;
   UniqueFd image;
 };
@@ -43,28 +43,28 @@ std::string digest_of(std::string_view bytes) {
   return text.data();
 }
 
-Outcome compress_one(const wire::CompressRequest& request, ByteView source) {
+Answer compress_one(const wire::CompressRequest& request, ByteView source) {
   const CodecResult result = compress(source, {request.options, request.max_pixels});
-  Outcome outcome;
-  outcome.image = make_sealed("imgpress output", {result.bytes.data(), result.bytes.size()});
-  outcome.reply.format = result.format;
-  outcome.reply.kept_source = result.kept_source;
-  outcome.reply.width = result.width;
-  outcome.reply.height = result.height;
-  outcome.reply.warning = result.warning;
-  outcome.reply.digest =
+  Answer answer;
+  answer.image = make_sealed("imgpress output", {result.bytes.data(), result.bytes.size()});
+  answer.reply.format = result.format;
+  answer.reply.kept_source = result.kept_source;
+  answer.reply.width = result.width;
+  answer.reply.height = result.height;
+  answer.reply.warning = result.warning;
+  answer.reply.digest =
       digest_of({reinterpret_cast<const char*>(result.bytes.data()), result.bytes.size()});
-  return outcome;
+  return answer;
 }
 
-Outcome failed(Fault fault, const std::string& reason) {
-  Outcome outcome;
-  outcome.reply.fault = fault;
-  outcome.reply.reason = reason;
-  return outcome;
+Answer failed(Fault fault, const std::string& reason) {
+  Answer answer;
+  answer.reply.fault = fault;
+  answer.reply.reason = reason;
+  return answer;
 }
 
-Outcome handle(const wire::CompressRequest& request, int source_fd) {
+Answer handle(const wire::CompressRequest& request, int source_fd) {
   try {
     const SealedView source(source_fd);
     limit_cpu(request.cpu_seconds);
@@ -93,20 +93,20 @@ void run_codec(PacketSocket socket) {
     if (request == nullptr) throw wire::WireError("unexpected message for a codec");
     const std::uint64_t source_bytes = sealed_size(packet.attachment.get());
     const auto begun = std::chrono::steady_clock::now();
-    Outcome outcome = handle(*request, packet.attachment.get());
-    outcome.reply.work_us =
+    Answer answer = handle(*request, packet.attachment.get());
+    answer.reply.work_us =
         static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(
                                        std::chrono::steady_clock::now() - begun)
                                        .count());
     packet.attachment.reset();
-    outcome.reply.id = request->id;
-    const std::uint64_t pixels = std::uint64_t{outcome.reply.width} * outcome.reply.height;
+    answer.reply.id = request->id;
+    const std::uint64_t pixels = std::uint64_t{answer.reply.width} * answer.reply.height;
     // A refused image may have been a large one: then only its source tells.
     if (source_bytes > kLargeSourceBytes || pixels > kLargePixels ||
-        outcome.reply.fault != Fault::kNone) {
+        answer.reply.fault != Fault::kNone) {
       ::malloc_trim(0);
     }
-    if (socket.send_within(kSendPatience, outcome.reply, outcome.image.get()) !=
+    if (socket.send_within(kSendPatience, answer.reply, answer.image.get()) !=
         PacketSocket::Sent::kYes) {
       return;
     }

@@ -42,8 +42,8 @@ void append_chunk(std::vector<std::uint8_t>& bytes, std::string_view type, ByteV
 
 }  // namespace
 
-PngAnatomy dissect_png(ByteView source) {
-  PngAnatomy anatomy;
+PngChunks parse_png_chunks(ByteView source) {
+  PngChunks chunks;
   std::size_t at = sizeof kSignature;
   while (at < source.size && source.size - at >= kFrameBytes) {
     const std::uint8_t* chunk = source.data + at;
@@ -51,18 +51,18 @@ PngAnatomy dissect_png(ByteView source) {
     if (length > source.size - at - kFrameBytes) break;
     const std::string_view type(reinterpret_cast<const char*>(chunk + 4), 4);
     if (type == "IEND") break;
-    if (type == "eXIf") anatomy.exif = {chunk + 8, length};
-    if (type == "acTL") anatomy.animated = true;
-    if (is_needed(type)) anatomy.needed.push_back({chunk, length + kFrameBytes});
+    if (type == "eXIf") chunks.exif = {chunk + 8, length};
+    if (type == "acTL") chunks.animated = true;
+    if (is_needed(type)) chunks.needed.push_back({chunk, length + kFrameBytes});
     at += length + kFrameBytes;
   }
-  return anatomy;
+  return chunks;
 }
 
-std::vector<std::uint8_t> assemble_png(const PngAnatomy& anatomy, int orientation) {
+std::vector<std::uint8_t> strip_png(const PngChunks& chunks, int orientation) {
   std::vector<std::uint8_t> bytes(std::begin(kSignature), std::end(kSignature));
   bool first = true;
-  for (const ByteView& chunk : anatomy.needed) {
+  for (const ByteView& chunk : chunks.needed) {
     bytes.insert(bytes.end(), chunk.data, chunk.data + chunk.size);
     if (first && orientation != 1) {
       const auto tiff = minimal_exif(orientation);

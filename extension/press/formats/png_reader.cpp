@@ -16,7 +16,7 @@ namespace imgpress::press {
 namespace {
 
 // libpng leaves a failed call by a jump, as libjpeg does. What it jumps over is C and plain data:
-// see JpegGuard, whose little sister this is.
+// see LibjpegGuard, whose little sister this is.
 class PngDecoder {
  public:
   PngDecoder();
@@ -123,7 +123,7 @@ std::vector<std::uint8_t> read_samples(PngDecoder& decoder, std::uint32_t height
 
 }  // namespace
 
-PixelImage read_png(ByteView source, const PngAnatomy& anatomy, std::uint64_t max_pixels) {
+PixelImage read_png(ByteView source, const PngChunks& chunks, std::uint64_t max_pixels) {
   PngDecoder decoder;
   decoder.read_header(source);
   PixelImage image;
@@ -131,8 +131,8 @@ PixelImage read_png(ByteView source, const PngAnatomy& anatomy, std::uint64_t ma
   image.height = png_get_image_height(decoder.png(), decoder.info());
   check_pixel_count(image.width, image.height, max_pixels);
   image.metadata.icc_profile = read_icc_profile(decoder);
-  image.metadata.orientation = std::max(1, read_orientation(anatomy.exif));
-  image.has_more_frames = anatomy.animated;
+  image.metadata.orientation = std::max(1, read_orientation(chunks.exif));
+  image.has_more_frames = chunks.animated;
 
   decoder.run([&decoder] { normalise(decoder.png(), decoder.info()); });
   const int channels = png_get_channels(decoder.png(), decoder.info());

@@ -11,6 +11,6 @@
 namespace imgpress::press {
 
 // Throws FaultError: kTooManyPixels before any memory for the picture is taken, kDamagedImage.
-PixelImage read_png(ByteView source, const PngAnatomy& anatomy, std::uint64_t max_pixels);
+PixelImage read_png(ByteView source, const PngChunks& chunks, std::uint64_t max_pixels);
 
 }  // namespace imgpress::press

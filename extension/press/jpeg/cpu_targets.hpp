@@ -4,9 +4,9 @@
 // Compiled twice, for any x86-64 and for those of the last ten years (AVX2, BMI2), which run them
 // up to three times as fast. Both do the same arithmetic, to the bit.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define IMGPRESS_WIDE_REGISTERS __attribute__((target_clones("arch=x86-64-v3", "default")))
+#define IMGPRESS_CPU_TARGETS __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else
-#define IMGPRESS_WIDE_REGISTERS
+#define IMGPRESS_CPU_TARGETS
 #endif
 
 // What such a function calls for each number: as a part of it, so that its state stays in

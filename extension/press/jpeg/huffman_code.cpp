@@ -78,7 +78,7 @@ void bound_lengths(LengthCounts& counts) {
 
 }  // namespace
 
-HuffmanCode best_huffman_code(const SymbolCounts& counts) {
+HuffmanCode optimal_huffman_code(const SymbolCounts& counts) {
   const std::vector<std::uint8_t> ranked = rank_symbols(counts);
   // The rarest "symbol" of all takes the code of ones alone, and is never used.
   std::vector<std::uint64_t> leaves = {0};

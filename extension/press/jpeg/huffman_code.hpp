@@ -10,7 +10,7 @@
 namespace imgpress::press {
 
 // What a code is for: steps of first coefficients, or all others. Numbered as files do.
-enum class CodeClass : std::uint8_t { kFirst = 0, kOthers = 1 };
+enum class CodeClass : std::uint8_t { kDc = 0, kAc = 1 };
 
 constexpr unsigned kMaxCodeBits = 16;
 
@@ -30,6 +30,6 @@ void visit_codes(const HuffmanCode& code, Visit visit) {
 }
 
 // A code for every symbol that occurs. At least one must.
-HuffmanCode best_huffman_code(const SymbolCounts& counts);
+HuffmanCode optimal_huffman_code(const SymbolCounts& counts);
 
 }  // namespace imgpress::press

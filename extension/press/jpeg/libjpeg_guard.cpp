@@ -45,7 +45,7 @@ bool is_damage(const jpeg_error_mgr& warning) {
 
 }  // namespace
 
-JpegGuard::JpegGuard() {
+LibjpegGuard::LibjpegGuard() {
   static_assert(std::is_standard_layout_v<Frame> && std::is_trivially_destructible_v<Frame>);
   jpeg_std_error(&frame_.manager);
   frame_.manager.error_exit = on_error;
@@ -53,57 +53,57 @@ JpegGuard::JpegGuard() {
   frame_.manager.output_message = on_output;
 }
 
-void JpegGuard::leave(j_common_ptr jpeg, Stop stop) {
+void LibjpegGuard::leave(j_common_ptr jpeg, Stop stop) {
   Frame& frame = frame_of(jpeg);
   frame.stop = stop;
   std::longjmp(frame.landing, 1);
 }
 
-void JpegGuard::stop_for_lack_of_room(j_common_ptr jpeg) {
-  leave(jpeg, Stop::kRoom);
+void LibjpegGuard::stop_at_size_limit(j_common_ptr jpeg) {
+  leave(jpeg, Stop::kSizeLimit);
 }
 
-void JpegGuard::stop_for_scans(j_common_ptr jpeg) {
-  leave(jpeg, Stop::kScans);
+void LibjpegGuard::stop_at_scan_limit(j_common_ptr jpeg) {
+  leave(jpeg, Stop::kScanLimit);
 }
 
-void JpegGuard::on_error(j_common_ptr jpeg) {
+void LibjpegGuard::on_error(j_common_ptr jpeg) {
   Frame& frame = frame_of(jpeg);
   frame.manager.format_message(jpeg, frame.message);
   leave(jpeg, Stop::kError);
 }
 
 // True when the damage is that the data have ended, or a consequence of it.
-bool JpegGuard::note_cut(j_common_ptr jpeg) {
+bool LibjpegGuard::note_truncation(j_common_ptr jpeg) {
   Frame& frame = frame_of(jpeg);
-  if (!frame.tolerates_cut || jpeg->is_decompressor == FALSE) return false;
-  if (frame.is_cut) return true;
+  if (!frame.accepts_truncation || jpeg->is_decompressor == FALSE) return false;
+  if (frame.is_truncated) return true;
   const auto& input = *reinterpret_cast<j_decompress_ptr>(jpeg);
   // An end marker of the file's own in the midst of a picture tells of other damage.
   if (frame.manager.msg_code != JWRN_HIT_MARKER || !frame.ended_early) return false;
   if (input.comps_in_scan < 1) return false;
-  frame.is_cut = true;
-  frame.cut = {input.input_iMCU_row, input.total_iMCU_rows, input.cur_comp_info[0]->component_index,
-               input.Ss, input.Ah == 0};
+  frame.is_truncated = true;
+  frame.truncation = {input.input_iMCU_row, input.total_iMCU_rows,
+                      input.cur_comp_info[0]->component_index, input.Ss, input.Ah == 0};
   return true;
 }
 
-void JpegGuard::on_message(j_common_ptr jpeg, int level) {
+void LibjpegGuard::on_message(j_common_ptr jpeg, int level) {
   if (level >= 0) return;  // a trace
   Frame& frame = frame_of(jpeg);
-  if (is_damage(frame.manager) && !note_cut(jpeg)) on_error(jpeg);
+  if (is_damage(frame.manager) && !note_truncation(jpeg)) on_error(jpeg);
   if (frame.manager.msg_code == JWRN_JPEG_EOF) frame.ended_early = true;
   if (frame.warning[0] == '\0') frame.manager.format_message(jpeg, frame.warning);
 }
 
 // libjpeg's own writes to standard error.
-void JpegGuard::on_output(j_common_ptr) {}
+void LibjpegGuard::on_output(j_common_ptr) {}
 
-bool JpegGuard::explain() const {
+bool LibjpegGuard::explain() const {
   switch (frame_.stop) {
-    case Stop::kRoom:
+    case Stop::kSizeLimit:
       return false;
-    case Stop::kScans:
+    case Stop::kScanLimit:
       throw FaultError(Fault::kOutOfResources, "the JPEG file has too many scans");
     case Stop::kError:
       break;

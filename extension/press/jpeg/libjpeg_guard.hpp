@@ -1,4 +1,4 @@
-// libjpeg reports a failure by calling error_exit, which must not return. JpegGuard makes an
+// libjpeg reports a failure by calling error_exit, which must not return. LibjpegGuard makes an
 // exception of it without ever jumping over a C++ destructor: the jump lands inside run(), whose
 // frame holds plain data only, and run() throws from there.
 #pragma once
@@ -13,7 +13,7 @@
 namespace imgpress::press {
 
 // Where the data of a JPEG file ended before its picture did.
-struct JpegCut {
+struct Truncation {
   unsigned row;      // of the scan, in units (MCUs): the first one that is not whole
   unsigned rows;     // that the scan should have had
   int component;     // the first of the scan
@@ -21,11 +21,11 @@ struct JpegCut {
   bool first_visit;  // of these coefficients; false where it would have refined known ones
 };
 
-class JpegGuard {
+class LibjpegGuard {
  public:
-  JpegGuard();
-  JpegGuard(const JpegGuard&) = delete;
-  JpegGuard& operator=(const JpegGuard&) = delete;
+  LibjpegGuard();
+  LibjpegGuard(const LibjpegGuard&) = delete;
+  LibjpegGuard& operator=(const LibjpegGuard&) = delete;
 
   // For the `err` member of any number of libjpeg objects.
   jpeg_error_mgr* errors() { return &frame_.manager; }
@@ -40,12 +40,14 @@ class JpegGuard {
   }
 
   // From now on data that end too early are no failure but a cut. What is missing reads as zeros.
-  void tolerate_cut() { frame_.tolerates_cut = true; }
+  void accept_truncation() { frame_.accepts_truncation = true; }
 
-  bool tolerates_cut() const { return frame_.tolerates_cut; }
+  bool accepts_truncation() const { return frame_.accepts_truncation; }
 
   // Nothing where the data were complete.
-  const JpegCut* cut() const { return frame_.is_cut ? &frame_.cut : nullptr; }
+  const Truncation* truncation() const {
+    return frame_.is_truncated ? &frame_.truncation : nullptr;
+  }
 
   // The data ended before the end marker, which alone does no harm to a picture that is complete.
   bool ended_early() const { return frame_.ended_early; }
@@ -54,13 +56,13 @@ class JpegGuard {
   const char* warning() const { return frame_.warning; }
 
   // Ends the running step because the output does not fit.
-  [[noreturn]] static void stop_for_lack_of_room(j_common_ptr jpeg);
+  [[noreturn]] static void stop_at_size_limit(j_common_ptr jpeg);
 
   // Ends the running step because the file has more scans than any honest one.
-  [[noreturn]] static void stop_for_scans(j_common_ptr jpeg);
+  [[noreturn]] static void stop_at_scan_limit(j_common_ptr jpeg);
 
  private:
-  enum class Stop { kError, kRoom, kScans };
+  enum class Stop { kError, kSizeLimit, kScanLimit };
 
   // Plain data: libjpeg's view of it is the first member, so one address serves both.
   struct Frame {
@@ -68,16 +70,16 @@ class JpegGuard {
     std::jmp_buf landing;
     Stop stop;
     bool ended_early;
-    bool tolerates_cut;
-    bool is_cut;
-    JpegCut cut;
+    bool accepts_truncation;
+    bool is_truncated;
+    Truncation truncation;
     char message[JMSG_LENGTH_MAX];
     char warning[JMSG_LENGTH_MAX];
   };
 
   static Frame& frame_of(j_common_ptr jpeg) { return *reinterpret_cast<Frame*>(jpeg->err); }
   [[noreturn]] static void leave(j_common_ptr jpeg, Stop stop);
-  static bool note_cut(j_common_ptr jpeg);
+  static bool note_truncation(j_common_ptr jpeg);
   static void on_error(j_common_ptr jpeg);
   static void on_message(j_common_ptr jpeg, int level);
   static void on_output(j_common_ptr jpeg);

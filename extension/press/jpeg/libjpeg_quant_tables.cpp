@@ -20,16 +20,16 @@ const JQUANT_TBL* table_of(const jpeg_decompress_struct& state, const jpeg_compo
 
 }  // namespace
 
-bool has_all_tables(const JpegInput& input) {
-  const jpeg_decompress_struct& state = input.state();
+bool has_all_tables(const LibjpegDecoder& decoder) {
+  const jpeg_decompress_struct& state = decoder.state();
   return std::all_of(
       state.comp_info, state.comp_info + state.num_components,
       [&state](const jpeg_component_info& info) { return table_of(state, info) != nullptr; });
 }
 
-ComponentTables source_tables(const JpegInput& input) {
+ComponentTables source_tables(const LibjpegDecoder& decoder) {
   ComponentTables tables{};
-  const jpeg_decompress_struct& state = input.state();
+  const jpeg_decompress_struct& state = decoder.state();
   for (int i = 0; i < state.num_components; ++i) {
     const JQUANT_TBL* table = table_of(state, state.comp_info[i]);
     if (table != nullptr) tables[static_cast<std::size_t>(i)] = value_of(*table);
@@ -37,15 +37,15 @@ ComponentTables source_tables(const JpegInput& input) {
   return tables;
 }
 
-QualityTables quality_tables(JpegGuard& guard, int quality) {
-  JpegOutput output(guard, 0);
-  jpeg_compress_struct& state = output.state();
+QualityTables quality_tables(LibjpegGuard& guard, int quality) {
+  LibjpegEncoder encoder(guard, 0);
+  jpeg_compress_struct& state = encoder.state();
   guard.run([&state, quality] { jpeg_set_quality(&state, quality, TRUE); });
   return {value_of(*state.quant_tbl_ptrs[0]), value_of(*state.quant_tbl_ptrs[1])};
 }
 
-void use_tables(JpegGuard& guard, JpegOutput& output, const ComponentTables& tables) {
-  jpeg_compress_struct& state = output.state();
+void use_tables(LibjpegGuard& guard, LibjpegEncoder& encoder, const ComponentTables& tables) {
+  jpeg_compress_struct& state = encoder.state();
   for (int i = 0; i < state.num_components; ++i) {
     const QuantTable& table = tables[static_cast<std::size_t>(i)];
     const auto same = std::find(tables.begin(), tables.end(), table);

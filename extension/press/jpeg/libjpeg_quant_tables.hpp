@@ -14,20 +14,20 @@ using ComponentTables = std::array<QuantTable, MAX_COMPS_IN_SCAN>;
 
 // Those that the source was quantised with. A file may redefine them between its scans: before its
 // picture is read, those of the first one.
-ComponentTables source_tables(const JpegInput& input);
+ComponentTables source_tables(const LibjpegDecoder& decoder);
 
 // False where the file does not define one of them.
-bool has_all_tables(const JpegInput& input);
+bool has_all_tables(const LibjpegDecoder& decoder);
 
 struct QualityTables {
-  QuantTable light;
-  QuantTable colour;
+  QuantTable luma;
+  QuantTable chroma;
 };
 
 // Those of a quality on the IJG scale, 1 to 100.
-QualityTables quality_tables(JpegGuard& guard, int quality);
+QualityTables quality_tables(LibjpegGuard& guard, int quality);
 
-// Stores the tables in `output`, equal ones once.
-void use_tables(JpegGuard& guard, JpegOutput& output, const ComponentTables& tables);
+// Stores the tables in `encoder`, equal ones once.
+void use_tables(LibjpegGuard& guard, LibjpegEncoder& encoder, const ComponentTables& tables);
 
 }  // namespace imgpress::press

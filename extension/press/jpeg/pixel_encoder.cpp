@@ -51,30 +51,31 @@ void skip_rows(jpeg_decompress_struct& in, JSAMPROW row) {
 
 // A step of luma is never finer than the source's. Chroma changes its resolution, and RGB its
 // meaning, so that their steps do not compare.
-void choose_tables(JpegGuard& guard, const JpegInput& input, JpegOutput& output, int quality) {
+void choose_tables(LibjpegGuard& guard, const LibjpegDecoder& decoder, LibjpegEncoder& encoder,
+                   int quality) {
   const QualityTables wanted = quality_tables(guard, quality);
-  ComponentTables tables = {wanted.light, wanted.colour, wanted.colour};
-  if (input.state().jpeg_color_space == JCS_YCbCr) {
-    tables[0] = coarser_of(tables[0], source_tables(input)[0]);
+  ComponentTables tables = {wanted.luma, wanted.chroma, wanted.chroma};
+  if (decoder.state().jpeg_color_space == JCS_YCbCr) {
+    tables[0] = coarser_of(tables[0], source_tables(decoder)[0]);
   }
-  use_tables(guard, output, tables);
+  use_tables(guard, encoder, tables);
 }
 
 }  // namespace
 
 std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
                                                        const CodecOptions& options,
-                                                       std::size_t room) {
+                                                       std::size_t size_limit) {
   check_sides(image);
-  JpegGuard guard;
-  JpegOutput output(guard, room);
-  jpeg_compress_struct& out = output.state();
+  LibjpegGuard guard;
+  LibjpegEncoder encoder(guard, size_limit);
+  jpeg_compress_struct& out = encoder.state();
   const bool fits = guard.run([&] {
     describe_pixels(out, image.width, image.height, image.channels == 1 ? JCS_GRAYSCALE : JCS_RGB,
                     options.effort);
     jpeg_set_quality(&out, options.quality, TRUE);
     jpeg_start_compress(&out, TRUE);
-    output.write_metadata(image.metadata);
+    encoder.write_metadata(image.metadata);
     while (out.next_scanline < out.image_height) {
       // libjpeg's interface has no const, but it only reads.
       auto* row =
@@ -84,35 +85,35 @@ std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
     jpeg_finish_compress(&out);
   });
   if (!fits) return std::nullopt;
-  return output.take_bytes();
+  return encoder.take_bytes();
 }
 
-std::optional<std::vector<std::uint8_t>> reencode_jpeg(JpegGuard& guard, JpegInput& input,
+std::optional<std::vector<std::uint8_t>> reencode_jpeg(LibjpegGuard& guard, LibjpegDecoder& decoder,
                                                        const CodecOptions& options,
                                                        const ImageMetadata& metadata,
-                                                       std::size_t room) {
-  jpeg_decompress_struct& in = input.state();
+                                                       std::size_t size_limit) {
+  jpeg_decompress_struct& in = decoder.state();
   guard.run([&in] { start_reading(in); });  // a file of several scans is read as a whole here
-  input.check_complete();
-  JpegOutput output(guard, room);
-  jpeg_compress_struct& out = output.state();
+  decoder.check_complete();
+  LibjpegEncoder encoder(guard, size_limit);
+  jpeg_compress_struct& out = encoder.state();
   guard.run([&] {
     describe_pixels(out, in.image_width, in.image_height, in.out_color_space, options.effort);
   });
-  choose_tables(guard, input, output, options.quality);
+  choose_tables(guard, decoder, encoder, options.quality);
 
   std::vector<std::uint8_t> row(std::size_t{in.image_width} * 3);
   const bool fits = guard.run([&] {
     jpeg_start_compress(&out, TRUE);
-    output.write_metadata(metadata);
+    encoder.write_metadata(metadata);
     copy_rows(in, out, row.data());
     jpeg_finish_compress(&out);
   });
   // Damage behind the place where the room ran out is damage as well.
   if (!fits) guard.run([&] { skip_rows(in, row.data()); });
-  input.check_complete();
+  decoder.check_complete();
   if (!fits) return std::nullopt;
-  return output.take_bytes();
+  return encoder.take_bytes();
 }
 
 }  // namespace imgpress::press

@@ -12,15 +12,15 @@
 
 namespace imgpress::press {
 
-// Both: 4:2:0 (or grey), nothing when the result would not be smaller than `room` bytes.
+// Both: 4:2:0 (or grey), nothing when the result would not be smaller than `size_limit` bytes.
 std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
                                                        const CodecOptions& options,
-                                                       std::size_t room);
+                                                       std::size_t size_limit);
 
 // For three colour components. The header must have been read.
-std::optional<std::vector<std::uint8_t>> reencode_jpeg(JpegGuard& guard, JpegInput& input,
+std::optional<std::vector<std::uint8_t>> reencode_jpeg(LibjpegGuard& guard, LibjpegDecoder& decoder,
                                                        const CodecOptions& options,
                                                        const ImageMetadata& metadata,
-                                                       std::size_t room);
+                                                       std::size_t size_limit);
 
 }  // namespace imgpress::press

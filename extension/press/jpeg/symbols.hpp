@@ -24,7 +24,7 @@ constexpr unsigned kSixteenZeros = 0xF0;
 // The most bits that 8-bit samples lead to: of a level, and of a step of the first one from block
 // to block.
 constexpr unsigned kMaxLevelBits = 10;
-constexpr unsigned kMaxStepBits = 11;
+constexpr unsigned kMaxDcBits = 11;
 
 // Bits that a coefficient's magnitude takes.
 constexpr unsigned magnitude_bits(int value) {
@@ -64,19 +64,19 @@ constexpr std::uint64_t bits_between(unsigned first, unsigned last) {
 using PackedSymbol = std::uint32_t;
 
 // Bits of the number behind a symbol: of a coefficient, or of how many blocks end at once.
-constexpr unsigned number_bits(unsigned symbol) {
+constexpr unsigned extra_bits(unsigned symbol) {
   if (symbol == kSixteenZeros) return 0;
   return symbol % 16 != 0 ? symbol % 16 : symbol / 16;
 }
 
 // Of all steps of first coefficients, and so of all levels: the symbol without zeros before it.
-constexpr int kMaxStep = 2 * kMaxLevel + 1;
-extern const std::array<PackedSymbol, 2 * kMaxStep + 1> kNumbers;
+constexpr int kMaxDcDifference = 2 * kMaxLevel + 1;
+extern const std::array<PackedSymbol, 2 * kMaxDcDifference + 1> kPackedValues;
 
 // `value` behind zeros. `Sink::put` takes a packed symbol.
 template <typename Sink>
-IMGPRESS_INLINE void put_number(int value, unsigned zeros, Sink& sink) {
-  sink.put(kNumbers[static_cast<std::size_t>(value + kMaxStep)] | zeros << 4);
+IMGPRESS_INLINE void put_value(int value, unsigned zeros, Sink& sink) {
+  sink.put(kPackedValues[static_cast<std::size_t>(value + kMaxDcDifference)] | zeros << 4);
 }
 
 // Puts those coefficients of a block that `nonzero` tells, the first one's place being behind
@@ -88,7 +88,7 @@ IMGPRESS_INLINE unsigned put_levels(const Block& block, std::uint64_t nonzero, u
     const auto place = static_cast<unsigned>(__builtin_ctzll(nonzero));
     unsigned zeros = place - previous - 1;
     for (; __builtin_expect(zeros > 15, 0); zeros -= 16) sink.put(kSixteenZeros);
-    put_number(block.at[place], zeros, sink);
+    put_value(block.at[place], zeros, sink);
     previous = place;
   }
   return previous;
@@ -112,7 +112,7 @@ struct SymbolCounter {
 // From counts of a sample to those of a picture, each less than 2^32 / 16: every symbol that 8-bit
 // samples can lead to counts as seen a sixteenth of a time at least, so that a code for all of them
 // has one for each.
-void admit_all_first_symbols(SymbolCounts& counts);
-void admit_all_other_symbols(SymbolCounts& counts);
+void smooth_dc_counts(SymbolCounts& counts);
+void smooth_ac_counts(SymbolCounts& counts);
 
 }  // namespace imgpress::press

@@ -26,7 +26,7 @@ FrameHeader header_of(const jpeg_decompress_struct& in) {
   return header;
 }
 
-bool has_coarse_chroma(const jpeg_decompress_struct& header) {
+bool has_quarter_chroma(const jpeg_decompress_struct& header) {
   if (header.jpeg_color_space != JCS_YCbCr) return false;
   const auto samples = [&header](int i) {
     return header.comp_info[i].h_samp_factor * header.comp_info[i].v_samp_factor;
@@ -35,36 +35,37 @@ bool has_coarse_chroma(const jpeg_decompress_struct& header) {
 }
 
 // Chroma that is coarser than it would become has nothing to give.
-bool is_worth_halving(const QuantTable& from, const QuantTable& to) {
+bool is_worth_subsampling(const QuantTable& from, const QuantTable& to) {
   return std::accumulate(from.begin(), from.end(), 0) <= std::accumulate(to.begin(), to.end(), 0);
 }
 
 }  // namespace
 
-bool suits_requantising(const jpeg_decompress_struct& header) {
-  return header.num_components != 3 || has_ordinary_chroma(header) || has_coarse_chroma(header);
+bool can_transcode(const jpeg_decompress_struct& header) {
+  return header.num_components != 3 || has_full_or_half_chroma(header) ||
+         has_quarter_chroma(header);
 }
 
-std::optional<std::vector<std::uint8_t>> requantise_jpeg(JpegGuard& guard, JpegInput& input,
-                                                         const CodecOptions& options,
-                                                         const ImageMetadata& metadata,
-                                                         std::size_t room) {
-  const jpeg_decompress_struct& in = input.state();
-  CodedPicture picture = read_coefficients(guard, input);
+std::optional<std::vector<std::uint8_t>> transcode_jpeg(LibjpegGuard& guard,
+                                                        LibjpegDecoder& decoder,
+                                                        const CodecOptions& options,
+                                                        const ImageMetadata& metadata,
+                                                        std::size_t size_limit) {
+  const jpeg_decompress_struct& in = decoder.state();
+  CoefficientImage image = read_coefficients(guard, decoder);
   const QualityTables to = quality_tables(guard, options.quality);
-  if (has_ordinary_chroma(in) && chroma_fineness(picture).any() &&
-      is_worth_halving(picture[1].steps, to.colour)) {
-    halve_chroma(picture);
+  if (has_full_or_half_chroma(in) && full_resolution_axes(image).any() &&
+      is_worth_subsampling(image[1].steps, to.chroma)) {
+    subsample_chroma(image);
   }
-  simplify_units(picture);
-  if (blocks_in_unit(picture) > kMaxBlocksInUnit) {
+  reduce_sampling_factors(image);
+  if (blocks_in_mcu(image) > kMaxBlocksInMcu) {
     throw FaultError(Fault::kUnsupportedImage, "JPEG file: its sampling factors are too large");
   }
-  for (Plane& plane : picture) {
-    requantise_plane(plane, plane.channel == Channel::kLight ? to.light : to.colour,
-                     options.effort);
+  for (Plane& plane : image) {
+    requantise_plane(plane, plane.channel == Channel::kLuma ? to.luma : to.chroma, options.effort);
   }
-  return write_jpeg(picture, header_of(in), metadata, options.effort, room);
+  return write_coefficients(image, header_of(in), metadata, options.effort, size_limit);
 }
 
 }  // namespace imgpress::press

@@ -15,12 +15,14 @@ namespace imgpress::press {
 
 // False for colours stored as red, green and blue, and for chroma of unusual resolution: in pixels
 // there is something to gain that coefficients do not show. Needs the header alone.
-bool suits_requantising(const jpeg_decompress_struct& header);
+bool can_transcode(const jpeg_decompress_struct& header);
 
-// Nothing when the result would not be smaller than `room` bytes. The header must have been read.
-std::optional<std::vector<std::uint8_t>> requantise_jpeg(JpegGuard& guard, JpegInput& input,
-                                                         const CodecOptions& options,
-                                                         const ImageMetadata& metadata,
-                                                         std::size_t room);
+// Nothing when the result would not be smaller than `size_limit` bytes. The header must have been
+// read.
+std::optional<std::vector<std::uint8_t>> transcode_jpeg(LibjpegGuard& guard,
+                                                        LibjpegDecoder& decoder,
+                                                        const CodecOptions& options,
+                                                        const ImageMetadata& metadata,
+                                                        std::size_t size_limit);
 
 }  // namespace imgpress::press

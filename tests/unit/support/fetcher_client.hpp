@@ -23,7 +23,7 @@ class FetcherClient {
     apply(allowed_networks, max_connections_per_host);
   }
 
-  PressProcess& press() { return press_; }
+  RealPress& press() { return press_; }
 
   void apply(const std::string& allowed_networks, std::uint32_t max_connections_per_host = 0) {
     wire::FetcherSettings settings;
@@ -62,7 +62,7 @@ class FetcherClient {
   Fetched get(const std::string& url) { return fetch(get_request(url)); }
 
  private:
-  PressProcess press_;
+  RealPress press_;
 };
 
 }  // namespace imgpress::test

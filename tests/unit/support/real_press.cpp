@@ -70,21 +70,21 @@ int wait_for_exit(pid_t pid) {
   return status;
 }
 
-PressProcess::PressProcess(const std::string& role) {
+RealPress::RealPress(const std::string& role) {
   auto [ours, theirs] = PacketSocket::make_pair();
   pid_ = spawn_press({role}, theirs.fd());
   socket_ = std::move(ours);
   ready_ = std::get<wire::Ready>(receive().message);
 }
 
-PressProcess::~PressProcess() {
+RealPress::~RealPress() {
   try {
     if (pid_ > 0) end();
   } catch (const std::exception&) {  // it was killed: nothing is left behind
   }
 }
 
-Packet PressProcess::receive() {
+Packet RealPress::receive() {
   if (!becomes_readable(socket_.fd())) throw std::runtime_error("the press does not answer");
   Packet packet;
   if (socket_.receive(packet) != PacketSocket::Received::kPacket) {
@@ -93,7 +93,7 @@ Packet PressProcess::receive() {
   return packet;
 }
 
-int PressProcess::end() {
+int RealPress::end() {
   socket_ = PacketSocket();
   return wait_for_exit(std::exchange(pid_, -1));
 }

@@ -23,12 +23,12 @@ pid_t spawn_press(const std::vector<std::string>& arguments, int socket, int std
 // Waits for the end of a child, at most ten seconds; then kills it and throws.
 int wait_for_exit(pid_t pid);
 
-class PressProcess {
+class RealPress {
  public:
-  explicit PressProcess(const std::string& role);
-  PressProcess(const PressProcess&) = delete;
-  PressProcess& operator=(const PressProcess&) = delete;
-  ~PressProcess();
+  explicit RealPress(const std::string& role);
+  RealPress(const RealPress&) = delete;
+  RealPress& operator=(const RealPress&) = delete;
+  ~RealPress();
 
   pid_t pid() const { return pid_; }
   PacketSocket& socket() { return socket_; }

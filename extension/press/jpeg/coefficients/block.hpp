@@ -14,7 +14,7 @@ constexpr std::size_t kBlockSize = 64;
 constexpr int kMaxLevel = 1023;
 
 // First coefficients go one further down: 8-bit samples less 128 do.
-constexpr int kMinFirst = -kMaxLevel - 1;
+constexpr int kMinDc = -kMaxLevel - 1;
 
 struct alignas(64) Block {
   std::int16_t at[kBlockSize];

@@ -68,10 +68,10 @@ IMGPRESS_INLINE void transpose(Row* rows) {
 }
 
 // `places`: where each coefficient of the block is in `rows` afterwards.
-IMGPRESS_WIDE_REGISTERS
-void join(Row* rows, ChromaFineness fineness, const std::uint8_t* places, Block& block) {
-  if (fineness.down) join_columns(rows);
-  if (fineness.across) {
+IMGPRESS_CPU_TARGETS
+void join(Row* rows, HalvedAxes axes, const std::uint8_t* places, Block& block) {
+  if (axes.down) join_columns(rows);
+  if (axes.across) {
     transpose(rows);
     join_columns(rows);
   }
@@ -87,19 +87,19 @@ void join(Row* rows, ChromaFineness fineness, const std::uint8_t* places, Block&
 
 }  // namespace
 
-ChromaHalver::ChromaHalver(const QuantTable& steps, ChromaFineness fineness) : fineness_(fineness) {
+BlockDownsampler::BlockDownsampler(const QuantTable& steps, HalvedAxes axes) : axes_(axes) {
   for (std::size_t i = 0; i < kBlockSize; ++i) steps_[kZigzag[i]] = steps[i];
   for (std::size_t i = 0; i < kBlockSize; ++i) order_[kZigzag[i]] = static_cast<std::uint8_t>(i);
   for (std::size_t i = 0; i < kBlockSize; ++i) {
     const unsigned place = kZigzag[i];
-    places_[i] = static_cast<std::uint8_t>(fineness.across ? place % 8 * 8 + place / 8 : place);
+    places_[i] = static_cast<std::uint8_t>(axes.across ? place % 8 * 8 + place / 8 : place);
   }
 }
 
 // Dequantises the lowest frequencies of `block`.
-void ChromaHalver::lay(const Block& block, float* part) const {
-  for (std::size_t row = 0; row < (fineness_.down ? kHalf : kSide); ++row) {
-    for (std::size_t column = 0; column < (fineness_.across ? kHalf : kSide); ++column) {
+void BlockDownsampler::lay(const Block& block, float* part) const {
+  for (std::size_t row = 0; row < (axes_.down ? kHalf : kSide); ++row) {
+    for (std::size_t column = 0; column < (axes_.across ? kHalf : kSide); ++column) {
       const std::size_t i = row * kSide + column;
       part[i] = static_cast<float>(block.at[order_[i]]) * steps_[i];
     }
@@ -107,29 +107,29 @@ void ChromaHalver::lay(const Block& block, float* part) const {
 }
 
 // The picture mirrored: its odd frequencies negated.
-void ChromaHalver::mirror(bool rows, bool columns, float* part) const {
-  for (std::size_t row = 0; row < (fineness_.down ? kHalf : kSide); ++row) {
-    for (std::size_t column = 0; column < (fineness_.across ? kHalf : kSide); ++column) {
+void BlockDownsampler::mirror(bool rows, bool columns, float* part) const {
+  for (std::size_t row = 0; row < (axes_.down ? kHalf : kSide); ++row) {
+    for (std::size_t column = 0; column < (axes_.across ? kHalf : kSide); ++column) {
       const bool negated = (rows && row % 2 == 1) != (columns && column % 2 == 1);
       if (negated) part[row * kSide + column] *= -1;
     }
   }
 }
 
-void ChromaHalver::halve(const Neighbours& blocks, Block& halved) const {
+void BlockDownsampler::downsample(const Neighbours& blocks, Block& halved) const {
   Row rows[kSide];
   auto* const parts = reinterpret_cast<float*>(rows);
-  for (std::size_t below = 0; below < (fineness_.down ? 2 : 1); ++below) {
+  for (std::size_t below = 0; below < (axes_.down ? 2 : 1); ++below) {
     const bool no_lower = below == 1 && blocks.lower[0] == nullptr;
     const Block* const* row = below == 1 && !no_lower ? blocks.lower : blocks.upper;
-    for (std::size_t right = 0; right < (fineness_.across ? 2 : 1); ++right) {
+    for (std::size_t right = 0; right < (axes_.across ? 2 : 1); ++right) {
       const bool no_right = right == 1 && row[1] == nullptr;
       float* const part = parts + below * kHalf * kSide + right * kHalf;
       lay(*row[no_right ? 0 : right], part);
       if (no_right || no_lower) mirror(no_lower, no_right, part);
     }
   }
-  join(rows, fineness_, places_.data(), halved);
+  join(rows, axes_, places_.data(), halved);
 }
 
 }  // namespace imgpress::press

@@ -14,16 +14,16 @@
 namespace imgpress::press {
 
 // In which directions the chroma has luma's resolution.
-struct ChromaFineness {
+struct HalvedAxes {
   bool across = false;
   bool down = false;
   bool any() const { return across || down; }
 };
 
-class ChromaHalver {
+class BlockDownsampler {
  public:
   // `steps` of the source's chroma; the new coefficients have steps of 1.
-  ChromaHalver(const QuantTable& steps, ChromaFineness fineness);
+  BlockDownsampler(const QuantTable& steps, HalvedAxes axes);
 
   // Up to four blocks, beside and below each other as far as the chroma is halved there. Of those,
   // but for the first, any may be missing (nullptr): what is there is mirrored.
@@ -32,7 +32,7 @@ class ChromaHalver {
     const Block* lower[2];
   };
   // Makes one block of them.
-  void halve(const Neighbours& blocks, Block& halved) const;
+  void downsample(const Neighbours& blocks, Block& halved) const;
 
  private:
   void lay(const Block& block, float* part) const;
@@ -41,7 +41,7 @@ class ChromaHalver {
   std::array<float, kBlockSize> steps_;         // row by row
   std::array<std::uint8_t, kBlockSize> order_;  // place in coding order, row by row
   std::array<std::uint8_t, kBlockSize> places_;
-  ChromaFineness fineness_;
+  HalvedAxes axes_;
 };
 
 }  // namespace imgpress::press

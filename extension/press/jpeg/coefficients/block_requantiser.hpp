@@ -35,10 +35,10 @@ class CoefficientSample {
   std::array<std::uint32_t, kBlockSize> twos_{};
 };
 
-class Requantiser {
+class BlockRequantiser {
  public:
   // Every step of `to` must be at least that of `from`.
-  Requantiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample);
+  BlockRequantiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample);
 
   // In place. Levels are bounded to what a baseline JPEG can code.
   void apply(Block* blocks, std::size_t count) const;
@@ -47,7 +47,7 @@ class Requantiser {
   int addend(std::size_t place) const { return addend_[place]; }
 
  private:
-  int first_step_ = 0;
+  int dc_step_ = 0;
   std::int16_t white_level_ = 0;
   std::int16_t black_level_ = 0;
   std::array<int, kBlockSize> addend_;

@@ -8,13 +8,13 @@
 namespace imgpress::press {
 
 // True for colours stored as luma and chroma, the latter in full or half luma's resolution.
-bool has_ordinary_chroma(const jpeg_decompress_struct& header);
+bool has_full_or_half_chroma(const jpeg_decompress_struct& header);
 
 // Of ordinary chroma.
-ChromaFineness chroma_fineness(const CodedPicture& picture);
+HalvedAxes full_resolution_axes(const CoefficientImage& image);
 
 // Replaces the chroma by one of half the resolution, with steps of 1, so that the picture becomes
 // 4:2:0. Luma keeps its coefficients.
-void halve_chroma(CodedPicture& picture);
+void subsample_chroma(CoefficientImage& image);
 
 }  // namespace imgpress::press

@@ -4,22 +4,22 @@
 
 namespace imgpress::press {
 
-void simplify_units(CodedPicture& picture) {
+void reduce_sampling_factors(CoefficientImage& image) {
   std::uint32_t across = 0;
   std::uint32_t down = 0;
-  for (const Plane& plane : picture) {
-    across = std::gcd(across, plane.across);
-    down = std::gcd(down, plane.down);
+  for (const Plane& plane : image) {
+    across = std::gcd(across, plane.h_factor);
+    down = std::gcd(down, plane.v_factor);
   }
-  for (Plane& plane : picture) {
-    plane.across /= across;
-    plane.down /= down;
+  for (Plane& plane : image) {
+    plane.h_factor /= across;
+    plane.v_factor /= down;
   }
 }
 
-std::size_t blocks_in_unit(const CodedPicture& picture) {
+std::size_t blocks_in_mcu(const CoefficientImage& image) {
   std::size_t blocks = 0;
-  for (const Plane& plane : picture) blocks += std::size_t{plane.across} * plane.down;
+  for (const Plane& plane : image) blocks += std::size_t{plane.h_factor} * plane.v_factor;
   return blocks;
 }
 

@@ -13,14 +13,14 @@
 namespace imgpress::press {
 
 // What the numbers of a plane are.
-enum class Channel { kLight, kColour };
+enum class Channel { kLuma, kChroma };
 
 // One colour component. Its blocks are row by row, without those that only fill up its edges.
 struct Plane {
   std::uint8_t id = 1;  // the file's name for it
-  Channel channel = Channel::kLight;
-  std::uint32_t across = 1;  // blocks in a unit (MCU) of the file: its sampling factors
-  std::uint32_t down = 1;
+  Channel channel = Channel::kLuma;
+  std::uint32_t h_factor = 1;  // blocks in a unit (MCU) of the file: its sampling factors
+  std::uint32_t v_factor = 1;
   QuantTable steps{};
   std::uint32_t width = 0;  // in blocks
   std::uint32_t height = 0;
@@ -34,18 +34,18 @@ struct Plane {
 
 constexpr std::size_t kMaxPlanes = 4;
 
-using CodedPicture = std::vector<Plane>;
+using CoefficientImage = std::vector<Plane>;
 
 // Makes the units of a file as small as they can be, now that its blocks have been read.
-void simplify_units(CodedPicture& picture);
+void reduce_sampling_factors(CoefficientImage& image);
 
 // The most blocks in a unit of a scan of all planes (ITU-T T.81, B.2.3).
-constexpr std::size_t kMaxBlocksInUnit = 10;
-std::size_t blocks_in_unit(const CodedPicture& picture);
+constexpr std::size_t kMaxBlocksInMcu = 10;
+std::size_t blocks_in_mcu(const CoefficientImage& image);
 
 // How many units a plane takes, across or down.
-constexpr std::uint32_t units_of(std::uint32_t blocks, std::uint32_t in_unit) {
-  return (blocks + in_unit - 1) / in_unit;
+constexpr std::uint32_t mcus_for(std::uint32_t blocks, std::uint32_t per_mcu) {
+  return (blocks + per_mcu - 1) / per_mcu;
 }
 
 }  // namespace imgpress::press

@@ -17,7 +17,7 @@ constexpr std::uint64_t kSampledBlocksFast = 512;
 // What a bit is worth in a typical block, in squared steps. On photographs pressed to quality 50,
 // SSIM at this price is above that of decoding and encoding on the average of sources of quality 60
 // to 95: by 0.016 for 75, and up to 0.002 below it for 85 and more; PSNR is never below.
-constexpr double kPriceOfBit = 0.036;
+constexpr double kLambda = 0.036;
 
 // One row in so many makes the sample.
 std::uint32_t stride_of(const Plane& plane, Effort effort) {
@@ -26,7 +26,7 @@ std::uint32_t stride_of(const Plane& plane, Effort effort) {
 }
 
 SymbolCounts count_symbols(const Plane& plane, std::uint32_t every,
-                           const Requantiser& requantiser) {
+                           const BlockRequantiser& requantiser) {
   SymbolCounts counts{};
   SymbolCounter counter{counts};
   std::vector<Block> row(plane.width);
@@ -38,14 +38,14 @@ SymbolCounts count_symbols(const Plane& plane, std::uint32_t every,
   return counts;
 }
 
-void requantise_and_economise(Plane& plane, const Requantiser& requantiser,
-                              const Economiser& economiser) {
+void requantise_with_trellis(Plane& plane, const BlockRequantiser& requantiser,
+                             const TrellisQuantiser& trellis) {
   std::vector<Block> before(plane.width);
   for (std::uint32_t y = 0; y < plane.height; ++y) {
     Block* const row = plane.row(y);
     std::copy_n(row, plane.width, before.begin());
     requantiser.apply(row, plane.width);
-    economiser.apply(before.data(), row, plane.width);
+    trellis.apply(before.data(), row, plane.width);
   }
 }
 
@@ -58,16 +58,16 @@ void requantise_plane(Plane& plane, const QuantTable& to, Effort effort) {
   const std::uint32_t every = stride_of(plane, effort);
   CoefficientSample sample;
   for (std::uint32_t y = 0; y < plane.height; y += every) sample.add(plane.row(y), plane.width);
-  const Requantiser requantiser(from, plane.steps, sample);
+  const BlockRequantiser requantiser(from, plane.steps, sample);
   if (effort != Effort::kSmall) {
     requantiser.apply(plane.blocks.get(), plane.count());
     return;
   }
   const SymbolCounts counts = count_symbols(plane, every, requantiser);
-  const auto measure = plane.channel == Channel::kLight ? Economiser::Measure::kSamples
-                                                        : Economiser::Measure::kSteps;
-  requantise_and_economise(plane, requantiser,
-                           {from, plane.steps, sample, counts, measure, kPriceOfBit});
+  const auto measure = plane.channel == Channel::kLuma ? TrellisQuantiser::Measure::kSamples
+                                                       : TrellisQuantiser::Measure::kSteps;
+  requantise_with_trellis(plane, requantiser,
+                          {from, plane.steps, sample, counts, measure, kLambda});
 }
 
 }  // namespace imgpress::press

@@ -1,7 +1,7 @@
 // Levels that are not worth their bits.
 //
 // After requantisation a block's levels are the nearest to the source. Some of them cost far more
-// bits than they are worth: a lone 1 behind a long run of zeros above all. The economiser chooses
+// bits than they are worth: a lone 1 behind a long run of zeros above all. The trellis chooses
 // for each block, among its levels, one less, and none at all, the combination with the least
 //     squared error + price * bits
 // where errors are against what the source's levels most likely stood for, and bits those of a
@@ -18,7 +18,7 @@
 
 namespace imgpress::press {
 
-class Economiser {
+class TrellisQuantiser {
  public:
   // What errors of different frequencies are compared by.
   enum class Measure {
@@ -28,23 +28,23 @@ class Economiser {
 
   // `sample`: of the blocks before. `counts`: how often each symbol occurs in (a sample of) the
   // requantised blocks. `price`: of a bit in a typical block, in squared (typical) steps.
-  Economiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample,
-             const SymbolCounts& counts, Measure measure, double price);
+  TrellisQuantiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample,
+                   const SymbolCounts& counts, Measure measure, double lambda);
 
   // `blocks`: the requantised ones, in place; `before`: what they were. First coefficients stay.
   void apply(const Block* before, Block* blocks, std::size_t count) const;
 
   // The price of a bit in a block: the more there is to see, the less an error shows.
-  float price_in(const Block& before) const;
+  float lambda_for(const Block& before) const;
 
  private:
-  struct Places;
-  void choose(Places& places, int at) const;
-  int choose_last(const Places& places) const;
-  void economise(const Block& before, Block& block) const;
+  struct Trellis;
+  void choose_level(Trellis& trellis, int at) const;
+  int choose_last_level(const Trellis& trellis) const;
+  void quantise_block(const Block& before, Block& block) const;
   float rate(int zeros, int level) const;
 
-  float price_;
+  float lambda_;
   std::array<float, kBlockSize> step_;    // before
   std::array<float, kBlockSize> bias_;    // of what levels before stand for, towards zero
   std::array<float, kBlockSize> scale_;   // from levels before to steps

@@ -19,18 +19,18 @@ namespace {
 constexpr unsigned kLastPlace = kBlockSize - 1;
 
 // So many are upcoming when as many bits as possible are.
-constexpr int kNumbersInFill = 2;
-static_assert(kNumbersInFill * (kMaxCodeBits + kMaxLevelBits) <= BitReader::kFilled);
+constexpr int kValuesPerFill = 2;
+static_assert(kValuesPerFill * (kMaxCodeBits + kMaxLevelBits) <= BitReader::kFilled);
 
 // A block takes fewer bytes than this: between two checks of its place a reader stays within the
 // slack.
 constexpr std::size_t kMaxBlockBytes = 64 * (kMaxCodeBits + kMaxLevelBits + 7) / 8;
-static_assert(kMaxBlocksInUnit * kMaxBlockBytes + 64 < ScanData::kSlack);
+static_assert(kMaxBlocksInMcu * kMaxBlockBytes + 64 < ScanData::kSlack);
 
 struct PlaneReader {
   Plane* plane;
-  const HuffmanDecoder* first;
-  const HuffmanDecoder* others;
+  const HuffmanDecoder* dc_code;
+  const HuffmanDecoder* ac_code;
   int previous;
 };
 
@@ -43,34 +43,34 @@ HuffmanCode value_of(const JHUFF_TBL& table) {
 
 // A block, without its first coefficient. False where the data make no sense. `block` must be
 // zeros.
-IMGPRESS_INLINE bool read_levels(BitReader& in, const HuffmanDecoder& code, std::int16_t* block) {
+IMGPRESS_INLINE bool read_ac(BitReader& in, const HuffmanDecoder& code, std::int16_t* block) {
   unsigned place = 0;
   while (true) {
     in.fill();
-    for (int i = 0; i < kNumbersInFill; ++i) {
-      Glance rare;
-      const Glance* glance = &code.glance(in.upcoming());
-      if (__builtin_expect(glance->bits == 0, 0)) {
-        rare = code.look_up(in.upcoming());
-        if (rare.bits == 0) return false;
-        glance = &rare;
+    for (int i = 0; i < kValuesPerFill; ++i) {
+      SymbolLookup searched;
+      const SymbolLookup* found = &code.peek(in.upcoming());
+      if (__builtin_expect(found->bits == 0, 0)) {
+        searched = code.search(in.upcoming());
+        if (searched.bits == 0) return false;
+        found = &searched;
       }
-      place += glance->ahead;
-      block[place % kBlockSize] = static_cast<std::int16_t>(number_in(in.upcoming(), *glance));
-      in.drop(glance->bits);
-      if (place >= kLastPlace) return place == kLastPlace || place >= kAheadOfAll;
+      place += found->advance;
+      block[place % kBlockSize] = static_cast<std::int16_t>(value_in(in.upcoming(), *found));
+      in.consume(found->bits);
+      if (place >= kLastPlace) return place == kLastPlace || place >= kEobAdvance;
     }
   }
 }
 
 // The step of a first coefficient; nothing where the data make no sense.
-IMGPRESS_INLINE std::optional<int> read_step(BitReader& in, const HuffmanDecoder& code) {
+IMGPRESS_INLINE std::optional<int> read_dc_difference(BitReader& in, const HuffmanDecoder& code) {
   in.fill();
-  Glance glance = code.glance(in.upcoming());
-  if (glance.bits == 0) glance = code.look_up(in.upcoming());
-  if (glance.bits == 0) return std::nullopt;
-  const int step = number_in(in.upcoming(), glance);
-  in.drop(glance.bits);
+  SymbolLookup found = code.peek(in.upcoming());
+  if (found.bits == 0) found = code.search(in.upcoming());
+  if (found.bits == 0) return std::nullopt;
+  const int step = value_in(in.upcoming(), found);
+  in.consume(found.bits);
   return step;
 }
 
@@ -78,41 +78,41 @@ class Scan {
  public:
   explicit Scan(std::vector<PlaneReader> planes) : planes_(std::move(planes)) {
     const Plane& plane = *planes_[0].plane;
-    units_across_ = units_of(plane.width, plane.across);
-    units_down_ = units_of(plane.height, plane.down);
+    mcus_across_ = mcus_for(plane.width, plane.h_factor);
+    mcus_down_ = mcus_for(plane.height, plane.v_factor);
   }
 
-  std::uint64_t units() const { return std::uint64_t{units_across_} * units_down_; }
+  std::uint64_t mcu_count() const { return std::uint64_t{mcus_across_} * mcus_down_; }
 
   // The units from `from` up to `to` out of bytes that hold nothing else.
-  IMGPRESS_WIDE_REGISTERS
+  IMGPRESS_CPU_TARGETS
   bool read(const std::uint8_t* begin, const std::uint8_t* end, std::uint64_t from,
             std::uint64_t to);
 
  private:
   std::vector<PlaneReader> planes_;
-  std::uint32_t units_across_;
-  std::uint32_t units_down_;
+  std::uint32_t mcus_across_;
+  std::uint32_t mcus_down_;
 };
 
 // One unit's blocks of one plane.
-IMGPRESS_INLINE bool read_unit(BitReader& in, PlaneReader& reader, std::uint32_t unit_x,
-                               std::uint32_t unit_y) {
+IMGPRESS_INLINE bool read_mcu(BitReader& in, PlaneReader& reader, std::uint32_t mcu_x,
+                              std::uint32_t mcu_y) {
   Plane& plane = *reader.plane;
-  const std::uint32_t left = unit_x * plane.across;
-  const std::uint32_t top = unit_y * plane.down;
-  for (std::uint32_t y = top; y < top + plane.down; ++y) {
+  const std::uint32_t left = mcu_x * plane.h_factor;
+  const std::uint32_t top = mcu_y * plane.v_factor;
+  for (std::uint32_t y = top; y < top + plane.v_factor; ++y) {
     Block* const row = y < plane.height ? plane.row(y) : nullptr;
-    for (std::uint32_t x = left; x < left + plane.across; ++x) {
+    for (std::uint32_t x = left; x < left + plane.h_factor; ++x) {
       Block filler;  // blocks beyond the edge are read for nothing
       Block& block = row != nullptr && x < plane.width ? row[x] : filler;
       clear(block);
-      const std::optional<int> step = read_step(in, *reader.first);
+      const std::optional<int> step = read_dc_difference(in, *reader.dc_code);
       if (!step) return false;
       reader.previous += *step;
-      if (reader.previous < kMinFirst || reader.previous > kMaxLevel) return false;
+      if (reader.previous < kMinDc || reader.previous > kMaxLevel) return false;
       block.at[0] = static_cast<std::int16_t>(reader.previous);
-      if (!read_levels(in, *reader.others, block.at)) return false;
+      if (!read_ac(in, *reader.ac_code, block.at)) return false;
     }
   }
   return true;
@@ -122,14 +122,14 @@ bool Scan::read(const std::uint8_t* begin, const std::uint8_t* end, std::uint64_
                 std::uint64_t to) {
   for (PlaneReader& reader : planes_) reader.previous = 0;
   BitReader in(begin);
-  auto x = static_cast<std::uint32_t>(from % units_across_);
-  auto y = static_cast<std::uint32_t>(from / units_across_);
+  auto x = static_cast<std::uint32_t>(from % mcus_across_);
+  auto y = static_cast<std::uint32_t>(from / mcus_across_);
   for (; from < to; ++from) {
     if (in.left(end) < 0) return false;
     for (PlaneReader& reader : planes_) {
-      if (!read_unit(in, reader, x, y)) return false;
+      if (!read_mcu(in, reader, x, y)) return false;
     }
-    if (++x < units_across_) continue;
+    if (++x < mcus_across_) continue;
     x = 0;
     ++y;
   }
@@ -137,7 +137,7 @@ bool Scan::read(const std::uint8_t* begin, const std::uint8_t* end, std::uint64_
   return left >= 0 && left < 8;
 }
 
-bool is_ordinary(const jpeg_decompress_struct& header) {
+bool is_plain_baseline(const jpeg_decompress_struct& header) {
   if (header.progressive_mode != FALSE || header.arith_code != FALSE ||
       header.data_precision != 8 || header.comps_in_scan != header.num_components) {
     return false;
@@ -159,9 +159,9 @@ class Decoders {
   // Nothing where the file has none, or one that contradicts itself.
   const HuffmanDecoder* find(CodeClass kind, int slot) {
     if (slot < 0 || slot >= NUM_HUFF_TBLS) return nullptr;  // as the file has it
-    const bool is_first = kind == CodeClass::kFirst;
-    auto& place = (is_first ? first_ : others_)[static_cast<std::size_t>(slot)];
-    const JHUFF_TBL* table = (is_first ? header_.dc_huff_tbl_ptrs : header_.ac_huff_tbl_ptrs)[slot];
+    const bool is_dc = kind == CodeClass::kDc;
+    auto& place = (is_dc ? dc_ : ac_)[static_cast<std::size_t>(slot)];
+    const JHUFF_TBL* table = (is_dc ? header_.dc_huff_tbl_ptrs : header_.ac_huff_tbl_ptrs)[slot];
     if (!place && table != nullptr) place = HuffmanDecoder::make(kind, value_of(*table));
     return place ? &*place : nullptr;
   }
@@ -170,8 +170,8 @@ class Decoders {
   using Slots = std::array<std::optional<HuffmanDecoder>, NUM_HUFF_TBLS>;
 
   const jpeg_decompress_struct& header_;
-  Slots first_;
-  Slots others_;
+  Slots dc_;
+  Slots ac_;
 };
 
 // `interval`: units between two restarts.
@@ -179,7 +179,7 @@ bool read_parts(Scan& scan, const ScanData& data, std::uint64_t interval) {
   std::size_t begin = 0;
   std::uint64_t from = 0;
   for (const std::size_t end : data.ends) {
-    const std::uint64_t to = std::min(scan.units(), from + interval);
+    const std::uint64_t to = std::min(scan.mcu_count(), from + interval);
     if (!scan.read(data.bytes.get() + begin, data.bytes.get() + end, from, to)) return false;
     begin = end;
     from = to;
@@ -189,22 +189,22 @@ bool read_parts(Scan& scan, const ScanData& data, std::uint64_t interval) {
 
 }  // namespace
 
-bool read_baseline(const JpegInput& input, CodedPicture& picture) {
-  const jpeg_decompress_struct& header = input.state();
-  if (!is_ordinary(header) || !has_all_tables(input)) return false;
-  if (blocks_in_unit(picture) > kMaxBlocksInUnit) return false;
+bool read_baseline(const LibjpegDecoder& decoder, CoefficientImage& image) {
+  const jpeg_decompress_struct& header = decoder.state();
+  if (!is_plain_baseline(header) || !has_all_tables(decoder)) return false;
+  if (blocks_in_mcu(image) > kMaxBlocksInMcu) return false;
   Decoders decoders(header);
   std::vector<PlaneReader> planes;
-  for (std::size_t i = 0; i < picture.size(); ++i) {
+  for (std::size_t i = 0; i < image.size(); ++i) {
     const jpeg_component_info& info = header.comp_info[i];
-    planes.push_back({&picture[i], decoders.find(CodeClass::kFirst, info.dc_tbl_no),
-                      decoders.find(CodeClass::kOthers, info.ac_tbl_no), 0});
-    if (planes.back().first == nullptr || planes.back().others == nullptr) return false;
+    planes.push_back({&image[i], decoders.find(CodeClass::kDc, info.dc_tbl_no),
+                      decoders.find(CodeClass::kAc, info.ac_tbl_no), 0});
+    if (planes.back().dc_code == nullptr || planes.back().ac_code == nullptr) return false;
   }
   Scan scan(std::move(planes));
   const std::uint64_t interval =
-      header.restart_interval > 0 ? header.restart_interval : scan.units();
-  const std::uint64_t parts = (scan.units() + interval - 1) / interval;
+      header.restart_interval > 0 ? header.restart_interval : scan.mcu_count();
+  const std::uint64_t parts = (scan.mcu_count() + interval - 1) / interval;
   const ScanData data = unstuff({header.src->next_input_byte, header.src->bytes_in_buffer}, parts);
   return data.complete && read_parts(scan, data, interval);
 }

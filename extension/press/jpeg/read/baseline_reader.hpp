@@ -8,9 +8,9 @@
 
 namespace imgpress::press {
 
-// Fills in the blocks of `picture`, whose planes have been described. The header of `input` must
+// Fills in the blocks of `image`, whose planes have been described. The header of `decoder` must
 // have been read, its data not yet. False where the file is no ordinary one: then the blocks mean
-// nothing, and `input` is as it was. Safe on any bytes.
-bool read_baseline(const JpegInput& input, CodedPicture& picture);
+// nothing, and `decoder` is as it was. Safe on any bytes.
+bool read_baseline(const LibjpegDecoder& decoder, CoefficientImage& image);
 
 }  // namespace imgpress::press

@@ -29,7 +29,7 @@ class BitReader {
     return upcoming_;
   }
 
-  IMGPRESS_INLINE void drop(unsigned bits) {
+  IMGPRESS_INLINE void consume(unsigned bits) {
     upcoming_ <<= bits;
     count_ -= bits;
   }

@@ -13,7 +13,7 @@ namespace {
 Channel channel_of(const jpeg_decompress_struct& header, int component) {
   const bool has_chroma =
       header.jpeg_color_space == JCS_YCbCr || header.jpeg_color_space == JCS_YCCK;
-  return has_chroma && (component == 1 || component == 2) ? Channel::kColour : Channel::kLight;
+  return has_chroma && (component == 1 || component == 2) ? Channel::kChroma : Channel::kLuma;
 }
 
 Plane describe_plane(const jpeg_decompress_struct& header, int component) {
@@ -22,8 +22,8 @@ Plane describe_plane(const jpeg_decompress_struct& header, int component) {
   plane.id = static_cast<std::uint8_t>(info.component_id);
   plane.channel = channel_of(header, component);
   if (header.num_components > 1) {  // else a unit is one block
-    plane.across = static_cast<std::uint32_t>(info.h_samp_factor);
-    plane.down = static_cast<std::uint32_t>(info.v_samp_factor);
+    plane.h_factor = static_cast<std::uint32_t>(info.h_samp_factor);
+    plane.v_factor = static_cast<std::uint32_t>(info.v_samp_factor);
   }
   plane.width = info.width_in_blocks;
   plane.height = info.height_in_blocks;
@@ -33,28 +33,28 @@ Plane describe_plane(const jpeg_decompress_struct& header, int component) {
 
 void take_block(const JCOEF* coefficients, Block& block) {
   for (std::size_t i = 0; i < kBlockSize; ++i) {
-    const std::int16_t least = i == 0 ? kMinFirst : -kMaxLevel;
+    const std::int16_t least = i == 0 ? kMinDc : -kMaxLevel;
     block.at[i] = std::clamp<std::int16_t>(coefficients[kZigzag[i]], least, kMaxLevel);
   }
 }
 
 // Scans name components by these numbers; nothing forbids two of the same to be found in a file.
-void make_ids_unique(CodedPicture& picture) {
+void make_ids_unique(CoefficientImage& image) {
   std::set<std::uint8_t> ids;
-  for (const Plane& plane : picture) ids.insert(plane.id);
-  if (ids.size() == picture.size()) return;
-  for (std::size_t i = 0; i < picture.size(); ++i) picture[i].id = static_cast<std::uint8_t>(i + 1);
+  for (const Plane& plane : image) ids.insert(plane.id);
+  if (ids.size() == image.size()) return;
+  for (std::size_t i = 0; i < image.size(); ++i) image[i].id = static_cast<std::uint8_t>(i + 1);
 }
 
 // Any file that libjpeg can read.
-void read_by_libjpeg(JpegGuard& guard, JpegInput& input, CodedPicture& picture) {
-  jpeg_decompress_struct& in = input.state();
+void read_by_libjpeg(LibjpegGuard& guard, LibjpegDecoder& decoder, CoefficientImage& image) {
+  jpeg_decompress_struct& in = decoder.state();
   jvirt_barray_ptr* arrays = nullptr;
   guard.run([&in, &arrays] { arrays = jpeg_read_coefficients(&in); });
-  input.check_complete();
+  decoder.check_complete();
   const auto common = reinterpret_cast<j_common_ptr>(&in);
-  for (std::size_t i = 0; i < picture.size(); ++i) {
-    Plane& plane = picture[i];
+  for (std::size_t i = 0; i < image.size(); ++i) {
+    Plane& plane = image[i];
     for (std::uint32_t y = 0; y < plane.height; ++y) {
       const JCOEF* row = nullptr;
       guard.run([&] { row = in.mem->access_virt_barray(common, arrays[i], y, 1, FALSE)[0][0]; });
@@ -67,21 +67,21 @@ void read_by_libjpeg(JpegGuard& guard, JpegInput& input, CodedPicture& picture) 
 
 }  // namespace
 
-CodedPicture describe_picture(const jpeg_decompress_struct& header) {
-  CodedPicture picture;
+CoefficientImage describe_picture(const jpeg_decompress_struct& header) {
+  CoefficientImage image;
   for (int i = 0; i < header.num_components; ++i) {
-    picture.push_back(describe_plane(header, i));
+    image.push_back(describe_plane(header, i));
   }
-  make_ids_unique(picture);
-  return picture;
+  make_ids_unique(image);
+  return image;
 }
 
-CodedPicture read_coefficients(JpegGuard& guard, JpegInput& input) {
-  CodedPicture picture = describe_picture(input.state());
-  if (!read_baseline(input, picture)) read_by_libjpeg(guard, input, picture);
-  const ComponentTables steps = source_tables(input);
-  for (std::size_t i = 0; i < picture.size(); ++i) picture[i].steps = steps[i];
-  return picture;
+CoefficientImage read_coefficients(LibjpegGuard& guard, LibjpegDecoder& decoder) {
+  CoefficientImage image = describe_picture(decoder.state());
+  if (!read_baseline(decoder, image)) read_by_libjpeg(guard, decoder, image);
+  const ComponentTables steps = source_tables(decoder);
+  for (std::size_t i = 0; i < image.size(); ++i) image[i].steps = steps[i];
+  return image;
 }
 
 }  // namespace imgpress::press

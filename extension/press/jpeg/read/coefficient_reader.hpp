@@ -7,10 +7,10 @@
 namespace imgpress::press {
 
 // The planes of a file whose header has been read, with memory for their blocks, without steps.
-CodedPicture describe_picture(const jpeg_decompress_struct& header);
+CoefficientImage describe_picture(const jpeg_decompress_struct& header);
 
-// The header of `input` must have been read. Throws FaultError when the picture is damaged beyond
+// The header of `decoder` must have been read. Throws FaultError when the picture is damaged beyond
 // what the guard tolerates, std::bad_alloc when memory runs out.
-CodedPicture read_coefficients(JpegGuard& guard, JpegInput& input);
+CoefficientImage read_coefficients(LibjpegGuard& guard, LibjpegDecoder& decoder);
 
 }  // namespace imgpress::press

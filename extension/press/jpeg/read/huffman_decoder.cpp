@@ -8,20 +8,20 @@
 namespace imgpress::press {
 namespace {
 
-constexpr unsigned kMaxFirstSymbol = 15;
+constexpr unsigned kMaxDcSymbol = 15;
 
 }  // namespace
 
-Glance::Glance(CodeClass kind, std::uint8_t symbol, unsigned code_bits) {
-  const bool is_first = kind == CodeClass::kFirst;
-  const unsigned number = is_first ? symbol : symbol % 16;
-  if (number > (is_first ? kMaxStepBits : kMaxLevelBits)) return;
-  if (!is_first && number == 0 && symbol != kEndOfBlock && symbol != kSixteenZeros) return;
+SymbolLookup::SymbolLookup(CodeClass kind, std::uint8_t symbol, unsigned code_bits) {
+  const bool is_dc = kind == CodeClass::kDc;
+  const unsigned number = is_dc ? symbol : symbol % 16;
+  if (number > (is_dc ? kMaxDcBits : kMaxLevelBits)) return;
+  if (!is_dc && number == 0 && symbol != kEndOfBlock && symbol != kSixteenZeros) return;
   bits = static_cast<std::uint8_t>(code_bits + number);
-  size = static_cast<std::uint8_t>(number);
-  ahead = static_cast<std::uint8_t>(symbol == kEndOfBlock ? kAheadOfAll : symbol / 16 + 1);
+  value_bits = static_cast<std::uint8_t>(number);
+  advance = static_cast<std::uint8_t>(symbol == kEndOfBlock ? kEobAdvance : symbol / 16 + 1);
   least_positive = static_cast<std::int16_t>((1 << number) / 2);
-  least = static_cast<std::int16_t>(1 - (1 << number));
+  negative_offset = static_cast<std::int16_t>(1 - (1 << number));
 }
 
 std::optional<HuffmanDecoder> HuffmanDecoder::make(CodeClass kind, const HuffmanCode& code) {
@@ -37,18 +37,18 @@ std::optional<HuffmanDecoder> HuffmanDecoder::make(CodeClass kind, const Huffman
     decoder.offsets_[bits] = place - next;
     for (unsigned i = 0; i < code.lengths[bits]; ++i, ++next, ++place) {
       if (next + 1 >= 1U << bits) return std::nullopt;  // ones alone are no code
-      if (kind == CodeClass::kFirst && code.symbols[place] > kMaxFirstSymbol) return std::nullopt;
+      if (kind == CodeClass::kDc && code.symbols[place] > kMaxDcSymbol) return std::nullopt;
       if (bits > kPeekBits) continue;
       const unsigned free = kPeekBits - bits;
-      std::fill_n(decoder.glances_.begin() + (next << free), 1U << free,
-                  Glance(kind, code.symbols[place], bits));
+      std::fill_n(decoder.peek_table_.begin() + (next << free), 1U << free,
+                  SymbolLookup(kind, code.symbols[place], bits));
     }
     decoder.limits_[bits] = next;
   }
   return decoder;
 }
 
-Glance HuffmanDecoder::look_up(std::uint64_t upcoming) const {
+SymbolLookup HuffmanDecoder::search(std::uint64_t upcoming) const {
   for (unsigned bits = 1; bits <= kMaxCodeBits; ++bits) {
     const auto code = static_cast<std::uint32_t>(upcoming >> (64 - bits));
     if (code < limits_[bits]) {

@@ -13,25 +13,25 @@
 namespace imgpress::press {
 
 // Ends a block: ahead of all of its places. Modulo its size, a place ahead as any other.
-constexpr unsigned kAheadOfAll = 2 * kBlockSize + 1;
+constexpr unsigned kEobAdvance = 2 * kBlockSize + 1;
 
 // What one look at the upcoming bits tells: a symbol, taken apart as its readers need it.
-struct Glance {
-  Glance() = default;
-  Glance(CodeClass kind, std::uint8_t symbol, unsigned code_bits);
+struct SymbolLookup {
+  SymbolLookup() = default;
+  SymbolLookup(CodeClass kind, std::uint8_t symbol, unsigned code_bits);
 
-  std::uint8_t bits = 0;   // of the code and the number behind it; 0: nothing is known
-  std::uint8_t size = 0;   // of the number, in bits
-  std::uint8_t ahead = 0;  // how many places ahead the number belongs
+  std::uint8_t bits = 0;        // of the code and the number behind it; 0: nothing is known
+  std::uint8_t value_bits = 0;  // of the number, in bits
+  std::uint8_t advance = 0;     // how many places ahead the number belongs
   std::int16_t least_positive = 0;
-  std::int16_t least = 0;  // what a number of zeros stands for
+  std::int16_t negative_offset = 0;  // what a number of zeros stands for
 };
 
 // The number behind the code at the top of `upcoming`.
-IMGPRESS_INLINE int number_in(std::uint64_t upcoming, const Glance& glance) {
-  const auto low_bits = static_cast<std::uint32_t>(upcoming >> (-unsigned{glance.bits} & 63));
-  const auto number = static_cast<int>(low_bits & ((1U << glance.size) - 1));
-  return number + ((number - glance.least_positive) >> 31 & glance.least);
+IMGPRESS_INLINE int value_in(std::uint64_t upcoming, const SymbolLookup& lookup) {
+  const auto low_bits = static_cast<std::uint32_t>(upcoming >> (-unsigned{lookup.bits} & 63));
+  const auto number = static_cast<int>(low_bits & ((1U << lookup.value_bits) - 1));
+  return number + ((number - lookup.least_positive) >> 31 & lookup.negative_offset);
 }
 
 class HuffmanDecoder {
@@ -40,19 +40,19 @@ class HuffmanDecoder {
   static std::optional<HuffmanDecoder> make(CodeClass kind, const HuffmanCode& code);
 
   // `upcoming`: at least kMaxCodeBits bits, from the top.
-  IMGPRESS_INLINE const Glance& glance(std::uint64_t upcoming) const {
-    return glances_[upcoming >> (64 - kPeekBits)];
+  IMGPRESS_INLINE const SymbolLookup& peek(std::uint64_t upcoming) const {
+    return peek_table_[upcoming >> (64 - kPeekBits)];
   }
 
   // For codes that a glance does not know. Nothing known: there is no such code, or its symbol is
   // none of those that 8-bit samples lead to.
-  Glance look_up(std::uint64_t upcoming) const;
+  SymbolLookup search(std::uint64_t upcoming) const;
 
  private:
   static constexpr unsigned kPeekBits = 10;
 
-  CodeClass kind_ = CodeClass::kOthers;
-  std::array<Glance, 1U << kPeekBits> glances_{};
+  CodeClass kind_ = CodeClass::kAc;
+  std::array<SymbolLookup, 1U << kPeekBits> peek_table_{};
   std::array<std::uint32_t, kMaxCodeBits + 1> limits_{};   // the first codes beyond each length
   std::array<std::uint32_t, kMaxCodeBits + 1> offsets_{};  // from codes to places of symbols
   std::array<std::uint8_t, 256> symbols_{};

@@ -13,21 +13,21 @@ namespace {
 constexpr int kMaxScans = 100;
 
 // libjpeg's coefficients take 2 bytes a sample, and there are at most 4 samples a pixel; the
-// allowance covers the padding of small pictures to whole blocks. A CodedPicture takes as much
+// allowance covers the padding of small pictures to whole blocks. A CoefficientImage takes as much
 // again, and its symbols what the picture shows; the codec's address space bounds the sum.
 constexpr std::uint64_t kBytesPerPixel = 8;
-constexpr std::uint64_t kAllowance = 32 << 20;
+constexpr std::uint64_t kPaddingBytes = 32 << 20;
 
 // Of the rows of a truncated picture, so much must be there.
-constexpr double kMostRows = 0.8;
+constexpr double kMinRowsShown = 0.8;
 
 // The coefficients that are coded right after the first one, as places within a block.
-constexpr int kShapes = 5;
-constexpr std::array<int, kShapes> kFirstShapes = {1, 8, 16, 9, 2};
+constexpr int kCoarseCount = 5;
+constexpr std::array<int, kCoarseCount> kCoarseAc = {1, 8, 16, 9, 2};
 
 void count_scans(j_common_ptr jpeg) {
   if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number > kMaxScans) {
-    JpegGuard::stop_for_scans(jpeg);
+    LibjpegGuard::stop_at_scan_limit(jpeg);
   }
 }
 
@@ -38,16 +38,16 @@ bool all_bits_known(const jpeg_decompress_struct& state, int component) {
 
 }  // namespace
 
-JpegInput::JpegInput(JpegGuard& guard) : guard_(guard) {
+LibjpegDecoder::LibjpegDecoder(LibjpegGuard& guard) : guard_(guard) {
   state_.err = guard.errors();
   guard.run([this] { jpeg_create_decompress(&state_); });
 }
 
-JpegInput::~JpegInput() {
+LibjpegDecoder::~LibjpegDecoder() {
   jpeg_destroy_decompress(&state_);
 }
 
-void JpegInput::read_header(ByteView source, std::uint64_t max_pixels) {
+void LibjpegDecoder::read_header(ByteView source, std::uint64_t max_pixels) {
   progress_.progress_monitor = count_scans;
   state_.progress = &progress_;
   guard_.run([this, source] {
@@ -61,26 +61,27 @@ void JpegInput::read_header(ByteView source, std::uint64_t max_pixels) {
                      "JPEG file with " + std::to_string(components) + " colour components");
   }
   const std::uint64_t pixels = std::uint64_t{state_.image_width} * state_.image_height;
-  state_.mem->max_memory_to_use = static_cast<long>(pixels * kBytesPerPixel + kAllowance);
+  state_.mem->max_memory_to_use = static_cast<long>(pixels * kBytesPerPixel + kPaddingBytes);
 }
 
 // A progressive picture shows once the first of its shapes are known; refinements and details may
 // be missing.
-bool JpegInput::shows_most() const {
-  if (const JpegCut* cut = guard_.cut()) {
-    const bool matters = cut->first_visit && (cut->first_order == 0 ||
-                                              (cut->component == 0 && cut->first_order <= kShapes));
-    if (matters && cut->row < kMostRows * cut->rows) return false;
+bool LibjpegDecoder::shows_most() const {
+  if (const Truncation* truncation = guard_.truncation()) {
+    const bool matters = truncation->first_visit &&
+                         (truncation->first_order == 0 ||
+                          (truncation->component == 0 && truncation->first_order <= kCoarseCount));
+    if (matters && truncation->row < kMinRowsShown * truncation->rows) return false;
   }
   if (state_.progressive_mode == FALSE) return true;
   for (int i = 0; i < state_.num_components; ++i) {
     if (state_.coef_bits[i][0] < 0) return false;
   }
-  return std::all_of(kFirstShapes.begin(), kFirstShapes.end(),
+  return std::all_of(kCoarseAc.begin(), kCoarseAc.end(),
                      [this](int i) { return state_.coef_bits[0][i] >= 0; });
 }
 
-void JpegInput::check_complete() const {
+void LibjpegDecoder::check_complete() const {
   bool complete = true;
   bool seen = true;
   for (int i = 0; i < state_.num_components; ++i) {
@@ -88,17 +89,17 @@ void JpegInput::check_complete() const {
     if (state_.progressive_mode != FALSE && !all_bits_known(state_, i)) complete = false;
   }
   const bool ends_early = guard_.ended_early() && !complete;
-  if (!seen || (ends_early && !guard_.tolerates_cut()) ||
-      ((ends_early || guard_.cut() != nullptr) && !shows_most())) {
+  if (!seen || (ends_early && !guard_.accepts_truncation()) ||
+      ((ends_early || guard_.truncation() != nullptr) && !shows_most())) {
     throw FaultError(Fault::kDamagedImage, "JPEG file: ends before the picture is complete");
   }
 }
 
-std::string JpegInput::missing_part() const {
-  const JpegCut* cut = guard_.cut();
-  if (cut == nullptr) return "";
+std::string LibjpegDecoder::missing_part() const {
+  const Truncation* truncation = guard_.truncation();
+  if (truncation == nullptr) return "";
   if (state_.progressive_mode != FALSE) return "the JPEG file is truncated: details are missing";
-  const unsigned percent = cut->row * 100 / std::max(1U, cut->rows);
+  const unsigned percent = truncation->row * 100 / std::max(1U, truncation->rows);
   return "the JPEG file is truncated: it shows " + std::to_string(percent) + " % of the picture";
 }
 

@@ -9,12 +9,12 @@
 
 namespace imgpress::press {
 
-class JpegInput {
+class LibjpegDecoder {
  public:
-  explicit JpegInput(JpegGuard& guard);
-  ~JpegInput();
-  JpegInput(const JpegInput&) = delete;
-  JpegInput& operator=(const JpegInput&) = delete;
+  explicit LibjpegDecoder(LibjpegGuard& guard);
+  ~LibjpegDecoder();
+  LibjpegDecoder(const LibjpegDecoder&) = delete;
+  LibjpegDecoder& operator=(const LibjpegDecoder&) = delete;
 
   // Throws FaultError when the header makes no sense, or promises more than max_pixels.
   // The source must outlive this object. From here on libjpeg's memory and the number of scans are
@@ -36,7 +36,7 @@ class JpegInput {
  private:
   bool shows_most() const;
 
-  JpegGuard& guard_;
+  LibjpegGuard& guard_;
   jpeg_decompress_struct state_{};
   jpeg_progress_mgr progress_{};
 };

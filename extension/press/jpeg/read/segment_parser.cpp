@@ -66,19 +66,19 @@ bool starts_with(ByteView bytes, std::string_view head) {
   return bytes.size >= head.size() && std::memcmp(bytes.data, head.data(), head.size()) == 0;
 }
 
-void sort_in(JpegAnatomy& anatomy, int marker, ByteView segment) {
+void sort_segment(JpegSegments& segments, int marker, ByteView segment) {
   const ByteView payload{segment.data + 4, segment.size - 4};
   if (marker == kApp0 && starts_with(payload, "JFIF\0"sv)) {
-    if (anatomy.jfif.size == 0) anatomy.jfif = segment;
+    if (segments.jfif.size == 0) segments.jfif = segment;
   } else if (marker == kApp1 && starts_with(payload, "Exif\0"sv)) {
-    anatomy.exif.push_back(payload);
+    segments.exif.push_back(payload);
   } else if (marker == kApp2 && starts_with(payload, kIccName)) {
-    if (payload.size >= kIccHeaderBytes) anatomy.icc.push_back(payload);
-    anatomy.needed.push_back(segment);
+    if (payload.size >= kIccHeaderBytes) segments.icc.push_back(payload);
+    segments.needed.push_back(segment);
   } else if (marker == kApp14 && starts_with(payload, "Adobe"sv)) {
-    anatomy.needed.push_back(segment);
+    segments.needed.push_back(segment);
   } else if (!is_metadata(marker)) {
-    anatomy.needed.push_back(segment);
+    segments.needed.push_back(segment);
   }
 }
 
@@ -111,9 +111,9 @@ void append_exif_segment(std::vector<std::uint8_t>& bytes, int orientation) {
 
 }  // namespace
 
-JpegAnatomy dissect_jpeg(ByteView source) {
-  JpegAnatomy anatomy;
-  anatomy.whole = source;
+JpegSegments parse_segments(ByteView source) {
+  JpegSegments segments;
+  segments.whole_segments = source;
   std::size_t at = find_marker(source, 0);
   while (at < source.size) {
     const int marker = source.data[at + 1];
@@ -129,36 +129,36 @@ JpegAnatomy dissect_jpeg(ByteView source) {
       continue;
     }
     if (length < 2 || length > source.size - at - 2) {
-      anatomy.whole.size = at;
+      segments.whole_segments.size = at;
       break;
     }
     std::size_t end = at + 2 + length;
     if (marker == kStartOfScan) end = end_of_scan_data(source, end);
-    anatomy.has_scan = anatomy.has_scan || marker == kStartOfScan;
-    anatomy.has_frame = anatomy.has_frame || is_start_of_frame(marker);
-    sort_in(anatomy, marker, {source.data + at, end - at});
+    segments.has_scan = segments.has_scan || marker == kStartOfScan;
+    segments.has_frame = segments.has_frame || is_start_of_frame(marker);
+    sort_segment(segments, marker, {source.data + at, end - at});
     at = find_marker(source, end);
   }
-  return anatomy;
+  return segments;
 }
 
-ImageMetadata read_metadata(const JpegAnatomy& anatomy) {
+ImageMetadata read_metadata(const JpegSegments& segments) {
   ImageMetadata metadata;
-  for (const ByteView& exif : anatomy.exif) {
+  for (const ByteView& exif : segments.exif) {
     const int orientation = read_orientation(exif);
     if (orientation == 0) continue;
     metadata.orientation = orientation;
     break;
   }
-  metadata.icc_profile = join_icc_chunks(anatomy.icc);
+  metadata.icc_profile = join_icc_chunks(segments.icc);
   return metadata;
 }
 
-std::vector<std::uint8_t> assemble_jpeg(const JpegAnatomy& anatomy, int orientation) {
+std::vector<std::uint8_t> strip_jpeg(const JpegSegments& segments, int orientation) {
   std::vector<std::uint8_t> bytes = {0xFF, kStartOfImage};
-  append(bytes, anatomy.jfif);
+  append(bytes, segments.jfif);
   if (orientation != 1) append_exif_segment(bytes, orientation);
-  for (const ByteView& segment : anatomy.needed) append(bytes, segment);
+  for (const ByteView& segment : segments.needed) append(bytes, segment);
   bytes.push_back(0xFF);
   bytes.push_back(kEndOfImage);
   return bytes;

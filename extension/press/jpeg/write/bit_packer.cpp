@@ -36,7 +36,7 @@ IMGPRESS_INLINE void store(Rest& rest, std::uint8_t*& to) {
 }
 
 // Returns the end of the bytes.
-IMGPRESS_WIDE_REGISTERS
+IMGPRESS_CPU_TARGETS
 std::uint8_t* pack(const PackedSymbol* symbol, const PackedSymbol* end, const HuffmanEncoder& codes,
                    Rest& carried, std::uint8_t* to) {
   Rest rest = carried;
@@ -51,21 +51,21 @@ std::uint8_t* pack(const PackedSymbol* symbol, const PackedSymbol* end, const Hu
 
 }  // namespace
 
-bool pack_symbols(const SymbolStream& symbols, const HuffmanEncoder& codes, std::size_t room,
-                  JpegSegments& file) {
+bool pack_symbols(const SymbolStream& symbols, const HuffmanEncoder& codes, std::size_t size_limit,
+                  SegmentWriter& file) {
   std::uint8_t bytes[kAtOnce * kMaxSymbolBits / 8 + sizeof(std::uint64_t) + 1];
   Rest rest;
   for (const PackedSymbol* from = symbols.begin(); from < symbols.end();) {
     const PackedSymbol* const to = from + std::min(kAtOnce, symbols.end() - from);
     const std::uint8_t* const end = pack(from, to, codes, rest, bytes);
     file.put_coded({bytes, static_cast<std::size_t>(end - bytes)});
-    if (file.size() >= room) return false;
+    if (file.size() >= size_limit) return false;
     from = to;
   }
   add(0x7F, 7, rest);  // ones fill the last byte up
   const auto last = static_cast<std::uint8_t>(rest.bits >> 56);
   if (rest.count >= 8) file.put_coded({&last, 1});
-  return file.size() < room;
+  return file.size() < size_limit;
 }
 
 }  // namespace imgpress::press

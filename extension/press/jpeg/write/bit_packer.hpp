@@ -8,8 +8,8 @@
 
 namespace imgpress::press {
 
-// Appends the data of a scan to `file`. False once that has `room` bytes or more.
-bool pack_symbols(const SymbolStream& symbols, const HuffmanEncoder& codes, std::size_t room,
-                  JpegSegments& file);
+// Appends the data of a scan to `file`. False once that has `size_limit` bytes or more.
+bool pack_symbols(const SymbolStream& symbols, const HuffmanEncoder& codes, std::size_t size_limit,
+                  SegmentWriter& file);
 
 }  // namespace imgpress::press

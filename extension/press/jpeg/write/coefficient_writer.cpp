@@ -21,89 +21,90 @@ std::size_t table_of(CodeClass kind, std::uint8_t slot) {
 
 // The symbols of row `y` of units.
 template <bool kCounted>
-IMGPRESS_INLINE void put_row(const CodedPicture& picture, std::uint32_t y, Steps& steps,
-                             SymbolStream& stream) {
-  PackedSymbol* next = stream.open(blocks_in_row(picture) * kMaxBlockSymbols);
-  visit_row(picture, y, [&](std::size_t i, const Block* block) {
-    const std::uint8_t slot = code_slot(picture[i]);
-    const std::size_t first = table_of(CodeClass::kFirst, slot);
-    const std::size_t others = table_of(CodeClass::kOthers, slot);
-    SymbolSink<kCounted> firsts{next, stream.counts(first), first};
-    SymbolSink<kCounted> rest{next, stream.counts(others), others};
-    put_number(steps.take(i, block), 0, firsts);
+IMGPRESS_INLINE void put_mcu_row(const CoefficientImage& image, std::uint32_t y, DcPredictor& dc,
+                                 SymbolStream& stream) {
+  PackedSymbol* next = stream.open(blocks_in_mcu_row(image) * kMaxBlockSymbols);
+  visit_mcu_row(image, y, [&](std::size_t i, const Block* block) {
+    const std::uint8_t slot = code_slot(image[i]);
+    const std::size_t dc_table = table_of(CodeClass::kDc, slot);
+    const std::size_t ac_table = table_of(CodeClass::kAc, slot);
+    SymbolSink<kCounted> dc_sink{next, stream.counts(dc_table), dc_table};
+    SymbolSink<kCounted> ac_sink{next, stream.counts(ac_table), ac_table};
+    put_value(dc.difference(i, block), 0, dc_sink);
     if (block != nullptr) {
-      put_block(*block, rest);
+      put_block(*block, ac_sink);
     } else {
-      rest.put(kEndOfBlock);
+      ac_sink.put(kEndOfBlock);
     }
   });
   stream.close(next);
 }
 
-IMGPRESS_WIDE_REGISTERS
-void put_counted(const CodedPicture& picture, std::uint32_t y, Steps& steps, SymbolStream& stream) {
-  put_row<true>(picture, y, steps, stream);
+IMGPRESS_CPU_TARGETS
+void put_counted(const CoefficientImage& image, std::uint32_t y, DcPredictor& dc,
+                 SymbolStream& stream) {
+  put_mcu_row<true>(image, y, dc, stream);
 }
 
-IMGPRESS_WIDE_REGISTERS
-void put_uncounted(const CodedPicture& picture, std::uint32_t y, Steps& steps,
+IMGPRESS_CPU_TARGETS
+void put_uncounted(const CoefficientImage& image, std::uint32_t y, DcPredictor& dc,
                    SymbolStream& stream) {
-  put_row<false>(picture, y, steps, stream);
+  put_mcu_row<false>(image, y, dc, stream);
 }
 
 // Puts the codes that suit the counts.
-HuffmanEncoder choose_codes(bool sampled, SymbolStream& stream, JpegSegments& file) {
+HuffmanEncoder choose_codes(bool sampled, SymbolStream& stream, SegmentWriter& file) {
   HuffmanEncoder codes;
   for (std::uint8_t slot = 0; slot < kCodeSlots; ++slot) {
-    if (stream.counts(table_of(CodeClass::kFirst, slot)) == SymbolCounts{}) continue;
-    for (const CodeClass kind : {CodeClass::kFirst, CodeClass::kOthers}) {
+    if (stream.counts(table_of(CodeClass::kDc, slot)) == SymbolCounts{}) continue;
+    for (const CodeClass kind : {CodeClass::kDc, CodeClass::kAc}) {
       const std::size_t table = table_of(kind, slot);
       SymbolCounts& counts = stream.counts(table);
-      if (sampled && kind == CodeClass::kFirst) admit_all_first_symbols(counts);
-      if (sampled && kind == CodeClass::kOthers) admit_all_other_symbols(counts);
-      const HuffmanCode code = best_huffman_code(counts);
+      if (sampled && kind == CodeClass::kDc) smooth_dc_counts(counts);
+      if (sampled && kind == CodeClass::kAc) smooth_ac_counts(counts);
+      const HuffmanCode code = optimal_huffman_code(counts);
       file.put_code(kind, slot, code);
-      codes.use(table, code);
+      codes.set_table(table, code);
     }
   }
   return codes;
 }
 
-bool put_baseline_scan(const CodedPicture& picture, Effort effort, std::size_t room,
-                       JpegSegments& file) {
-  const std::uint32_t rows = units_of(picture[0].height, picture[0].down);
+bool put_baseline_scan(const CoefficientImage& image, Effort effort, std::size_t size_limit,
+                       SegmentWriter& file) {
+  const std::uint32_t rows = mcus_for(image[0].height, image[0].v_factor);
   const bool sampled = effort == Effort::kFast && rows >= kMinSampledRows;
   SymbolStream stream;
-  Steps steps;
+  DcPredictor dc;
   for (std::uint32_t y = 0; y < rows; ++y) {
     const auto put = sampled && y % kRowsForFast != 0 ? put_uncounted : put_counted;
-    put(picture, y, steps, stream);
+    put(image, y, dc, stream);
   }
   const HuffmanEncoder codes = choose_codes(sampled, stream, file);
   std::vector<ScanComponent> components;
-  for (std::size_t i = 0; i < picture.size(); ++i) {
-    components.push_back({i, code_slot(picture[i]), code_slot(picture[i])});
+  for (std::size_t i = 0; i < image.size(); ++i) {
+    components.push_back({i, code_slot(image[i]), code_slot(image[i])});
   }
-  file.put_scan(picture, components, {});
-  return pack_symbols(stream, codes, room, file);
+  file.put_scan(image, components, {});
+  return pack_symbols(stream, codes, size_limit, file);
 }
 
 }  // namespace
 
-std::optional<std::vector<std::uint8_t>> write_jpeg(const CodedPicture& picture,
-                                                    const FrameHeader& header,
-                                                    const ImageMetadata& metadata, Effort effort,
-                                                    std::size_t room) {
+std::optional<std::vector<std::uint8_t>> write_coefficients(const CoefficientImage& image,
+                                                            const FrameHeader& header,
+                                                            const ImageMetadata& metadata,
+                                                            Effort effort, std::size_t size_limit) {
   const bool progressive = effort == Effort::kSmall;
-  JpegSegments file(room);
+  SegmentWriter file(size_limit);
   file.put_start(header, metadata);
-  file.put_quant_tables(picture);
-  file.put_frame(header, picture, progressive);
-  const bool fits = progressive ? put_progressive_scans(picture, room, file)
-                                : put_baseline_scan(picture, effort, room, file);
+  file.put_quant_tables(image);
+  file.put_frame(header, image, progressive);
+  const bool fits = progressive ? put_progressive_scans(image, size_limit, file)
+                                : put_baseline_scan(image, effort, size_limit, file);
   if (!fits) return std::nullopt;
   file.put_marker(JpegMarker::kEndOfImage);
-  if (file.size() >= room) return std::nullopt;
+  if (file.size() >= size_limit) return std::nullopt;
   return file.take();
 }
 

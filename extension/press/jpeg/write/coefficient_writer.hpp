@@ -12,10 +12,10 @@
 namespace imgpress::press {
 
 // Small effort makes a progressive file, the others a baseline one, whose codes fast effort chooses
-// after part of the picture. Nothing when the file would not be smaller than `room` bytes.
-std::optional<std::vector<std::uint8_t>> write_jpeg(const CodedPicture& picture,
-                                                    const FrameHeader& header,
-                                                    const ImageMetadata& metadata, Effort effort,
-                                                    std::size_t room);
+// after part of the picture. Nothing when the file would not be smaller than `size_limit` bytes.
+std::optional<std::vector<std::uint8_t>> write_coefficients(const CoefficientImage& image,
+                                                            const FrameHeader& header,
+                                                            const ImageMetadata& metadata,
+                                                            Effort effort, std::size_t size_limit);
 
 }  // namespace imgpress::press

@@ -6,7 +6,7 @@ namespace imgpress::press {
 namespace {
 
 // Where the first component's coefficients are split: the coarse shapes come first.
-constexpr int kLastOfShapes = 5;
+constexpr int kLastCoarse = 5;
 
 jpeg_scan_info scan_of(int component, int first, int last) {
   jpeg_scan_info scan{};
@@ -33,9 +33,9 @@ void use_progressive_scans(jpeg_compress_struct& out) {
       out.mem->alloc_small(reinterpret_cast<j_common_ptr>(&out), JPOOL_IMAGE,
                            static_cast<std::size_t>(count) * sizeof(jpeg_scan_info)));
   scans[0] = scan_of_means(components);
-  scans[1] = scan_of(0, 1, kLastOfShapes);
+  scans[1] = scan_of(0, 1, kLastCoarse);
   for (int i = 1; i < components; ++i) scans[1 + i] = scan_of(i, 1, DCTSIZE2 - 1);
-  scans[count - 1] = scan_of(0, kLastOfShapes + 1, DCTSIZE2 - 1);
+  scans[count - 1] = scan_of(0, kLastCoarse + 1, DCTSIZE2 - 1);
   out.scan_info = scans;
   out.num_scans = count;
 }

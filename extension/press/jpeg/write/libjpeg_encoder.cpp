@@ -7,31 +7,31 @@
 namespace imgpress::press {
 
 // Plain new[]: the bytes are written before they are read, and there may be many.
-JpegOutput::JpegOutput(JpegGuard& guard, std::size_t room)
-    : room_(room), buffer_(new std::uint8_t[room]) {
+LibjpegEncoder::LibjpegEncoder(LibjpegGuard& guard, std::size_t size_limit)
+    : size_limit_(size_limit), buffer_(new std::uint8_t[size_limit]) {
   destination_.init_destination = begin;
   destination_.empty_output_buffer = overflow;
   destination_.term_destination = end;
   destination_.next_output_byte = buffer_.get();
-  destination_.free_in_buffer = room;
+  destination_.free_in_buffer = size_limit;
   state_.err = guard.errors();
   guard.run([this] { jpeg_create_compress(&state_); });
   state_.dest = &destination_;
 }
 
-JpegOutput::~JpegOutput() {
+LibjpegEncoder::~LibjpegEncoder() {
   jpeg_destroy_compress(&state_);
 }
 
-void JpegOutput::begin(j_compress_ptr) {}
+void LibjpegEncoder::begin(j_compress_ptr) {}
 
-boolean JpegOutput::overflow(j_compress_ptr jpeg) {
-  JpegGuard::stop_for_lack_of_room(reinterpret_cast<j_common_ptr>(jpeg));
+boolean LibjpegEncoder::overflow(j_compress_ptr jpeg) {
+  LibjpegGuard::stop_at_size_limit(reinterpret_cast<j_common_ptr>(jpeg));
 }
 
-void JpegOutput::end(j_compress_ptr) {}
+void LibjpegEncoder::end(j_compress_ptr) {}
 
-void JpegOutput::write_metadata(const ImageMetadata& metadata) {
+void LibjpegEncoder::write_metadata(const ImageMetadata& metadata) {
   if (metadata.orientation != 1) {
     const auto tiff = minimal_exif(metadata.orientation);
     std::uint8_t segment[6 + kMinimalExifBytes] = {'E', 'x', 'i', 'f'};
@@ -44,9 +44,9 @@ void JpegOutput::write_metadata(const ImageMetadata& metadata) {
   }
 }
 
-std::vector<std::uint8_t> JpegOutput::take_bytes() const {
+std::vector<std::uint8_t> LibjpegEncoder::take_bytes() const {
   const std::uint8_t* begin = buffer_.get();
-  return std::vector<std::uint8_t>(begin, begin + (room_ - destination_.free_in_buffer));
+  return std::vector<std::uint8_t>(begin, begin + (size_limit_ - destination_.free_in_buffer));
 }
 
 }  // namespace imgpress::press

@@ -10,14 +10,14 @@
 
 namespace imgpress::press {
 
-class JpegOutput {
+class LibjpegEncoder {
  public:
-  // Steps of the guard that write return false once `room` bytes are reached: only smaller files
-  // succeed.
-  JpegOutput(JpegGuard& guard, std::size_t room);
-  ~JpegOutput();
-  JpegOutput(const JpegOutput&) = delete;
-  JpegOutput& operator=(const JpegOutput&) = delete;
+  // Steps of the guard that write return false once `size_limit` bytes are reached: only smaller
+  // files succeed.
+  LibjpegEncoder(LibjpegGuard& guard, std::size_t size_limit);
+  ~LibjpegEncoder();
+  LibjpegEncoder(const LibjpegEncoder&) = delete;
+  LibjpegEncoder& operator=(const LibjpegEncoder&) = delete;
 
   jpeg_compress_struct& state() { return state_; }
 
@@ -32,7 +32,7 @@ class JpegOutput {
   static boolean overflow(j_compress_ptr jpeg);
   static void end(j_compress_ptr jpeg);
 
-  std::size_t room_;
+  std::size_t size_limit_;
   std::unique_ptr<std::uint8_t[]> buffer_;
   jpeg_destination_mgr destination_{};
   jpeg_compress_struct state_{};

@@ -14,13 +14,13 @@ namespace imgpress::press {
 constexpr std::uint8_t kCodeSlots = 2;
 
 inline std::uint8_t code_slot(const Plane& plane) {
-  return plane.channel == Channel::kLight ? 0 : 1;
+  return plane.channel == Channel::kLuma ? 0 : 1;
 }
 
-inline std::size_t blocks_in_row(const CodedPicture& picture) {
+inline std::size_t blocks_in_mcu_row(const CoefficientImage& image) {
   std::size_t blocks = 0;
-  for (const Plane& plane : picture) {
-    blocks += std::size_t{units_of(plane.width, plane.across)} * plane.across * plane.down;
+  for (const Plane& plane : image) {
+    blocks += std::size_t{mcus_for(plane.width, plane.h_factor)} * plane.h_factor * plane.v_factor;
   }
   return blocks;
 }
@@ -28,15 +28,16 @@ inline std::size_t blocks_in_row(const CodedPicture& picture) {
 // Calls visit(plane's index, block) for the blocks of a row of units. Those that only fill up an
 // edge are nullptr.
 template <typename Visit>
-IMGPRESS_INLINE void visit_row(const CodedPicture& picture, std::uint32_t unit_y, Visit visit) {
-  const std::uint32_t units = units_of(picture[0].width, picture[0].across);
-  for (std::uint32_t unit_x = 0; unit_x < units; ++unit_x) {
-    for (std::size_t i = 0; i < picture.size(); ++i) {
-      const Plane& plane = picture[i];
-      const std::uint32_t left = unit_x * plane.across;
-      const std::uint32_t top = unit_y * plane.down;
-      for (std::uint32_t y = top; y < top + plane.down; ++y) {
-        for (std::uint32_t x = left; x < left + plane.across; ++x) {
+IMGPRESS_INLINE void visit_mcu_row(const CoefficientImage& image, std::uint32_t mcu_y,
+                                   Visit visit) {
+  const std::uint32_t units = mcus_for(image[0].width, image[0].h_factor);
+  for (std::uint32_t mcu_x = 0; mcu_x < units; ++mcu_x) {
+    for (std::size_t i = 0; i < image.size(); ++i) {
+      const Plane& plane = image[i];
+      const std::uint32_t left = mcu_x * plane.h_factor;
+      const std::uint32_t top = mcu_y * plane.v_factor;
+      for (std::uint32_t y = top; y < top + plane.v_factor; ++y) {
+        for (std::uint32_t x = left; x < left + plane.h_factor; ++x) {
           visit(i, y < plane.height && x < plane.width ? plane.row(y) + x : nullptr);
         }
       }
@@ -45,9 +46,9 @@ IMGPRESS_INLINE void visit_row(const CodedPicture& picture, std::uint32_t unit_y
 }
 
 // The steps of first coefficients from block to block of each plane.
-class Steps {
+class DcPredictor {
  public:
-  IMGPRESS_INLINE int take(std::size_t plane, const Block* block) {
+  IMGPRESS_INLINE int difference(std::size_t plane, const Block* block) {
     if (block == nullptr) return 0;
     const int step = block->at[0] - previous_[plane];
     previous_[plane] = block->at[0];

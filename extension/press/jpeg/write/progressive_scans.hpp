@@ -10,7 +10,8 @@
 
 namespace imgpress::press {
 
-// False once the file has `room` bytes or more.
-bool put_progressive_scans(const CodedPicture& picture, std::size_t room, JpegSegments& file);
+// False once the file has `size_limit` bytes or more.
+bool put_progressive_scans(const CoefficientImage& image, std::size_t size_limit,
+                           SegmentWriter& file);
 
 }  // namespace imgpress::press

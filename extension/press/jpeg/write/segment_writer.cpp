@@ -29,27 +29,27 @@ bool needs_16_bits(const QuantTable& steps) {
 }
 
 // Planes with equal steps share a slot: that of the first of them.
-std::size_t quant_slot(const CodedPicture& picture, const Plane& plane) {
-  const auto same = std::find_if(picture.begin(), picture.end(), [&plane](const Plane& other) {
+std::size_t quant_slot(const CoefficientImage& image, const Plane& plane) {
+  const auto same = std::find_if(image.begin(), image.end(), [&plane](const Plane& other) {
     return other.steps == plane.steps;
   });
-  return static_cast<std::size_t>(same - picture.begin());
+  return static_cast<std::size_t>(same - image.begin());
 }
 
 }  // namespace
 
-void JpegSegments::put_marker(JpegMarker marker) {
+void SegmentWriter::put_marker(JpegMarker marker) {
   bytes_.push_back(0xFF);
   bytes_.push_back(static_cast<std::uint8_t>(marker));
 }
 
-void JpegSegments::put_segment(JpegMarker marker, const Bytes& payload) {
+void SegmentWriter::put_segment(JpegMarker marker, const Bytes& payload) {
   put_marker(marker);
   append_16(bytes_, payload.size() + 2);
   append({payload.data(), payload.size()});
 }
 
-void JpegSegments::put_start(const FrameHeader& header, const ImageMetadata& metadata) {
+void SegmentWriter::put_start(const FrameHeader& header, const ImageMetadata& metadata) {
   put_marker(JpegMarker::kStartOfImage);
   if (header.jfif) {
     Bytes payload = bytes_of("JFIF\0\x01\x01"sv);  // version 1.1
@@ -71,25 +71,25 @@ void JpegSegments::put_start(const FrameHeader& header, const ImageMetadata& met
 }
 
 // In chunks that fit into a segment, each with its number and the number of all (ICC.1, annex B.4).
-void JpegSegments::put_icc_profile(const Bytes& profile) {
+void SegmentWriter::put_icc_profile(const Bytes& profile) {
   const Bytes name = bytes_of("ICC_PROFILE\0"sv);
-  const std::size_t room = kMaxPayload - name.size() - 2;
-  const std::size_t chunks = (profile.size() + room - 1) / room;
+  const std::size_t max_chunk = kMaxPayload - name.size() - 2;
+  const std::size_t chunks = (profile.size() + max_chunk - 1) / max_chunk;
   for (std::size_t number = 1; number <= chunks; ++number) {
     Bytes payload = name;
     payload.push_back(static_cast<std::uint8_t>(number));
     payload.push_back(static_cast<std::uint8_t>(chunks));
-    const auto begin = profile.begin() + static_cast<std::ptrdiff_t>((number - 1) * room);
-    const std::size_t size = std::min(room, profile.size() - (number - 1) * room);
+    const auto begin = profile.begin() + static_cast<std::ptrdiff_t>((number - 1) * max_chunk);
+    const std::size_t size = std::min(max_chunk, profile.size() - (number - 1) * max_chunk);
     payload.insert(payload.end(), begin, begin + static_cast<std::ptrdiff_t>(size));
     put_segment(JpegMarker::kApp2, payload);
   }
 }
 
-void JpegSegments::put_quant_tables(const CodedPicture& picture) {
-  for (std::size_t i = 0; i < picture.size(); ++i) {
-    if (quant_slot(picture, picture[i]) != i) continue;
-    const QuantTable& steps = picture[i].steps;
+void SegmentWriter::put_quant_tables(const CoefficientImage& image) {
+  for (std::size_t i = 0; i < image.size(); ++i) {
+    if (quant_slot(image, image[i]) != i) continue;
+    const QuantTable& steps = image[i].steps;
     const bool wide = needs_16_bits(steps);
     Bytes payload = {static_cast<std::uint8_t>((wide ? 0x10 : 0) | i)};
     for (const std::uint16_t step : steps) {
@@ -100,17 +100,17 @@ void JpegSegments::put_quant_tables(const CodedPicture& picture) {
   }
 }
 
-void JpegSegments::put_frame(const FrameHeader& header, const CodedPicture& picture,
-                             bool progressive) {
+void SegmentWriter::put_frame(const FrameHeader& header, const CoefficientImage& image,
+                              bool progressive) {
   Bytes payload = {8};  // bits of a sample
   append_16(payload, header.height);
   append_16(payload, header.width);
-  payload.push_back(static_cast<std::uint8_t>(picture.size()));
+  payload.push_back(static_cast<std::uint8_t>(image.size()));
   bool wide = false;
-  for (const Plane& plane : picture) {
+  for (const Plane& plane : image) {
     payload.push_back(plane.id);
-    payload.push_back(static_cast<std::uint8_t>(plane.across << 4 | plane.down));
-    payload.push_back(static_cast<std::uint8_t>(quant_slot(picture, plane)));
+    payload.push_back(static_cast<std::uint8_t>(plane.h_factor << 4 | plane.v_factor));
+    payload.push_back(static_cast<std::uint8_t>(quant_slot(image, plane)));
     wide = wide || needs_16_bits(plane.steps);
   }
   put_segment(progressive ? JpegMarker::kStartOfProgressiveFrame
@@ -119,7 +119,7 @@ void JpegSegments::put_frame(const FrameHeader& header, const CodedPicture& pict
               payload);
 }
 
-void JpegSegments::put_code(CodeClass kind, std::uint8_t slot, const HuffmanCode& code) {
+void SegmentWriter::put_code(CodeClass kind, std::uint8_t slot, const HuffmanCode& code) {
   Bytes payload = {static_cast<std::uint8_t>(static_cast<unsigned>(kind) << 4 | slot)};
   payload.insert(payload.end(), code.lengths.begin() + 1, code.lengths.end());
   std::ptrdiff_t count = 0;
@@ -128,12 +128,12 @@ void JpegSegments::put_code(CodeClass kind, std::uint8_t slot, const HuffmanCode
   put_segment(JpegMarker::kHuffmanCode, payload);
 }
 
-void JpegSegments::put_scan(const CodedPicture& picture,
-                            const std::vector<ScanComponent>& components, Band band) {
+void SegmentWriter::put_scan(const CoefficientImage& image,
+                             const std::vector<ScanComponent>& components, Band band) {
   Bytes payload = {static_cast<std::uint8_t>(components.size())};
   for (const ScanComponent& component : components) {
-    payload.push_back(picture[component.plane].id);
-    payload.push_back(static_cast<std::uint8_t>(component.first_slot << 4 | component.others_slot));
+    payload.push_back(image[component.plane].id);
+    payload.push_back(static_cast<std::uint8_t>(component.dc_slot << 4 | component.ac_slot));
   }
   payload.push_back(band.first);
   payload.push_back(band.last);
@@ -141,7 +141,7 @@ void JpegSegments::put_scan(const CodedPicture& picture,
   put_segment(JpegMarker::kStartOfScan, payload);
 }
 
-void JpegSegments::put_coded(ByteView data) {
+void SegmentWriter::put_coded(ByteView data) {
   while (data.size > 0) {
     const void* found = std::memchr(data.data, 0xFF, data.size);
     const bool stuffs = found != nullptr;

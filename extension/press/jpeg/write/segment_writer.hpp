@@ -47,8 +47,8 @@ struct FrameHeader {
 // One component of a scan, by its plane, and the slots of its codes.
 struct ScanComponent {
   std::size_t plane;
-  std::uint8_t first_slot;
-  std::uint8_t others_slot;
+  std::uint8_t dc_slot;
+  std::uint8_t ac_slot;
 };
 
 // Which coefficients a scan holds, in coding order, from the first to the last.
@@ -57,17 +57,17 @@ struct Band {
   std::uint8_t last = kBlockSize - 1;
 };
 
-class JpegSegments {
+class SegmentWriter {
  public:
   // `room`: how large the file may become.
-  explicit JpegSegments(std::size_t room) { bytes_.reserve(room); }
+  explicit SegmentWriter(std::size_t capacity) { bytes_.reserve(capacity); }
 
   void put_marker(JpegMarker marker);
   void put_start(const FrameHeader& header, const ImageMetadata& metadata);
-  void put_quant_tables(const CodedPicture& picture);
-  void put_frame(const FrameHeader& header, const CodedPicture& picture, bool progressive);
+  void put_quant_tables(const CoefficientImage& image);
+  void put_frame(const FrameHeader& header, const CoefficientImage& image, bool progressive);
   void put_code(CodeClass kind, std::uint8_t slot, const HuffmanCode& code);
-  void put_scan(const CodedPicture& picture, const std::vector<ScanComponent>& components,
+  void put_scan(const CoefficientImage& image, const std::vector<ScanComponent>& components,
                 Band band);
 
   // Coded data of the scan, in which nothing must look like a marker.

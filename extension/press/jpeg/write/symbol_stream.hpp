@@ -17,13 +17,13 @@ namespace imgpress::press {
 constexpr std::size_t kCodeTables = 4;
 
 // Of a code and the number behind it.
-constexpr unsigned kMaxNumberBits = kMaxStepBits;
-constexpr unsigned kMaxSymbolBits = kMaxCodeBits + kMaxNumberBits;
+constexpr unsigned kMaxExtraBits = kMaxDcBits;
+constexpr unsigned kMaxSymbolBits = kMaxCodeBits + kMaxExtraBits;
 
 // The writing side of the Huffman codes of a scan.
 class HuffmanEncoder {
  public:
-  void use(std::size_t table, const HuffmanCode& code);
+  void set_table(std::size_t table, const HuffmanCode& code);
 
   // Bits of a symbol's code and of the number behind it; the code stands above zeros for these.
   struct Entry {
@@ -62,7 +62,7 @@ class SymbolStream {
 
   std::unique_ptr<PackedSymbol, Free> symbols_;  // never written before they are used
   std::size_t size_ = 0;
-  std::size_t room_ = 0;
+  std::size_t capacity_ = 0;
   std::array<SymbolCounts, kCodeTables> counts_{};
 };
 

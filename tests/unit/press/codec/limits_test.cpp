@@ -8,12 +8,12 @@ namespace {
 
 using namespace fixtures;
 
-struct Outcome {
+struct Refusal {
   Fault fault = Fault::kNone;
   std::string message;
 };
 
-Outcome outcome_of(const Bytes& source, std::uint64_t max_pixels = 50'000'000) {
+Refusal refusal_of(const Bytes& source, std::uint64_t max_pixels = 50'000'000) {
   try {
     press(source, 50, max_pixels);
   } catch (const FaultError& error) {
@@ -34,8 +34,8 @@ std::vector<Bytes> one_of_each(int width, int height) {
 
 TEST(Limits, PixelsAreCountedInEveryFormat) {
   for (const Bytes& source : one_of_each(40, 30)) {
-    EXPECT_EQ(outcome_of(source, 1200).fault, Fault::kNone);
-    const Outcome refused = outcome_of(source, 1199);
+    EXPECT_EQ(refusal_of(source, 1200).fault, Fault::kNone);
+    const Refusal refused = refusal_of(source, 1199);
     EXPECT_EQ(refused.fault, Fault::kTooManyPixels);
     EXPECT_NE(refused.message.find("40 x 30"), std::string::npos) << refused.message;
   }
@@ -46,7 +46,7 @@ TEST(Limits, HeadersThatPromiseTooMuchAreRefusedBeforeAnythingIsMade) {
   const Bytes frame = {0xFF, 0xC0};
   const auto at = std::search(jpeg.begin(), jpeg.end(), frame.begin(), frame.end());
   for (int i = 5; i < 9; ++i) at[i] = 0xFD;
-  EXPECT_EQ(outcome_of(jpeg).fault, Fault::kTooManyPixels);
+  EXPECT_EQ(refusal_of(jpeg).fault, Fault::kTooManyPixels);
 
   Bytes png = make_png(photograph(16, 16));
   std::string header(13, '\0');
@@ -54,16 +54,16 @@ TEST(Limits, HeadersThatPromiseTooMuchAreRefusedBeforeAnythingIsMade) {
   header[8] = 8, header[9] = 2;
   const Bytes chunk = png_chunk("IHDR", header);
   std::copy(chunk.begin(), chunk.end(), png.begin() + 8);
-  EXPECT_EQ(outcome_of(png).fault, Fault::kTooManyPixels);
+  EXPECT_EQ(refusal_of(png).fault, Fault::kTooManyPixels);
 
   GifForm screen;
   screen.screen_width = screen.screen_height = 65000;
-  EXPECT_EQ(outcome_of(make_gif(2, 2, Bytes(4), screen)).fault, Fault::kTooManyPixels);
+  EXPECT_EQ(refusal_of(make_gif(2, 2, Bytes(4), screen)).fault, Fault::kTooManyPixels);
 
   const Bytes small = make_webp(photograph(16, 16), true);
   const Bytes webp = webp_container(
       2, 16000, 16000, {riff_chunk("ANIM", Bytes(6)), animation_frame(small, 0, 0, 16, 16)});
-  EXPECT_EQ(outcome_of(webp).fault, Fault::kTooManyPixels);
+  EXPECT_EQ(refusal_of(webp).fault, Fault::kTooManyPixels);
 }
 
 TEST(Limits, ScansWithoutEndAreRefused) {
@@ -71,14 +71,14 @@ TEST(Limits, ScansWithoutEndAreRefused) {
   form.scan_per_coefficient = true;
   for (const int across : {2, 1}) {
     form.luma_across = form.luma_down = across;
-    const Outcome refused = outcome_of(make_jpeg(photograph(64, 64), form));
+    const Refusal refused = refusal_of(make_jpeg(photograph(64, 64), form));
     EXPECT_EQ(refused.fault, Fault::kOutOfResources);
     EXPECT_NE(refused.message.find("scans"), std::string::npos) << refused.message;
   }
 }
 
 TEST(Limits, MoreThanAJpegHoldsIsRefusedWithItsReason) {
-  const Outcome refused = outcome_of(make_png(plain(65501, 1, {10, 200, 30})));
+  const Refusal refused = refusal_of(make_png(plain(65501, 1, {10, 200, 30})));
   EXPECT_EQ(refused.fault, Fault::kUnsupportedImage);
   EXPECT_NE(refused.message.find("65501"), std::string::npos) << refused.message;
 }
@@ -86,7 +86,7 @@ TEST(Limits, MoreThanAJpegHoldsIsRefusedWithItsReason) {
 TEST(Damage, TruncatedFilesAreDamaged) {
   for (const Bytes& source : one_of_each(160, 120)) {
     for (const double part : {0.3, 0.6, 0.9}) {
-      const Outcome refused = outcome_of(cut(source, part));
+      const Refusal refused = refusal_of(cut(source, part));
       EXPECT_EQ(refused.fault, Fault::kDamagedImage) << part << " " << int(source[0]);
       EXPECT_FALSE(refused.message.empty());
     }
@@ -100,12 +100,12 @@ TEST(Damage, TruncatedProgressiveAndMultiScanFilesAreDamaged) {
     form.luma_across = form.luma_down = across;
     const Bytes source = make_jpeg(photograph(160, 120), form);
     for (const double part : {0.3, 0.5, 0.7, 0.9}) {
-      EXPECT_EQ(outcome_of(cut(source, part)).fault, Fault::kDamagedImage) << part;
+      EXPECT_EQ(refusal_of(cut(source, part)).fault, Fault::kDamagedImage) << part;
     }
     // Exactly between two scans, where no data is missing from either.
     const Bytes scan = {0xFF, 0xDA};
     const auto last = std::find_end(source.begin(), source.end(), scan.begin(), scan.end());
-    EXPECT_EQ(outcome_of(Bytes(source.begin(), last)).fault, Fault::kDamagedImage);
+    EXPECT_EQ(refusal_of(Bytes(source.begin(), last)).fault, Fault::kDamagedImage);
   }
 }
 
@@ -143,25 +143,25 @@ TEST(Damage, CorruptDataIsNotPassedOnAsAPicture) {
   for (std::size_t at = source.size() / 4; at < source.size() - 40; at += 97) {
     Bytes bytes = source;
     for (std::size_t i = 0; i < 32; ++i) bytes[at + i] = std::uint8_t(i % 2 ? 0xF7 : 0xFB);
-    refused += outcome_of(bytes).fault == Fault::kDamagedImage ? 1 : 0;
+    refused += refusal_of(bytes).fault == Fault::kDamagedImage ? 1 : 0;
   }
   EXPECT_GT(refused, 0);
 
   const Bytes png = make_png(photograph(160, 120));
   Bytes broken = png;
   broken[broken.size() / 2] ^= 0x10;
-  EXPECT_EQ(outcome_of(broken).fault, Fault::kDamagedImage);
+  EXPECT_EQ(refusal_of(broken).fault, Fault::kDamagedImage);
 }
 
 TEST(Damage, OtherFilesAreNoImages) {
-  EXPECT_EQ(outcome_of({}).fault, Fault::kNotAnImage);
+  EXPECT_EQ(refusal_of({}).fault, Fault::kNotAnImage);
   const std::string page = "<!DOCTYPE html><html><body>404</body></html>";
-  EXPECT_EQ(outcome_of(Bytes(page.begin(), page.end())).fault, Fault::kNotAnImage);
+  EXPECT_EQ(refusal_of(Bytes(page.begin(), page.end())).fault, Fault::kNotAnImage);
   for (const Bytes& signature :
        {Bytes{0xFF, 0xD8}, Bytes{0xFF, 0xD8, 0xFF}, Bytes{0xFF, 0xD8, 0xFF, 0xD9},
         Bytes{0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'}, Bytes{'G', 'I', 'F', '8', '9', 'a'},
         Bytes{'R', 'I', 'F', 'F', 4, 0, 0, 0, 'W', 'E', 'B', 'P'}}) {
-    EXPECT_EQ(outcome_of(signature).fault, Fault::kDamagedImage) << signature.size();
+    EXPECT_EQ(refusal_of(signature).fault, Fault::kDamagedImage) << signature.size();
   }
 }
 
@@ -171,10 +171,10 @@ TEST(Damage, LosslessAndTwelveBitJpegsAreUnsupported) {
   const auto at = std::search(source.begin(), source.end(), frame.begin(), frame.end());
   Bytes lossless = source;
   lossless[std::size_t(at - source.begin()) + 1] = 0xC3;
-  EXPECT_EQ(outcome_of(lossless).fault, Fault::kUnsupportedImage);
+  EXPECT_EQ(refusal_of(lossless).fault, Fault::kUnsupportedImage);
   Bytes twelve_bits = source;
   twelve_bits[std::size_t(at - source.begin()) + 4] = 12;
-  EXPECT_EQ(outcome_of(twelve_bits).fault, Fault::kUnsupportedImage);
+  EXPECT_EQ(refusal_of(twelve_bits).fault, Fault::kUnsupportedImage);
 }
 
 TEST(Limits, DamageBehindTheRoomOfTheResultIsDamage) {

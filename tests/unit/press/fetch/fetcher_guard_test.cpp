@@ -93,7 +93,7 @@ TEST(FetcherGuardTest, NewSettingsHoldForConnectionsThatAreKeptOpen) {
 
 TEST(FetcherGuardTest, NothingIsOpenBeforeTheFirstSettings) {
   ScriptedOrigin origin(image);
-  PressProcess press("fetcher");
+  RealPress press("fetcher");
   press.socket().send(FetcherClient::get_request(origin.url("/")));
   const Packet packet = press.receive();
   EXPECT_EQ(std::get<wire::FetchReply>(packet.message).fault, Fault::kAddressDenied);

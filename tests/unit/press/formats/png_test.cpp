@@ -112,8 +112,8 @@ TEST(Png, ASmallSourceIsKeptWithoutItsMetadata) {
 
   result = press(with_chunk(bare, "eXIf", exif_block(6)));
   EXPECT_TRUE(result.kept_source);
-  const PngAnatomy anatomy = dissect_png(view(result.bytes));
-  EXPECT_EQ(read_orientation(anatomy.exif), 6);
+  const PngChunks chunks = parse_png_chunks(view(result.bytes));
+  EXPECT_EQ(read_orientation(chunks.exif), 6);
   EXPECT_FALSE(contains(result.bytes, "GPS"));
 }
 

@@ -80,7 +80,7 @@ TEST(Symbols, HaveTheirNumbersBehindThem) {
   for (const auto& [value, number] : std::vector<std::pair<int, unsigned>>{
            {0, 0}, {1, 1}, {-1, 0}, {2, 2}, {-2, 1}, {-3, 0}, {1023, 1023}, {-2047, 0}}) {
     Sink sink{};
-    put_number(value, 3, sink);
+    put_value(value, 3, sink);
     EXPECT_EQ(sink.last >> 16, number) << value;
     EXPECT_EQ(sink.last & 0xFFFF, 3U * 16 + static_cast<unsigned>(bits_of(value))) << value;
   }
@@ -96,13 +96,13 @@ TEST(Symbols, CodingOrderFollowsTheDiagonals) {
 TEST(Symbols, ASampleAdmitsEverySymbolOfABaselineFileAndNoOther) {
   SymbolCounts ac{};
   ac[0x11] = 3;
-  admit_all_other_symbols(ac);
+  smooth_ac_counts(ac);
   EXPECT_EQ(ac[0x11], 3U * 16 + 1);  // what was seen outweighs what was not
   EXPECT_EQ(std::count_if(ac.begin(), ac.end(), [](auto n) { return n > 0; }), 162);
   SymbolCounts dc{};
-  admit_all_first_symbols(dc);
+  smooth_dc_counts(dc);
   EXPECT_EQ(std::count_if(dc.begin(), dc.end(), [](auto n) { return n > 0; }), 12);
-  EXPECT_EQ(symbols_in(best_huffman_code(ac)), 162U);
+  EXPECT_EQ(symbols_in(optimal_huffman_code(ac)), 162U);
 }
 
 TEST(HuffmanCode, IsAsShortAsTheBestPossible) {
@@ -110,7 +110,7 @@ TEST(HuffmanCode, IsAsShortAsTheBestPossible) {
   SymbolCounts counts{};
   counts['a'] = 45, counts['b'] = 13, counts['c'] = 12, counts['d'] = 16, counts['e'] = 9;
   counts['f'] = 5;
-  const HuffmanCode code = best_huffman_code(counts);
+  const HuffmanCode code = optimal_huffman_code(counts);
   EXPECT_EQ(symbols_in(code), 6U);
   EXPECT_EQ(code.symbols[0], 'a');
   EXPECT_EQ(cost(code, counts),
@@ -123,7 +123,7 @@ TEST(HuffmanCode, LeavesTheCodeOfOnesUnused) {
     SymbolCounts counts{};
     const unsigned symbols = 1 + random() % 256;
     for (unsigned i = 0; i < symbols; ++i) counts[random() % 256] = 1 + random() % 1000;
-    const HuffmanCode code = best_huffman_code(counts);
+    const HuffmanCode code = optimal_huffman_code(counts);
     ASSERT_LT(used_room(code), 1U << 16);
     const auto occurring =
         std::count_if(counts.begin(), counts.end(), [](auto n) { return n > 0; });
@@ -140,7 +140,7 @@ TEST(HuffmanCode, BoundsCodesTo16Bits) {
     b += a;
     std::swap(a, b);
   }
-  const HuffmanCode code = best_huffman_code(counts);
+  const HuffmanCode code = optimal_huffman_code(counts);
   EXPECT_EQ(symbols_in(code), 40U);
   EXPECT_LT(used_room(code), 1U << 16);
   EXPECT_EQ(code.symbols[0], 39);
@@ -149,7 +149,7 @@ TEST(HuffmanCode, BoundsCodesTo16Bits) {
 TEST(HuffmanCode, OfASingleSymbolHasOneBit) {
   SymbolCounts counts{};
   counts[0] = 1000;
-  const HuffmanCode code = best_huffman_code(counts);
+  const HuffmanCode code = optimal_huffman_code(counts);
   EXPECT_EQ(code.lengths[1], 1);
   EXPECT_EQ(symbols_in(code), 1U);
 }

@@ -59,13 +59,13 @@ wire::CompressRequest compress_request(std::uint64_t id) {
   return request;
 }
 
-wire::CompressReply compress(PressProcess& press, const std::string& image, std::uint64_t id = 1) {
+wire::CompressReply compress(RealPress& press, const std::string& image, std::uint64_t id = 1) {
   press.socket().send(compress_request(id), sealed(image).get());
   return std::get<wire::CompressReply>(press.receive().message);
 }
 
 // Has answered once, so its confinement is complete.
-void wait_until_confined(PressProcess& press, const std::string& role) {
+void wait_until_confined(RealPress& press, const std::string& role) {
   if (role == "codec") {
     compress(press, "no image");
   } else {
@@ -118,7 +118,7 @@ class PressRoleTest : public ::testing::TestWithParam<const char*> {
     EXPECT_EQ(::prlimit(press_.pid(), resource, nullptr, &value), 0);
     return value;
   }
-  PressProcess press_;
+  RealPress press_;
 };
 
 TEST_P(PressRoleTest, EndsWhenItsSocketCloses) {
@@ -263,7 +263,7 @@ TEST(PressProcessTest, TheCpuLimitEndsAProcess) {
 }
 
 TEST(CodecProcessTest, AnswersOneImageAfterTheOther) {
-  PressProcess press("codec");
+  RealPress press("codec");
   for (std::uint64_t id = 1; id <= 3; ++id) {
     const wire::CompressReply refused = compress(press, "<html></html>", 2 * id);
     EXPECT_EQ(refused.id, 2 * id);
@@ -283,16 +283,16 @@ TEST(CodecProcessTest, AnswersOneImageAfterTheOther) {
 }
 
 TEST(CodecProcessTest, AnEmptySourceIsNoImage) {
-  PressProcess press("codec");
+  RealPress press("codec");
   EXPECT_EQ(compress(press, "").fault, Fault::kNotAnImage);
 }
 
 TEST(CodecProcessTest, ASourceThatCouldStillChangeEndsIt) {
-  PressProcess press("codec");
+  RealPress press("codec");
   const UniqueFd open_memory(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   press.socket().send(compress_request(1), open_memory.get());
   EXPECT_EQ(WEXITSTATUS(press.end()), 1);
-  PressProcess other("codec");
+  RealPress other("codec");
   other.socket().send(compress_request(1));  // no memory at all
   EXPECT_EQ(WEXITSTATUS(other.end()), 1);
 }

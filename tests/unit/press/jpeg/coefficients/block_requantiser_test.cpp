@@ -19,7 +19,7 @@ void fill(Block& block, std::int16_t value) {
 }
 
 // The definition, in whole numbers: what the fast loop has to agree with.
-int level_by_definition(const Requantiser& requantiser, int value, std::size_t place, int from,
+int level_by_definition(const BlockRequantiser& requantiser, int value, std::size_t place, int from,
                         int to) {
   const long long level =
       (static_cast<long long>(std::abs(value)) * from + requantiser.addend(place)) / to;
@@ -52,7 +52,7 @@ TEST(Requantiser, TheFastLoopAgreesWithTheDefinitionForAllStepsAndLevels) {
       const int most = (i == 0 ? 1000 : 1023) / from[i];
       block.at[i] = static_cast<std::int16_t>(static_cast<int>(random() % (2 * most + 1)) - most);
     }
-    const Requantiser requantiser(from, to, sample);
+    const BlockRequantiser requantiser(from, to, sample);
     Block result = block;
     requantiser.apply(&result, 1);
     for (std::size_t i = 0; i < kBlockSize; ++i) {
@@ -66,8 +66,8 @@ TEST(Requantiser, OnlyRoundsUpWhereTheUpperLevelIsAsNear) {
   const CoefficientSample unknown;
   for (int from = 1; from <= 60; ++from) {
     for (int to = from; to <= 255; ++to) {
-      const Requantiser requantiser(uniform(static_cast<std::uint16_t>(from)),
-                                    uniform(static_cast<std::uint16_t>(to)), unknown);
+      const BlockRequantiser requantiser(uniform(static_cast<std::uint16_t>(from)),
+                                         uniform(static_cast<std::uint16_t>(to)), unknown);
       for (std::size_t i = 0; i < kBlockSize; i += 7) {
         EXPECT_LE(2 * requantiser.addend(i), to);  // a tie may go up, nothing else
         EXPECT_GE(requantiser.addend(i), 0);       // never beyond rounding down
@@ -80,7 +80,7 @@ TEST(Requantiser, OnlyRoundsUpWhereTheUpperLevelIsAsNear) {
 }
 
 TEST(Requantiser, TwiceTheStepTakesOddLevelsDown) {
-  const Requantiser requantiser(uniform(8), uniform(16), geometric_sample(0.5));
+  const BlockRequantiser requantiser(uniform(8), uniform(16), geometric_sample(0.5));
   Block block{};
   block.at[5] = 1, block.at[6] = -1, block.at[7] = 3, block.at[8] = -3, block.at[9] = 4;
   requantiser.apply(&block, 1);
@@ -92,7 +92,7 @@ TEST(Requantiser, TwiceTheStepTakesOddLevelsDown) {
 }
 
 TEST(Requantiser, FineStepsTakeTiesUp) {
-  const Requantiser requantiser(uniform(1), uniform(10), geometric_sample(0.5));
+  const BlockRequantiser requantiser(uniform(1), uniform(10), geometric_sample(0.5));
   Block block{};
   block.at[5] = 5, block.at[6] = -5, block.at[7] = 4, block.at[8] = 15;
   requantiser.apply(&block, 1);
@@ -103,7 +103,7 @@ TEST(Requantiser, FineStepsTakeTiesUp) {
 }
 
 TEST(Requantiser, LeavesLevelsAloneWhereTheStepStays) {
-  const Requantiser requantiser(uniform(7), uniform(7), geometric_sample(0.1));
+  const BlockRequantiser requantiser(uniform(7), uniform(7), geometric_sample(0.1));
   for (int value = -100; value <= 100; ++value) {
     Block block;
     fill(block, static_cast<std::int16_t>(value));
@@ -115,7 +115,7 @@ TEST(Requantiser, LeavesLevelsAloneWhereTheStepStays) {
 TEST(Requantiser, WhiteAndBlackBlocksStayWhiteAndBlack) {
   for (std::uint16_t from = 1; from <= 40; ++from) {
     for (std::uint16_t to = from; to <= 120; ++to) {
-      const Requantiser requantiser(uniform(from), uniform(to), geometric_sample(0.5));
+      const BlockRequantiser requantiser(uniform(from), uniform(to), geometric_sample(0.5));
       // What an encoder stores for 255 and for 0, where its own rounding keeps them.
       for (const int exact : {8 * 127, -8 * 128}) {
         const int stored = static_cast<int>(std::lround(static_cast<double>(exact) / from));
@@ -133,7 +133,7 @@ TEST(Requantiser, WhiteAndBlackBlocksStayWhiteAndBlack) {
 }
 
 TEST(Requantiser, BoundsWhatABaselineFileCannotCode) {
-  const Requantiser requantiser(uniform(10), uniform(11), CoefficientSample());
+  const BlockRequantiser requantiser(uniform(10), uniform(11), CoefficientSample());
   Block block;
   fill(block, INT16_MIN);
   block.at[1] = INT16_MAX;
@@ -143,7 +143,7 @@ TEST(Requantiser, BoundsWhatABaselineFileCannotCode) {
 }
 
 TEST(Requantiser, StepsOfZeroInBrokenTablesDoNoHarm) {
-  const Requantiser requantiser(uniform(0), uniform(0), CoefficientSample());
+  const BlockRequantiser requantiser(uniform(0), uniform(0), CoefficientSample());
   Block block;
   fill(block, 77);
   requantiser.apply(&block, 1);

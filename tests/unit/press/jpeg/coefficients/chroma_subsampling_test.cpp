@@ -64,8 +64,8 @@ TEST_P(Directions, TheHalvedSurfaceIsTheSurface) {
   const auto [across, down] = GetParam();
   const Block blocks[] = {block_at(0, 0), block_at(8, 0), block_at(0, 8), block_at(8, 8)};
   Block result;
-  ChromaHalver(uniform(1), {across, down})
-      .halve({{&blocks[0], &blocks[1]}, {&blocks[2], &blocks[3]}}, result);
+  BlockDownsampler(uniform(1), {across, down})
+      .downsample({{&blocks[0], &blocks[1]}, {&blocks[2], &blocks[3]}}, result);
   const int step_x = across ? 2 : 1;
   const int step_y = down ? 2 : 1;
   for (int y = 0; y < 8; ++y) {
@@ -81,16 +81,17 @@ INSTANTIATE_TEST_SUITE_P(All, Directions,
                          testing::Values(std::make_pair(true, true), std::make_pair(true, false),
                                          std::make_pair(false, true)));
 
-TEST(ChromaHalver, KeepsAPlainColourExactly) {
+TEST(BlockDownsampler, KeepsAPlainColourExactly) {
   Block plain{};
   plain.at[0] = -37;
   Block result;
-  ChromaHalver(uniform(13), {true, true}).halve({{&plain, &plain}, {&plain, &plain}}, result);
+  BlockDownsampler(uniform(13), {true, true})
+      .downsample({{&plain, &plain}, {&plain, &plain}}, result);
   EXPECT_EQ(result.at[0], -37 * 13);
   for (std::size_t i = 1; i < kBlockSize; ++i) EXPECT_EQ(result.at[i], 0) << i;
 }
 
-TEST(ChromaHalver, MirrorsWhatIsMissingAtTheEdges) {
+TEST(BlockDownsampler, MirrorsWhatIsMissingAtTheEdges) {
   const Block block = block_at(3, 5);
   Block mirrored_x = block;
   Block mirrored_y = block;
@@ -104,19 +105,20 @@ TEST(ChromaHalver, MirrorsWhatIsMissingAtTheEdges) {
       coefficient(mirrored_both, u, v) = std::int16_t(coefficient(block, u, v) * x * y);
     }
   }
-  const ChromaHalver halver(uniform(1), {true, true});
+  const BlockDownsampler downsampler(uniform(1), {true, true});
   Block expected;
-  halver.halve({{&block, &mirrored_x}, {&mirrored_y, &mirrored_both}}, expected);
+  downsampler.downsample({{&block, &mirrored_x}, {&mirrored_y, &mirrored_both}}, expected);
   Block result;
-  halver.halve({{&block, nullptr}, {nullptr, nullptr}}, result);
+  downsampler.downsample({{&block, nullptr}, {nullptr, nullptr}}, result);
   EXPECT_TRUE(std::equal(std::begin(result.at), std::end(result.at), expected.at));
 }
 
-TEST(ChromaHalver, BoundsWhatBrokenFilesHold) {
+TEST(BlockDownsampler, BoundsWhatBrokenFilesHold) {
   Block wild;
   for (std::size_t i = 0; i < kBlockSize; ++i) wild.at[i] = i % 3 == 0 ? INT16_MIN : INT16_MAX;
   Block result;
-  ChromaHalver(uniform(65535), {true, true}).halve({{&wild, nullptr}, {nullptr, nullptr}}, result);
+  BlockDownsampler(uniform(65535), {true, true})
+      .downsample({{&wild, nullptr}, {nullptr, nullptr}}, result);
   for (const int level : result.at) EXPECT_LE(std::abs(level), kMaxLevel);
 }
 

@@ -27,12 +27,12 @@ SymbolCounts common_counts() {
   return counts;
 }
 
-// Bits of a block as the standard tells it, by the code that the economiser should assume.
+// Bits of a block as the standard tells it, by the code that the trellis should assume.
 class Coder {
  public:
   explicit Coder(SymbolCounts counts) {
-    admit_all_other_symbols(counts);
-    const HuffmanCode code = best_huffman_code(counts);
+    smooth_ac_counts(counts);
+    const HuffmanCode code = optimal_huffman_code(counts);
     std::size_t next = 0;
     for (std::size_t length = 1; length <= 16; ++length) {
       for (int i = 0; i < code.lengths[length]; ++i) lengths_[code.symbols[next++]] = length;
@@ -94,58 +94,58 @@ double least_cost(const Block& before, const Block& levels, const Coder& coder, 
   return least;
 }
 
-TEST(Economiser, FindsTheBestOfAllCombinations) {
+TEST(TrellisQuantiser, FindsTheBestOfAllCombinations) {
   std::mt19937 random(5);
   const Coder coder(common_counts());
   for (int round = 0; round < 300; ++round) {
     const double base_price = 0.01 * (1 + random() % 40);
-    const Economiser economiser(uniform(3), uniform(10), CoefficientSample(), common_counts(),
-                                Economiser::Measure::kSteps, base_price);
+    const TrellisQuantiser trellis(uniform(3), uniform(10), CoefficientSample(), common_counts(),
+                                   TrellisQuantiser::Measure::kSteps, base_price);
     Block before{};
     before.at[0] = static_cast<std::int16_t>(random() % 300);
     for (unsigned i = 0; i < 1 + random() % 7; ++i) {
       before.at[1 + random() % 63] = static_cast<std::int16_t>(int(random() % 31) - 15);
     }
-    const Requantiser requantiser(uniform(3), uniform(10), CoefficientSample());
+    const BlockRequantiser requantiser(uniform(3), uniform(10), CoefficientSample());
     Block levels = before;
     requantiser.apply(&levels, 1);
     Block result = levels;
-    economiser.apply(&before, &result, 1);
+    trellis.apply(&before, &result, 1);
     EXPECT_EQ(result.at[0], levels.at[0]);
-    const double price = economiser.price_in(before);
+    const double price = trellis.lambda_for(before);
     EXPECT_NEAR(squared_error(before, result, 0.3) + price * coder.bits(result),
                 least_cost(before, levels, coder, 0.3, price), 1e-3);
   }
 }
 
-TEST(Economiser, GivesUpALoneLevelThatIsFarOutButNotANearOne) {
-  const Economiser economiser(uniform(6), uniform(10), CoefficientSample(), common_counts(),
-                              Economiser::Measure::kSteps, 0.05);
+TEST(TrellisQuantiser, GivesUpALoneLevelThatIsFarOutButNotANearOne) {
+  const TrellisQuantiser trellis(uniform(6), uniform(10), CoefficientSample(), common_counts(),
+                                 TrellisQuantiser::Measure::kSteps, 0.05);
   Block before{};
   before.at[1] = before.at[60] = -1;  // 0.6 steps
   Block levels = before;
-  economiser.apply(&before, &levels, 1);
+  trellis.apply(&before, &levels, 1);
   EXPECT_EQ(levels.at[1], -1);
   EXPECT_EQ(levels.at[60], 0);
 }
 
-TEST(Economiser, BitsAreWorthLessWhereErrorsShow) {
-  const Economiser economiser(uniform(6), uniform(10), CoefficientSample(), common_counts(),
-                              Economiser::Measure::kSteps, 0.05);
+TEST(TrellisQuantiser, BitsAreWorthLessWhereErrorsShow) {
+  const TrellisQuantiser trellis(uniform(6), uniform(10), CoefficientSample(), common_counts(),
+                                 TrellisQuantiser::Measure::kSteps, 0.05);
   Block calm{};
   calm.at[1] = 2;
   Block busy{};
   for (std::size_t i = 1; i < 30; ++i) busy.at[i] = 12;
-  EXPECT_LT(economiser.price_in(calm), 0.05);
-  EXPECT_GT(economiser.price_in(busy), 0.05);
+  EXPECT_LT(trellis.lambda_for(calm), 0.05);
+  EXPECT_GT(trellis.lambda_for(busy), 0.05);
   calm.at[0] = 100;  // its mean makes no block busy
-  EXPECT_LT(economiser.price_in(calm), 0.05);
+  EXPECT_LT(trellis.lambda_for(calm), 0.05);
 }
 
-TEST(Economiser, ChangesNothingWhereBitsAreFree) {
+TEST(TrellisQuantiser, ChangesNothingWhereBitsAreFree) {
   std::mt19937 random(6);
-  const Economiser economiser(uniform(5), uniform(10), CoefficientSample(), common_counts(),
-                              Economiser::Measure::kSamples, 0);
+  const TrellisQuantiser trellis(uniform(5), uniform(10), CoefficientSample(), common_counts(),
+                                 TrellisQuantiser::Measure::kSamples, 0);
   for (int round = 0; round < 100; ++round) {
     Block before;
     for (auto& level : before.at) level = static_cast<std::int16_t>(int(random() % 41) - 20);
@@ -154,7 +154,7 @@ TEST(Economiser, ChangesNothingWhereBitsAreFree) {
       levels.at[i] = static_cast<std::int16_t>(std::lround(before.at[i] * 0.5));
     }
     Block result = levels;
-    economiser.apply(&before, &result, 1);
+    trellis.apply(&before, &result, 1);
     for (std::size_t i = 0; i < kBlockSize; ++i) {
       // Of two levels equally near, either.
       ASSERT_LE(std::abs(before.at[i] * 0.5 - result.at[i]),
@@ -163,30 +163,31 @@ TEST(Economiser, ChangesNothingWhereBitsAreFree) {
   }
 }
 
-TEST(Economiser, InSamplesCoarseStepsAreWorthMore) {
+TEST(TrellisQuantiser, InSamplesCoarseStepsAreWorthMore) {
   QuantTable steps = uniform(10);
   steps[60] = 60;
-  const auto kept = [&steps](Economiser::Measure measure) {
+  const auto kept = [&steps](TrellisQuantiser::Measure measure) {
     QuantTable from = steps;
     for (auto& step : from) step = static_cast<std::uint16_t>(step * 6 / 10);
-    const Economiser economiser(from, steps, CoefficientSample(), common_counts(), measure, 0.05);
+    const TrellisQuantiser trellis(from, steps, CoefficientSample(), common_counts(), measure,
+                                   0.05);
     Block before{};
     before.at[60] = 1;
     Block levels = before;
-    economiser.apply(&before, &levels, 1);
+    trellis.apply(&before, &levels, 1);
     return levels.at[60] != 0;
   };
-  EXPECT_TRUE(kept(Economiser::Measure::kSamples));
-  EXPECT_FALSE(kept(Economiser::Measure::kSteps));
+  EXPECT_TRUE(kept(TrellisQuantiser::Measure::kSamples));
+  EXPECT_FALSE(kept(TrellisQuantiser::Measure::kSteps));
 }
 
-TEST(Economiser, StepsOfZeroInBrokenTablesDoNoHarm) {
-  const Economiser economiser(uniform(0), uniform(0), CoefficientSample(), common_counts(),
-                              Economiser::Measure::kSamples, 0.05);
+TEST(TrellisQuantiser, StepsOfZeroInBrokenTablesDoNoHarm) {
+  const TrellisQuantiser trellis(uniform(0), uniform(0), CoefficientSample(), common_counts(),
+                                 TrellisQuantiser::Measure::kSamples, 0.05);
   Block before;
   std::fill(std::begin(before.at), std::end(before.at), std::int16_t{9});
   Block levels = before;
-  economiser.apply(&before, &levels, 1);
+  trellis.apply(&before, &levels, 1);
   for (const int level : levels.at) EXPECT_TRUE(level >= 0 && level <= 9);
 }
 

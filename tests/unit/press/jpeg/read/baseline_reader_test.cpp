@@ -26,10 +26,10 @@ struct LibjpegReading {
 LibjpegReading read_with_libjpeg(const Bytes& source) {
   LibjpegReading reading;
   try {
-    JpegGuard guard;
-    JpegInput input(guard);
-    input.read_header(view(source), 50'000'000);
-    jpeg_decompress_struct& in = input.state();
+    LibjpegGuard guard;
+    LibjpegDecoder decoder(guard);
+    decoder.read_header(view(source), 50'000'000);
+    jpeg_decompress_struct& in = decoder.state();
     jvirt_barray_ptr* arrays = nullptr;
     guard.run([&] { arrays = jpeg_read_coefficients(&in); });
     for (int i = 0; i < in.num_components; ++i) {
@@ -49,7 +49,7 @@ LibjpegReading read_with_libjpeg(const Bytes& source) {
 }
 
 // From coding order to rows.
-Coefficients in_rows(const CodedPicture& picture) {
+Coefficients in_rows(const CoefficientImage& picture) {
   Coefficients planes;
   for (const Plane& plane : picture) {
     planes.emplace_back(plane.count() * 64);
@@ -65,11 +65,11 @@ Coefficients in_rows(const CodedPicture& picture) {
 // Nothing where our reader leaves the file to libjpeg.
 std::optional<Coefficients> read_ourselves(const Bytes& source) {
   try {
-    JpegGuard guard;
-    JpegInput input(guard);
-    input.read_header(view(source), 50'000'000);
-    CodedPicture picture = describe_picture(input.state());
-    if (!read_baseline(input, picture)) return std::nullopt;
+    LibjpegGuard guard;
+    LibjpegDecoder decoder(guard);
+    decoder.read_header(view(source), 50'000'000);
+    CoefficientImage picture = describe_picture(decoder.state());
+    if (!read_baseline(decoder, picture)) return std::nullopt;
     return in_rows(picture);
   } catch (const FaultError&) {
     return std::nullopt;
@@ -253,15 +253,15 @@ TEST(BaselineReader, AcceptsNothingThatLibjpegWouldReadOtherwise) {
   EXPECT_GT(accepted, 100);  // a changed bit often makes another legal file
 }
 
-CodedPicture random_picture(std::mt19937& random, int planes) {
-  CodedPicture picture;
+CoefficientImage random_picture(std::mt19937& random, int planes) {
+  CoefficientImage picture;
   for (int i = 0; i < planes; ++i) {
     Plane plane;
     plane.id = std::uint8_t(i + 1);
-    plane.channel = i == 1 || i == 2 ? Channel::kColour : Channel::kLight;
-    plane.across = plane.down = planes == 3 && i == 0 ? 2 : 1;
-    plane.width = plane.across == 2 ? 9 : planes == 3 ? 5 : 9;
-    plane.height = plane.across == 2 ? 7 : planes == 3 ? 4 : 7;
+    plane.channel = i == 1 || i == 2 ? Channel::kChroma : Channel::kLuma;
+    plane.h_factor = plane.v_factor = planes == 3 && i == 0 ? 2 : 1;
+    plane.width = plane.h_factor == 2 ? 9 : planes == 3 ? 5 : 9;
+    plane.height = plane.h_factor == 2 ? 7 : planes == 3 ? 4 : 7;
     plane.steps.fill(std::uint16_t(i == 2 ? 300 : 10));
     plane.make_blocks();
     for (std::size_t b = 0; b < plane.count(); ++b) {
@@ -277,17 +277,17 @@ CodedPicture random_picture(std::mt19937& random, int planes) {
   return picture;
 }
 
-TEST(JpegWriter, LibjpegReadsWhatWasWritten) {
+TEST(CoefficientWriter, LibjpegReadsWhatWasWritten) {
   std::mt19937 random(8);
   for (int round = 0; round < 60; ++round) {
     for (const int planes : {1, 3, 4}) {
       for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
-        const CodedPicture picture = random_picture(random, planes);
+        const CoefficientImage picture = random_picture(random, planes);
         FrameHeader header;
         header.width = 9 * 8 - 3;
         header.height = 7 * 8 - 5;
         header.jfif = planes != 4;
-        const auto file = write_jpeg(picture, header, {}, effort, 1'000'000);
+        const auto file = write_coefficients(picture, header, {}, effort, 1'000'000);
         ASSERT_TRUE(file);
         const LibjpegReading reading = read_with_libjpeg(*file);
         ASSERT_EQ(reading.fault, "");
@@ -299,8 +299,8 @@ TEST(JpegWriter, LibjpegReadsWhatWasWritten) {
 
 // A grey picture of 400 x 100 blocks, empty from its top, then as busy as can be: its codes are of
 // all lengths, and the runs of blocks that end at once, being rare, have the longest.
-CodedPicture empty_then_busy(std::uint32_t empty_blocks) {
-  CodedPicture picture(1);
+CoefficientImage empty_then_busy(std::uint32_t empty_blocks) {
+  CoefficientImage picture(1);
   Plane& plane = picture[0];
   plane.width = 400;
   plane.height = 100;
@@ -319,13 +319,13 @@ CodedPicture empty_then_busy(std::uint32_t empty_blocks) {
   return picture;
 }
 
-TEST(JpegWriter, LongRunsOfEmptyBlocks) {
+TEST(CoefficientWriter, LongRunsOfEmptyBlocks) {
   FrameHeader header;
   header.width = 3200;
   header.height = 800;
   for (const std::uint32_t empty : {1U, 4094U, 4095U, 4096U, 8191U, 17'000U, 36'000U, 40'000U}) {
-    const CodedPicture picture = empty_then_busy(empty);
-    const auto file = write_jpeg(picture, header, {}, Effort::kSmall, 10'000'000);
+    const CoefficientImage picture = empty_then_busy(empty);
+    const auto file = write_coefficients(picture, header, {}, Effort::kSmall, 10'000'000);
     ASSERT_TRUE(file);
     const LibjpegReading reading = read_with_libjpeg(*file);
     EXPECT_EQ(reading.fault, "") << empty;
@@ -333,9 +333,9 @@ TEST(JpegWriter, LongRunsOfEmptyBlocks) {
   }
 }
 
-TEST(JpegWriter, FastEffortHasACodeForEveryLevel) {
-  // Rows of units that are not sampled hold what no sampled one does.
-  CodedPicture picture(1);
+TEST(CoefficientWriter, FastEffortHasACodeForEveryLevel) {
+  // Rows of MCUs that are not sampled hold what no sampled one does.
+  CoefficientImage picture(1);
   Plane& plane = picture[0];
   plane.width = 4;
   plane.height = 40;
@@ -348,30 +348,30 @@ TEST(JpegWriter, FastEffortHasACodeForEveryLevel) {
     for (std::int16_t& level : plane.blocks[b].at) {
       if (random() % 8 == 0) level = std::int16_t(int(random() % (2 * kMaxLevel + 1)) - kMaxLevel);
     }
-    plane.blocks[b].at[0] = b % 2 == 0 ? kMinFirst : kMaxLevel;
+    plane.blocks[b].at[0] = b % 2 == 0 ? kMinDc : kMaxLevel;
     plane.blocks[b].at[63] = b % 2 == 0 ? kMaxLevel : -kMaxLevel;
   }
   FrameHeader header;
   header.width = 32;
   header.height = 320;
-  const auto file = write_jpeg(picture, header, {}, Effort::kFast, 1'000'000);
+  const auto file = write_coefficients(picture, header, {}, Effort::kFast, 1'000'000);
   ASSERT_TRUE(file);
   const LibjpegReading reading = read_with_libjpeg(*file);
   EXPECT_EQ(reading.fault, "");
   EXPECT_EQ(reading.planes, in_rows(picture));
 }
 
-TEST(JpegWriter, GivesUpOnceThereIsNoRoom) {
+TEST(CoefficientWriter, GivesUpOnceThereIsNoRoom) {
   std::mt19937 random(9);
-  const CodedPicture picture = random_picture(random, 3);
+  const CoefficientImage picture = random_picture(random, 3);
   FrameHeader header;
   header.width = 69;
   header.height = 51;
   for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
-    const std::size_t size = write_jpeg(picture, header, {}, effort, 1'000'000)->size();
-    EXPECT_TRUE(write_jpeg(picture, header, {}, effort, size + 1));
+    const std::size_t size = write_coefficients(picture, header, {}, effort, 1'000'000)->size();
+    EXPECT_TRUE(write_coefficients(picture, header, {}, effort, size + 1));
     for (const std::size_t room : {size, size - 1, size / 2, std::size_t{10}, std::size_t{0}}) {
-      EXPECT_FALSE(write_jpeg(picture, header, {}, effort, room)) << room;
+      EXPECT_FALSE(write_coefficients(picture, header, {}, effort, room)) << room;
     }
   }
 }

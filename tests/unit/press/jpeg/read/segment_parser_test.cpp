@@ -138,7 +138,7 @@ TEST(JpegMetadata, ASourceThatWouldGrowIsKeptToTheByte) {
   EXPECT_EQ(result.bytes, source);
 }
 
-TEST(JpegAnatomy, AnyBytesCanBeTakenApart) {
+TEST(SegmentParser, ParsesAnyBytes) {
   std::mt19937 random(11);
   const Bytes whole = with_icc(talkative(tight_jpeg(), 6), std::string(50, 'c'));
   for (int round = 0; round < 3000; ++round) {
@@ -147,9 +147,9 @@ TEST(JpegAnatomy, AnyBytesCanBeTakenApart) {
       bytes[random() % std::min<std::size_t>(bytes.size(), 900)] = std::uint8_t(random());
     }
     bytes.shrink_to_fit();
-    const JpegAnatomy anatomy = dissect_jpeg(view(bytes));
-    const ImageMetadata metadata = read_metadata(anatomy);
-    ASSERT_LE(assemble_jpeg(anatomy, metadata.orientation).size(), bytes.size() + 4 + 36);
+    const JpegSegments segments = parse_segments(view(bytes));
+    const ImageMetadata metadata = read_metadata(segments);
+    ASSERT_LE(strip_jpeg(segments, metadata.orientation).size(), bytes.size() + 4 + 36);
   }
 }
 
