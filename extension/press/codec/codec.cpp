@@ -45,7 +45,8 @@ CodecResult compress_jpeg(ByteView source, const CodecOptions& options) {
   if (options.accept_truncated) guard.accept_truncation();
   LibjpegDecoder decoder(guard);
   const JpegSegments segments = parse_segments(source);
-  decoder.read_header(options.accept_truncated ? segments.whole_segments : source, options.max_pixels);
+  decoder.read_header(options.accept_truncated ? segments.whole_segments : source,
+                      options.max_pixels);
   const ImageMetadata metadata = read_metadata(segments);
   // What only decoders can make sense of stays as it is.
   Bytes stripped = segments.has_frame && segments.has_scan

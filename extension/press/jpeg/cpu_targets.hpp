@@ -1,14 +1,14 @@
-// For functions whose loops are where the time goes.
+// Attributes of the functions in which most of the time is spent.
 #pragma once
 
-// Compiled twice, for any x86-64 and for those of the last ten years (AVX2, BMI2), which run them
-// up to three times as fast. Both do the same arithmetic, to the bit.
+// Compiles a function twice, for any x86-64 and for x86-64-v3 (AVX2, BMI2), where it is up to three
+// times as fast; the loader picks one. Both compute exactly the same.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define IMGPRESS_CPU_TARGETS __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else
 #define IMGPRESS_CPU_TARGETS
 #endif
 
-// What such a function calls for each number: as a part of it, so that its state stays in
-// registers.
+// Forces a function inline into its caller, so that the caller's target applies to it as well and
+// its state stays in registers.
 #define IMGPRESS_INLINE inline __attribute__((always_inline))

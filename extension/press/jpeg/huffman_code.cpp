@@ -11,7 +11,7 @@ constexpr std::size_t kMaxDepth = 64;  // a tree this deep would take more symbo
 
 using LengthCounts = std::array<int, kMaxDepth + 1>;
 
-// Symbols that occur, the commonest first.
+// The symbols that occur, the most frequent one first.
 std::vector<std::uint8_t> rank_symbols(const SymbolCounts& counts) {
   std::vector<std::uint8_t> ranked;
   for (std::size_t symbol = 0; symbol < counts.size(); ++symbol) {
@@ -22,8 +22,9 @@ std::vector<std::uint8_t> rank_symbols(const SymbolCounts& counts) {
   return ranked;
 }
 
-// Joins the two lightest trees until one is left. Leaves come in increasing weight, and so do the
-// joined trees, so that the lightest is always in front of one of two queues.
+// Huffman's algorithm: joins the two lightest trees until one is left. Leaves are sorted by weight,
+// and joined trees are made in order of weight, so the lightest is at the head of one of two
+// queues.
 class TreeBuilder {
  public:
   explicit TreeBuilder(std::vector<std::uint64_t> leaves) : weights_(std::move(leaves)) {
@@ -54,15 +55,15 @@ class TreeBuilder {
     return leaf ? leaf_++ : joined_++;
   }
 
-  std::vector<std::uint64_t> weights_;  // of the leaves, then of the joined trees
+  std::vector<std::uint64_t> weights_;  // leaves first, then joined trees
   std::vector<std::size_t> parents_;
   std::size_t leaves_ = 0;
-  std::size_t leaf_ = 0;    // lightest leaf not joined yet
-  std::size_t joined_ = 0;  // lightest joined tree not joined again yet
+  std::size_t leaf_ = 0;    // head of the queue of leaves
+  std::size_t joined_ = 0;  // head of the queue of joined trees
 };
 
-// Moves too long codes up in pairs: one takes its parent's place, the other one becomes the sibling
-// of a shorter code, which gets longer by one bit.
+// Shortens codes of more than 16 bits in pairs (ITU-T T.81, K.2): one of the pair takes the place
+// of its parent, the other becomes the sibling of a shorter code, which gets one bit longer.
 void bound_lengths(LengthCounts& counts) {
   for (std::size_t length = kMaxDepth; length > kMaxLength; --length) {
     while (counts[length] > 0) {
@@ -80,7 +81,7 @@ void bound_lengths(LengthCounts& counts) {
 
 HuffmanCode optimal_huffman_code(const SymbolCounts& counts) {
   const std::vector<std::uint8_t> ranked = rank_symbols(counts);
-  // The rarest "symbol" of all takes the code of ones alone, and is never used.
+  // A pseudo-symbol of count 0 takes the reserved code of all ones.
   std::vector<std::uint64_t> leaves = {0};
   for (auto symbol = ranked.rbegin(); symbol != ranked.rend(); ++symbol) {
     leaves.push_back(counts[*symbol]);

@@ -1,4 +1,4 @@
-// The best Huffman code that a JPEG file can hold.
+// Huffman codes as JPEG files define them, and the optimal one for given symbol counts.
 #pragma once
 
 #include <array>
@@ -9,12 +9,12 @@
 
 namespace imgpress::press {
 
-// What a code is for: steps of first coefficients, or all others. Numbered as files do.
+// What a code is for, numbered as in DHT segments.
 enum class CodeClass : std::uint8_t { kDc = 0, kAc = 1 };
 
 constexpr unsigned kMaxCodeBits = 16;
 
-// As a DHT segment states it. Codes have up to 16 bits, and none consists of ones alone.
+// The contents of a DHT segment. Codes have up to 16 bits; the code of all ones is reserved.
 struct HuffmanCode {
   std::array<std::uint8_t, 17> lengths{};   // how many codes have 1 to 16 bits; [0] is unused
   std::array<std::uint8_t, 256> symbols{};  // by increasing length of their codes
@@ -29,7 +29,7 @@ void visit_codes(const HuffmanCode& code, Visit visit) {
   }
 }
 
-// A code for every symbol that occurs. At least one must.
+// Has a code for every symbol whose count is not 0. There must be at least one.
 HuffmanCode optimal_huffman_code(const SymbolCounts& counts);
 
 }  // namespace imgpress::press

@@ -27,8 +27,9 @@ Fault fault_of_error(int code) {
   }
 }
 
-// True for the warnings after which part of the picture is missing or wrong. Surplus bytes do no
-// harm elsewhere, but in front of a restart marker they are blocks that could not be made out.
+// True for warnings after which part of the image is missing or wrong. Extraneous bytes are
+// harmless elsewhere, but in front of a restart marker they belong to blocks that could not be
+// decoded.
 bool is_damage(const jpeg_error_mgr& warning) {
   switch (warning.msg_code) {
     case JWRN_EXTRANEOUS_DATA:
@@ -46,17 +47,17 @@ bool is_damage(const jpeg_error_mgr& warning) {
 }  // namespace
 
 LibjpegGuard::LibjpegGuard() {
-  static_assert(std::is_standard_layout_v<Frame> && std::is_trivially_destructible_v<Frame>);
-  jpeg_std_error(&frame_.manager);
-  frame_.manager.error_exit = on_error;
-  frame_.manager.emit_message = on_message;
-  frame_.manager.output_message = on_output;
+  static_assert(std::is_standard_layout_v<State> && std::is_trivially_destructible_v<State>);
+  jpeg_std_error(&state_.manager);
+  state_.manager.error_exit = on_error;
+  state_.manager.emit_message = on_message;
+  state_.manager.output_message = on_output;
 }
 
 void LibjpegGuard::leave(j_common_ptr jpeg, Stop stop) {
-  Frame& frame = frame_of(jpeg);
-  frame.stop = stop;
-  std::longjmp(frame.landing, 1);
+  State& state = state_of(jpeg);
+  state.stop = stop;
+  std::longjmp(state.landing, 1);
 }
 
 void LibjpegGuard::stop_at_size_limit(j_common_ptr jpeg) {
@@ -68,39 +69,40 @@ void LibjpegGuard::stop_at_scan_limit(j_common_ptr jpeg) {
 }
 
 void LibjpegGuard::on_error(j_common_ptr jpeg) {
-  Frame& frame = frame_of(jpeg);
-  frame.manager.format_message(jpeg, frame.message);
+  State& state = state_of(jpeg);
+  state.manager.format_message(jpeg, state.message);
   leave(jpeg, Stop::kError);
 }
 
-// True when the damage is that the data have ended, or a consequence of it.
+// True when the damage is that the file has ended, or a consequence of that.
 bool LibjpegGuard::note_truncation(j_common_ptr jpeg) {
-  Frame& frame = frame_of(jpeg);
-  if (!frame.accepts_truncation || jpeg->is_decompressor == FALSE) return false;
-  if (frame.is_truncated) return true;
+  State& state = state_of(jpeg);
+  if (!state.accepts_truncation || jpeg->is_decompressor == FALSE) return false;
+  if (state.is_truncated) return true;
   const auto& input = *reinterpret_cast<j_decompress_ptr>(jpeg);
-  // An end marker of the file's own in the midst of a picture tells of other damage.
-  if (frame.manager.msg_code != JWRN_HIT_MARKER || !frame.ended_early) return false;
+  // libjpeg inserts an end marker where the file ends. One that the file has itself, in the middle
+  // of the image, is a sign of other damage.
+  if (state.manager.msg_code != JWRN_HIT_MARKER || !state.ended_early) return false;
   if (input.comps_in_scan < 1) return false;
-  frame.is_truncated = true;
-  frame.truncation = {input.input_iMCU_row, input.total_iMCU_rows,
+  state.is_truncated = true;
+  state.truncation = {input.input_iMCU_row, input.total_iMCU_rows,
                       input.cur_comp_info[0]->component_index, input.Ss, input.Ah == 0};
   return true;
 }
 
 void LibjpegGuard::on_message(j_common_ptr jpeg, int level) {
-  if (level >= 0) return;  // a trace
-  Frame& frame = frame_of(jpeg);
-  if (is_damage(frame.manager) && !note_truncation(jpeg)) on_error(jpeg);
-  if (frame.manager.msg_code == JWRN_JPEG_EOF) frame.ended_early = true;
-  if (frame.warning[0] == '\0') frame.manager.format_message(jpeg, frame.warning);
+  if (level >= 0) return;  // trace messages; -1 is a warning
+  State& state = state_of(jpeg);
+  if (is_damage(state.manager) && !note_truncation(jpeg)) on_error(jpeg);
+  if (state.manager.msg_code == JWRN_JPEG_EOF) state.ended_early = true;
+  if (state.warning[0] == '\0') state.manager.format_message(jpeg, state.warning);
 }
 
-// libjpeg's own writes to standard error.
+// Replaces libjpeg's default, which writes to standard error.
 void LibjpegGuard::on_output(j_common_ptr) {}
 
 bool LibjpegGuard::explain() const {
-  switch (frame_.stop) {
+  switch (state_.stop) {
     case Stop::kSizeLimit:
       return false;
     case Stop::kScanLimit:
@@ -108,11 +110,11 @@ bool LibjpegGuard::explain() const {
     case Stop::kError:
       break;
   }
-  if (frame_.manager.msg_code == JERR_NO_BACKING_STORE) {
+  if (state_.manager.msg_code == JERR_NO_BACKING_STORE) {
     throw FaultError(Fault::kOutOfResources, "the JPEG file needs too much memory to decode");
   }
-  throw FaultError(fault_of_error(frame_.manager.msg_code),
-                   std::string("JPEG file: ") + frame_.message);
+  throw FaultError(fault_of_error(state_.manager.msg_code),
+                   std::string("JPEG file: ") + state_.message);
 }
 
 }  // namespace imgpress::press

@@ -1,6 +1,6 @@
-// libjpeg reports a failure by calling error_exit, which must not return. LibjpegGuard makes an
-// exception of it without ever jumping over a C++ destructor: the jump lands inside run(), whose
-// frame holds plain data only, and run() throws from there.
+// Turns libjpeg's errors into exceptions. libjpeg reports a failure by calling error_exit, which
+// must not return: the guard jumps back into run() by longjmp, and run() throws. The code in
+// between must have no destructors to run, since longjmp would skip them.
 #pragma once
 
 #include <csetjmp>
@@ -12,13 +12,13 @@
 
 namespace imgpress::press {
 
-// Where the data of a JPEG file ended before its picture did.
+// Where the data of a truncated file ends.
 struct Truncation {
-  unsigned row;      // of the scan, in units (MCUs): the first one that is not whole
-  unsigned rows;     // that the scan should have had
-  int component;     // the first of the scan
-  int first_order;   // of its coefficients, in coding order
-  bool first_visit;  // of these coefficients; false where it would have refined known ones
+  unsigned row;           // the first row of MCUs that is incomplete
+  unsigned rows;          // rows of MCUs that the scan should have had
+  int component;          // the scan's first component
+  int first_coefficient;  // the scan's first coefficient, in zigzag order
+  bool first_pass;        // false for a refining scan (successive approximation)
 };
 
 class LibjpegGuard {
@@ -27,45 +27,45 @@ class LibjpegGuard {
   LibjpegGuard(const LibjpegGuard&) = delete;
   LibjpegGuard& operator=(const LibjpegGuard&) = delete;
 
-  // For the `err` member of any number of libjpeg objects.
-  jpeg_error_mgr* errors() { return &frame_.manager; }
+  // For the `err` member of libjpeg objects, of which several may share a guard.
+  jpeg_error_mgr* errors() { return &state_.manager; }
 
-  // Runs `step`, whose own variables (and those of all it calls) must be trivially destructible.
-  // False when the room for the output ran out; throws FaultError on every other failure.
+  // Runs `step`. Its variables, and those of all it calls, must be trivially destructible. Returns
+  // false when the output reached its size limit; throws FaultError on any other failure.
   template <typename Step>
   __attribute__((noinline)) bool run(Step step) {
-    if (setjmp(frame_.landing) != 0) return explain();
+    if (setjmp(state_.landing) != 0) return explain();
     step();
     return true;
   }
 
-  // From now on data that end too early are no failure but a cut. What is missing reads as zeros.
-  void accept_truncation() { frame_.accepts_truncation = true; }
+  // From now on a file that ends too early is no failure; what is missing reads as zeros.
+  void accept_truncation() { state_.accepts_truncation = true; }
 
-  bool accepts_truncation() const { return frame_.accepts_truncation; }
+  bool accepts_truncation() const { return state_.accepts_truncation; }
 
-  // Nothing where the data were complete.
+  // nullptr if the file is complete.
   const Truncation* truncation() const {
-    return frame_.is_truncated ? &frame_.truncation : nullptr;
+    return state_.is_truncated ? &state_.truncation : nullptr;
   }
 
-  // The data ended before the end marker, which alone does no harm to a picture that is complete.
-  bool ended_early() const { return frame_.ended_early; }
+  // True if the file ended before its end marker. The image may still be complete.
+  bool ended_early() const { return state_.ended_early; }
 
-  // The first harmless oddity that libjpeg met; empty when there was none.
-  const char* warning() const { return frame_.warning; }
+  // libjpeg's first warning about something harmless; empty when there was none.
+  const char* warning() const { return state_.warning; }
 
-  // Ends the running step because the output does not fit.
+  // Ends the running step because the output has reached its size limit.
   [[noreturn]] static void stop_at_size_limit(j_common_ptr jpeg);
 
-  // Ends the running step because the file has more scans than any honest one.
+  // Ends the running step because the file has too many scans.
   [[noreturn]] static void stop_at_scan_limit(j_common_ptr jpeg);
 
  private:
   enum class Stop { kError, kSizeLimit, kScanLimit };
 
-  // Plain data: libjpeg's view of it is the first member, so one address serves both.
-  struct Frame {
+  // `manager` comes first, so that libjpeg's pointer to it is a pointer to the whole state.
+  struct State {
     jpeg_error_mgr manager;
     std::jmp_buf landing;
     Stop stop;
@@ -77,7 +77,7 @@ class LibjpegGuard {
     char warning[JMSG_LENGTH_MAX];
   };
 
-  static Frame& frame_of(j_common_ptr jpeg) { return *reinterpret_cast<Frame*>(jpeg->err); }
+  static State& state_of(j_common_ptr jpeg) { return *reinterpret_cast<State*>(jpeg->err); }
   [[noreturn]] static void leave(j_common_ptr jpeg, Stop stop);
   static bool note_truncation(j_common_ptr jpeg);
   static void on_error(j_common_ptr jpeg);
@@ -85,7 +85,7 @@ class LibjpegGuard {
   static void on_output(j_common_ptr jpeg);
   bool explain() const;
 
-  Frame frame_{};
+  State state_{};
 };
 
 }  // namespace imgpress::press

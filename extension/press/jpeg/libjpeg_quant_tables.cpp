@@ -11,10 +11,10 @@ QuantTable value_of(const JQUANT_TBL& table) {
   return steps;
 }
 
-// That of a component; nothing where the file has none.
+// The table of a component; nullptr if the file does not define it.
 const JQUANT_TBL* table_of(const jpeg_decompress_struct& state, const jpeg_component_info& info) {
   if (info.quant_table != nullptr) return info.quant_table;
-  const int slot = info.quant_tbl_no;  // as the file has it
+  const int slot = info.quant_tbl_no;  // unchecked: from the file
   return slot >= 0 && slot < NUM_QUANT_TBLS ? state.quant_tbl_ptrs[slot] : nullptr;
 }
 

@@ -1,4 +1,4 @@
-// The quantisation tables of libjpeg objects, as values.
+// Quantisation tables of libjpeg objects as values of type QuantTable.
 #pragma once
 
 #include <array>
@@ -12,11 +12,11 @@ namespace imgpress::press {
 // One table for each colour component.
 using ComponentTables = std::array<QuantTable, MAX_COMPS_IN_SCAN>;
 
-// Those that the source was quantised with. A file may redefine them between its scans: before its
-// picture is read, those of the first one.
+// The tables of the source. A file may redefine them between scans: until the image has been read
+// these are the ones that precede the first scan.
 ComponentTables source_tables(const LibjpegDecoder& decoder);
 
-// False where the file does not define one of them.
+// False if a component refers to a table that the file does not define.
 bool has_all_tables(const LibjpegDecoder& decoder);
 
 struct QualityTables {
@@ -24,10 +24,10 @@ struct QualityTables {
   QuantTable chroma;
 };
 
-// Those of a quality on the IJG scale, 1 to 100.
+// The standard tables, scaled to a quality of 1 to 100 (IJG).
 QualityTables quality_tables(LibjpegGuard& guard, int quality);
 
-// Stores the tables in `encoder`, equal ones once.
+// Stores the tables in `encoder`; equal tables share a slot.
 void use_tables(LibjpegGuard& guard, LibjpegEncoder& encoder, const ComponentTables& tables);
 
 }  // namespace imgpress::press

@@ -5,7 +5,6 @@
 
 #include "press/jpeg/write/libjpeg_encoder.hpp"
 #include "press/jpeg/libjpeg_quant_tables.hpp"
-#include "press/jpeg/write/jpeg_scans.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -13,25 +12,26 @@ namespace {
 void check_sides(const PixelImage& image) {
   const std::uint32_t longer = std::max(image.width, image.height);
   if (longer > JPEG_MAX_DIMENSION) {
-    throw FaultError(Fault::kUnsupportedImage, "the image is " + std::to_string(longer) +
-                                                   " pixels long; a JPEG has room for " +
+    throw FaultError(Fault::kUnsupportedImage, "a side of the image has " + std::to_string(longer) +
+                                                   " pixels; a JPEG file can have at most " +
                                                    std::to_string(JPEG_MAX_DIMENSION));
   }
 }
 
-void describe_pixels(jpeg_compress_struct& out, std::uint32_t width, std::uint32_t height,
-                     J_COLOR_SPACE colours, Effort effort) {
+void describe_image(LibjpegEncoder& encoder, std::uint32_t width, std::uint32_t height,
+                    J_COLOR_SPACE colours, Effort effort) {
+  jpeg_compress_struct& out = encoder.state();
   out.image_width = width;
   out.image_height = height;
   out.input_components = colours == JCS_GRAYSCALE ? 1 : 3;
   out.in_color_space = colours;
   jpeg_set_defaults(&out);  // 4:2:0
   out.optimize_coding = effort != Effort::kFast;
-  if (effort == Effort::kSmall) use_progressive_scans(out);
+  if (effort == Effort::kSmall) encoder.use_progressive_scans();
 }
 
-// Colours stay YCbCr between reading and writing, and chroma is neither interpolated nor smoothed
-// on the way: the encoder's halving then averages the source's own samples.
+// Without colour conversion or interpolation of chroma where the source is YCbCr, so that the
+// encoder's subsampling averages the source's own samples.
 void start_reading(jpeg_decompress_struct& in) {
   in.out_color_space = in.jpeg_color_space == JCS_YCbCr ? JCS_YCbCr : JCS_RGB;
   in.do_fancy_upsampling = FALSE;
@@ -49,8 +49,8 @@ void skip_rows(jpeg_decompress_struct& in, JSAMPROW row) {
   while (in.output_scanline < in.output_height) jpeg_read_scanlines(&in, &row, 1);
 }
 
-// A step of luma is never finer than the source's. Chroma changes its resolution, and RGB its
-// meaning, so that their steps do not compare.
+// Steps of luma are never finer than the source's. Steps of chroma cannot be compared, since its
+// resolution changes, nor can those of RGB.
 void choose_tables(LibjpegGuard& guard, const LibjpegDecoder& decoder, LibjpegEncoder& encoder,
                    int quality) {
   const QualityTables wanted = quality_tables(guard, quality);
@@ -71,8 +71,8 @@ std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
   LibjpegEncoder encoder(guard, size_limit);
   jpeg_compress_struct& out = encoder.state();
   const bool fits = guard.run([&] {
-    describe_pixels(out, image.width, image.height, image.channels == 1 ? JCS_GRAYSCALE : JCS_RGB,
-                    options.effort);
+    describe_image(encoder, image.width, image.height,
+                   image.channels == 1 ? JCS_GRAYSCALE : JCS_RGB, options.effort);
     jpeg_set_quality(&out, options.quality, TRUE);
     jpeg_start_compress(&out, TRUE);
     encoder.write_metadata(image.metadata);
@@ -93,12 +93,12 @@ std::optional<std::vector<std::uint8_t>> reencode_jpeg(LibjpegGuard& guard, Libj
                                                        const ImageMetadata& metadata,
                                                        std::size_t size_limit) {
   jpeg_decompress_struct& in = decoder.state();
-  guard.run([&in] { start_reading(in); });  // a file of several scans is read as a whole here
+  guard.run([&in] { start_reading(in); });  // reads all scans of a file that has several
   decoder.check_complete();
   LibjpegEncoder encoder(guard, size_limit);
   jpeg_compress_struct& out = encoder.state();
   guard.run([&] {
-    describe_pixels(out, in.image_width, in.image_height, in.out_color_space, options.effort);
+    describe_image(encoder, in.image_width, in.image_height, in.out_color_space, options.effort);
   });
   choose_tables(guard, decoder, encoder, options.quality);
 
@@ -109,7 +109,7 @@ std::optional<std::vector<std::uint8_t>> reencode_jpeg(LibjpegGuard& guard, Libj
     copy_rows(in, out, row.data());
     jpeg_finish_compress(&out);
   });
-  // Damage behind the place where the room ran out is damage as well.
+  // The rest of the source is read anyway: a damaged file fails even if the result is not wanted.
   if (!fits) guard.run([&] { skip_rows(in, row.data()); });
   decoder.check_complete();
   if (!fits) return std::nullopt;

@@ -1,4 +1,4 @@
-// Pixels to JPEG: of a decoded picture, or row by row of a JPEG whose coefficients cannot be used.
+// Pixels to JPEG: from a decoded image, or row by row from a JPEG that cannot be transcoded.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,13 @@
 
 namespace imgpress::press {
 
-// Both: 4:2:0 (or grey), nothing when the result would not be smaller than `size_limit` bytes.
+// Both make 4:2:0 or greyscale, and return std::nullopt when the result would not be smaller than
+// `size_limit` bytes.
 std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
                                                        const CodecOptions& options,
                                                        std::size_t size_limit);
 
-// For three colour components. The header must have been read.
+// The source must have three colour components, and its header must have been read.
 std::optional<std::vector<std::uint8_t>> reencode_jpeg(LibjpegGuard& guard, LibjpegDecoder& decoder,
                                                        const CodecOptions& options,
                                                        const ImageMetadata& metadata,

@@ -1,5 +1,6 @@
-// From coefficients to the symbols that a JPEG file codes by Huffman codes (ITU-T T.81, F.1.2,
-// G.1.2).
+// Turns coefficients into the symbols that a JPEG file Huffman-codes (ITU-T T.81, F.1.2 and G.1.2).
+// A symbol is (zeros before the coefficient) * 16 + (bits of its magnitude); the extra bits behind
+// the symbol's code tell which of the values of that magnitude it is.
 #pragma once
 
 #include <array>
@@ -17,16 +18,15 @@ namespace imgpress::press {
 
 using SymbolCounts = std::array<std::uint32_t, 256>;
 
-// The two symbols that stand for no coefficient; all others are zeros before it * 16 + its bits.
+// The two symbols that stand for no coefficient.
 constexpr unsigned kEndOfBlock = 0x00;
 constexpr unsigned kSixteenZeros = 0xF0;
 
-// The most bits that 8-bit samples lead to: of a level, and of a step of the first one from block
-// to block.
+// The most magnitude bits that 8-bit samples lead to: of an AC level, and of a DC difference.
 constexpr unsigned kMaxLevelBits = 10;
 constexpr unsigned kMaxDcBits = 11;
 
-// Bits that a coefficient's magnitude takes.
+// Bits of a coefficient's magnitude; 0 for 0.
 constexpr unsigned magnitude_bits(int value) {
   const int magnitude = value < 0 ? -value : value;
   return magnitude == 0
@@ -34,7 +34,7 @@ constexpr unsigned magnitude_bits(int value) {
              : 32U - static_cast<unsigned>(__builtin_clz(static_cast<unsigned>(magnitude)));
 }
 
-// One bit for each coefficient of a block that is not zero.
+// A mask with a bit for each coefficient that is not zero.
 IMGPRESS_INLINE std::uint64_t nonzero_in(const Block& block) {
   std::uint64_t nonzero = 0;
 #ifdef __SSE2__
@@ -55,46 +55,47 @@ IMGPRESS_INLINE std::uint64_t nonzero_in(const Block& block) {
   return nonzero;
 }
 
-// The bits of a mask for the coefficients from the first to the last.
+// A mask of the coefficients `first` to `last`.
 constexpr std::uint64_t bits_between(unsigned first, unsigned last) {
   return ~std::uint64_t{0} >> (63 - last) & ~std::uint64_t{0} << first;
 }
 
-// A symbol and the number behind it: number << 16 | symbol.
+// A symbol with its extra bits: extra bits << 16 | symbol.
 using PackedSymbol = std::uint32_t;
 
-// Bits of the number behind a symbol: of a coefficient, or of how many blocks end at once.
+// How many extra bits follow a symbol: those of a coefficient or, in progressive scans, those of
+// the length of an end-of-band run.
 constexpr unsigned extra_bits(unsigned symbol) {
   if (symbol == kSixteenZeros) return 0;
   return symbol % 16 != 0 ? symbol % 16 : symbol / 16;
 }
 
-// Of all steps of first coefficients, and so of all levels: the symbol without zeros before it.
+// The packed symbols of all DC differences, and so of all levels, without zeros before them.
 constexpr int kMaxDcDifference = 2 * kMaxLevel + 1;
 extern const std::array<PackedSymbol, 2 * kMaxDcDifference + 1> kPackedValues;
 
-// `value` behind zeros. `Sink::put` takes a packed symbol.
+// Puts `value` after a run of zeros. `Sink::put` takes a packed symbol.
 template <typename Sink>
 IMGPRESS_INLINE void put_value(int value, unsigned zeros, Sink& sink) {
   sink.put(kPackedValues[static_cast<std::size_t>(value + kMaxDcDifference)] | zeros << 4);
 }
 
-// Puts those coefficients of a block that `nonzero` tells, the first one's place being behind
-// `previous`. Returns the place of the last one, or `previous`.
+// Puts the coefficients in the mask `nonzero`, counting zeros from index `previous` on. Returns the
+// index of the last one, or `previous` if there is none.
 template <typename Sink>
 IMGPRESS_INLINE unsigned put_levels(const Block& block, std::uint64_t nonzero, unsigned previous,
                                     Sink& sink) {
   for (; nonzero != 0; nonzero &= nonzero - 1) {
-    const auto place = static_cast<unsigned>(__builtin_ctzll(nonzero));
-    unsigned zeros = place - previous - 1;
+    const auto at = static_cast<unsigned>(__builtin_ctzll(nonzero));
+    unsigned zeros = at - previous - 1;
     for (; __builtin_expect(zeros > 15, 0); zeros -= 16) sink.put(kSixteenZeros);
-    put_value(block.at[place], zeros, sink);
-    previous = place;
+    put_value(block.at[at], zeros, sink);
+    previous = at;
   }
   return previous;
 }
 
-// All but the first coefficient.
+// Puts the AC coefficients of a block.
 template <typename Sink>
 IMGPRESS_INLINE void put_block(const Block& block, Sink& sink) {
   constexpr unsigned kLast = kBlockSize - 1;
@@ -109,9 +110,9 @@ struct SymbolCounter {
   IMGPRESS_INLINE void put(PackedSymbol symbol) { ++counts[symbol & 0xFF]; }
 };
 
-// From counts of a sample to those of a picture, each less than 2^32 / 16: every symbol that 8-bit
-// samples can lead to counts as seen a sixteenth of a time at least, so that a code for all of them
-// has one for each.
+// Additive smoothing of counts from a sample: every symbol that 8-bit samples can lead to counts as
+// seen 1/16 times at least, so that the code made of the counts has one for each, whatever the rest
+// of the image holds. Counts must be below 2^32 / 16.
 void smooth_dc_counts(SymbolCounts& counts);
 void smooth_ac_counts(SymbolCounts& counts);
 

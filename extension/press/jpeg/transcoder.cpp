@@ -19,7 +19,7 @@ FrameHeader header_of(const jpeg_decompress_struct& in) {
   if (in.saw_JFIF_marker != FALSE) {
     header.density = {in.density_unit, in.X_density, in.Y_density};
   }
-  // Readers take four colours for inverted ones where the Adobe marker is present.
+  // Decoders invert four-colour images (CMYK) that have an Adobe segment, so it has to be kept.
   if (in.num_components == 4 && in.saw_Adobe_marker != FALSE) {
     header.adobe_transform = in.jpeg_color_space == JCS_YCCK ? 2 : 0;
   }
@@ -34,7 +34,8 @@ bool has_quarter_chroma(const jpeg_decompress_struct& header) {
   return samples(1) * 4 <= samples(0) && samples(2) * 4 <= samples(0);
 }
 
-// Chroma that is coarser than it would become has nothing to give.
+// Not worth it when the chroma is quantised more coarsely than the target: subsampled, its
+// coefficients would be stored in finer steps than before.
 bool is_worth_subsampling(const QuantTable& from, const QuantTable& to) {
   return std::accumulate(from.begin(), from.end(), 0) <= std::accumulate(to.begin(), to.end(), 0);
 }

@@ -1,5 +1,6 @@
-// JPEG to JPEG without pixels: the coefficients are read, requantised and written again. Faster
-// than decoding and encoding, and nothing is lost but what the coarser steps take.
+// JPEG to JPEG without decoding to pixels: the coefficients are read, requantised and written
+// again. That is faster than decoding and encoding, and loses nothing but what the coarser steps
+// take.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +14,12 @@
 
 namespace imgpress::press {
 
-// False for colours stored as red, green and blue, and for chroma of unusual resolution: in pixels
-// there is something to gain that coefficients do not show. Needs the header alone.
+// False for images that get smaller by way of pixels: colours stored as RGB (which become YCbCr),
+// and chroma of an unusual resolution (which becomes 4:2:0). Needs the header only.
 bool can_transcode(const jpeg_decompress_struct& header);
 
-// Nothing when the result would not be smaller than `size_limit` bytes. The header must have been
-// read.
+// std::nullopt when the result would not be smaller than `size_limit` bytes. The header must have
+// been read.
 std::optional<std::vector<std::uint8_t>> transcode_jpeg(LibjpegGuard& guard,
                                                         LibjpegDecoder& decoder,
                                                         const CodecOptions& options,

@@ -1,5 +1,5 @@
-// The 64 coefficients of a block, in coding order: the first one is the block's mean, the others
-// follow along the diagonals (ITU-T T.81, figure A.6).
+// The 64 quantised DCT coefficients ("levels") of a block of 8 x 8 samples, in zigzag order
+// (ITU-T T.81, figure A.6): the DC coefficient, which is the block's mean, then 63 AC coefficients.
 #pragma once
 
 #include <array>
@@ -10,26 +10,26 @@ namespace imgpress::press {
 
 constexpr std::size_t kBlockSize = 64;
 
-// The largest magnitude that a baseline JPEG can code.
+// The largest magnitude of a coefficient in a baseline JPEG.
 constexpr int kMaxLevel = 1023;
 
-// First coefficients go one further down: 8-bit samples less 128 do.
+// DC coefficients reach one further down, since samples are coded as -128 to 127.
 constexpr int kMinDc = -kMaxLevel - 1;
 
 struct alignas(64) Block {
   std::int16_t at[kBlockSize];
 };
 
-// Sixteen coefficients at once, in as many registers as that takes.
+// Sixteen coefficients, in as many SIMD registers as that takes.
 typedef std::int16_t Sixteen __attribute__((vector_size(32)));
 
-// The compiler's own way takes longer than to fill the block afterwards.
+// The code that the compiler makes of `block = {}` takes longer than filling the block afterwards.
 inline void clear(Block& block) {
   auto* sixteens = reinterpret_cast<Sixteen*>(block.at);
   for (std::size_t i = 0; i < kBlockSize / 16; ++i) sixteens[i] = Sixteen{};
 }
 
-// Row by row, the place of each coefficient in coding order.
+// For each position in zigzag order, its index in a block that is stored row by row.
 constexpr std::array<std::uint8_t, kBlockSize> make_zigzag() {
   std::array<std::uint8_t, kBlockSize> places{};
   int row = 0;

@@ -11,16 +11,15 @@ namespace {
 constexpr std::size_t kSide = 8;
 constexpr std::size_t kHalf = kSide / 2;
 
-// Value of the nth sample of the kth cosine, of `size` samples, with unit length.
+// Sample n of basis function k of the orthonormal DCT of `size` points.
 double cosine(std::size_t k, std::size_t n, std::size_t size) {
   const double length = std::sqrt((k == 0 ? 1.0 : 2.0) / static_cast<double>(size));
   return length *
          std::cos(M_PI * static_cast<double>((2 * n + 1) * k) / static_cast<double>(2 * size));
 }
 
-// From the four low frequencies of a block to the eight of the one that it makes with its
-// neighbour. From the neighbour's the way is the same, mirrored: odd frequencies change their sign
-// on either side.
+// The matrix from the four low frequencies of the first block to the eight of the joined block.
+// That of the second block is its mirror image: the sign of odd frequencies changes on both sides.
 using Joining = std::array<std::array<float, kHalf>, kSide>;
 
 Joining make_joining() {
@@ -39,11 +38,11 @@ Joining make_joining() {
 
 const Joining kJoining = make_joining();
 
-// Eight numbers at once, in as many registers as that takes.
+// Eight numbers, in as many SIMD registers as that takes.
 typedef float Row __attribute__((vector_size(kSide * sizeof(float))));
 
-// In each column, the upper four frequencies are those of one block and the lower four those of its
-// neighbour; they become the eight of the joined one.
+// Each column holds the four low frequencies of one block above those of the other; they become the
+// eight frequencies of the joined block.
 IMGPRESS_INLINE void join_columns(Row* rows) {
   Row sums[kHalf];
   Row differences[kHalf];
@@ -67,9 +66,9 @@ IMGPRESS_INLINE void transpose(Row* rows) {
   std::copy(columns, columns + kSide, rows);
 }
 
-// `places`: where each coefficient of the block is in `rows` afterwards.
+// `indices`: for each coefficient in zigzag order, its index in `rows` afterwards.
 IMGPRESS_CPU_TARGETS
-void join(Row* rows, HalvedAxes axes, const std::uint8_t* places, Block& block) {
+void join(Row* rows, HalvedAxes axes, const std::uint8_t* indices, Block& block) {
   if (axes.down) join_columns(rows);
   if (axes.across) {
     transpose(rows);
@@ -82,31 +81,31 @@ void join(Row* rows, HalvedAxes axes, const std::uint8_t* places, Block& block) 
     const float bounded = std::min(std::max(exact[i], -kLimit), kLimit);
     rounded[i] = static_cast<std::int16_t>(bounded + (bounded < 0 ? -0.5F : 0.5F));
   }
-  for (std::size_t i = 0; i < kBlockSize; ++i) block.at[i] = rounded[places[i]];
+  for (std::size_t i = 0; i < kBlockSize; ++i) block.at[i] = rounded[indices[i]];
 }
 
 }  // namespace
 
 BlockDownsampler::BlockDownsampler(const QuantTable& steps, HalvedAxes axes) : axes_(axes) {
   for (std::size_t i = 0; i < kBlockSize; ++i) steps_[kZigzag[i]] = steps[i];
-  for (std::size_t i = 0; i < kBlockSize; ++i) order_[kZigzag[i]] = static_cast<std::uint8_t>(i);
+  for (std::size_t i = 0; i < kBlockSize; ++i) zigzag_[kZigzag[i]] = static_cast<std::uint8_t>(i);
   for (std::size_t i = 0; i < kBlockSize; ++i) {
-    const unsigned place = kZigzag[i];
-    places_[i] = static_cast<std::uint8_t>(axes.across ? place % 8 * 8 + place / 8 : place);
+    const unsigned index = kZigzag[i];
+    indices_[i] = static_cast<std::uint8_t>(axes.across ? index % 8 * 8 + index / 8 : index);
   }
 }
 
-// Dequantises the lowest frequencies of `block`.
-void BlockDownsampler::lay(const Block& block, float* part) const {
+// Only the low frequencies, which are all that is needed.
+void BlockDownsampler::dequantise(const Block& block, float* part) const {
   for (std::size_t row = 0; row < (axes_.down ? kHalf : kSide); ++row) {
     for (std::size_t column = 0; column < (axes_.across ? kHalf : kSide); ++column) {
       const std::size_t i = row * kSide + column;
-      part[i] = static_cast<float>(block.at[order_[i]]) * steps_[i];
+      part[i] = static_cast<float>(block.at[zigzag_[i]]) * steps_[i];
     }
   }
 }
 
-// The picture mirrored: its odd frequencies negated.
+// Mirrors the samples, which negates their odd frequencies.
 void BlockDownsampler::mirror(bool rows, bool columns, float* part) const {
   for (std::size_t row = 0; row < (axes_.down ? kHalf : kSide); ++row) {
     for (std::size_t column = 0; column < (axes_.across ? kHalf : kSide); ++column) {
@@ -125,11 +124,11 @@ void BlockDownsampler::downsample(const Neighbours& blocks, Block& halved) const
     for (std::size_t right = 0; right < (axes_.across ? 2 : 1); ++right) {
       const bool no_right = right == 1 && row[1] == nullptr;
       float* const part = parts + below * kHalf * kSide + right * kHalf;
-      lay(*row[no_right ? 0 : right], part);
+      dequantise(*row[no_right ? 0 : right], part);
       if (no_right || no_lower) mirror(no_lower, no_right, part);
     }
   }
-  join(rows, axes_, places_.data(), halved);
+  join(rows, axes_, indices_.data(), halved);
 }
 
 }  // namespace imgpress::press

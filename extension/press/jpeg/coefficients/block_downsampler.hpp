@@ -1,8 +1,8 @@
-// Half the resolution of chroma, from coefficients to coefficients.
+// Halves the resolution of blocks in the DCT domain, without decoding them to samples.
 //
-// The low half of a block's frequencies, taken alone, is the picture at half the resolution. Two
-// such halves side by side are the samples of one new block, whose coefficients follow from theirs
-// by one matrix: the short inverse transform of each and the full transform of both, in one.
+// The lower half of a block's frequencies is the DCT of the block at half its resolution. Two
+// halves side by side make one new block: a 4-point inverse DCT of each gives its 8 samples, and an
+// 8-point DCT of those its coefficients. Both transforms together are one constant matrix.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace imgpress::press {
 
-// In which directions the chroma has luma's resolution.
+// The directions in which the resolution is halved.
 struct HalvedAxes {
   bool across = false;
   bool down = false;
@@ -22,25 +22,25 @@ struct HalvedAxes {
 
 class BlockDownsampler {
  public:
-  // `steps` of the source's chroma; the new coefficients have steps of 1.
+  // `steps`: quantisation of the source blocks. The new coefficients are not quantised (step 1).
   BlockDownsampler(const QuantTable& steps, HalvedAxes axes);
 
-  // Up to four blocks, beside and below each other as far as the chroma is halved there. Of those,
-  // but for the first, any may be missing (nullptr): what is there is mirrored.
+  // The blocks that are merged into one: two across where `across` is halved, two down where `down`
+  // is. At an edge of the plane a block may be missing (nullptr); its neighbour is mirrored
+  // instead. upper[0] must be there.
   struct Neighbours {
     const Block* upper[2];
     const Block* lower[2];
   };
-  // Makes one block of them.
   void downsample(const Neighbours& blocks, Block& halved) const;
 
  private:
-  void lay(const Block& block, float* part) const;
+  void dequantise(const Block& block, float* part) const;
   void mirror(bool rows, bool columns, float* part) const;
 
-  std::array<float, kBlockSize> steps_;         // row by row
-  std::array<std::uint8_t, kBlockSize> order_;  // place in coding order, row by row
-  std::array<std::uint8_t, kBlockSize> places_;
+  std::array<float, kBlockSize> steps_;           // row by row
+  std::array<std::uint8_t, kBlockSize> zigzag_;   // index in zigzag order, row by row
+  std::array<std::uint8_t, kBlockSize> indices_;  // where join() leaves each coefficient
   HalvedAxes axes_;
 };
 

@@ -1,15 +1,13 @@
-// From one quantisation to a coarser one, straight on the DCT coefficients.
+// Requantises DCT coefficients to coarser steps, without decoding them to samples.
 //
-// A coefficient k of step s stands for the value k*s and becomes the level n of step t, ideally the
-// one whose n*t is nearest to what the picture had before it was quantised the first time. That was
-// not k*s: coefficients follow a Laplacian distribution, so within the interval that was rounded to
-// k small values are likelier, and the mean lies a little (bias * s) nearer to zero. The rule here
-// is therefore
+// A coefficient with level k and step s becomes level n with step t. The best n is the one whose
+// n*t is nearest to the value before the first quantisation. That value was not k*s: coefficients
+// follow a Laplacian distribution, so within the interval that was rounded to k smaller values are
+// likelier, and the interval's mean lies nearer to zero by bias * s. Hence the rule
 //     n = floor((|k| * s + t/2 - bias * s) / t)
-// with the bias of each of the 64 frequencies estimated from the picture's own coefficients. Where
-// t is exactly 2*s, as from quality 75 to 50, every odd k lies on the border between two levels,
-// and this decides all of them for the smaller and likelier one; where t is much larger than s the
-// rule is plain rounding, ties up.
+// with the bias of each frequency estimated from the image's own coefficients. Where t is 2*s, as
+// from quality 75 to 50, every odd k is halfway between two levels, and the bias decides for the
+// smaller, likelier one. Where t is much larger than s the rule is plain rounding, ties up.
 #pragma once
 
 #include <array>
@@ -20,15 +18,15 @@
 
 namespace imgpress::press {
 
-// How the coefficients of a plane are distributed, from a sample of its blocks.
+// Statistics of the coefficients of a plane, from a sample of its blocks.
 class CoefficientSample {
  public:
-  // At most 32,767 blocks at once; more are left out.
+  // Counts at most 32,767 blocks a call; the others are ignored.
   void add(const Block* blocks, std::size_t count);
 
-  // How far the mean of a non-zero coefficient's interval lies from its middle, towards zero, in
-  // steps: 0 to 0.5. The first coefficient is a block's mean, which prefers no side: 0.
-  double bias(std::size_t place) const;
+  // How much nearer to zero than its level the mean of a quantisation interval lies, in steps: 0 to
+  // 0.5. Always 0 for DC, which is not distributed around zero. `i`: index in zigzag order.
+  double bias(std::size_t i) const;
 
  private:
   std::array<std::uint32_t, kBlockSize> ones_{};
@@ -37,14 +35,14 @@ class CoefficientSample {
 
 class BlockRequantiser {
  public:
-  // Every step of `to` must be at least that of `from`.
+  // No step of `to` may be smaller than that of `from`.
   BlockRequantiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample);
 
-  // In place. Levels are bounded to what a baseline JPEG can code.
+  // In place. Levels are clamped to what a baseline JPEG can hold.
   void apply(Block* blocks, std::size_t count) const;
 
   // What is added to |k| * s before it is divided by t and rounded down.
-  int addend(std::size_t place) const { return addend_[place]; }
+  int addend(std::size_t i) const { return addend_[i]; }
 
  private:
   int dc_step_ = 0;

@@ -7,7 +7,7 @@ std::uint32_t half_of(std::uint32_t blocks) {
   return (blocks + 1) / 2;
 }
 
-// The blocks that make the new one at x, y.
+// The blocks that become the new one at x, y.
 BlockDownsampler::Neighbours neighbours(const Plane& plane, HalvedAxes axes, std::uint32_t x,
                                         std::uint32_t y) {
   const std::uint32_t left = axes.across ? 2 * x : x;

@@ -1,4 +1,4 @@
-// The chroma of a picture at half its resolution.
+// Turns images with chroma in full resolution (4:4:4, 4:2:2, 4:4:0) into 4:2:0.
 #pragma once
 
 #include "press/jpeg/coefficients/block_downsampler.hpp"
@@ -7,14 +7,13 @@
 
 namespace imgpress::press {
 
-// True for colours stored as luma and chroma, the latter in full or half luma's resolution.
+// True for YCbCr whose chroma has the full or half resolution of luma in each direction.
 bool has_full_or_half_chroma(const jpeg_decompress_struct& header);
 
-// Of ordinary chroma.
+// The directions in which chroma has luma's resolution. Needs full or half chroma, as above.
 HalvedAxes full_resolution_axes(const CoefficientImage& image);
 
-// Replaces the chroma by one of half the resolution, with steps of 1, so that the picture becomes
-// 4:2:0. Luma keeps its coefficients.
+// Makes the image 4:2:0. The new chroma is not quantised yet (step 1); luma stays as it is.
 void subsample_chroma(CoefficientImage& image);
 
 }  // namespace imgpress::press

@@ -1,4 +1,4 @@
-// A picture as JPEG holds it: planes of blocks of frequencies.
+// An image as a JPEG file holds it: a plane of DCT blocks for each colour component.
 #pragma once
 
 #include <cstddef>
@@ -12,19 +12,21 @@
 
 namespace imgpress::press {
 
-// What the numbers of a plane are.
+// Which quantisation table and which Huffman codes a plane uses.
 enum class Channel { kLuma, kChroma };
 
-// One colour component. Its blocks are row by row, without those that only fill up its edges.
+// One colour component. Its blocks are stored row by row, without the padding blocks that complete
+// the MCUs (minimum coded units) at the right and lower edge.
 struct Plane {
-  std::uint8_t id = 1;  // the file's name for it
+  std::uint8_t id = 1;  // component identifier in the file
   Channel channel = Channel::kLuma;
-  std::uint32_t h_factor = 1;  // blocks in a unit (MCU) of the file: its sampling factors
+  // Sampling factors: blocks of this plane in an MCU, across and down.
+  std::uint32_t h_factor = 1;
   std::uint32_t v_factor = 1;
   QuantTable steps{};
   std::uint32_t width = 0;  // in blocks
   std::uint32_t height = 0;
-  std::unique_ptr<Block[]> blocks;  // written before they are read
+  std::unique_ptr<Block[]> blocks;  // uninitialised at first
 
   std::size_t count() const { return std::size_t{width} * height; }
   void make_blocks() { blocks.reset(new Block[count()]); }
@@ -36,14 +38,14 @@ constexpr std::size_t kMaxPlanes = 4;
 
 using CoefficientImage = std::vector<Plane>;
 
-// Makes the units of a file as small as they can be, now that its blocks have been read.
+// Divides the sampling factors by their greatest common divisors: the same image in smaller MCUs.
 void reduce_sampling_factors(CoefficientImage& image);
 
-// The most blocks in a unit of a scan of all planes (ITU-T T.81, B.2.3).
+// The most blocks that an MCU of an interleaved scan may have (ITU-T T.81, B.2.3).
 constexpr std::size_t kMaxBlocksInMcu = 10;
 std::size_t blocks_in_mcu(const CoefficientImage& image);
 
-// How many units a plane takes, across or down.
+// How many MCUs cover so many blocks, in one direction.
 constexpr std::uint32_t mcus_for(std::uint32_t blocks, std::uint32_t per_mcu) {
   return (blocks + per_mcu - 1) / per_mcu;
 }

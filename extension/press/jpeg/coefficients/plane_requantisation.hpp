@@ -1,4 +1,4 @@
-// Requantising a plane of a picture.
+// Requantises a plane of an image.
 #pragma once
 
 #include "core/rules/options.hpp"
@@ -6,8 +6,8 @@
 
 namespace imgpress::press {
 
-// In place, from the plane's steps to those of `to` that are coarser. Small effort also gives up
-// levels that are not worth their bits.
+// In place. Only the steps of `to` that are coarser than the plane's replace them. Effort "small"
+// also runs trellis quantisation.
 void requantise_plane(Plane& plane, const QuantTable& to, Effort effort);
 
 }  // namespace imgpress::press

@@ -1,4 +1,4 @@
-// The steps that the coefficients of a plane are multiples of.
+// Quantisation tables: the step size of each of the 64 frequencies.
 #pragma once
 
 #include <algorithm>
@@ -9,10 +9,10 @@
 
 namespace imgpress::press {
 
-// In coding order.
+// In zigzag order.
 using QuantTable = std::array<std::uint16_t, kBlockSize>;
 
-// The larger step of each frequency: a quantisation that is nowhere finer than either.
+// The larger step of each frequency.
 inline QuantTable coarser_of(const QuantTable& a, const QuantTable& b) {
   QuantTable coarser;
   for (std::size_t i = 0; i < kBlockSize; ++i) coarser[i] = std::max(a[i], b[i]);

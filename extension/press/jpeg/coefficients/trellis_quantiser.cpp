@@ -14,35 +14,35 @@ float squared(float value) {
   return value * value;
 }
 
-// The mean step of the frequencies where most levels are.
+// The mean step of the low frequencies, where most non-zero levels are.
 float typical_step(const QuantTable& steps) {
   constexpr int kCommon = 20;
   float sum = 0;
-  for (std::size_t order = 1; order < kCommon; ++order) sum += steps[order];
+  for (std::size_t i = 1; i < kCommon; ++i) sum += steps[i];
   return std::max(1.0F, sum / (kCommon - 1));
 }
 
 }  // namespace
 
-// The non-zero levels of a block in coding order. The first place is the block's start: coded,
-// free.
+// One node for each non-zero AC level of a block, in zigzag order. Node 0 is the start of the
+// block, which costs nothing.
 struct TrellisQuantiser::Trellis {
-  Trellis() {  // the rest is written before it is read
+  Trellis() {  // all other elements are written before they are read
     position[0] = 0;
     error_after[0] = 0;
     cost[0] = 0;
   }
 
-  float lambda;  // of a bit
+  float lambda;
   int count = 1;
-  int position[kBlockSize];        // 1 to 63
-  int level[kBlockSize];           // magnitude: as it is, then as chosen
-  float value[kBlockSize];         // the exact magnitude, in steps
-  float weight[kBlockSize];        // of its error
-  float error_before[kBlockSize];  // if all places before this one became zero
-  float error_after[kBlockSize];   // and this one as well
-  float cost[kBlockSize];          // the least up to here, this one being coded
-  int previous[kBlockSize];        // the place that is coded before this one
+  int position[kBlockSize];        // in zigzag order, 1 to 63
+  int level[kBlockSize];           // magnitude; replaced by the chosen one
+  float value[kBlockSize];         // unrounded magnitude, in new steps
+  float weight[kBlockSize];        // of its squared error
+  float error_before[kBlockSize];  // if all nodes before this one became zero
+  float error_after[kBlockSize];   // if this one became zero as well
+  float cost[kBlockSize];          // least cost up to here if this node is not zero
+  int previous[kBlockSize];        // the last node before it that is not zero
 };
 
 TrellisQuantiser::TrellisQuantiser(const QuantTable& from, const QuantTable& to,
@@ -66,10 +66,10 @@ TrellisQuantiser::TrellisQuantiser(const QuantTable& from, const QuantTable& to,
   });
 }
 
-// After structural similarity, which divides errors by the variance of what they are added to.
+// Follows SSIM, in which an error counts for less where the variance of the samples is large.
 float TrellisQuantiser::lambda_for(const Block& before) const {
   constexpr float kTypicalVariance = 300;  // of a block's samples
-  constexpr float kNoise = 58.5F;          // SSIM's C2 = (0.03 * 255)^2: what hides errors anywhere
+  constexpr float kNoise = 58.5F;          // SSIM's C2 = (0.03 * 255)^2
   float energy = 0;
   for (std::size_t i = 1; i < kBlockSize; ++i) {
     energy += squared(static_cast<float>(before.at[i]) * step_[i]);
@@ -83,7 +83,7 @@ float TrellisQuantiser::rate(int zeros, int level) const {
   return bits_[symbol] + static_cast<float>(zeros / 16) * bits_[kSixteenZeros];
 }
 
-// Chooses the level of place `at`, and the place to be coded before it.
+// Chooses the level of node `at` and the node before it, given that `at` is not zero.
 void TrellisQuantiser::choose_level(Trellis& trellis, int at) const {
   const int level = trellis.level[at];
   const float value = trellis.value[at];
@@ -92,7 +92,7 @@ void TrellisQuantiser::choose_level(Trellis& trellis, int at) const {
   float least = std::numeric_limits<float>::max();
   for (int i = at - 1; i >= 0; --i) {
     const float error = trellis.error_before[at] - trellis.error_after[i];
-    if (error >= least) break;  // and so would be all further ones
+    if (error >= least) break;  // it only grows from here on
     const int zeros = trellis.position[at] - trellis.position[i] - 1;
     const float base = trellis.cost[i] + error;
     const float kept = base + kept_error + trellis.lambda * rate(zeros, level);
@@ -106,7 +106,7 @@ void TrellisQuantiser::choose_level(Trellis& trellis, int at) const {
   trellis.cost[at] = least;
 }
 
-// The place to be coded last: 0 when none is worth it.
+// The last node that is not zero; 0 when no level is worth its bits.
 int TrellisQuantiser::choose_last_level(const Trellis& trellis) const {
   const float error_of_all = trellis.error_after[trellis.count - 1];
   int last = 0;

@@ -1,12 +1,13 @@
-// Levels that are not worth their bits.
+// Trellis quantisation: gives up levels that are not worth their bits (rate-distortion
+// optimisation).
 //
-// After requantisation a block's levels are the nearest to the source. Some of them cost far more
-// bits than they are worth: a lone 1 behind a long run of zeros above all. The trellis chooses
-// for each block, among its levels, one less, and none at all, the combination with the least
-//     squared error + price * bits
-// where errors are against what the source's levels most likely stood for, and bits those of a
-// Huffman code fit for the picture. The best one is found by dynamic
-// programming over the places of non-zero levels.
+// After requantisation each level is the nearest to the source, but some cost far more bits than
+// they are worth, above all a lone 1 behind a long run of zeros. For each non-zero level the
+// quantiser chooses between the level, the level less one and zero, so that the block has the least
+//     squared error + lambda * bits
+// Errors are measured against the likeliest values of the source, bits with a Huffman code that
+// fits the image. The optimum is found by dynamic programming over the non-zero levels of the
+// block.
 #pragma once
 
 #include <array>
@@ -20,21 +21,22 @@ namespace imgpress::press {
 
 class TrellisQuantiser {
  public:
-  // What errors of different frequencies are compared by.
+  // The unit of errors.
   enum class Measure {
-    kSteps,    // each in its own steps
-    kSamples,  // all alike, as they show in the samples; in typical steps
+    kSteps,    // the step of each frequency: errors of coarsely quantised ones count for less
+    kSamples,  // one typical step for all frequencies: errors count as they show in the samples
   };
 
-  // `sample`: of the blocks before. `counts`: how often each symbol occurs in (a sample of) the
-  // requantised blocks. `price`: of a bit in a typical block, in squared (typical) steps.
+  // `sample`: statistics of the source blocks. `counts`: how often each symbol occurs in (a sample
+  // of) the requantised blocks. `lambda`: what a bit is worth in a typical block, in squared
+  // errors.
   TrellisQuantiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample,
                    const SymbolCounts& counts, Measure measure, double lambda);
 
-  // `blocks`: the requantised ones, in place; `before`: what they were. First coefficients stay.
+  // Changes the requantised `blocks` in place; `before` are the source blocks. DC stays.
   void apply(const Block* before, Block* blocks, std::size_t count) const;
 
-  // The price of a bit in a block: the more there is to see, the less an error shows.
+  // Lambda for a block: the more texture a block has, the less an error is seen.
   float lambda_for(const Block& before) const;
 
  private:
@@ -45,11 +47,11 @@ class TrellisQuantiser {
   float rate(int zeros, int level) const;
 
   float lambda_;
-  std::array<float, kBlockSize> step_;    // before
-  std::array<float, kBlockSize> bias_;    // of what levels before stand for, towards zero
-  std::array<float, kBlockSize> scale_;   // from levels before to steps
-  std::array<float, kBlockSize> weight_;  // from squared steps to errors
-  std::array<float, 256> bits_;           // of each symbol, with those of the level behind it
+  std::array<float, kBlockSize> step_;    // of the source
+  std::array<float, kBlockSize> bias_;    // CoefficientSample::bias
+  std::array<float, kBlockSize> scale_;   // old step / new step
+  std::array<float, kBlockSize> weight_;  // of a squared error in new steps
+  std::array<float, 256> bits_;           // of each symbol, with its extra bits
 };
 
 }  // namespace imgpress::press

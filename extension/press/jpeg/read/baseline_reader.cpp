@@ -16,14 +16,14 @@
 namespace imgpress::press {
 namespace {
 
-constexpr unsigned kLastPlace = kBlockSize - 1;
+constexpr unsigned kLast = kBlockSize - 1;
 
-// So many are upcoming when as many bits as possible are.
+// So many AC values, with their codes, can be read from one fill of the bit reader.
 constexpr int kValuesPerFill = 2;
 static_assert(kValuesPerFill * (kMaxCodeBits + kMaxLevelBits) <= BitReader::kFilled);
 
-// A block takes fewer bytes than this: between two checks of its place a reader stays within the
-// slack.
+// No block takes more bytes than this. The reader checks for the end of its data once for each MCU;
+// in between it may run into the slack, but not beyond.
 constexpr std::size_t kMaxBlockBytes = 64 * (kMaxCodeBits + kMaxLevelBits + 7) / 8;
 static_assert(kMaxBlocksInMcu * kMaxBlockBytes + 64 < ScanData::kSlack);
 
@@ -31,7 +31,7 @@ struct PlaneReader {
   Plane* plane;
   const HuffmanDecoder* dc_code;
   const HuffmanDecoder* ac_code;
-  int previous;
+  int previous_dc;
 };
 
 HuffmanCode value_of(const JHUFF_TBL& table) {
@@ -41,10 +41,9 @@ HuffmanCode value_of(const JHUFF_TBL& table) {
   return code;
 }
 
-// A block, without its first coefficient. False where the data make no sense. `block` must be
-// zeros.
+// Reads the AC coefficients of a block, which must be all zeros. False if the data is corrupt.
 IMGPRESS_INLINE bool read_ac(BitReader& in, const HuffmanDecoder& code, std::int16_t* block) {
-  unsigned place = 0;
+  unsigned at = 0;
   while (true) {
     in.fill();
     for (int i = 0; i < kValuesPerFill; ++i) {
@@ -55,23 +54,23 @@ IMGPRESS_INLINE bool read_ac(BitReader& in, const HuffmanDecoder& code, std::int
         if (searched.bits == 0) return false;
         found = &searched;
       }
-      place += found->advance;
-      block[place % kBlockSize] = static_cast<std::int16_t>(value_in(in.upcoming(), *found));
+      at += found->advance;
+      block[at % kBlockSize] = static_cast<std::int16_t>(value_in(in.upcoming(), *found));
       in.consume(found->bits);
-      if (place >= kLastPlace) return place == kLastPlace || place >= kEobAdvance;
+      if (at >= kLast) return at == kLast || at >= kEobAdvance;
     }
   }
 }
 
-// The step of a first coefficient; nothing where the data make no sense.
+// std::nullopt if the data is corrupt.
 IMGPRESS_INLINE std::optional<int> read_dc_difference(BitReader& in, const HuffmanDecoder& code) {
   in.fill();
   SymbolLookup found = code.peek(in.upcoming());
   if (found.bits == 0) found = code.search(in.upcoming());
   if (found.bits == 0) return std::nullopt;
-  const int step = value_in(in.upcoming(), found);
+  const int difference = value_in(in.upcoming(), found);
   in.consume(found.bits);
-  return step;
+  return difference;
 }
 
 class Scan {
@@ -84,7 +83,7 @@ class Scan {
 
   std::uint64_t mcu_count() const { return std::uint64_t{mcus_across_} * mcus_down_; }
 
-  // The units from `from` up to `to` out of bytes that hold nothing else.
+  // Reads the MCUs `from` to `to` - 1 from bytes that hold exactly these.
   IMGPRESS_CPU_TARGETS
   bool read(const std::uint8_t* begin, const std::uint8_t* end, std::uint64_t from,
             std::uint64_t to);
@@ -95,7 +94,7 @@ class Scan {
   std::uint32_t mcus_down_;
 };
 
-// One unit's blocks of one plane.
+// Reads the blocks of one plane in an MCU.
 IMGPRESS_INLINE bool read_mcu(BitReader& in, PlaneReader& reader, std::uint32_t mcu_x,
                               std::uint32_t mcu_y) {
   Plane& plane = *reader.plane;
@@ -104,14 +103,14 @@ IMGPRESS_INLINE bool read_mcu(BitReader& in, PlaneReader& reader, std::uint32_t 
   for (std::uint32_t y = top; y < top + plane.v_factor; ++y) {
     Block* const row = y < plane.height ? plane.row(y) : nullptr;
     for (std::uint32_t x = left; x < left + plane.h_factor; ++x) {
-      Block filler;  // blocks beyond the edge are read for nothing
+      Block filler;  // padding blocks beyond the edge are read and dropped
       Block& block = row != nullptr && x < plane.width ? row[x] : filler;
       clear(block);
-      const std::optional<int> step = read_dc_difference(in, *reader.dc_code);
-      if (!step) return false;
-      reader.previous += *step;
-      if (reader.previous < kMinDc || reader.previous > kMaxLevel) return false;
-      block.at[0] = static_cast<std::int16_t>(reader.previous);
+      const std::optional<int> difference = read_dc_difference(in, *reader.dc_code);
+      if (!difference) return false;
+      reader.previous_dc += *difference;
+      if (reader.previous_dc < kMinDc || reader.previous_dc > kMaxLevel) return false;
+      block.at[0] = static_cast<std::int16_t>(reader.previous_dc);
       if (!read_ac(in, *reader.ac_code, block.at)) return false;
     }
   }
@@ -120,7 +119,7 @@ IMGPRESS_INLINE bool read_mcu(BitReader& in, PlaneReader& reader, std::uint32_t 
 
 bool Scan::read(const std::uint8_t* begin, const std::uint8_t* end, std::uint64_t from,
                 std::uint64_t to) {
-  for (PlaneReader& reader : planes_) reader.previous = 0;
+  for (PlaneReader& reader : planes_) reader.previous_dc = 0;
   BitReader in(begin);
   auto x = static_cast<std::uint32_t>(from % mcus_across_);
   auto y = static_cast<std::uint32_t>(from / mcus_across_);
@@ -142,8 +141,7 @@ bool is_plain_baseline(const jpeg_decompress_struct& header) {
       header.data_precision != 8 || header.comps_in_scan != header.num_components) {
     return false;
   }
-  if (header.Ss != 0 || header.Se != static_cast<int>(kLastPlace) || header.Ah != 0 ||
-      header.Al != 0)
+  if (header.Ss != 0 || header.Se != static_cast<int>(kLast) || header.Ah != 0 || header.Al != 0)
     return false;
   for (int i = 0; i < header.num_components; ++i) {
     if (header.cur_comp_info[i] != &header.comp_info[i]) return false;
@@ -151,19 +149,19 @@ bool is_plain_baseline(const jpeg_decompress_struct& header) {
   return true;
 }
 
-// The codes of a scan, each made once.
+// The Huffman codes of a scan; planes may share them.
 class Decoders {
  public:
   explicit Decoders(const jpeg_decompress_struct& header) : header_(header) {}
 
-  // Nothing where the file has none, or one that contradicts itself.
+  // nullptr if the file does not define the code, or defines an invalid one.
   const HuffmanDecoder* find(CodeClass kind, int slot) {
-    if (slot < 0 || slot >= NUM_HUFF_TBLS) return nullptr;  // as the file has it
+    if (slot < 0 || slot >= NUM_HUFF_TBLS) return nullptr;  // from the file
     const bool is_dc = kind == CodeClass::kDc;
-    auto& place = (is_dc ? dc_ : ac_)[static_cast<std::size_t>(slot)];
+    auto& decoder = (is_dc ? dc_ : ac_)[static_cast<std::size_t>(slot)];
     const JHUFF_TBL* table = (is_dc ? header_.dc_huff_tbl_ptrs : header_.ac_huff_tbl_ptrs)[slot];
-    if (!place && table != nullptr) place = HuffmanDecoder::make(kind, value_of(*table));
-    return place ? &*place : nullptr;
+    if (!decoder && table != nullptr) decoder = HuffmanDecoder::make(kind, value_of(*table));
+    return decoder ? &*decoder : nullptr;
   }
 
  private:
@@ -174,8 +172,8 @@ class Decoders {
   Slots ac_;
 };
 
-// `interval`: units between two restarts.
-bool read_parts(Scan& scan, const ScanData& data, std::uint64_t interval) {
+// `interval`: MCUs between two restart markers.
+bool read_intervals(Scan& scan, const ScanData& data, std::uint64_t interval) {
   std::size_t begin = 0;
   std::uint64_t from = 0;
   for (const std::size_t end : data.ends) {
@@ -204,9 +202,10 @@ bool read_baseline(const LibjpegDecoder& decoder, CoefficientImage& image) {
   Scan scan(std::move(planes));
   const std::uint64_t interval =
       header.restart_interval > 0 ? header.restart_interval : scan.mcu_count();
-  const std::uint64_t parts = (scan.mcu_count() + interval - 1) / interval;
-  const ScanData data = unstuff({header.src->next_input_byte, header.src->bytes_in_buffer}, parts);
-  return data.complete && read_parts(scan, data, interval);
+  const std::uint64_t intervals = (scan.mcu_count() + interval - 1) / interval;
+  const ScanData data =
+      unstuff({header.src->next_input_byte, header.src->bytes_in_buffer}, intervals);
+  return data.complete && read_intervals(scan, data, interval);
 }
 
 }  // namespace imgpress::press

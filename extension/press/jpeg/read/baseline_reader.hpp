@@ -1,6 +1,6 @@
-// Reads the coefficients of ordinary JPEG files, faster than libjpeg: those of a single scan, 8
-// bits and Huffman codes, without the least fault. All others are libjpeg's, which also says what
-// is wrong with them.
+// Reads the coefficients of baseline JPEG files faster than libjpeg: files with one scan, 8 bits
+// and Huffman codes, and without any fault. All other files are left to libjpeg, which also reports
+// what is wrong with them.
 #pragma once
 
 #include "press/jpeg/read/libjpeg_decoder.hpp"
@@ -8,9 +8,9 @@
 
 namespace imgpress::press {
 
-// Fills in the blocks of `image`, whose planes have been described. The header of `decoder` must
-// have been read, its data not yet. False where the file is no ordinary one: then the blocks mean
-// nothing, and `decoder` is as it was. Safe on any bytes.
+// Fills in the blocks of `image`, which describe_image() has prepared. `decoder` must have read the
+// header and nothing more. Returns false for files that it leaves to libjpeg: the contents of the
+// blocks are undefined then, and `decoder` is unchanged. Safe on any bytes.
 bool read_baseline(const LibjpegDecoder& decoder, CoefficientImage& image);
 
 }  // namespace imgpress::press

@@ -1,4 +1,4 @@
-// Bits from memory, the first one uppermost.
+// Reads bits from memory, the most significant bit of each byte first.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ class BitReader {
  public:
   explicit BitReader(const std::uint8_t* begin) : next_(begin) {}
 
-  // Afterwards at least kFilled bits are upcoming. Reads up to 8 bytes behind them.
+  // Makes at least kFilled bits available in upcoming(). Reads up to 8 bytes beyond them.
   IMGPRESS_INLINE void fill() {
     std::uint64_t word = 0;
     std::memcpy(&word, next_, sizeof word);
@@ -25,6 +25,7 @@ class BitReader {
     count_ |= kFilled;
   }
 
+  // The next bits, from the most significant bit down.
   std::uint64_t upcoming() const {
     return upcoming_;
   }
@@ -34,7 +35,7 @@ class BitReader {
     count_ -= bits;
   }
 
-  // Bits not taken yet, of those up to `end`; negative where more were taken than there were.
+  // Bits that are left before `end`; negative if more were consumed than there were.
   std::ptrdiff_t left(const std::uint8_t* end) const {
     return (end - next_) * 8 + static_cast<std::ptrdiff_t>(count_);
   }

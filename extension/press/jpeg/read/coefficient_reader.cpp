@@ -9,7 +9,8 @@
 namespace imgpress::press {
 namespace {
 
-// Colours stored as luma and chroma, and as four inks, black of which is luma's like.
+// Components 1 and 2 of YCbCr and YCCK are chroma; all others (grey, RGB, CMYK, and black in YCCK)
+// are treated as luma.
 Channel channel_of(const jpeg_decompress_struct& header, int component) {
   const bool has_chroma =
       header.jpeg_color_space == JCS_YCbCr || header.jpeg_color_space == JCS_YCCK;
@@ -21,7 +22,7 @@ Plane describe_plane(const jpeg_decompress_struct& header, int component) {
   Plane plane;
   plane.id = static_cast<std::uint8_t>(info.component_id);
   plane.channel = channel_of(header, component);
-  if (header.num_components > 1) {  // else a unit is one block
+  if (header.num_components > 1) {  // with one component an MCU is always one block
     plane.h_factor = static_cast<std::uint32_t>(info.h_samp_factor);
     plane.v_factor = static_cast<std::uint32_t>(info.v_samp_factor);
   }
@@ -31,14 +32,15 @@ Plane describe_plane(const jpeg_decompress_struct& header, int component) {
   return plane;
 }
 
-void take_block(const JCOEF* coefficients, Block& block) {
+void copy_block(const JCOEF* coefficients, Block& block) {
   for (std::size_t i = 0; i < kBlockSize; ++i) {
-    const std::int16_t least = i == 0 ? kMinDc : -kMaxLevel;
-    block.at[i] = std::clamp<std::int16_t>(coefficients[kZigzag[i]], least, kMaxLevel);
+    const std::int16_t lowest = i == 0 ? kMinDc : -kMaxLevel;
+    block.at[i] = std::clamp<std::int16_t>(coefficients[kZigzag[i]], lowest, kMaxLevel);
   }
 }
 
-// Scans name components by these numbers; nothing forbids two of the same to be found in a file.
+// Scans refer to components by identifier. A source may use one twice, which would make the scan
+// headers that we write ambiguous.
 void make_ids_unique(CoefficientImage& image) {
   std::set<std::uint8_t> ids;
   for (const Plane& plane : image) ids.insert(plane.id);
@@ -59,7 +61,7 @@ void read_by_libjpeg(LibjpegGuard& guard, LibjpegDecoder& decoder, CoefficientIm
       const JCOEF* row = nullptr;
       guard.run([&] { row = in.mem->access_virt_barray(common, arrays[i], y, 1, FALSE)[0][0]; });
       for (std::uint32_t x = 0; x < plane.width; ++x) {
-        take_block(row + x * kBlockSize, plane.row(y)[x]);
+        copy_block(row + x * kBlockSize, plane.row(y)[x]);
       }
     }
   }
@@ -67,7 +69,7 @@ void read_by_libjpeg(LibjpegGuard& guard, LibjpegDecoder& decoder, CoefficientIm
 
 }  // namespace
 
-CoefficientImage describe_picture(const jpeg_decompress_struct& header) {
+CoefficientImage describe_image(const jpeg_decompress_struct& header) {
   CoefficientImage image;
   for (int i = 0; i < header.num_components; ++i) {
     image.push_back(describe_plane(header, i));
@@ -77,7 +79,7 @@ CoefficientImage describe_picture(const jpeg_decompress_struct& header) {
 }
 
 CoefficientImage read_coefficients(LibjpegGuard& guard, LibjpegDecoder& decoder) {
-  CoefficientImage image = describe_picture(decoder.state());
+  CoefficientImage image = describe_image(decoder.state());
   if (!read_baseline(decoder, image)) read_by_libjpeg(guard, decoder, image);
   const ComponentTables steps = source_tables(decoder);
   for (std::size_t i = 0; i < image.size(); ++i) image[i].steps = steps[i];

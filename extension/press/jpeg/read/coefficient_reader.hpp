@@ -1,4 +1,4 @@
-// The coefficients of a JPEG file.
+// Reads the coefficients of a JPEG file.
 #pragma once
 
 #include "press/jpeg/read/libjpeg_decoder.hpp"
@@ -6,11 +6,12 @@
 
 namespace imgpress::press {
 
-// The planes of a file whose header has been read, with memory for their blocks, without steps.
-CoefficientImage describe_picture(const jpeg_decompress_struct& header);
+// The planes that a file's header describes, with uninitialised blocks and without quantisation
+// steps.
+CoefficientImage describe_image(const jpeg_decompress_struct& header);
 
-// The header of `decoder` must have been read. Throws FaultError when the picture is damaged beyond
-// what the guard tolerates, std::bad_alloc when memory runs out.
+// The header of `decoder` must have been read. Throws FaultError when the image is damaged, or
+// truncated beyond what the guard accepts; std::bad_alloc when memory runs out.
 CoefficientImage read_coefficients(LibjpegGuard& guard, LibjpegDecoder& decoder);
 
 }  // namespace imgpress::press

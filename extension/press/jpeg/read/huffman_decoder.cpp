@@ -14,14 +14,14 @@ constexpr unsigned kMaxDcSymbol = 15;
 
 SymbolLookup::SymbolLookup(CodeClass kind, std::uint8_t symbol, unsigned code_bits) {
   const bool is_dc = kind == CodeClass::kDc;
-  const unsigned number = is_dc ? symbol : symbol % 16;
-  if (number > (is_dc ? kMaxDcBits : kMaxLevelBits)) return;
-  if (!is_dc && number == 0 && symbol != kEndOfBlock && symbol != kSixteenZeros) return;
-  bits = static_cast<std::uint8_t>(code_bits + number);
-  value_bits = static_cast<std::uint8_t>(number);
+  const unsigned size = is_dc ? symbol : symbol % 16;
+  if (size > (is_dc ? kMaxDcBits : kMaxLevelBits)) return;
+  if (!is_dc && size == 0 && symbol != kEndOfBlock && symbol != kSixteenZeros) return;
+  bits = static_cast<std::uint8_t>(code_bits + size);
+  value_bits = static_cast<std::uint8_t>(size);
   advance = static_cast<std::uint8_t>(symbol == kEndOfBlock ? kEobAdvance : symbol / 16 + 1);
-  least_positive = static_cast<std::int16_t>((1 << number) / 2);
-  negative_offset = static_cast<std::int16_t>(1 - (1 << number));
+  least_positive = static_cast<std::int16_t>((1 << size) / 2);
+  negative_offset = static_cast<std::int16_t>(1 - (1 << size));
 }
 
 std::optional<HuffmanDecoder> HuffmanDecoder::make(CodeClass kind, const HuffmanCode& code) {
@@ -31,17 +31,17 @@ std::optional<HuffmanDecoder> HuffmanDecoder::make(CodeClass kind, const Huffman
   HuffmanDecoder decoder;
   decoder.kind_ = kind;
   decoder.symbols_ = code.symbols;
-  unsigned next = 0;  // code
-  unsigned place = 0;
+  unsigned next = 0;  // the next code to assign
+  unsigned index = 0;
   for (unsigned bits = 1; bits <= kMaxCodeBits; ++bits, next <<= 1) {
-    decoder.offsets_[bits] = place - next;
-    for (unsigned i = 0; i < code.lengths[bits]; ++i, ++next, ++place) {
-      if (next + 1 >= 1U << bits) return std::nullopt;  // ones alone are no code
-      if (kind == CodeClass::kDc && code.symbols[place] > kMaxDcSymbol) return std::nullopt;
+    decoder.offsets_[bits] = index - next;
+    for (unsigned i = 0; i < code.lengths[bits]; ++i, ++next, ++index) {
+      if (next + 1 >= 1U << bits) return std::nullopt;  // all ones are reserved
+      if (kind == CodeClass::kDc && code.symbols[index] > kMaxDcSymbol) return std::nullopt;
       if (bits > kPeekBits) continue;
       const unsigned free = kPeekBits - bits;
       std::fill_n(decoder.peek_table_.begin() + (next << free), 1U << free,
-                  SymbolLookup(kind, code.symbols[place], bits));
+                  SymbolLookup(kind, code.symbols[index], bits));
     }
     decoder.limits_[bits] = next;
   }

@@ -1,4 +1,4 @@
-// The reading side of a Huffman code.
+// Decodes Huffman codes.
 #pragma once
 
 #include <array>
@@ -12,22 +12,24 @@
 
 namespace imgpress::press {
 
-// Ends a block: ahead of all of its places. Modulo its size, a place ahead as any other.
+// The advance of an end-of-block symbol: beyond the end of the block from any index in it. Modulo
+// the block's size it is 1, so that the reader may store its value (0) without a check of its own.
 constexpr unsigned kEobAdvance = 2 * kBlockSize + 1;
 
-// What one look at the upcoming bits tells: a symbol, taken apart as its readers need it.
+// A decoded symbol, split into what readers need.
 struct SymbolLookup {
   SymbolLookup() = default;
   SymbolLookup(CodeClass kind, std::uint8_t symbol, unsigned code_bits);
 
-  std::uint8_t bits = 0;        // of the code and the number behind it; 0: nothing is known
-  std::uint8_t value_bits = 0;  // of the number, in bits
-  std::uint8_t advance = 0;     // how many places ahead the number belongs
-  std::int16_t least_positive = 0;
-  std::int16_t negative_offset = 0;  // what a number of zeros stands for
+  std::uint8_t bits = 0;        // of the code and its extra bits; 0: not found
+  std::uint8_t value_bits = 0;  // extra bits
+  std::uint8_t advance = 0;     // from the index of the previous coefficient to that of this one
+  std::int16_t least_positive = 0;   // extra bits below this stand for negative values
+  std::int16_t negative_offset = 0;  // the value when all extra bits are 0
 };
 
-// The number behind the code at the top of `upcoming`.
+// The value in the extra bits behind the code at the top of `upcoming` (ITU-T T.81, F.2.2.1:
+// EXTEND).
 IMGPRESS_INLINE int value_in(std::uint64_t upcoming, const SymbolLookup& lookup) {
   const auto low_bits = static_cast<std::uint32_t>(upcoming >> (-unsigned{lookup.bits} & 63));
   const auto number = static_cast<int>(low_bits & ((1U << lookup.value_bits) - 1));
@@ -36,16 +38,17 @@ IMGPRESS_INLINE int value_in(std::uint64_t upcoming, const SymbolLookup& lookup)
 
 class HuffmanDecoder {
  public:
-  // Nothing where the code contradicts itself.
+  // std::nullopt if the code is invalid.
   static std::optional<HuffmanDecoder> make(CodeClass kind, const HuffmanCode& code);
 
-  // `upcoming`: at least kMaxCodeBits bits, from the top.
+  // Fast path: looks the first bits up in a table. Not found if the code is longer than the table's
+  // index. Both functions take at least kMaxCodeBits bits, from the most significant bit down.
   IMGPRESS_INLINE const SymbolLookup& peek(std::uint64_t upcoming) const {
     return peek_table_[upcoming >> (64 - kPeekBits)];
   }
 
-  // For codes that a glance does not know. Nothing known: there is no such code, or its symbol is
-  // none of those that 8-bit samples lead to.
+  // Slow path for codes that are longer than the peek table's index. Not found if there is no such
+  // code, or if its symbol cannot occur with 8-bit samples.
   SymbolLookup search(std::uint64_t upcoming) const;
 
  private:
@@ -53,8 +56,9 @@ class HuffmanDecoder {
 
   CodeClass kind_ = CodeClass::kAc;
   std::array<SymbolLookup, 1U << kPeekBits> peek_table_{};
-  std::array<std::uint32_t, kMaxCodeBits + 1> limits_{};   // the first codes beyond each length
-  std::array<std::uint32_t, kMaxCodeBits + 1> offsets_{};  // from codes to places of symbols
+  std::array<std::uint32_t, kMaxCodeBits + 1> limits_{};  // for each length, the last code + 1
+  std::array<std::uint32_t, kMaxCodeBits + 1>
+      offsets_{};  // for each length, from codes to indices in symbols_
   std::array<std::uint8_t, 256> symbols_{};
 };
 

@@ -9,19 +9,21 @@
 namespace imgpress::press {
 namespace {
 
-// Encoders write a dozen scans; each costs a walk over the whole picture.
+// Encoders write about a dozen scans. Each costs a pass over the whole image, so a small file with
+// thousands of them would take very long.
 constexpr int kMaxScans = 100;
 
-// libjpeg's coefficients take 2 bytes a sample, and there are at most 4 samples a pixel; the
-// allowance covers the padding of small pictures to whole blocks. A CoefficientImage takes as much
-// again, and its symbols what the picture shows; the codec's address space bounds the sum.
+// Limit of libjpeg's memory: its coefficients take 2 bytes a sample, with at most 4 samples a
+// pixel, plus what pads small images to whole blocks. A CoefficientImage takes as much again, and
+// its symbols as much as there is detail in the image; the sum is bounded by the process's address
+// space limit.
 constexpr std::uint64_t kBytesPerPixel = 8;
 constexpr std::uint64_t kPaddingBytes = 32 << 20;
 
-// Of the rows of a truncated picture, so much must be there.
-constexpr double kMinRowsShown = 0.8;
+// The part of its rows that a truncated image must have.
+constexpr double kMinRows = 0.8;
 
-// The coefficients that are coded right after the first one, as places within a block.
+// The lowest AC frequencies, which progressive files store first, as indices row by row.
 constexpr int kCoarseCount = 5;
 constexpr std::array<int, kCoarseCount> kCoarseAc = {1, 8, 16, 9, 2};
 
@@ -33,7 +35,7 @@ void count_scans(j_common_ptr jpeg) {
 
 bool all_bits_known(const jpeg_decompress_struct& state, int component) {
   const int* bits = state.coef_bits[component];
-  return std::all_of(bits, bits + DCTSIZE2, [](int missing) { return missing == 0; });
+  return std::all_of(bits, bits + DCTSIZE2, [](int unknown) { return unknown == 0; });
 }
 
 }  // namespace
@@ -64,14 +66,15 @@ void LibjpegDecoder::read_header(ByteView source, std::uint64_t max_pixels) {
   state_.mem->max_memory_to_use = static_cast<long>(pixels * kBytesPerPixel + kPaddingBytes);
 }
 
-// A progressive picture shows once the first of its shapes are known; refinements and details may
-// be missing.
-bool LibjpegDecoder::shows_most() const {
+// Of a progressive image the lowest frequencies must be there; refinements and details may be
+// missing.
+bool LibjpegDecoder::has_most() const {
   if (const Truncation* truncation = guard_.truncation()) {
-    const bool matters = truncation->first_visit &&
-                         (truncation->first_order == 0 ||
-                          (truncation->component == 0 && truncation->first_order <= kCoarseCount));
-    if (matters && truncation->row < kMinRowsShown * truncation->rows) return false;
+    const bool is_essential =
+        truncation->first_pass &&
+        (truncation->first_coefficient == 0 ||
+         (truncation->component == 0 && truncation->first_coefficient <= kCoarseCount));
+    if (is_essential && truncation->row < kMinRows * truncation->rows) return false;
   }
   if (state_.progressive_mode == FALSE) return true;
   for (int i = 0; i < state_.num_components; ++i) {
@@ -83,14 +86,14 @@ bool LibjpegDecoder::shows_most() const {
 
 void LibjpegDecoder::check_complete() const {
   bool complete = true;
-  bool seen = true;
+  bool all_seen = true;
   for (int i = 0; i < state_.num_components; ++i) {
-    if (state_.comp_info[i].quant_table == nullptr) seen = false;
+    if (state_.comp_info[i].quant_table == nullptr) all_seen = false;
     if (state_.progressive_mode != FALSE && !all_bits_known(state_, i)) complete = false;
   }
   const bool ends_early = guard_.ended_early() && !complete;
-  if (!seen || (ends_early && !guard_.accepts_truncation()) ||
-      ((ends_early || guard_.truncation() != nullptr) && !shows_most())) {
+  if (!all_seen || (ends_early && !guard_.accepts_truncation()) ||
+      ((ends_early || guard_.truncation() != nullptr) && !has_most())) {
     throw FaultError(Fault::kDamagedImage, "JPEG file: ends before the picture is complete");
   }
 }

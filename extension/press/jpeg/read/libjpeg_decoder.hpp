@@ -1,4 +1,5 @@
-// A JPEG file that is being read.
+// A libjpeg decompressor with limits: for its memory, for the number of scans, and for how much of
+// a truncated file may be missing.
 #pragma once
 
 #include <cstdint>
@@ -16,25 +17,24 @@ class LibjpegDecoder {
   LibjpegDecoder(const LibjpegDecoder&) = delete;
   LibjpegDecoder& operator=(const LibjpegDecoder&) = delete;
 
-  // Throws FaultError when the header makes no sense, or promises more than max_pixels.
-  // The source must outlive this object. From here on libjpeg's memory and the number of scans are
-  // bounded.
+  // Throws FaultError when the header is invalid or states more than `max_pixels`. The source must
+  // outlive this object. From here on libjpeg's memory and the number of scans are limited.
   void read_header(ByteView source, std::uint64_t max_pixels);
 
-  // Once all scans but a single one have been read, and again after that one: throws
-  // FaultError(kDamagedImage) when too much is missing. That is anything at all, unless the guard
-  // tolerates a cut: then the picture must show over most of its rows, in all colours and more than
-  // its coarsest shapes. What is missing within a scan otherwise, libjpeg's warnings tell.
+  // Throws FaultError(kDamagedImage) when too much of the image is missing: anything at all, unless
+  // the guard accepts truncation; then most rows must be there, all components, and enough of the
+  // low frequencies. To be called when all scans but the last one have been read, and again at the
+  // end. (Data missing within a scan is reported by libjpeg's warnings, which the guard judges.)
   void check_complete() const;
 
-  // A sentence about what is missing; empty for a complete picture.
+  // A sentence about what is missing; empty for a complete image.
   std::string missing_part() const;
 
   jpeg_decompress_struct& state() { return state_; }
   const jpeg_decompress_struct& state() const { return state_; }
 
  private:
-  bool shows_most() const;
+  bool has_most() const;
 
   LibjpegGuard& guard_;
   jpeg_decompress_struct state_{};

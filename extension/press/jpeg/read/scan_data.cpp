@@ -7,11 +7,11 @@ namespace {
 
 constexpr std::uint8_t kFirstRestart = 0xD0;
 constexpr std::uint8_t kEndOfImage = 0xD9;
-constexpr std::size_t kRestarts = 8;  // markers, in turn
+constexpr std::size_t kRestarts = 8;  // restart markers are numbered modulo 8
 
 }  // namespace
 
-ScanData unstuff(ByteView coded, std::uint64_t parts) {
+ScanData unstuff(ByteView coded, std::uint64_t intervals) {
   ScanData data;
   data.bytes.reset(new std::uint8_t[coded.size + ScanData::kSlack]);
   std::uint8_t* to = data.bytes.get();
@@ -35,9 +35,9 @@ ScanData unstuff(ByteView coded, std::uint64_t parts) {
       from += 2;
       continue;
     }
-    data.complete = marker == kEndOfImage && data.ends.size() + 1 == parts;
+    data.complete = marker == kEndOfImage && data.ends.size() + 1 == intervals;
     const bool expected = marker == kFirstRestart + data.ends.size() % kRestarts;
-    if (!expected || data.ends.size() + 1 >= parts) break;
+    if (!expected || data.ends.size() + 1 >= intervals) break;
     data.ends.push_back(static_cast<std::size_t>(to - data.bytes.get()));
     from += 2;
   }

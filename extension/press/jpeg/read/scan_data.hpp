@@ -1,4 +1,4 @@
-// The Huffman-coded data of a JPEG scan without what keeps them apart from markers.
+// The entropy-coded data of a JPEG scan without byte stuffing and restart markers.
 #pragma once
 
 #include <cstddef>
@@ -10,18 +10,19 @@
 
 namespace imgpress::press {
 
-// Each part ends where a restart marker or the scan did. Behind the last one there is slack, so
-// that readers who check their place now and then stay within memory.
+// Restart intervals, one behind the other. After the last one there is slack (zeros), so that
+// readers need not check for the end at every bit.
 struct ScanData {
   static constexpr std::size_t kSlack = 8192;
 
   std::unique_ptr<std::uint8_t[]> bytes;
-  std::vector<std::size_t> ends;  // of the parts, as places in `bytes`
-  bool complete = false;          // all parts are there, and the end marker follows
+  std::vector<std::size_t> ends;  // of the restart intervals, as offsets in `bytes`
+  bool complete = false;          // all intervals are there, and the end marker follows
 };
 
-// `coded` begins right behind the header of a scan, which should have so many parts, and ends
-// anywhere behind its data. Goes no further than to what makes the data incomplete.
-ScanData unstuff(ByteView coded, std::uint64_t parts);
+// `coded` begins right behind the scan header and ends anywhere behind the scan's data.
+// `intervals`: how many restart intervals there should be. Stops at the first fault, with
+// `complete` false.
+ScanData unstuff(ByteView coded, std::uint64_t intervals);
 
 }  // namespace imgpress::press

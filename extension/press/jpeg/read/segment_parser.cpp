@@ -33,7 +33,7 @@ bool is_metadata(int marker) {
   return (marker >= kApp0 && marker <= kApp15) || marker == kComment;
 }
 
-// Of 0xC0 to 0xCF three are something else: Huffman codes, an extension, arithmetic conditioning.
+// 0xC4, 0xC8 and 0xCC are Huffman codes, an extension, and arithmetic coding conditions.
 bool is_start_of_frame(int marker) {
   return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
 }
@@ -42,7 +42,7 @@ bool is_restart(int marker) {
   return marker >= 0xD0 && marker <= 0xD7;
 }
 
-// Position of the next 0xFF that starts a marker at or after `from`; the size when there is none.
+// Offset of the next marker at or after `from`; the size of `bytes` when there is none.
 std::size_t find_marker(ByteView bytes, std::size_t from) {
   while (from < bytes.size) {
     const void* found = std::memchr(bytes.data + from, 0xFF, bytes.size - from);
@@ -55,7 +55,7 @@ std::size_t find_marker(ByteView bytes, std::size_t from) {
   return bytes.size;
 }
 
-// Entropy-coded data ends before the first marker that is no restart marker.
+// Entropy-coded data ends at the first marker that is no restart marker.
 std::size_t end_of_scan_data(ByteView bytes, std::size_t from) {
   std::size_t at = find_marker(bytes, from);
   while (at < bytes.size && is_restart(bytes.data[at + 1])) at = find_marker(bytes, at + 2);
@@ -124,7 +124,7 @@ JpegSegments parse_segments(ByteView source) {
     }
     const std::size_t length =
         source.size - at < 4 ? 0 : source.data[at + 2] * std::size_t{256} + source.data[at + 3];
-    if (length < 2 && is_metadata(marker)) {  // decoders step over these
+    if (length < 2 && is_metadata(marker)) {  // decoders skip these
       at = find_marker(source, at + 4);
       continue;
     }

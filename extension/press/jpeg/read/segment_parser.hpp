@@ -1,4 +1,4 @@
-// The segments of a JPEG file: where its metadata is, and the file without it.
+// Splits a JPEG file into its segments, reads its metadata, and writes the file without it.
 #pragma once
 
 #include <cstdint>
@@ -11,23 +11,24 @@ namespace imgpress::press {
 
 // Views into the source; valid as long as it is.
 struct JpegSegments {
-  ByteView jfif;                 // whole segment with its marker; empty when there is none
+  ByteView jfif;                 // the JFIF segment with its marker; empty when there is none
   std::vector<ByteView> exif;    // payloads, "Exif\0\0" included, in file order
   std::vector<ByteView> icc;     // payloads of the ICC chunks, in file order
-  ByteView whole_segments;       // the file without a segment at its end that is cut off
-  std::vector<ByteView> needed;  // what decoding and colours need, in file order, without JFIF
+  ByteView whole_segments;       // the file up to a segment that is cut off at its end
+  std::vector<ByteView> needed;  // all that decoding and colours need, in file order, without JFIF
   bool has_frame = false;
   bool has_scan = false;
 };
 
-// Takes the first picture of the file apart. Bytes between segments and after the end of the
-// picture belong to nothing. Never fails: a malformed file has fewer parts. Safe on any bytes.
+// Parses the first image of the file. Bytes between segments and after the end of the image are
+// dropped. Never fails: a malformed file has fewer segments. Safe on any bytes.
 JpegSegments parse_segments(ByteView source);
 
-// Orientation of the first EXIF segment that has one; the ICC profile unless chunks are missing.
+// The orientation is that of the first EXIF segment that has one. There is no ICC profile if one of
+// its chunks is missing.
 ImageMetadata read_metadata(const JpegSegments& segments);
 
-// The file without metadata but for the orientation.
+// The file without metadata, except for the orientation.
 std::vector<std::uint8_t> strip_jpeg(const JpegSegments& segments, int orientation);
 
 }  // namespace imgpress::press

@@ -1,4 +1,4 @@
-// From symbols to the Huffman-coded data of a scan.
+// Writes the Huffman-coded data of a scan.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace imgpress::press {
 
-// Appends the data of a scan to `file`. False once that has `size_limit` bytes or more.
+// Appends the data of a scan to `file`. False once the file has `size_limit` bytes or more.
 bool pack_symbols(const SymbolStream& symbols, const HuffmanEncoder& codes, std::size_t size_limit,
                   SegmentWriter& file);
 

@@ -11,15 +11,15 @@
 namespace imgpress::press {
 namespace {
 
-// Fast effort counts the symbols of one row of units in so many, unless there are only few.
-constexpr std::uint32_t kRowsForFast = 8;
-constexpr std::uint32_t kMinSampledRows = 16;
+// Effort "fast" counts the symbols of every eighth row of MCUs only, if there are at least sixteen.
+constexpr std::uint32_t kSampledRowStride = 8;
+constexpr std::uint32_t kMinRowsToSample = 16;
 
 std::size_t table_of(CodeClass kind, std::uint8_t slot) {
   return static_cast<std::size_t>(kind) * kCodeSlots + slot;
 }
 
-// The symbols of row `y` of units.
+// Appends the symbols of row `y` of MCUs.
 template <bool kCounted>
 IMGPRESS_INLINE void put_mcu_row(const CoefficientImage& image, std::uint32_t y, DcPredictor& dc,
                                  SymbolStream& stream) {
@@ -52,8 +52,8 @@ void put_uncounted(const CoefficientImage& image, std::uint32_t y, DcPredictor& 
   put_mcu_row<false>(image, y, dc, stream);
 }
 
-// Puts the codes that suit the counts.
-HuffmanEncoder choose_codes(bool sampled, SymbolStream& stream, SegmentWriter& file) {
+// Chooses the codes after the counts, and writes them to the file.
+HuffmanEncoder put_codes(bool sampled, SymbolStream& stream, SegmentWriter& file) {
   HuffmanEncoder codes;
   for (std::uint8_t slot = 0; slot < kCodeSlots; ++slot) {
     if (stream.counts(table_of(CodeClass::kDc, slot)) == SymbolCounts{}) continue;
@@ -73,14 +73,14 @@ HuffmanEncoder choose_codes(bool sampled, SymbolStream& stream, SegmentWriter& f
 bool put_baseline_scan(const CoefficientImage& image, Effort effort, std::size_t size_limit,
                        SegmentWriter& file) {
   const std::uint32_t rows = mcus_for(image[0].height, image[0].v_factor);
-  const bool sampled = effort == Effort::kFast && rows >= kMinSampledRows;
+  const bool sampled = effort == Effort::kFast && rows >= kMinRowsToSample;
   SymbolStream stream;
   DcPredictor dc;
   for (std::uint32_t y = 0; y < rows; ++y) {
-    const auto put = sampled && y % kRowsForFast != 0 ? put_uncounted : put_counted;
+    const auto put = sampled && y % kSampledRowStride != 0 ? put_uncounted : put_counted;
     put(image, y, dc, stream);
   }
-  const HuffmanEncoder codes = choose_codes(sampled, stream, file);
+  const HuffmanEncoder codes = put_codes(sampled, stream, file);
   std::vector<ScanComponent> components;
   for (std::size_t i = 0; i < image.size(); ++i) {
     components.push_back({i, code_slot(image[i]), code_slot(image[i])});

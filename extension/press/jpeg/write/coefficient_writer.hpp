@@ -1,4 +1,4 @@
-// A JPEG file out of coefficients.
+// Writes a JPEG file from coefficients.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,9 @@
 
 namespace imgpress::press {
 
-// Small effort makes a progressive file, the others a baseline one, whose codes fast effort chooses
-// after part of the picture. Nothing when the file would not be smaller than `size_limit` bytes.
+// Effort "small" writes a progressive file, the others a baseline file; "fast" chooses its Huffman
+// codes from part of the image. std::nullopt when the file would not be smaller than `size_limit`
+// bytes.
 std::optional<std::vector<std::uint8_t>> write_coefficients(const CoefficientImage& image,
                                                             const FrameHeader& header,
                                                             const ImageMetadata& metadata,

@@ -1,4 +1,5 @@
-// A JPEG file that is being written, into memory of a fixed size: what would not fit is not wanted.
+// A libjpeg compressor that writes to memory of a fixed size, and stops when that is full: a result
+// as large as its source is not wanted.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,7 @@ namespace imgpress::press {
 
 class LibjpegEncoder {
  public:
-  // Steps of the guard that write return false once `size_limit` bytes are reached: only smaller
-  // files succeed.
+  // The file must be smaller than `size_limit`: a step of the guard that reaches it returns false.
   LibjpegEncoder(LibjpegGuard& guard, std::size_t size_limit);
   ~LibjpegEncoder();
   LibjpegEncoder(const LibjpegEncoder&) = delete;
@@ -21,7 +21,12 @@ class LibjpegEncoder {
 
   jpeg_compress_struct& state() { return state_; }
 
-  // Inside a step of the guard, after the start of the compression and before the picture.
+  // For effort "small", in a step of the guard, once the components have been described. Writes few
+  // scans, each in full precision: with steps as coarse as ours that makes smaller files than the
+  // ten scans of jpeg_simple_progression, in less time.
+  void use_progressive_scans();
+
+  // To be called in a step of the guard, between jpeg_start_compress and the first row.
   void write_metadata(const ImageMetadata& metadata);
 
   // After jpeg_finish_compress.

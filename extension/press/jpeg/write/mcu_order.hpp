@@ -1,4 +1,4 @@
-// The order in which a scan of all planes has their blocks: unit (MCU) by unit.
+// The order of blocks in an interleaved scan: MCU by MCU (ITU-T T.81, A.2.3).
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 
 namespace imgpress::press {
 
-// A file has two codes of each class: one for light, one for colour.
+// Our files have two Huffman codes of each class: one for luma, one for chroma.
 constexpr std::uint8_t kCodeSlots = 2;
 
 inline std::uint8_t code_slot(const Plane& plane) {
@@ -25,7 +25,7 @@ inline std::size_t blocks_in_mcu_row(const CoefficientImage& image) {
   return blocks;
 }
 
-// Calls visit(plane's index, block) for the blocks of a row of units. Those that only fill up an
+// Calls visit(index of the plane, block) for the blocks of a row of MCUs. Padding blocks beyond an
 // edge are nullptr.
 template <typename Visit>
 IMGPRESS_INLINE void visit_mcu_row(const CoefficientImage& image, std::uint32_t mcu_y,
@@ -45,14 +45,14 @@ IMGPRESS_INLINE void visit_mcu_row(const CoefficientImage& image, std::uint32_t 
   }
 }
 
-// The steps of first coefficients from block to block of each plane.
+// DC coefficients are coded as differences to that of the previous block of the same plane.
 class DcPredictor {
  public:
   IMGPRESS_INLINE int difference(std::size_t plane, const Block* block) {
     if (block == nullptr) return 0;
-    const int step = block->at[0] - previous_[plane];
+    const int difference = block->at[0] - previous_[plane];
     previous_[plane] = block->at[0];
-    return step;
+    return difference;
   }
 
  private:

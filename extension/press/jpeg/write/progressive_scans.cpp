@@ -10,14 +10,14 @@
 namespace imgpress::press {
 namespace {
 
-// Where luma's coefficients are split: the coarse shapes come first.
+// Luma is split into two bands. The first one, with the low frequencies, ends here.
 constexpr std::uint8_t kLastCoarse = 9;
 
-// So many blocks one symbol ends at the most. The standard knows up to 0x7FFF (ITU-T T.81,
-// G.1.2.2), whose numbers would not fit behind their codes in an encoder's entry.
+// The longest end-of-band run that is coded in one symbol. The standard allows 0x7FFF (ITU-T T.81,
+// G.1.2.2), but the extra bits of that do not fit into an entry of HuffmanEncoder.
 constexpr unsigned kMaxEobRun = (2U << kMaxExtraBits) - 1;
 
-// `blocks` blocks without another level in the band.
+// An end-of-band run: `blocks` blocks that have no further levels in the band.
 template <typename Sink>
 void put_eob_run(unsigned blocks, Sink& sink) {
   if (blocks == 0) return;
@@ -39,12 +39,12 @@ void collect_dc_symbols(const CoefficientImage& image, SymbolStream& stream) {
   }
 }
 
-// `longest`: so many blocks at most end by one symbol.
+// `max_eob_run`: the most blocks in an end-of-band run.
 IMGPRESS_CPU_TARGETS
 void collect_band_symbols(const Plane& plane, Band band, unsigned max_eob_run,
                           SymbolStream& stream) {
   const std::uint64_t within = bits_between(band.first, band.last);
-  unsigned eob_run = 0;  // blocks whose end has not been put yet
+  unsigned eob_run = 0;  // not written yet
   for (std::uint32_t y = 0; y < plane.height; ++y) {
     PackedSymbol* next = stream.open(std::size_t{plane.width} * kMaxBlockSymbols);
     SymbolSink<true> sink{next, stream.counts(0), 0};
@@ -82,11 +82,11 @@ bool put_dc_scan(const CoefficientImage& image, std::size_t size_limit, SegmentW
   return pack_symbols(stream, codes, size_limit, file);
 }
 
-// A band of some planes as symbols, with one code for all.
+// The symbols of a band of some planes, and a Huffman code for all of them.
 struct CodedBand {
   std::vector<SymbolStream> streams;
   HuffmanCode code;
-  std::uint64_t bits = 0;  // of all data
+  std::uint64_t bits = 0;  // of the coded data
 };
 
 CodedBand code_band(const CoefficientImage& image, const std::vector<std::size_t>& planes,
@@ -105,12 +105,13 @@ CodedBand code_band(const CoefficientImage& image, const std::vector<std::size_t
   return coded;
 }
 
-// One scan for each plane.
+// Writes one scan for each plane.
 bool put_band_scans(const CoefficientImage& image, const std::vector<std::size_t>& planes,
                     Band band, std::size_t size_limit, SegmentWriter& file) {
   if (planes.empty()) return true;
   CodedBand coded = code_band(image, planes, band, kMaxEobRun);
-  // Where most blocks hold something, the many symbols for runs of ends are worse than one.
+  // Where runs are short, one symbol for every single end of band takes fewer bits than many
+  // symbols for runs of all lengths.
   CodedBand singly = code_band(image, planes, band, 1);
   if (singly.bits < coded.bits) coded = std::move(singly);
   file.put_code(CodeClass::kAc, 0, coded.code);
@@ -123,8 +124,8 @@ bool put_band_scans(const CoefficientImage& image, const std::vector<std::size_t
   return true;
 }
 
-// The first plane (luma, where there is one) in as many scans as there are bands, the others in one
-// each, behind the first of those.
+// Writes the first plane (luma) in one scan for each band, and the others in one scan each, after
+// the first band.
 bool put_ac_scans(const CoefficientImage& image, const std::vector<Band>& bands,
                   std::size_t size_limit, SegmentWriter& file) {
   if (!put_band_scans(image, {0}, bands[0], size_limit, file)) return false;
@@ -149,7 +150,7 @@ bool put_progressive_scans(const CoefficientImage& image, std::size_t size_limit
   SegmentWriter unsplit = file;
   const std::vector<Band> coarse_first = {{1, kLastCoarse}, {kLastCoarse + 1, kBlockSize - 1}};
   const bool split_fits = put_ac_scans(image, coarse_first, size_limit, file);
-  // In small pictures another code takes more than it gains.
+  // In small images a second Huffman code costs more than the split gains.
   const bool unsplit_fits = put_ac_scans(image, {{1, kBlockSize - 1}}, size_limit, unsplit);
   if (unsplit_fits && (!split_fits || unsplit.size() < file.size())) {
     file = std::move(unsplit);

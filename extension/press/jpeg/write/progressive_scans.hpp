@@ -1,6 +1,6 @@
-// The scans of a progressive file, out of coefficients. Each holds a band of frequencies in full
-// precision: for pictures as coarse as these that makes smaller files than refining them bit by
-// bit.
+// Writes the scans of a progressive file from coefficients. Each scan holds a band of frequencies
+// in full precision: with steps as coarse as ours that makes smaller files than successive
+// approximation.
 #pragma once
 
 #include <cstddef>

@@ -28,7 +28,7 @@ bool needs_16_bits(const QuantTable& steps) {
   return std::any_of(steps.begin(), steps.end(), [](std::uint16_t step) { return step > 255; });
 }
 
-// Planes with equal steps share a slot: that of the first of them.
+// Planes with equal tables share the slot of the first one.
 std::size_t quant_slot(const CoefficientImage& image, const Plane& plane) {
   const auto same = std::find_if(image.begin(), image.end(), [&plane](const Plane& other) {
     return other.steps == plane.steps;
@@ -70,7 +70,8 @@ void SegmentWriter::put_start(const FrameHeader& header, const ImageMetadata& me
   put_icc_profile(metadata.icc_profile);
 }
 
-// In chunks that fit into a segment, each with its number and the number of all (ICC.1, annex B.4).
+// In chunks that fit into a segment, each with its number and the count of chunks (ICC.1, annex
+// B.4).
 void SegmentWriter::put_icc_profile(const Bytes& profile) {
   const Bytes name = bytes_of("ICC_PROFILE\0"sv);
   const std::size_t max_chunk = kMaxPayload - name.size() - 2;

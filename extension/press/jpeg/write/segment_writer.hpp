@@ -1,4 +1,4 @@
-// The segments of a JPEG file (ITU-T T.81, annex B), as a writer puts them together.
+// Writes the segments of a JPEG file (ITU-T T.81, annex B).
 #pragma once
 
 #include <cstddef>
@@ -28,30 +28,30 @@ enum class JpegMarker : std::uint8_t {
   kApp14 = 0xEE,
 };
 
-// The size of a pixel, as the JFIF segment states it: by default, it is square.
+// The pixel density in the JFIF segment. By default: square pixels of unknown size.
 struct PixelDensity {
   std::uint8_t unit = 0;
   std::uint16_t across = 1;
   std::uint16_t down = 1;
 };
 
-// What a file says about its picture besides the picture.
+// What the file's headers say about the image.
 struct FrameHeader {
   std::uint32_t width = 0;  // in pixels
   std::uint32_t height = 0;
   bool jfif = false;
   PixelDensity density;
-  int adobe_transform = -1;  // of the Adobe segment; negative for none
+  int adobe_transform = -1;  // colour transform in the Adobe segment; negative for no segment
 };
 
-// One component of a scan, by its plane, and the slots of its codes.
+// A component of a scan: the index of its plane, and the slots of its Huffman codes.
 struct ScanComponent {
   std::size_t plane;
   std::uint8_t dc_slot;
   std::uint8_t ac_slot;
 };
 
-// Which coefficients a scan holds, in coding order, from the first to the last.
+// The coefficients that a scan holds (spectral selection), in zigzag order.
 struct Band {
   std::uint8_t first = 0;
   std::uint8_t last = kBlockSize - 1;
@@ -59,7 +59,7 @@ struct Band {
 
 class SegmentWriter {
  public:
-  // `room`: how large the file may become.
+  // `capacity`: bytes to reserve; the file may grow beyond.
   explicit SegmentWriter(std::size_t capacity) { bytes_.reserve(capacity); }
 
   void put_marker(JpegMarker marker);
@@ -70,7 +70,7 @@ class SegmentWriter {
   void put_scan(const CoefficientImage& image, const std::vector<ScanComponent>& components,
                 Band band);
 
-  // Coded data of the scan, in which nothing must look like a marker.
+  // Entropy-coded data of a scan; adds the byte stuffing.
   void put_coded(ByteView data);
 
   std::size_t size() const { return bytes_.size(); }

@@ -1,5 +1,5 @@
-// The symbols of a scan, between the coefficients that they stand for and the bits that they
-// become: the codes can only be chosen once all have been seen.
+// The symbols of a scan, buffered between two passes: the Huffman codes can only be chosen once all
+// symbols have been counted.
 #pragma once
 
 #include <array>
@@ -13,19 +13,19 @@
 
 namespace imgpress::press {
 
-// Of a scan: two for first coefficients, two for the others.
+// Huffman codes of a scan: two for DC, two for AC.
 constexpr std::size_t kCodeTables = 4;
 
-// Of a code and the number behind it.
+// The most extra bits behind a code, and the most bits of both.
 constexpr unsigned kMaxExtraBits = kMaxDcBits;
 constexpr unsigned kMaxSymbolBits = kMaxCodeBits + kMaxExtraBits;
 
-// The writing side of the Huffman codes of a scan.
+// The Huffman codes of a scan as lookup tables for writing.
 class HuffmanEncoder {
  public:
   void set_table(std::size_t table, const HuffmanCode& code);
 
-  // Bits of a symbol's code and of the number behind it; the code stands above zeros for these.
+  // `bits`: the symbol's code, with zeros in place of the extra bits; `count`: of both together.
   struct Entry {
     std::uint32_t bits;
     unsigned count;
@@ -44,12 +44,12 @@ class HuffmanEncoder {
 
 class SymbolStream {
  public:
-  // A place to append up to `count` symbols, each with its table << 8. What was written there up to
-  // `end` stays.
+  // Memory for up to `count` more symbols, each with its table << 8. close() takes the end of those
+  // that were written.
   PackedSymbol* open(std::size_t count);
   void close(const PackedSymbol* end) { size_ = static_cast<std::size_t>(end - symbols_.get()); }
 
-  // Of each symbol of each table; whoever appends counts.
+  // How often each symbol of a table occurs. Kept by those who append.
   SymbolCounts& counts(std::size_t table) { return counts_[table]; }
 
   const PackedSymbol* begin() const { return symbols_.get(); }
@@ -60,13 +60,13 @@ class SymbolStream {
     void operator()(PackedSymbol* symbols) const { std::free(symbols); }
   };
 
-  std::unique_ptr<PackedSymbol, Free> symbols_;  // never written before they are used
+  std::unique_ptr<PackedSymbol, Free> symbols_;  // malloc: uninitialised, and grows by realloc
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
   std::array<SymbolCounts, kCodeTables> counts_{};
 };
 
-// Sink for the symbols of one table: `next` is where the next one goes.
+// A sink for the symbols of one table, writing to `next`.
 template <bool kCounted>
 struct SymbolSink {
   PackedSymbol*& next;
@@ -79,7 +79,7 @@ struct SymbolSink {
   }
 };
 
-// A block takes no more symbols: 64 numbers, and three times sixteen zeros.
+// The most symbols in a block: 64 coefficients, 3 runs of sixteen zeros, and the end of block.
 constexpr std::size_t kMaxBlockSymbols = 68;
 
 }  // namespace imgpress::press

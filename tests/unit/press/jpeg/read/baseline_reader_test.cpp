@@ -68,7 +68,7 @@ std::optional<Coefficients> read_ourselves(const Bytes& source) {
     LibjpegGuard guard;
     LibjpegDecoder decoder(guard);
     decoder.read_header(view(source), 50'000'000);
-    CoefficientImage picture = describe_picture(decoder.state());
+    CoefficientImage picture = describe_image(decoder.state());
     if (!read_baseline(decoder, picture)) return std::nullopt;
     return in_rows(picture);
   } catch (const FaultError&) {
