@@ -1,14 +1,14 @@
-// What kind of file the bytes are, judged by how they start. Content-Type and file names lie; the
-// first bytes rarely do.
+// Identifies the format of a file by its first bytes. Content-Type and file names are often wrong;
+// the first bytes rarely are.
 #pragma once
 
 #include "core/text/bytes.hpp"
-#include "core/rules/formats.hpp"
+#include "press/codec/format_table.hpp"
 
 namespace imgpress::press {
 
-// Throws FaultError: kUnsupportedImage for image formats that imgpress does not read, kNotAnImage
-// for everything else, both naming what the bytes seem to be.
-ImageFormat identify_image(ByteView bytes);
+// Throws FaultError: kUnsupportedImage for image formats that the codec does not read, kNotAnImage
+// for everything else. The message says what the file seems to be.
+const ReadableFormat& identify_image(ByteView bytes);
 
 }  // namespace imgpress::press

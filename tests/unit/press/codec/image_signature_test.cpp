@@ -34,11 +34,11 @@ void expect_refusal(const std::string& file, Fault fault, const std::string& wor
 }
 
 TEST(ImageSignature, KnowsTheFourFormats) {
-  EXPECT_EQ(identify_image(view("\xFF\xD8\xFF\xE0")), ImageFormat::kJpeg);
-  EXPECT_EQ(identify_image(view("\x89PNG\r\n\x1A\n")), ImageFormat::kPng);
-  EXPECT_EQ(identify_image(view("GIF89a...")), ImageFormat::kGif);
-  EXPECT_EQ(identify_image(view("GIF87a...")), ImageFormat::kGif);
-  EXPECT_EQ(identify_image(view("RIFF1234WEBPVP8 ")), ImageFormat::kWebp);
+  EXPECT_EQ(identify_image(view("\xFF\xD8\xFF\xE0")).format, ImageFormat::kJpeg);
+  EXPECT_EQ(identify_image(view("\x89PNG\r\n\x1A\n")).format, ImageFormat::kPng);
+  EXPECT_EQ(identify_image(view("GIF89a...")).format, ImageFormat::kGif);
+  EXPECT_EQ(identify_image(view("GIF87a...")).format, ImageFormat::kGif);
+  EXPECT_EQ(identify_image(view("RIFF1234WEBPVP8 ")).format, ImageFormat::kWebp);
 }
 
 TEST(ImageSignature, NamesFormatsThatAreNotRead) {

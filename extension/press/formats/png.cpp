@@ -1,4 +1,4 @@
-#include "press/formats/png_reader.hpp"
+#include "press/formats/png.hpp"
 
 #include <png.h>
 
@@ -10,7 +10,10 @@
 #include <type_traits>
 
 #include "core/rules/fault.hpp"
+#include "press/codec/choose_output.hpp"
 #include "press/codec/exif_orientation.hpp"
+#include "press/codec/pixel_image.hpp"
+#include "press/formats/png_chunks.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -121,8 +124,6 @@ std::vector<std::uint8_t> read_samples(PngDecoder& decoder, std::uint32_t height
   return samples;
 }
 
-}  // namespace
-
 PixelImage read_png(ByteView source, const PngChunks& chunks, std::uint64_t max_pixels) {
   PngDecoder decoder;
   decoder.read_header(source);
@@ -144,6 +145,15 @@ PixelImage read_png(ByteView source, const PngChunks& chunks, std::uint64_t max_
     image.samples.resize(pixels * static_cast<std::size_t>(image.channels));
   }
   return image;
+}
+
+}  // namespace
+
+CodecResult compress_png(ByteView source, const CodecOptions& options) {
+  const PngChunks chunks = parse_png_chunks(source);
+  const PixelImage image = read_png(source, chunks, options.max_pixels);
+  return compress_pixels(image, source, strip_png(chunks, image.metadata.orientation),
+                         ImageFormat::kPng, options);
 }
 
 }  // namespace imgpress::press

@@ -1,4 +1,4 @@
-#include "press/formats/gif_reader.hpp"
+#include "press/formats/gif.hpp"
 
 #include <gif_lib.h>
 
@@ -7,8 +7,11 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/rules/fault.hpp"
+#include "press/codec/choose_output.hpp"
+#include "press/codec/pixel_image.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -137,8 +140,6 @@ bool has_another_frame(GifFileType& gif) {
   return false;
 }
 
-}  // namespace
-
 PixelImage read_gif(ByteView source, std::uint64_t max_pixels) {
   int error = 0;
   const Gif gif(DGifOpen(&source, read_bytes, &error));
@@ -157,6 +158,14 @@ PixelImage read_gif(ByteView source, std::uint64_t max_pixels) {
   draw_frame(*gif, read_palette(*gif, transparent), canvas);
   canvas.has_more_frames = has_another_frame(*gif);
   return canvas;
+}
+
+}  // namespace
+
+CodecResult compress_gif(ByteView source, const CodecOptions& options) {
+  std::vector<std::uint8_t> original(source.data, source.data + source.size);
+  return compress_pixels(read_gif(source, options.max_pixels), source, std::move(original),
+                         ImageFormat::kGif, options);
 }
 
 }  // namespace imgpress::press

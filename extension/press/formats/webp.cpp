@@ -1,4 +1,4 @@
-#include "press/formats/webp_reader.hpp"
+#include "press/formats/webp.hpp"
 
 #include <webp/decode.h>
 #include <webp/demux.h>
@@ -9,7 +9,10 @@
 #include <string>
 
 #include "core/rules/fault.hpp"
+#include "press/codec/choose_output.hpp"
 #include "press/codec/exif_orientation.hpp"
+#include "press/codec/pixel_image.hpp"
+#include "press/formats/webp_chunks.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -95,8 +98,6 @@ void read_picture(const Frame& frame, PixelImage& canvas) {
   }
 }
 
-}  // namespace
-
 PixelImage read_webp(ByteView source, std::uint64_t max_pixels) {
   const WebPData data{source.data, source.size};
   const Demuxer demuxer(WebPDemux(&data), &WebPDemuxDelete);
@@ -111,6 +112,14 @@ PixelImage read_webp(ByteView source, std::uint64_t max_pixels) {
   image.metadata.orientation = std::max(1, read_orientation({exif.data(), exif.size()}));
   read_picture(Frame(demuxer.get()), image);
   return image;
+}
+
+}  // namespace
+
+CodecResult compress_webp(ByteView source, const CodecOptions& options) {
+  const PixelImage image = read_webp(source, options.max_pixels);
+  return compress_pixels(image, source, strip_webp(source, image.metadata.orientation),
+                         ImageFormat::kWebp, options);
 }
 
 }  // namespace imgpress::press

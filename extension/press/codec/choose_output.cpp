@@ -1,0 +1,47 @@
+#include "press/codec/choose_output.hpp"
+
+#include <utility>
+
+#include "press/jpeg/pixel_encoder.hpp"
+
+namespace imgpress::press {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+CodecResult keep_source(ByteView source, Bytes stripped, ImageFormat format) {
+  CodecResult result;
+  result.bytes = std::move(stripped);
+  if (result.bytes.size() > source.size) {
+    result.bytes.assign(source.data, source.data + source.size);
+  }
+  result.format = format;
+  result.kept_source = true;
+  return result;
+}
+
+}  // namespace
+
+CodecResult choose_smaller(std::optional<Bytes> encoded, ByteView source, Bytes stripped,
+                           ImageFormat format) {
+  if (!encoded || encoded->size() >= stripped.size()) {
+    return keep_source(source, std::move(stripped), format);
+  }
+  CodecResult result;
+  result.bytes = std::move(*encoded);
+  return result;
+}
+
+CodecResult compress_pixels(const PixelImage& image, ByteView source, Bytes stripped,
+                            ImageFormat format, const CodecOptions& options) {
+  CodecResult result = choose_smaller(encode_pixels(image, options, source.size), source,
+                                      std::move(stripped), format);
+  result.width = image.width;
+  result.height = image.height;
+  if (image.has_more_frames && !result.kept_source) {
+    result.warning = "only the first frame of the animation was kept";
+  }
+  return result;
+}
+
+}  // namespace imgpress::press

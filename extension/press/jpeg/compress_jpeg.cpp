@@ -1,0 +1,41 @@
+#include "press/jpeg/compress_jpeg.hpp"
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "press/codec/choose_output.hpp"
+#include "press/jpeg/pixel_encoder.hpp"
+#include "press/jpeg/read/segment_parser.hpp"
+#include "press/jpeg/transcoder.hpp"
+
+namespace imgpress::press {
+namespace {
+
+// A file that only decoders can make sense of is not stripped.
+std::vector<std::uint8_t> strip(ByteView source, const JpegSegments& segments, int orientation) {
+  if (segments.has_frame && segments.has_scan) return strip_jpeg(segments, orientation);
+  return std::vector<std::uint8_t>(source.data, source.data + source.size);
+}
+
+}  // namespace
+
+CodecResult compress_jpeg(ByteView source, const CodecOptions& options) {
+  LibjpegGuard guard;
+  if (options.accept_truncated) guard.accept_truncation();
+  LibjpegDecoder decoder(guard);
+  const JpegSegments segments = parse_segments(source);
+  decoder.read_header(options.accept_truncated ? segments.whole_segments : source,
+                      options.max_pixels);
+  const ImageMetadata metadata = read_metadata(segments);
+  std::vector<std::uint8_t> stripped = strip(source, segments, metadata.orientation);
+  const auto convert = can_transcode(decoder.state()) ? transcode_jpeg : reencode_jpeg;
+  CodecResult result = choose_smaller(convert(guard, decoder, options, metadata, source.size),
+                                      source, std::move(stripped), ImageFormat::kJpeg);
+  result.width = decoder.state().image_width;
+  result.height = decoder.state().image_height;
+  result.warning = guard.truncation() != nullptr ? decoder.missing_part() : guard.warning();
+  return result;
+}
+
+}  // namespace imgpress::press
