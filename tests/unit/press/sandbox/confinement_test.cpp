@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "channel/sealed_memory.hpp"
-#include "press/sandbox/confinement.hpp"
+#include "press/sandbox/resource_limits.hpp"
 #include "support/real_press.hpp"
 
 namespace imgpress::test {
