@@ -1,5 +1,5 @@
-// imgpress-press: the process in which bytes from the internet are fetched (role fetcher) or
-// decoded (role codec). Started by PostgreSQL backends only; see confinement.hpp.
+// imgpress-press: the confined helper process that downloads images (role fetcher) or compresses
+// them (role codec). Started by PostgreSQL backends and drainers; see sandbox/confinement.hpp.
 
 #include <unistd.h>
 
@@ -17,16 +17,16 @@ namespace {
 using imgpress::PacketSocket;
 using imgpress::UniqueFd;
 
-constexpr int kWrongUse = 2;
+constexpr int kUsageError = 2;
 
-int explain() {
+int print_usage() {
   std::fputs(
       "imgpress-press is the helper process of the PostgreSQL extension imgpress.\n"
-      "PostgreSQL starts it; there is nothing to be done with it by hand.\n"
+      "PostgreSQL starts it; it is of no use by hand.\n"
       "Usage: imgpress-press fetcher|codec (with the backend's socket as descriptor 3)\n"
       "       imgpress-press --version\n",
       stderr);
-  return kWrongUse;
+  return kUsageError;
 }
 
 void run(bool is_fetcher) {
@@ -48,8 +48,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   const bool is_fetcher = word == "fetcher";
-  if (!is_fetcher && word != "codec") return explain();
-  if (!imgpress::press::is_press_socket(imgpress::press::kSocketFd)) return explain();
+  if (!is_fetcher && word != "codec") return print_usage();
+  if (!imgpress::press::is_press_socket(imgpress::press::kSocketFd)) return print_usage();
   try {
     run(is_fetcher);
     return 0;

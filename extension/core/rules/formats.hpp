@@ -1,5 +1,5 @@
 // The image formats that imgpress reads, each once. Everything else about a format is in
-// press/codec/codec.cpp: how its files begin and who compresses them.
+// press/codec/format_table.cpp: how its files begin and which function compresses them.
 #pragma once
 
 #include <array>

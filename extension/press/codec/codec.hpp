@@ -1,6 +1,5 @@
-// The codec proper: one image in, one image out, in memory. No processes, no sockets: the codec
-// role of imgpress-press, the unit tests, the fuzzers and the benchmarks all call this one
-// function.
+// Compresses one image in memory. The codec role of imgpress-press, the unit tests, the fuzzers and
+// the benchmarks all call this one function.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +17,15 @@ struct CodecOptions : ImageOptions {
 };
 
 struct CodecResult {
-  std::vector<std::uint8_t> bytes;  // never more than the source's
+  std::vector<std::uint8_t> bytes;  // never larger than the source
   ImageFormat format = ImageFormat::kJpeg;
   bool kept_source = false;
   std::uint32_t width = 0;
   std::uint32_t height = 0;
-  std::string warning;  // empty, or what is remarkable about a success
+  std::string warning;  // for the user, about an image that succeeded; empty for none
 };
 
-// Throws FaultError for every foreseen reason; std::bad_alloc when memory runs out.
+// Throws FaultError when the image cannot be compressed, std::bad_alloc when memory runs out.
 CodecResult compress(ByteView source, const CodecOptions& options);
 
 }  // namespace imgpress::press

@@ -1,16 +1,17 @@
-// The codec role: one image in, one image out, until the backend closes the socket.
+// The codec role of a press: compresses one image after the other until its owner closes the
+// socket.
 #pragma once
 
 #include "channel/packet_socket.hpp"
 
 namespace imgpress::press {
 
-// Images' memory comes from the heap from now on and stays there for the next image of the same
-// size: else the kernel hands out and takes back the same pages again and again.
+// From now on the heap keeps freed memory for the next image. By default the kernel would map and
+// unmap the same pages for every image.
 void keep_memory_between_images();
 
-// Returns when the other end is closed. Throws (and so ends the process) when the other end breaks
-// the protocol; whatever is wrong with an image becomes a reply.
+// Returns when the socket is closed. Throws when the owner breaks the protocol, which ends the
+// process; what is wrong with an image is told in the reply.
 void run_codec(PacketSocket socket);
 
 }  // namespace imgpress::press

@@ -12,7 +12,7 @@ constexpr std::uint16_t kTypeShort = 3;
 constexpr std::uint16_t kTypeLong = 4;
 constexpr std::size_t kEntryBytes = 12;
 
-// Reads integers of either byte order at any offset; what lies outside of the block reads as 0.
+// Reads integers of either byte order. Reads 0 beyond the end of the block.
 class TiffReader {
  public:
   TiffReader(ByteView block, bool big_endian) : block_(block), big_endian_(big_endian) {}
@@ -37,7 +37,7 @@ class TiffReader {
   bool big_endian_;
 };
 
-// Writers disagree about the type of this tag; the three that occur are read.
+// The type should be SHORT, but some writers use BYTE or LONG.
 std::uint32_t entry_value(const TiffReader& tiff, std::size_t entry) {
   switch (tiff.u16(entry + 2)) {
     case kTypeByte:

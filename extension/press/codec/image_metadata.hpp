@@ -1,5 +1,4 @@
-// What survives of an image's metadata. Everything else (camera, place, thumbnails, text) is
-// dropped.
+// The metadata that an output keeps. Everything else (camera, place, thumbnails, text) is dropped.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// A decoded picture: 8 bits a sample, rows without padding, no transparency.
+// A decoded image: 8 bits a sample, rows without padding, no transparency.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +15,17 @@ struct PixelImage {
   int channels = 3;  // 1: grey, 3: red, green, blue
   std::vector<std::uint8_t> samples;
   ImageMetadata metadata;
-  bool has_more_frames = false;  // an animation, of which this is the first picture
+  bool has_more_frames = false;  // an animation, of which this is the first frame
 
   std::size_t row_bytes() const { return std::size_t{width} * static_cast<std::size_t>(channels); }
 };
 
-// Throws FaultError(kTooManyPixels) when width x height exceeds the limit.
+// Throws FaultError: kTooManyPixels when width x height exceeds the limit, kDamagedImage when it is
+// 0.
 void check_pixel_count(std::uint64_t width, std::uint64_t height, std::uint64_t max_pixels);
 
-// Lays `count` pixels of `colours` samples and an alpha sample each on white. `out` may be the
-// same memory as `in`: it never overtakes it.
+// Blends `count` pixels, of `colours` samples and an alpha sample each, with a white background.
+// `out` may be the same memory as `in`.
 void blend_on_white(const std::uint8_t* in, int colours, std::size_t count, std::uint8_t* out);
 
 }  // namespace imgpress::press

@@ -42,8 +42,8 @@ int read_bytes(GifFileType* gif, GifByteType* out, int size) {
   return static_cast<int>(count);
 }
 
-// Leaves all extensions behind but the one that names the transparent colour, which it returns;
-// -1 when there is none.
+// Reads an extension. Returns the transparent colour if it is a graphics control extension that
+// names one, else -1.
 int read_extension(GifFileType& gif) {
   int code = 0;
   GifByteType* block = nullptr;
@@ -60,7 +60,7 @@ int read_extension(GifFileType& gif) {
   return transparent;
 }
 
-// Goes on to the first picture and returns its transparent colour, or -1.
+// Advances to the first frame and returns its transparent colour, or -1.
 int find_first_frame(GifFileType& gif) {
   int transparent = NO_TRANSPARENT_COLOR;
   for (;;) {
@@ -76,7 +76,7 @@ int find_first_frame(GifFileType& gif) {
 
 using Palette = std::array<GifColorType, 256>;
 
-// Colours that the file does not define are black; the transparent one is white.
+// The colours of the frame. Undefined ones are black; the transparent one is white.
 Palette read_palette(const GifFileType& gif, int transparent) {
   const ColorMapObject* map = gif.Image.ColorMap != nullptr ? gif.Image.ColorMap : gif.SColorMap;
   if (map == nullptr) refuse("it has no colours");
@@ -88,7 +88,7 @@ Palette read_palette(const GifFileType& gif, int transparent) {
   return palette;
 }
 
-// The rows of an interlaced frame come in four passes.
+// The rows in the order in which they are stored: an interlaced frame has four passes.
 std::vector<std::uint32_t> row_order(std::uint32_t height, bool interlaced) {
   struct Pass {
     std::uint32_t first, step;
@@ -125,7 +125,7 @@ void draw_frame(GifFileType& gif, const Palette& palette, PixelImage& canvas) {
   }
 }
 
-// After the first frame: true when another one follows. Trailing junk is nobody's fault.
+// True when a second frame follows the first one. Junk at the end of the file is no fault.
 bool has_another_frame(GifFileType& gif) {
   GifRecordType record = UNDEFINED_RECORD_TYPE;
   while (DGifGetRecordType(&gif, &record) != GIF_ERROR) {
@@ -147,7 +147,7 @@ PixelImage read_gif(ByteView source, std::uint64_t max_pixels) {
 
   const int transparent = find_first_frame(*gif);
 
-  // Some writers leave the screen's size out, or state one that is too small.
+  // Some writers leave the size of the screen out, or state one that is too small for the frame.
   PixelImage canvas;
   canvas.width =
       static_cast<std::uint32_t>(std::max(gif->SWidth, gif->Image.Left + gif->Image.Width));

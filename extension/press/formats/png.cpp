@@ -18,8 +18,8 @@
 namespace imgpress::press {
 namespace {
 
-// libpng leaves a failed call by a jump, as libjpeg does. What it jumps over is C and plain data:
-// see LibjpegGuard, whose little sister this is.
+// Turns libpng's errors, which it reports by longjmp, into exceptions. The jump ends in run(); as
+// with LibjpegGuard, the code in between must have no destructors to run.
 class PngDecoder {
  public:
   PngDecoder();
@@ -27,10 +27,10 @@ class PngDecoder {
   PngDecoder(const PngDecoder&) = delete;
   PngDecoder& operator=(const PngDecoder&) = delete;
 
-  // No part of the constructor, since what fails there is never destroyed.
+  // Not done by the constructor: the destructor does not run when that throws.
   void read_header(ByteView source);
 
-  // Runs `step`, whose own variables must be trivially destructible.
+  // Runs `step`, whose variables must be trivially destructible.
   template <typename Step>
   __attribute__((noinline)) void run(Step step) {
     if (setjmp(frame_.landing) != 0) {
@@ -72,8 +72,9 @@ void PngDecoder::read(png_structp png, png_bytep out, std::size_t size) {
   unread = {unread.data + size, unread.size - size};
 }
 
-// Text is not even looked at, since it may be compressed.
-void ignore_text(png_structp png) {
+// Text may be compressed to far less than its size, and is not needed. EXIF is read from the
+// chunks.
+void ignore_metadata(png_structp png) {
   png_byte names[] = "tEXt\0zTXt\0iTXt\0eXIf";
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, names, 4);
 }
@@ -89,13 +90,13 @@ void PngDecoder::read_header(ByteView source) {
     info_ = png_create_info_struct(png_);
     png_set_read_fn(png_, &frame_, read);
     png_set_benign_errors(png_, 1);
-    png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // the caller's limit counts
-    ignore_text(png_);
+    png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // the caller checks the size
+    ignore_metadata(png_);
     png_read_info(png_, info_);
   });
 }
 
-// Everything becomes 8 bits a sample: grey or colours, with or without alpha.
+// Lets libpng convert everything to 8 bits a sample: grey or RGB, with or without alpha.
 void normalise(png_structp png, png_infop info) {
   png_set_expand(png);
   png_set_scale_16(png);
@@ -114,7 +115,7 @@ std::vector<std::uint8_t> read_icc_profile(PngDecoder& decoder) {
   return std::vector<std::uint8_t>(profile, profile + size);
 }
 
-// Rows as the file has them, alpha included.
+// Alpha is still included.
 std::vector<std::uint8_t> read_samples(PngDecoder& decoder, std::uint32_t height) {
   const std::size_t stride = png_get_rowbytes(decoder.png(), decoder.info());
   std::vector<std::uint8_t> samples(stride * height);

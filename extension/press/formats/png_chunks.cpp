@@ -11,7 +11,7 @@ namespace imgpress::press {
 namespace {
 
 constexpr std::uint8_t kSignature[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-constexpr std::size_t kFrameBytes = 12;  // length, type and checksum around a chunk's payload
+constexpr std::size_t kOverhead = 12;  // of a chunk: length, type and checksum
 constexpr std::string_view kNeededAncillary[] = {"tRNS", "gAMA", "cHRM", "sRGB",
                                                  "iCCP", "sBIT", "pHYs", "cICP"};
 
@@ -45,16 +45,16 @@ void append_chunk(std::vector<std::uint8_t>& bytes, std::string_view type, ByteV
 PngChunks parse_png_chunks(ByteView source) {
   PngChunks chunks;
   std::size_t at = sizeof kSignature;
-  while (at < source.size && source.size - at >= kFrameBytes) {
+  while (at < source.size && source.size - at >= kOverhead) {
     const std::uint8_t* chunk = source.data + at;
     const std::size_t length = read_u32(chunk);
-    if (length > source.size - at - kFrameBytes) break;
+    if (length > source.size - at - kOverhead) break;
     const std::string_view type(reinterpret_cast<const char*>(chunk + 4), 4);
     if (type == "IEND") break;
     if (type == "eXIf") chunks.exif = {chunk + 8, length};
     if (type == "acTL") chunks.animated = true;
-    if (is_needed(type)) chunks.needed.push_back({chunk, length + kFrameBytes});
-    at += length + kFrameBytes;
+    if (is_needed(type)) chunks.needed.push_back({chunk, length + kOverhead});
+    at += length + kOverhead;
   }
   return chunks;
 }

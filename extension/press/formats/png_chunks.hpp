@@ -1,4 +1,4 @@
-// The chunks of a PNG file: where its EXIF block is, and the file without metadata.
+// Splits a PNG file into chunks, and writes it without its metadata.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,15 @@ namespace imgpress::press {
 // Views into the source; valid as long as it is.
 struct PngChunks {
   ByteView exif;                 // payload of the eXIf chunk; empty when there is none
-  std::vector<ByteView> needed;  // whole chunks that decoding and colours need, in file order
+  std::vector<ByteView> needed;  // the chunks that decoding and colours need, in file order
   bool animated = false;
 };
 
-// Never fails: a malformed file has fewer parts. Safe on any bytes.
+// Never fails: a malformed file has fewer chunks. Safe on any bytes.
 PngChunks parse_png_chunks(ByteView source);
 
-// The file without metadata but for the orientation. An animation becomes its still picture.
+// The file without metadata, except for the orientation. Of an animation only the default image is
+// kept.
 std::vector<std::uint8_t> strip_png(const PngChunks& chunks, int orientation);
 
 }  // namespace imgpress::press

@@ -23,7 +23,7 @@ using Demuxer = std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)>;
   throw FaultError(Fault::kDamagedImage, std::string("WebP file: ") + reason);
 }
 
-// A frame or chunk of the file; the iterators hold memory of their own.
+// The first frame of the file. The iterator holds memory that has to be released.
 struct Frame : WebPIterator {
   explicit Frame(const WebPDemuxer* demuxer) : WebPIterator{} {
     if (WebPDemuxGetFrame(demuxer, 1, this) == 0 || complete == 0) {
@@ -65,7 +65,7 @@ void decode(const WebPData& data, WEBP_CSP_MODE mode, std::uint8_t* out, std::si
   }
 }
 
-// Decodes the frame with its transparency, on a canvas that is white already.
+// Decodes the frame with its alpha channel and blends it with the canvas, which must be white.
 void draw(const Frame& frame, PixelImage& canvas) {
   const auto width = static_cast<std::size_t>(frame.width);
   const auto height = static_cast<std::size_t>(frame.height);

@@ -1,4 +1,4 @@
-// The chunks of a WebP file: the file without its metadata.
+// Writes a WebP file without its metadata.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace imgpress::press {
 
-// The file without EXIF, XMP and unknown chunks, but with the orientation; animations stay
-// animated. A file that is no proper chain of chunks comes back whole. Safe on any bytes.
+// Drops EXIF, XMP and unknown chunks, but keeps the orientation. Animations stay animated. A file
+// whose chunks are malformed is returned unchanged. Safe on any bytes.
 std::vector<std::uint8_t> strip_webp(ByteView source, int orientation);
 
 }  // namespace imgpress::press
