@@ -6,11 +6,14 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <stdexcept>
 #include <system_error>
+
+#include "channel/sealed_memory.hpp"
 
 namespace imgpress::test {
 namespace {
@@ -70,6 +73,34 @@ int wait_for_exit(pid_t pid) {
   return status;
 }
 
+std::pair<int, std::string> run_press(const std::vector<std::string>& arguments, int socket) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {-1, ""};
+  const UniqueFd output(ends[0]);
+  UniqueFd input(ends[1]);
+  const int status = wait_for_exit(spawn_press(arguments, socket, input.get(), input.get()));
+  input.reset();
+  std::string text;
+  std::array<char, 4096> chunk{};
+  for (ssize_t n = 0; (n = ::read(output.get(), chunk.data(), chunk.size())) > 0;) {
+    text.append(chunk.data(), static_cast<std::size_t>(n));
+  }
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text};
+}
+
+UniqueFd sealed(const std::string& contents) {
+  return make_sealed("test",
+                     {reinterpret_cast<const std::uint8_t*>(contents.data()), contents.size()});
+}
+
+wire::CompressRequest compress_request(std::uint64_t id) {
+  wire::CompressRequest request;
+  request.id = id;
+  request.max_pixels = 1'000'000;
+  request.cpu_seconds = 10;
+  return request;
+}
+
 RealPress::RealPress(const std::string& role) {
   auto [ours, theirs] = PacketSocket::make_pair();
   pid_ = spawn_press({role}, theirs.fd());
@@ -96,6 +127,11 @@ Packet RealPress::receive() {
 int RealPress::end() {
   socket_ = PacketSocket();
   return wait_for_exit(std::exchange(pid_, -1));
+}
+
+wire::CompressReply compress(RealPress& press, const std::string& image, std::uint64_t id) {
+  press.socket().send(compress_request(id), sealed(image).get());
+  return std::get<wire::CompressReply>(press.receive().message);
 }
 
 }  // namespace imgpress::test

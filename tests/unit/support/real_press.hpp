@@ -1,4 +1,4 @@
-// A real imgpress-press process, driven over the socket as a backend would.
+// A real imgpress-press process, driven over its socket as a backend drives it.
 #pragma once
 
 #include <sys/types.h>
@@ -23,6 +23,14 @@ pid_t spawn_press(const std::vector<std::string>& arguments, int socket, int std
 // Waits for the end of a child, at most ten seconds; then kills it and throws.
 int wait_for_exit(pid_t pid);
 
+// Runs a press to its end; returns its exit status (-1 if a signal ended it) and what it wrote.
+std::pair<int, std::string> run_press(const std::vector<std::string>& arguments, int socket = -1);
+
+// Sealed memory with these contents.
+UniqueFd sealed(const std::string& contents);
+
+wire::CompressRequest compress_request(std::uint64_t id);
+
 class RealPress {
  public:
   explicit RealPress(const std::string& role);
@@ -45,5 +53,8 @@ class RealPress {
   PacketSocket socket_;
   wire::Ready ready_;
 };
+
+// Sends an image to a codec and returns its reply.
+wire::CompressReply compress(RealPress& press, const std::string& image, std::uint64_t id = 1);
 
 }  // namespace imgpress::test

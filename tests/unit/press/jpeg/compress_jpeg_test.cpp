@@ -3,6 +3,7 @@
 #include <numeric>
 #include <tuple>
 
+#include "core/rules/fault.hpp"
 #include "support/images/image_fixtures.hpp"
 
 namespace imgpress::press {
@@ -259,6 +260,65 @@ TEST(Jpeg, ManyInARowLeaveNoMemoryBehind) {
     ASSERT_EQ(press(source).bytes, first.bytes);
     ASSERT_ANY_THROW(press(broken));
   }
+}
+
+// A picture of coefficients as libjpeg has it, where a decoder must see the same.
+void expect_same_picture(const Bytes& result, const Bytes& source) {
+  const JpegFacts after = read_jpeg(result);
+  EXPECT_EQ(after.warnings, 0);
+  const JpegFacts before = read_jpeg(source);
+  EXPECT_EQ(after.picture.width, before.picture.width);
+  EXPECT_EQ(after.picture.samples, before.picture.samples);
+}
+
+// At quality 100 nothing is requantised where the source's steps are no finer.
+void expect_lossless(const Bytes& source) {
+  for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
+    const CodecResult result = press(source, effort, 100);
+    EXPECT_FALSE(result.kept_source);
+    expect_same_picture(result.bytes, source);
+  }
+}
+
+TEST(UnusualFiles, SamplingFactorsThatSayNothing) {
+  JpegForm form;  // all components have the same resolution
+  form.scan_per_component = true;
+  form.luma_across = form.luma_down = form.chroma_factors = 2;
+  JpegForm plain_form;
+  plain_form.luma_across = plain_form.luma_down = 1;
+  for (const int quality : {20, 85}) {  // 20: its chroma is not worth halving
+    form.quality = plain_form.quality = quality;
+    const Picture picture = photograph(75, 53);
+    for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
+      const CodecResult result = press(make_jpeg(picture, form), effort);
+      EXPECT_EQ(read_jpeg(result.bytes).warnings, 0);
+      EXPECT_EQ(result.bytes, press(make_jpeg(picture, plain_form), effort).bytes);
+    }
+  }
+}
+
+TEST(UnusualFiles, UnitsThatNoFileOfOneScanMayHave) {
+  JpegForm form;
+  form.scan_per_component = true;
+  form.luma_across = form.luma_down = 4;
+  try {
+    press(make_jpeg(photograph(75, 53), form));
+    FAIL() << "eighteen blocks in a unit";
+  } catch (const FaultError& error) {
+    EXPECT_EQ(error.fault(), Fault::kUnsupportedImage);
+  }
+}
+
+TEST(UnusualFiles, ComponentsWithTheSameName) {
+  Bytes source = make_jpeg(photograph(75, 53));
+  const Bytes frame = {0xFF, 0xC0};
+  const auto at = std::search(source.begin(), source.end(), frame.begin(), frame.end());
+  const std::size_t names = std::size_t(at - source.begin()) + 10;
+  const Bytes scan = {0xFF, 0xDA};
+  const auto scan_at = std::search(source.begin(), source.end(), scan.begin(), scan.end());
+  const std::size_t scan_names = std::size_t(scan_at - source.begin()) + 5;
+  for (std::size_t i = 0; i < 3; ++i) source[names + 3 * i] = source[scan_names + 2 * i] = 1;
+  expect_lossless(source);
 }
 
 }  // namespace

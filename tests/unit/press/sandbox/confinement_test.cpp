@@ -1,4 +1,4 @@
-// The life of a press process, whatever its role: who may start it, what it holds, when it ends.
+// What a press process of either role holds, what it may use, and when it ends.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -15,8 +15,6 @@
 #include <string>
 #include <vector>
 
-#include "channel/sealed_memory.hpp"
-#include "press/sandbox/resource_limits.hpp"
 #include "support/real_press.hpp"
 
 namespace imgpress::test {
@@ -39,31 +37,6 @@ std::string status_field(pid_t pid, const std::string& name) {
   return "";
 }
 
-// A tiny GIF: one red pixel.
-const std::string kGif(
-    "GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\x00\x00\x00\x00\x00,"
-    "\x00\x00\x00\x00\x01\x00\x01\x00\x00"
-    "\x02\x02"
-    "D\x01\x00;",
-    35);
-
-UniqueFd sealed(const std::string& text) {
-  return make_sealed("test", {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
-}
-
-wire::CompressRequest compress_request(std::uint64_t id) {
-  wire::CompressRequest request;
-  request.id = id;
-  request.max_pixels = 1'000'000;
-  request.cpu_seconds = 10;
-  return request;
-}
-
-wire::CompressReply compress(RealPress& press, const std::string& image, std::uint64_t id = 1) {
-  press.socket().send(compress_request(id), sealed(image).get());
-  return std::get<wire::CompressReply>(press.receive().message);
-}
-
 // Has answered once, so its confinement is complete.
 void wait_until_confined(RealPress& press, const std::string& role) {
   if (role == "codec") {
@@ -76,42 +49,9 @@ void wait_until_confined(RealPress& press, const std::string& role) {
   }
 }
 
-// Runs the press to its end; returns its exit status and what it wrote.
-std::pair<int, std::string> run(const std::vector<std::string>& arguments, int socket = -1) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {-1, ""};
-  const UniqueFd output(ends[0]);
-  UniqueFd input(ends[1]);
-  const int status = wait_for_exit(spawn_press(arguments, socket, input.get(), input.get()));
-  input.reset();
-  std::string text;
-  std::array<char, 4096> chunk{};
-  for (ssize_t n = 0; (n = ::read(output.get(), chunk.data(), chunk.size())) > 0;) {
-    text.append(chunk.data(), static_cast<std::size_t>(n));
-  }
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text};
-}
-
-TEST(PressProcessTest, TellsItsVersion) {
-  const auto [status, text] = run({"--version"});
-  EXPECT_EQ(status, 0);
-  EXPECT_EQ(text.find("imgpress-press "), 0u) << text;
-}
-
-TEST(PressProcessTest, ExplainsItselfWhenAPersonRunsIt) {
-  for (const std::vector<std::string>& arguments :
-       {std::vector<std::string>{}, {"codec"}, {"fetcher"}, {"printer"}, {"codec", "fetcher"}}) {
-    const auto [status, text] = run(arguments);
-    EXPECT_EQ(status, 2);
-    EXPECT_NE(text.find("PostgreSQL starts it"), std::string::npos) << text;
-  }
-  const UniqueFd no_socket(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  EXPECT_EQ(run({"codec"}, no_socket.get()).first, 2);
-}
-
-class PressRoleTest : public ::testing::TestWithParam<const char*> {
+class PressConfinement : public ::testing::TestWithParam<const char*> {
  protected:
-  PressRoleTest() : press_(GetParam()) { wait_until_confined(press_, GetParam()); }
+  PressConfinement() : press_(GetParam()) { wait_until_confined(press_, GetParam()); }
   bool is_codec() const { return std::string(GetParam()) == "codec"; }
   rlimit limit(__rlimit_resource resource) const {
     rlimit value{};
@@ -121,19 +61,19 @@ class PressRoleTest : public ::testing::TestWithParam<const char*> {
   RealPress press_;
 };
 
-TEST_P(PressRoleTest, EndsWhenItsSocketCloses) {
+TEST_P(PressConfinement, EndsWhenItsSocketCloses) {
   const int status = press_.end();
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
-TEST_P(PressRoleTest, OutlivesTheSignalsThatPostgresqlSendsToGroups) {
+TEST_P(PressConfinement, OutlivesTheSignalsThatPostgresqlSendsToGroups) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::kill(press_.pid(), signal);
   wait_until_confined(press_, GetParam());
   EXPECT_EQ(press_.end(), 0);
 }
 
-TEST_P(PressRoleTest, AMessageThatIsNotForItEndsIt) {
+TEST_P(PressConfinement, AMessageThatIsNotForItEndsIt) {
   press_.socket().send(wire::CompressReply{});
   EXPECT_THROW(press_.receive(), std::runtime_error);
   const int status = press_.end();
@@ -141,7 +81,7 @@ TEST_P(PressRoleTest, AMessageThatIsNotForItEndsIt) {
   EXPECT_EQ(WEXITSTATUS(status), 1);
 }
 
-TEST_P(PressRoleTest, TellsFirstOfAllThatItIsReady) {
+TEST_P(PressConfinement, TellsFirstOfAllThatItIsReady) {
   EXPECT_EQ(press_.ready().version, IMGPRESS_VERSION);
   EXPECT_EQ(press_.ready().pid, static_cast<std::uint32_t>(press_.pid()));
   std::vector<std::string> layers = {"no_new_privs", "undumpable", "file_size_limit"};
@@ -153,7 +93,7 @@ TEST_P(PressRoleTest, TellsFirstOfAllThatItIsReady) {
   EXPECT_EQ(press_.ready().layers, layers);
 }
 
-TEST_P(PressRoleTest, IsConfined) {
+TEST_P(PressConfinement, IsConfined) {
   EXPECT_EQ(status_field(press_.pid(), "NoNewPrivs"), "1");
   EXPECT_EQ(proc_file(press_.pid(), "oom_score_adj"), "1000\n");
   EXPECT_EQ(proc_file(press_.pid(), "environ"), "");
@@ -171,7 +111,7 @@ TEST_P(PressRoleTest, IsConfined) {
   EXPECT_LE(cpu, 12u);
 }
 
-TEST_P(PressRoleTest, HoldsNoDescriptorOfItsParent) {
+TEST_P(PressConfinement, HoldsNoDescriptorOfItsParent) {
   const std::string folder = "/proc/" + std::to_string(press_.pid());
   std::array<char, 256> target{};
   if (::readlink((folder + "/cwd").c_str(), target.data(), target.size() - 1) < 0) {
@@ -194,7 +134,7 @@ TEST_P(PressRoleTest, HoldsNoDescriptorOfItsParent) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Roles, PressRoleTest, ::testing::Values("fetcher", "codec"),
+INSTANTIATE_TEST_SUITE_P(Roles, PressConfinement, ::testing::Values("fetcher", "codec"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 // Starts a press and hands its socket to the test, so that only the death of the parent, and not
@@ -209,7 +149,7 @@ INSTANTIATE_TEST_SUITE_P(Roles, PressRoleTest, ::testing::Values("fetcher", "cod
   ::_exit(1);
 }
 
-TEST(PressProcessTest, DiesWithItsParent) {
+TEST(Confinement, DiesWithItsParent) {
   ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);  // its orphan becomes this process's child
   auto [control, theirs] = PacketSocket::make_pair();
   const pid_t parent = ::fork();
@@ -231,7 +171,7 @@ TEST(PressProcessTest, DiesWithItsParent) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
-TEST(PressProcessTest, EndsWhenItsParentWasGoneBeforeItBegan) {
+TEST(Confinement, EndsWhenItsParentWasGoneBeforeItBegan) {
   // A socket that somebody else has made stands for a parent that has died meanwhile.
   auto [control, theirs] = PacketSocket::make_pair();
   const pid_t maker = ::fork();
@@ -244,57 +184,9 @@ TEST(PressProcessTest, EndsWhenItsParentWasGoneBeforeItBegan) {
   Packet packet;
   ASSERT_EQ(control.receive(packet), PacketSocket::Received::kPacket);
   wait_for_exit(maker);
-  const auto [status, text] = run({"codec"}, packet.attachment.get());
+  const auto [status, text] = run_press({"codec"}, packet.attachment.get());
   EXPECT_EQ(status, 1);
   EXPECT_NE(text.find("parent"), std::string::npos) << text;
-}
-
-TEST(PressProcessTest, TheCpuLimitEndsAProcess) {
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    press::limit_cpu(0);
-    for (volatile unsigned work = 0;; work = work + 1) {
-    }
-  }
-  const int status = wait_for_exit(child);
-  ASSERT_TRUE(WIFSIGNALED(status));
-  EXPECT_EQ(WTERMSIG(status), SIGXCPU);
-}
-
-TEST(CodecProcessTest, AnswersOneImageAfterTheOther) {
-  RealPress press("codec");
-  for (std::uint64_t id = 1; id <= 3; ++id) {
-    const wire::CompressReply refused = compress(press, "<html></html>", 2 * id);
-    EXPECT_EQ(refused.id, 2 * id);
-    EXPECT_EQ(refused.fault, Fault::kNotAnImage);
-    EXPECT_NE(refused.reason, "");
-    press.socket().send(compress_request(2 * id + 1), sealed(kGif).get());
-    const Packet packet = press.receive();
-    const auto& reply = std::get<wire::CompressReply>(packet.message);
-    EXPECT_EQ(reply.id, 2 * id + 1);
-    ASSERT_EQ(reply.fault, Fault::kNone) << reply.reason;
-    EXPECT_EQ(reply.width, 1u);
-    EXPECT_EQ(reply.height, 1u);
-    ASSERT_TRUE(packet.attachment);
-    EXPECT_GT(sealed_size(packet.attachment.get()), 0u);
-    EXPECT_LE(sealed_size(packet.attachment.get()), kGif.size());
-  }
-}
-
-TEST(CodecProcessTest, AnEmptySourceIsNoImage) {
-  RealPress press("codec");
-  EXPECT_EQ(compress(press, "").fault, Fault::kNotAnImage);
-}
-
-TEST(CodecProcessTest, ASourceThatCouldStillChangeEndsIt) {
-  RealPress press("codec");
-  const UniqueFd open_memory(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  press.socket().send(compress_request(1), open_memory.get());
-  EXPECT_EQ(WEXITSTATUS(press.end()), 1);
-  RealPress other("codec");
-  other.socket().send(compress_request(1));  // no memory at all
-  EXPECT_EQ(WEXITSTATUS(other.end()), 1);
 }
 
 }  // namespace
