@@ -9,13 +9,13 @@
 namespace imgpress::test {
 namespace {
 
-TEST(PressMain, TellsItsVersion) {
+TEST(PressMain, PrintsItsVersion) {
   const auto [status, text] = run_press({"--version"});
   EXPECT_EQ(status, 0);
   EXPECT_EQ(text.find("imgpress-press "), 0u) << text;
 }
 
-TEST(PressMain, ExplainsItselfWhenAPersonRunsIt) {
+TEST(PressMain, PrintsItsUsageWhenRunByHand) {
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{}, {"codec"}, {"fetcher"}, {"printer"}, {"codec", "fetcher"}}) {
     const auto [status, text] = run_press(arguments);

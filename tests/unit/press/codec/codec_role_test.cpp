@@ -11,7 +11,7 @@
 namespace imgpress::test {
 namespace {
 
-// A tiny GIF: one red pixel.
+// A GIF of one red pixel.
 const std::string kGif(
     "GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\x00\x00\x00\x00\x00,"
     "\x00\x00\x00\x00\x01\x00\x01\x00\x00"
@@ -19,7 +19,7 @@ const std::string kGif(
     "D\x01\x00;",
     35);
 
-TEST(CodecRole, AnswersOneImageAfterTheOther) {
+TEST(CodecRole, CompressesOneImageAfterTheOther) {
   RealPress press("codec");
   for (std::uint64_t id = 1; id <= 3; ++id) {
     const wire::CompressReply refused = compress(press, "<html></html>", 2 * id);
@@ -39,12 +39,12 @@ TEST(CodecRole, AnswersOneImageAfterTheOther) {
   }
 }
 
-TEST(CodecRole, AnEmptySourceIsNoImage) {
+TEST(CodecRole, AnEmptySourceIsNotAnImage) {
   RealPress press("codec");
   EXPECT_EQ(compress(press, "").fault, Fault::kNotAnImage);
 }
 
-TEST(CodecRole, ASourceThatCouldStillChangeEndsIt) {
+TEST(CodecRole, AnUnsealedSourceEndsTheProcess) {
   RealPress press("codec");
   const UniqueFd open_memory(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   press.socket().send(compress_request(1), open_memory.get());

@@ -1,4 +1,4 @@
-// Real pictures, where they are at hand: set IMGPRESS_CORPUS to a folder with photos/ and odd/.
+// Real images, from the folders photos/ and odd/ in $IMGPRESS_CORPUS. Skipped without it.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -43,7 +43,7 @@ TEST(Corpus, OddFilesSucceedOrFailWithAReason) {
   }
 }
 
-TEST(Corpus, BrokenVariantsNeverEscape) {
+TEST(Corpus, DamagedVariantsSucceedOrFailWithAFault) {
   auto files = corpus_files("odd");
   if (files.empty()) GTEST_SKIP() << "no corpus";
   std::mt19937 random(42);

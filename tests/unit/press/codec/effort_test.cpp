@@ -38,8 +38,8 @@ TEST_P(SourceQualities, MoreEffortMakesSmallerFilesThatLookAsGood) {
 
 INSTANTIATE_TEST_SUITE_P(All, SourceQualities, testing::Values(60, 75, 85, 95));
 
-TEST(Effort, FastCodesDifferFromTheBestByLittle) {
-  // Large enough for its codes to come from a sample.
+TEST(Effort, FastHuffmanCodesAreNearlyOptimal) {
+  // Large enough for its Huffman codes to be chosen from a sample.
   const Bytes source = make_jpeg(photograph(640, 640));
   const CodecResult fast = press(source, Effort::kFast);
   const CodecResult balanced = press(source, Effort::kBalanced);
@@ -47,8 +47,8 @@ TEST(Effort, FastCodesDifferFromTheBestByLittle) {
   EXPECT_LT(fast.bytes.size(), balanced.bytes.size() * 102 / 100);
 }
 
-TEST(Effort, FastFindsACodeForWhatItsSampleDidNotShow) {
-  // Soft but for one row of blocks full of noise, which no sample of every eighth row meets.
+TEST(Effort, FastHasCodesForSymbolsThatItsSampleLacks) {
+  // Plain, except for a row of MCUs full of noise, which is not among the sampled ones.
   Picture picture = plain(512, 512, {128, 128, 128});
   for (int y = 176; y < 192; ++y) {
     for (int i = 0; i < 512 * 3; ++i)
@@ -62,7 +62,7 @@ TEST(Effort, FastFindsACodeForWhatItsSampleDidNotShow) {
   EXPECT_GT(psnr(read_jpeg(fast.bytes).picture, picture), 25);
 }
 
-TEST(Effort, EveryFormatAndColourObeysIt) {
+TEST(Effort, AppliesToEveryFormatAndColourSpace) {
   JpegForm grey;
   grey.luma_across = grey.luma_down = 1;
   const Picture picture = photograph(160, 120);
@@ -81,7 +81,7 @@ TEST(Effort, EveryFormatAndColourObeysIt) {
   }
 }
 
-TEST(Effort, ACoarserSourceLosesNothingAtAnyEffort) {
+TEST(Effort, ACoarserSourceIsTranscodedLosslessly) {
   JpegForm form;
   form.quality = 30;
   const Bytes source = make_jpeg(photo(), form);
@@ -90,7 +90,7 @@ TEST(Effort, ACoarserSourceLosesNothingAtAnyEffort) {
   }
 }
 
-TEST(Effort, SizesThatFillNoWholeBlocks) {
+TEST(Effort, SizesThatAreNoMultipleOfABlock) {
   for (const auto& [width, height] :
        std::vector<std::pair<int, int>>{{1, 1}, {17, 8}, {33, 49}, {250, 3}, {9, 700}}) {
     JpegForm form;

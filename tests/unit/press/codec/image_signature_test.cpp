@@ -41,7 +41,7 @@ TEST(ImageSignature, KnowsTheFourFormats) {
   EXPECT_EQ(identify_image(view("RIFF1234WEBPVP8 ")).format, ImageFormat::kWebp);
 }
 
-TEST(ImageSignature, NamesFormatsThatAreNotRead) {
+TEST(ImageSignature, NamesUnreadableFormats) {
   expect_refusal(std::string("II*\0\0\0", 6), Fault::kUnsupportedImage, "TIFF");
   expect_refusal(std::string("MM\0*\0\0", 6), Fault::kUnsupportedImage, "TIFF");
   expect_refusal(std::string("\0\0\0\x1C", 4) + "ftypavif", Fault::kUnsupportedImage, "AVIF");
@@ -56,7 +56,7 @@ TEST(ImageSignature, NamesFormatsThatAreNotRead) {
                  Fault::kUnsupportedImage, "SVG");
 }
 
-TEST(ImageSignature, SaysWhatOtherFilesAre) {
+TEST(ImageSignature, NamesOtherFiles) {
   expect_refusal("", Fault::kNotAnImage, "empty");
   expect_refusal("<!DOCTYPE html><html>", Fault::kNotAnImage, "an HTML page");
   expect_refusal("\r\n  <HTML lang='en'>", Fault::kNotAnImage, "an HTML page");
@@ -73,7 +73,7 @@ TEST(ImageSignature, SaysWhatOtherFilesAre) {
   expect_refusal(std::string("\1\2\0\3", 4), Fault::kNotAnImage, "01 02 00 03");
 }
 
-TEST(ImageSignature, CutSignaturesAreNoImages) {
+TEST(ImageSignature, TruncatedSignaturesAreNotImages) {
   for (const std::string file : {"\xFF", "\x89PNG", "GIF8", "RIFF1234WEB", "RIFF1234WAVEfmt "}) {
     EXPECT_EQ(refusal_of(file).fault, Fault::kNotAnImage) << file;
   }

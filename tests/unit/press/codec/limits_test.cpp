@@ -41,7 +41,7 @@ TEST(Limits, PixelsAreCountedInEveryFormat) {
   }
 }
 
-TEST(Limits, HeadersThatPromiseTooMuchAreRefusedBeforeAnythingIsMade) {
+TEST(Limits, HugeHeadersAreRefusedBeforeDecoding) {
   Bytes jpeg = make_jpeg(photograph(16, 16));
   const Bytes frame = {0xFF, 0xC0};
   const auto at = std::search(jpeg.begin(), jpeg.end(), frame.begin(), frame.end());
@@ -66,7 +66,7 @@ TEST(Limits, HeadersThatPromiseTooMuchAreRefusedBeforeAnythingIsMade) {
   EXPECT_EQ(refusal_of(webp).fault, Fault::kTooManyPixels);
 }
 
-TEST(Limits, ScansWithoutEndAreRefused) {
+TEST(Limits, TooManyScansAreRefused) {
   JpegForm form;
   form.scan_per_coefficient = true;
   for (const int across : {2, 1}) {
@@ -77,7 +77,7 @@ TEST(Limits, ScansWithoutEndAreRefused) {
   }
 }
 
-TEST(Limits, MoreThanAJpegHoldsIsRefusedWithItsReason) {
+TEST(Limits, ImagesTooLargeForAJpegAreUnsupported) {
   const Refusal refused = refusal_of(make_png(plain(65501, 1, {10, 200, 30})));
   EXPECT_EQ(refused.fault, Fault::kUnsupportedImage);
   EXPECT_NE(refused.message.find("65501"), std::string::npos) << refused.message;
@@ -102,14 +102,14 @@ TEST(Damage, TruncatedProgressiveAndMultiScanFilesAreDamaged) {
     for (const double part : {0.3, 0.5, 0.7, 0.9}) {
       EXPECT_EQ(refusal_of(cut(source, part)).fault, Fault::kDamagedImage) << part;
     }
-    // Exactly between two scans, where no data is missing from either.
+    // Truncated exactly between two scans.
     const Bytes scan = {0xFF, 0xDA};
     const auto last = std::find_end(source.begin(), source.end(), scan.begin(), scan.end());
     EXPECT_EQ(refusal_of(Bytes(source.begin(), last)).fault, Fault::kDamagedImage);
   }
 }
 
-TEST(Damage, AMissingEndMarkerAloneIsForgiven) {
+TEST(Damage, AMissingEndMarkerIsHarmless) {
   for (const bool progressive : {false, true}) {
     JpegForm form;
     form.progressive = progressive;
@@ -122,13 +122,13 @@ TEST(Damage, AMissingEndMarkerAloneIsForgiven) {
   }
 }
 
-TEST(Damage, JunkAroundThePictureIsForgiven) {
+TEST(Damage, JunkOutsideTheImageIsHarmless) {
   const Bytes source = make_jpeg(photograph(160, 120));
   Bytes junk_behind = source;
   junk_behind.insert(junk_behind.end(), 5000, 0x42);
   EXPECT_EQ(press(junk_behind).bytes, press(source).bytes);
 
-  Bytes junk_within = source;  // between two segments, as some cameras write it
+  Bytes junk_within = source;  // between two segments, as some cameras write them
   const Bytes table = {0xFF, 0xDB};
   const auto at = std::search(junk_within.begin(), junk_within.end(), table.begin(), table.end());
   junk_within.insert(at, {0x00, 0x17, 0x00, 0xFF, 0x00});
@@ -137,7 +137,7 @@ TEST(Damage, JunkAroundThePictureIsForgiven) {
   EXPECT_NE(result.warning.find("extraneous"), std::string::npos) << result.warning;
 }
 
-TEST(Damage, CorruptDataIsNotPassedOnAsAPicture) {
+TEST(Damage, CorruptDataIsDamage) {
   int refused = 0;
   const Bytes source = make_jpeg(photograph(160, 120));
   for (std::size_t at = source.size() / 4; at < source.size() - 40; at += 97) {
@@ -153,7 +153,7 @@ TEST(Damage, CorruptDataIsNotPassedOnAsAPicture) {
   EXPECT_EQ(refusal_of(broken).fault, Fault::kDamagedImage);
 }
 
-TEST(Damage, OtherFilesAreNoImages) {
+TEST(Damage, OtherFilesAreNotImages) {
   EXPECT_EQ(refusal_of({}).fault, Fault::kNotAnImage);
   const std::string page = "<!DOCTYPE html><html><body>404</body></html>";
   EXPECT_EQ(refusal_of(Bytes(page.begin(), page.end())).fault, Fault::kNotAnImage);
@@ -177,8 +177,8 @@ TEST(Damage, LosslessAndTwelveBitJpegsAreUnsupported) {
   EXPECT_EQ(refusal_of(twelve_bits).fault, Fault::kUnsupportedImage);
 }
 
-TEST(Limits, DamageBehindTheRoomOfTheResultIsDamage) {
-  JpegForm form;  // a coarse one that only pixels serve, whose steps do not count then
+TEST(Limits, DamageBeyondTheSizeLimitIsFound) {
+  JpegForm form;  // coarse RGB: re-encoded from pixels, which makes it larger than the source
   form.stored = JCS_RGB;
   form.luma_across = form.luma_down = 1;
   form.quality = 30;

@@ -7,7 +7,7 @@ namespace {
 
 using namespace fixtures;
 
-// Indices that compress badly, so that a JPEG is smaller: grain of three colours, seen from afar.
+// Noise of three colours, which GIF compresses badly, so that a JPEG is smaller.
 Bytes grain(int width, int height) {
   Bytes indices;
   for (int i = 0; i < width * height; ++i) {
@@ -81,7 +81,7 @@ TEST(Gif, TransparentPixelsAndTheRestOfTheScreenAreWhite) {
   EXPECT_LT(picture.pixel(128, 44)[1], 80);
 }
 
-TEST(Gif, AFrameLargerThanItsScreenIsNotCut) {
+TEST(Gif, AFrameLargerThanItsScreenIsNotCropped) {
   GifForm form;
   form.screen_width = 16;
   form.screen_height = 16;
@@ -90,7 +90,7 @@ TEST(Gif, AFrameLargerThanItsScreenIsNotCut) {
   EXPECT_EQ(result.height, 100U);
 }
 
-TEST(Gif, OfAnAnimationTheFirstFrameIsTaken) {
+TEST(Gif, TheFirstFrameOfAnAnimationIsTaken) {
   GifForm form;
   form.frames = 3;
   const CodecResult result = press(make_gif(128, 128, grain(128, 128), form), 5);

@@ -9,7 +9,8 @@ namespace {
 
 using namespace fixtures;
 
-// Noise underneath makes the file large enough for a JPEG to win; alpha is that of each column.
+// Texture makes the file large enough for a JPEG to be smaller. A third of the columns each is
+// transparent, half transparent and opaque.
 Picture with_alpha(int colours, int width = 96, int height = 96) {
   const Picture base = photograph(width, height, colours);
   Picture picture{width, height, colours + 1, {}};
@@ -54,7 +55,7 @@ TEST(Png, ColoursAndGrey) {
   }
 }
 
-TEST(Png, TransparencyLiesOnWhite) {
+TEST(Png, TransparencyIsBlendedWithWhite) {
   for (const int colours : {1, 3}) {
     for (const int bits : {8, 16}) {
       for (const bool interlaced : {false, true}) {
@@ -70,7 +71,7 @@ TEST(Png, TransparencyLiesOnWhite) {
   }
 }
 
-TEST(Png, TransparentPalettesLieOnWhite) {
+TEST(Png, TransparentPalettesAreBlendedWithWhite) {
   const CodecResult clear = press(make_palette_png(120, {10, 20, 30}, 0));
   const JpegFacts white = read_jpeg(clear.bytes);
   EXPECT_EQ(int(white.picture.pixel(60, 60)[1]), 255);
@@ -81,7 +82,7 @@ TEST(Png, TransparentPalettesLieOnWhite) {
 }
 
 TEST(Png, ColourProfilesAndOrientationAreKept) {
-  // libpng checks what it writes, so the profile has to have a proper header.
+  // libpng checks profiles that it writes, so this one needs a valid header.
   std::string profile(512, '\0');
   profile[2] = 2;
   profile[8] = 2;
@@ -117,14 +118,14 @@ TEST(Png, ASmallSourceIsKeptWithoutItsMetadata) {
   EXPECT_FALSE(contains(result.bytes, "GPS"));
 }
 
-TEST(Png, WhatFollowsThePictureIsDropped) {
+TEST(Png, BytesAfterTheImageAreDropped) {
   const Bytes bare = make_png(plain(24, 24, {200, 30, 40}));
   Bytes source = bare;
   source.insert(source.end(), 300, 'x');
   EXPECT_EQ(press(source).bytes, bare);
 }
 
-TEST(Png, AKeptAnimationBecomesItsStillPicture) {
+TEST(Png, AKeptAnimationBecomesItsDefaultImage) {
   const Bytes bare = make_png(plain(24, 24, {200, 30, 40}));
   const Bytes animated = with_chunk(bare, "acTL", std::string("\0\0\0\2\0\0\0\0", 8));
   EXPECT_EQ(press(animated).bytes, bare);

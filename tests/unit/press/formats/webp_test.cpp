@@ -30,7 +30,7 @@ TEST(Webp, LossyAndLossless) {
   }
 }
 
-TEST(Webp, TransparencyLiesOnWhite) {
+TEST(Webp, TransparencyIsBlendedWithWhite) {
   const Picture base = photograph(96, 96);
   Picture picture{96, 96, 4, {}};
   for (int i = 0; i < 96 * 96; ++i) {
@@ -81,7 +81,7 @@ TEST(Webp, ASmallSourceIsKeptWithoutItsMetadata) {
   EXPECT_TRUE(contains(result.bytes, "EXIF"));
 }
 
-TEST(Webp, OfAnAnimationTheFirstFrameOnItsCanvasIsTaken) {
+TEST(Webp, TheFirstFrameOfAnAnimationIsTakenOnItsCanvas) {
   const Picture first = photograph(64, 64, 3, 1);
   const Picture second = photograph(64, 64, 3, 2);
   const Bytes source = webp_container(
@@ -100,7 +100,7 @@ TEST(Webp, OfAnAnimationTheFirstFrameOnItsCanvasIsTaken) {
   EXPECT_GT(psnr(read_jpeg(result.bytes).picture, expected), 26);
 }
 
-TEST(Webp, BrokenChainsOfChunksComeBackWhole) {
+TEST(Webp, MalformedChunksAreReturnedUnchanged) {
   Bytes source = make_webp(photograph(16, 16), true);
   source[16] = 0xFF;  // the first chunk claims more than there is
   source[17] = 0xFF;

@@ -18,7 +18,7 @@ const Picture& photo() {
 
 const std::vector<int> k420 = {2, 2, 1, 1, 1, 1};
 
-// Every sampling and coding, quality 90: the result must look like what others make of it.
+// Every subsampling and coding, at quality 90.
 class JpegForms : public testing::TestWithParam<std::tuple<int, int, bool, bool>> {};
 
 TEST_P(JpegForms, AreCompressedAsWellAsByDecodingAndEncoding) {
@@ -60,7 +60,7 @@ TEST(Jpeg, GreyStaysGrey) {
             psnr(read_jpeg(decode_and_encode(source, 50)).picture, grey) - 0.05);
 }
 
-TEST(Jpeg, SizesThatFillNoWholeBlocks) {
+TEST(Jpeg, SizesThatAreNoMultipleOfABlock) {
   for (const auto& [width, height] :
        std::vector<std::pair<int, int>>{{1, 1}, {7, 9}, {17, 8}, {33, 49}, {16, 16}, {250, 3}}) {
     const Picture picture = photograph(width, height);
@@ -75,8 +75,8 @@ TEST(Jpeg, SizesThatFillNoWholeBlocks) {
   }
 }
 
-TEST(Jpeg, HuffmanCodesAreTheBestForThePicture) {
-  // A coder of its own counts the symbols; libjpeg's optimiser must not find anything better.
+TEST(Jpeg, HuffmanCodesAreOptimal) {
+  // libjpeg's optimiser must not find shorter codes.
   JpegForm coarse;
   coarse.quality = 50;
   for (const int channels : {1, 3}) {
@@ -95,8 +95,8 @@ TEST(Jpeg, HuffmanCodesAreTheBestForThePicture) {
   }
 }
 
-TEST(Jpeg, TheCommonestQualityIsNoTrap) {
-  // From 75 to 50 all steps double, and plain rounding is at its worst.
+TEST(Jpeg, SourcesOfQuality75LoseNothingToRounding) {
+  // From 75 to 50 all steps double, where plain rounding is at its worst.
   JpegForm form;
   form.quality = 75;
   const Picture picture = photograph(640, 480);
@@ -108,7 +108,7 @@ TEST(Jpeg, TheCommonestQualityIsNoTrap) {
             psnr(read_jpeg(reference).picture, picture));
 }
 
-TEST(Jpeg, NoSourceQualityIsWorseOffThanByDecodingAndEncoding) {
+TEST(Jpeg, NoSourceQualityIsWorseThanByDecodingAndEncoding) {
   const Picture picture = photograph(320, 320, 3, 9);
   for (const int quality : {55, 60, 65, 70, 75, 80, 85, 90, 95, 98, 100}) {
     JpegForm form;
@@ -136,7 +136,6 @@ TEST(Jpeg, ACoarserSourceIsNeverRequantisedFiner) {
 }
 
 TEST(Jpeg, EachStepIsTheCoarserOfBoth) {
-  // A table of its own: fine where the eye is sharp, coarse elsewhere.
   JpegForm form;
   form.quality = 50;
   const std::vector<int> target = read_jpeg(make_jpeg(photo(), form)).tables[0];
@@ -149,7 +148,7 @@ TEST(Jpeg, EachStepIsTheCoarserOfBoth) {
   }
 }
 
-TEST(Jpeg, QualityIsObeyed) {
+TEST(Jpeg, HigherQualityMakesLargerFiles) {
   const Bytes source = make_jpeg(photo());
   std::size_t last = 0;
   for (const int quality : {1, 10, 30, 50, 70}) {
@@ -163,7 +162,7 @@ TEST(Jpeg, QualityIsObeyed) {
             read_jpeg(make_jpeg(photo(), form)).tables);
 }
 
-TEST(Jpeg, ASourceThatNothingBeatsIsKept) {
+TEST(Jpeg, ASourceThatCannotBeMadeSmallerIsKept) {
   JpegForm form;
   form.quality = 20;
   form.arithmetic = true;  // smaller than any Huffman code of the same coefficients
@@ -175,7 +174,7 @@ TEST(Jpeg, ASourceThatNothingBeatsIsKept) {
   EXPECT_EQ(result.width, 480U);
 }
 
-TEST(Jpeg, PressingAgainChangesNothing) {
+TEST(Jpeg, CompressingAgainChangesNothing) {
   const CodecResult once = press(make_jpeg(photo()));
   const CodecResult twice = press(once.bytes);
   EXPECT_EQ(psnr(read_jpeg(twice.bytes).picture, read_jpeg(once.bytes).picture), 99);
@@ -204,7 +203,7 @@ TEST(Jpeg, AWhiteBackgroundStaysWhite) {
   }
 }
 
-TEST(Jpeg, RgbInsideBecomesOrdinary420) {
+TEST(Jpeg, RgbBecomes420) {
   JpegForm form;
   form.stored = JCS_RGB;
   form.luma_across = form.luma_down = 1;
@@ -216,7 +215,7 @@ TEST(Jpeg, RgbInsideBecomesOrdinary420) {
   EXPECT_GT(psnr(facts.picture, photo()), 28);
 }
 
-TEST(Jpeg, FourInksAreKept) {
+TEST(Jpeg, CmykAndYcckAreKept) {
   const Picture inks = photograph(240, 160, 4);
   for (const J_COLOR_SPACE stored : {JCS_CMYK, JCS_YCCK}) {
     JpegForm form;
@@ -238,8 +237,8 @@ TEST(Jpeg, FourInksAreKept) {
   }
 }
 
-TEST(Jpeg, PaperThatWasNeverAdobesStaysThatWay) {
-  // Readers invert four inks where Adobe's marker is present, so one must not appear by itself.
+TEST(Jpeg, NoAdobeSegmentIsAdded) {
+  // Decoders invert CMYK images that have an Adobe segment, so none may be added.
   JpegForm form;
   form.stored = JCS_CMYK;
   form.luma_across = form.luma_down = 1;
@@ -252,7 +251,7 @@ TEST(Jpeg, PaperThatWasNeverAdobesStaysThatWay) {
   EXPECT_FALSE(read_jpeg(press(source).bytes).adobe);
 }
 
-TEST(Jpeg, ManyInARowLeaveNoMemoryBehind) {
+TEST(Jpeg, ManyInARowGiveTheSameOutput) {
   const Bytes source = make_jpeg(photograph(64, 64));
   const Bytes broken(source.begin(), source.begin() + std::ptrdiff_t(source.size() / 2));
   const CodecResult first = press(source);
@@ -262,7 +261,6 @@ TEST(Jpeg, ManyInARowLeaveNoMemoryBehind) {
   }
 }
 
-// A picture of coefficients as libjpeg has it, where a decoder must see the same.
 void expect_same_picture(const Bytes& result, const Bytes& source) {
   const JpegFacts after = read_jpeg(result);
   EXPECT_EQ(after.warnings, 0);
@@ -271,7 +269,7 @@ void expect_same_picture(const Bytes& result, const Bytes& source) {
   EXPECT_EQ(after.picture.samples, before.picture.samples);
 }
 
-// At quality 100 nothing is requantised where the source's steps are no finer.
+// At quality 100 no step of the source is replaced.
 void expect_lossless(const Bytes& source) {
   for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
     const CodecResult result = press(source, effort, 100);
@@ -280,13 +278,13 @@ void expect_lossless(const Bytes& source) {
   }
 }
 
-TEST(UnusualFiles, SamplingFactorsThatSayNothing) {
+TEST(UnusualFiles, ReducibleSamplingFactors) {
   JpegForm form;  // all components have the same resolution
   form.scan_per_component = true;
   form.luma_across = form.luma_down = form.chroma_factors = 2;
   JpegForm plain_form;
   plain_form.luma_across = plain_form.luma_down = 1;
-  for (const int quality : {20, 85}) {  // 20: its chroma is not worth halving
+  for (const int quality : {20, 85}) {  // 20: its chroma is not worth subsampling
     form.quality = plain_form.quality = quality;
     const Picture picture = photograph(75, 53);
     for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
@@ -297,7 +295,7 @@ TEST(UnusualFiles, SamplingFactorsThatSayNothing) {
   }
 }
 
-TEST(UnusualFiles, UnitsThatNoFileOfOneScanMayHave) {
+TEST(UnusualFiles, McusTooLargeForAnInterleavedScan) {
   JpegForm form;
   form.scan_per_component = true;
   form.luma_across = form.luma_down = 4;
@@ -309,7 +307,7 @@ TEST(UnusualFiles, UnitsThatNoFileOfOneScanMayHave) {
   }
 }
 
-TEST(UnusualFiles, ComponentsWithTheSameName) {
+TEST(UnusualFiles, DuplicateComponentIdentifiers) {
   Bytes source = make_jpeg(photograph(75, 53));
   const Bytes frame = {0xFF, 0xC0};
   const auto at = std::search(source.begin(), source.end(), frame.begin(), frame.end());

@@ -20,7 +20,7 @@ std::uint64_t cost(const HuffmanCode& code, const SymbolCounts& counts) {
   return bits;
 }
 
-// Sum of 2^-length of all codes, in units of 2^-16.
+// The code space that is used: the sum of 2^-length of all codes, in units of 2^-16.
 std::uint64_t used_room(const HuffmanCode& code) {
   std::uint64_t room = 0;
   for (std::size_t length = 1; length <= 16; ++length) {
@@ -33,11 +33,11 @@ std::size_t symbols_in(const HuffmanCode& code) {
   return static_cast<std::size_t>(std::accumulate(code.lengths.begin(), code.lengths.end(), 0));
 }
 
-TEST(Symbols, ASampleAdmitsEverySymbolOfABaselineFileAndNoOther) {
+TEST(Symbols, SmoothingAddsEverySymbolOfABaselineFileAndNoOther) {
   SymbolCounts ac{};
   ac[0x11] = 3;
   smooth_ac_counts(ac);
-  EXPECT_EQ(ac[0x11], 3U * 16 + 1);  // what was seen outweighs what was not
+  EXPECT_EQ(ac[0x11], 3U * 16 + 1);  // symbols in the sample outweigh the others
   EXPECT_EQ(std::count_if(ac.begin(), ac.end(), [](auto n) { return n > 0; }), 162);
   SymbolCounts dc{};
   smooth_dc_counts(dc);
@@ -45,7 +45,7 @@ TEST(Symbols, ASampleAdmitsEverySymbolOfABaselineFileAndNoOther) {
   EXPECT_EQ(symbols_in(optimal_huffman_code(ac)), 162U);
 }
 
-TEST(HuffmanCode, IsAsShortAsTheBestPossible) {
+TEST(HuffmanCode, IsOptimal) {
   // The classic example: 5, 9, 12, 13, 16, 45 and the reserved code under the rarest of them.
   SymbolCounts counts{};
   counts['a'] = 45, counts['b'] = 13, counts['c'] = 12, counts['d'] = 16, counts['e'] = 9;
@@ -54,10 +54,10 @@ TEST(HuffmanCode, IsAsShortAsTheBestPossible) {
   EXPECT_EQ(symbols_in(code), 6U);
   EXPECT_EQ(code.symbols[0], 'a');
   EXPECT_EQ(cost(code, counts),
-            224U + 5U);  // the rarest symbol shares its place with the reserved one
+            224U + 5U);  // the rarest symbol is the sibling of the reserved code
 }
 
-TEST(HuffmanCode, LeavesTheCodeOfOnesUnused) {
+TEST(HuffmanCode, LeavesTheCodeOfAllOnesUnused) {
   std::mt19937 random(3);
   for (int round = 0; round < 500; ++round) {
     SymbolCounts counts{};
@@ -71,11 +71,11 @@ TEST(HuffmanCode, LeavesTheCodeOfOnesUnused) {
   }
 }
 
-TEST(HuffmanCode, BoundsCodesTo16Bits) {
+TEST(HuffmanCode, LimitsCodesTo16Bits) {
   SymbolCounts counts{};
   std::uint32_t a = 1;
   std::uint32_t b = 1;
-  for (std::size_t i = 0; i < 40; ++i) {  // Fibonacci: the deepest tree there is
+  for (std::size_t i = 0; i < 40; ++i) {  // Fibonacci numbers make the deepest tree
     counts[i] = a;
     b += a;
     std::swap(a, b);

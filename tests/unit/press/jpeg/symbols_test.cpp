@@ -17,7 +17,7 @@ int bits_of(int value) {
   return bits;
 }
 
-// As the standard tells it: coefficient by coefficient.
+// The procedure of the standard: coefficient by coefficient.
 void count_slowly(const Block& block, SymbolCounts& counts) {
   int zeros = 0;
   for (int i = 1; i < 64; ++i) {
@@ -33,7 +33,7 @@ void count_slowly(const Block& block, SymbolCounts& counts) {
   if (zeros > 0) ++counts[0x00];
 }
 
-TEST(Symbols, AgreeWithTheSlowWay) {
+TEST(Symbols, AgreeWithTheStandardsProcedure) {
   std::mt19937 random(7);
   for (int round = 0; round < 2000; ++round) {
     const unsigned density = 1 + random() % 64;
@@ -50,7 +50,7 @@ TEST(Symbols, AgreeWithTheSlowWay) {
   }
 }
 
-TEST(Symbols, HaveTheirNumbersBehindThem) {
+TEST(Symbols, CarryTheirExtraBits) {
   struct Sink {
     PackedSymbol last;
     void put(PackedSymbol symbol) { last = symbol; }
@@ -64,7 +64,7 @@ TEST(Symbols, HaveTheirNumbersBehindThem) {
   }
 }
 
-TEST(Symbols, CodingOrderFollowsTheDiagonals) {
+TEST(Symbols, ZigzagOrderFollowsTheDiagonals) {
   constexpr int kFirst[] = {0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5};
   constexpr int kLast[] = {58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63};
   EXPECT_TRUE(std::equal(std::begin(kFirst), std::end(kFirst), kZigzag.begin()));

@@ -37,7 +37,7 @@ std::string status_field(pid_t pid, const std::string& name) {
   return "";
 }
 
-// Has answered once, so its confinement is complete.
+// Once the press has answered, its confinement is complete.
 void wait_until_confined(RealPress& press, const std::string& role) {
   if (role == "codec") {
     compress(press, "no image");
@@ -67,13 +67,13 @@ TEST_P(PressConfinement, EndsWhenItsSocketCloses) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
-TEST_P(PressConfinement, OutlivesTheSignalsThatPostgresqlSendsToGroups) {
+TEST_P(PressConfinement, IgnoresSignalsToProcessGroups) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::kill(press_.pid(), signal);
   wait_until_confined(press_, GetParam());
   EXPECT_EQ(press_.end(), 0);
 }
 
-TEST_P(PressConfinement, AMessageThatIsNotForItEndsIt) {
+TEST_P(PressConfinement, AnUnexpectedMessageEndsIt) {
   press_.socket().send(wire::CompressReply{});
   EXPECT_THROW(press_.receive(), std::runtime_error);
   const int status = press_.end();
@@ -81,7 +81,7 @@ TEST_P(PressConfinement, AMessageThatIsNotForItEndsIt) {
   EXPECT_EQ(WEXITSTATUS(status), 1);
 }
 
-TEST_P(PressConfinement, TellsFirstOfAllThatItIsReady) {
+TEST_P(PressConfinement, ReportsReadyFirst) {
   EXPECT_EQ(press_.ready().version, IMGPRESS_VERSION);
   EXPECT_EQ(press_.ready().pid, static_cast<std::uint32_t>(press_.pid()));
   std::vector<std::string> layers = {"no_new_privs", "undumpable", "file_size_limit"};
@@ -105,13 +105,13 @@ TEST_P(PressConfinement, IsConfined) {
 #ifndef __SANITIZE_ADDRESS__
   EXPECT_EQ(limit(RLIMIT_AS).rlim_max, rlim_t{2} << 30);
 #endif
-  // A fresh allowance for each image; the exact second depends on what it has used.
+  // Renewed for each image; the exact value depends on the CPU time used so far.
   const rlim_t cpu = limit(RLIMIT_CPU).rlim_cur;
   EXPECT_GE(cpu, 10u);
   EXPECT_LE(cpu, 12u);
 }
 
-TEST_P(PressConfinement, HoldsNoDescriptorOfItsParent) {
+TEST_P(PressConfinement, InheritsNoDescriptors) {
   const std::string folder = "/proc/" + std::to_string(press_.pid());
   std::array<char, 256> target{};
   if (::readlink((folder + "/cwd").c_str(), target.data(), target.size() - 1) < 0) {
@@ -128,7 +128,7 @@ TEST_P(PressConfinement, HoldsNoDescriptorOfItsParent) {
     const auto length = ::readlink((folder + "/fd/" + std::to_string(fd)).c_str(), target.data(),
                                    target.size() - 1);
     if (length < 0) continue;
-    // Only what the fetcher itself has made: its epoll set and libcurl's wake-up channels.
+    // The fetcher itself opens an epoll set and libcurl's wake-up channels, but no files.
     EXPECT_FALSE(is_codec()) << target.data();
     EXPECT_NE(target[0], '/') << target.data();
   }
@@ -137,9 +137,9 @@ TEST_P(PressConfinement, HoldsNoDescriptorOfItsParent) {
 INSTANTIATE_TEST_SUITE_P(Roles, PressConfinement, ::testing::Values("fetcher", "codec"),
                          [](const auto& tested) { return std::string(tested.param); });
 
-// Starts a press and hands its socket to the test, so that only the death of the parent, and not
-// the end of the socket, can end the press. Never returns.
-[[noreturn]] void play_short_lived_parent(PacketSocket control) {
+// Starts a press and hands its socket to the test: the press must end when its parent dies,
+// although the socket stays open. Never returns.
+[[noreturn]] void run_parent(PacketSocket control) {
   auto [ours, theirs] = PacketSocket::make_pair();
   wire::CompressRequest press_pid;
   press_pid.id = static_cast<std::uint64_t>(spawn_press({"codec"}, theirs.fd()));
@@ -150,17 +150,17 @@ INSTANTIATE_TEST_SUITE_P(Roles, PressConfinement, ::testing::Values("fetcher", "
 }
 
 TEST(Confinement, DiesWithItsParent) {
-  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);  // its orphan becomes this process's child
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);  // orphans become children of this process
   auto [control, theirs] = PacketSocket::make_pair();
   const pid_t parent = ::fork();
   ASSERT_GE(parent, 0);
-  if (parent == 0) play_short_lived_parent(std::move(theirs));
+  if (parent == 0) run_parent(std::move(theirs));
   Packet packet;
   ASSERT_EQ(control.receive(packet), PacketSocket::Received::kPacket);
   const auto press = static_cast<pid_t>(std::get<wire::CompressRequest>(packet.message).id);
   PacketSocket socket(std::move(packet.attachment));
   ASSERT_EQ(socket.send(compress_request(1), sealed("no image").get()), PacketSocket::Sent::kYes);
-  for (int message = 0; message < 2; ++message) {  // that it is ready, and its answer
+  for (int message = 0; message < 2; ++message) {  // Ready, and the reply
     ASSERT_EQ(socket.receive(packet), PacketSocket::Received::kPacket);
   }
   ::kill(parent, SIGKILL);
@@ -171,8 +171,8 @@ TEST(Confinement, DiesWithItsParent) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
-TEST(Confinement, EndsWhenItsParentWasGoneBeforeItBegan) {
-  // A socket that somebody else has made stands for a parent that has died meanwhile.
+TEST(Confinement, EndsWhenItsParentDiedBeforeItStarted) {
+  // The socket was made by another process than the press's parent, as if that had died meanwhile.
   auto [control, theirs] = PacketSocket::make_pair();
   const pid_t maker = ::fork();
   ASSERT_GE(maker, 0);

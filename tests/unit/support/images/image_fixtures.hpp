@@ -1,4 +1,4 @@
-// All that the codec's tests need: made-up files of every format, and the corpus.
+// Test images: generated files of every format, and the corpus.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@ inline Bytes read_file(const std::filesystem::path& path) {
   return Bytes(std::istreambuf_iterator<char>(file), {});
 }
 
-// Files of a folder of the corpus, by name; none when the corpus is not there.
+// The files in a folder of the corpus, sorted by name; empty without a corpus.
 inline std::vector<std::filesystem::path> corpus_files(const char* folder) {
   const char* root = std::getenv("IMGPRESS_CORPUS");
   std::vector<std::filesystem::path> files;

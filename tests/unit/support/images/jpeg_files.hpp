@@ -1,4 +1,4 @@
-// JPEG files for the codec's tests, written and read with libjpeg itself.
+// JPEG files for tests, written and read with libjpeg.
 #pragma once
 
 #include <cstdio>
@@ -22,10 +22,10 @@ struct JpegForm {
   bool optimised = false;
   bool arithmetic = false;
   J_COLOR_SPACE stored = JCS_UNKNOWN;  // JCS_UNKNOWN: libjpeg's choice
-  bool scan_per_coefficient = false;   // 190 scans, all legal
+  bool scan_per_coefficient = false;   // 190 scans, which is valid
   bool scan_per_component = false;
   int chroma_factors = 1;         // sampling factors of the other components
-  unsigned restart_interval = 0;  // in units
+  unsigned restart_interval = 0;  // in MCUs
 };
 
 inline Bytes make_jpeg(const Picture& picture, const JpegForm& form = {}) {
@@ -82,13 +82,13 @@ inline Bytes make_jpeg(const Picture& picture, const JpegForm& form = {}) {
 }
 
 struct JpegFacts {
-  Picture picture;  // decoded; four inks stay four inks
+  Picture picture;  // decoded; CMYK stays CMYK
   std::vector<std::vector<int>> tables;
   std::vector<int> sampling;  // across and down of each component
   bool progressive = false;
   bool adobe = false;
   int components = 0;
-  long warnings = 0;  // of libjpeg while decoding
+  long warnings = 0;  // libjpeg's, while decoding
   J_COLOR_SPACE stored = JCS_UNKNOWN;
   Bytes exif;  // payload of the first APP1; empty when there is none
   Bytes icc;
@@ -140,7 +140,7 @@ inline JpegFacts read_jpeg(const Bytes& bytes) {
   return facts;
 }
 
-// Right after the start marker.
+// Inserts a segment right after the start marker.
 inline Bytes with_segment(const Bytes& jpeg, int marker, std::string_view payload) {
   const std::size_t length = payload.size() + 2;
   Bytes bytes = {0xFF,
@@ -157,7 +157,7 @@ inline Bytes with_segment(const Bytes& jpeg, int marker, std::string_view payloa
 inline Bytes with_icc(const Bytes& jpeg, std::string_view profile, std::size_t chunks = 1) {
   Bytes bytes = jpeg;
   const std::size_t each = (profile.size() + chunks - 1) / chunks;
-  for (std::size_t i = chunks; i-- > 0;) {  // each goes in front of the later ones
+  for (std::size_t i = chunks; i-- > 0;) {  // in reverse, since each is inserted before the others
     std::string payload("ICC_PROFILE\0", 12);
     payload += char(i + 1);
     payload += char(chunks);
@@ -167,7 +167,7 @@ inline Bytes with_icc(const Bytes& jpeg, std::string_view profile, std::size_t c
   return bytes;
 }
 
-// What everybody else does: decode, and encode again.
+// What other tools do: decode to pixels, and encode again.
 inline Bytes decode_and_encode(const Bytes& jpeg, int quality) {
   JpegForm form;
   form.quality = quality;
@@ -177,7 +177,7 @@ inline Bytes decode_and_encode(const Bytes& jpeg, int quality) {
   return make_jpeg(picture, form);
 }
 
-// A TIFF block with a camera's name, a place, and the orientation between them.
+// An EXIF block with the name of a camera, the orientation, and a place.
 inline std::string exif_block(int orientation, bool big_endian = true) {
   std::string block(big_endian ? "MM" : "II");
   const auto number = [&block, big_endian](std::uint32_t value, int size) {
@@ -188,7 +188,7 @@ inline std::string exif_block(int orientation, bool big_endian = true) {
   number(42, 2);
   number(8, 4);
   number(3, 2);
-  number(0x010F, 2), number(2, 2), number(12, 4), number(50, 4);  // make: text further back
+  number(0x010F, 2), number(2, 2), number(12, 4), number(50, 4);  // make: the text is further back
   number(0x0112, 2), number(3, 2), number(1, 4), number(std::uint32_t(orientation), 2),
       number(0, 2);
   number(0x8825, 2), number(4, 2), number(1, 4), number(62, 4);  // GPS directory

@@ -1,4 +1,4 @@
-// PNG, WebP and GIF files for the codec's tests.
+// PNG, WebP and GIF files for tests.
 #pragma once
 
 #include <gif_lib.h>
@@ -71,7 +71,7 @@ inline Bytes png_chunk(std::string_view type, std::string_view payload) {
   return chunk;
 }
 
-// Right behind the header.
+// Inserts a chunk right after the header.
 inline Bytes with_chunk(const Bytes& png, std::string_view type, std::string_view payload) {
   constexpr int kHeader = 8 + 25;
   const Bytes chunk = png_chunk(type, payload);
@@ -80,7 +80,7 @@ inline Bytes with_chunk(const Bytes& png, std::string_view type, std::string_vie
   return bytes;
 }
 
-// A picture of one colour that is given by a palette of one entry.
+// A picture of one colour, with a palette of one entry.
 inline Bytes make_palette_png(int side, const Bytes& colour, int alpha) {
   std::string header(13, '\0');
   header[3] = header[7] = char(side);
@@ -136,7 +136,7 @@ inline void put_u24(Bytes& bytes, int value) {
   for (int shift = 0; shift < 24; shift += 8) bytes.push_back(std::uint8_t(value >> shift));
 }
 
-// An extended file out of ready-made chunks.
+// An extended file (VP8X) from these chunks.
 inline Bytes webp_container(int flags, int width, int height, const std::vector<Bytes>& chunks) {
   Bytes header = {std::uint8_t(flags), 0, 0, 0};
   put_u24(header, width - 1);
@@ -148,7 +148,7 @@ inline Bytes webp_container(int flags, int width, int height, const std::vector<
   return riff_chunk("RIFF", body);
 }
 
-// The picture's own chunks of a file that make_webp made.
+// The image chunks of a file that make_webp made.
 inline Bytes webp_picture_chunks(const Bytes& webp) {
   const bool extended = std::memcmp(webp.data() + 12, "VP8X", 4) == 0;
   return Bytes(webp.begin() + (extended ? 30 : 12), webp.end());

@@ -1,4 +1,4 @@
-// Pictures for the codec's tests: made and compared.
+// Makes and compares test images.
 #pragma once
 
 #include <algorithm>
@@ -38,7 +38,7 @@ inline CodecResult press(const Bytes& source, Effort effort, int quality = 50) {
   return compress(view(source), options);
 }
 
-// Samples of 8 bits: 1 grey, 2 with alpha, 3 colours, 4 with alpha (or four inks).
+// 8-bit samples. Channels: 1 grey, 2 grey with alpha, 3 RGB, 4 RGB with alpha (or CMYK).
 struct Picture {
   int width = 0;
   int height = 0;
@@ -51,7 +51,7 @@ struct Picture {
   }
 };
 
-// Deterministic noise in -1..1 for a lattice point.
+// Deterministic noise from -1 to 1 at a lattice point.
 inline double lattice(int x, int y, int seed) {
   std::uint32_t h = std::uint32_t(x) * 374761393U + std::uint32_t(y) * 668265263U +
                     std::uint32_t(seed) * 2246822519U;
@@ -69,7 +69,7 @@ inline double smooth_noise(double x, double y, int seed) {
   return top * (1 - fy) + bottom * fy;
 }
 
-// Like a photograph: large soft shapes, some edges, texture of all scales, a little grain.
+// Resembles a photograph: large smooth areas, some edges, texture at all scales, a little noise.
 inline Picture photograph(int width, int height, int channels = 3, int seed = 1) {
   Picture picture{width, height, channels, Bytes(std::size_t(width) * height * channels)};
   for (int y = 0; y < height; ++y) {
@@ -102,7 +102,7 @@ inline double light_of(const Picture& picture, std::size_t i) {
   return picture.channels < 3 ? p[0] : 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
 }
 
-// Of luma, in decibels; 99 for equal pictures.
+// PSNR of luma in decibels; 99 for equal images.
 inline double psnr(const Picture& a, const Picture& b) {
   if (a.width != b.width || a.height != b.height) return 0;
   double sum = 0;

@@ -1,4 +1,4 @@
-// Quantisation tables for the codec's tests.
+// Quantisation tables for tests.
 #pragma once
 
 #include "press/jpeg/coefficients/quant_table.hpp"

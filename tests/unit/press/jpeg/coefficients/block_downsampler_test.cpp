@@ -36,7 +36,7 @@ double sample_of(const Block& block, int x, int y) {
   return sum;
 }
 
-// A soft surface over any number of blocks, and its block at x, y, in steps of 1.
+// A smooth surface across blocks, and the block of it at `left`, `top` with steps of 1.
 double surface(double x, double y) {
   return 60 * std::sin(x / 7) + 50 * std::cos(y / 9) + 2 * x - y;
 }
@@ -59,7 +59,7 @@ Block block_at(int left, int top) {
 
 class Directions : public testing::TestWithParam<std::pair<bool, bool>> {};
 
-TEST_P(Directions, TheHalvedSurfaceIsTheSurface) {
+TEST_P(Directions, KeepsASmoothSurface) {
   const auto [across, down] = GetParam();
   const Block blocks[] = {block_at(0, 0), block_at(8, 0), block_at(0, 8), block_at(8, 8)};
   Block result;
@@ -90,7 +90,7 @@ TEST(BlockDownsampler, KeepsAPlainColourExactly) {
   for (std::size_t i = 1; i < kBlockSize; ++i) EXPECT_EQ(result.at[i], 0) << i;
 }
 
-TEST(BlockDownsampler, MirrorsWhatIsMissingAtTheEdges) {
+TEST(BlockDownsampler, MirrorsMissingBlocksAtTheEdges) {
   const Block block = block_at(3, 5);
   Block mirrored_x = block;
   Block mirrored_y = block;
@@ -112,7 +112,7 @@ TEST(BlockDownsampler, MirrorsWhatIsMissingAtTheEdges) {
   EXPECT_TRUE(std::equal(std::begin(result.at), std::end(result.at), expected.at));
 }
 
-TEST(BlockDownsampler, BoundsWhatBrokenFilesHold) {
+TEST(BlockDownsampler, ClampsInvalidCoefficients) {
   Block wild;
   for (std::size_t i = 0; i < kBlockSize; ++i) wild.at[i] = i % 3 == 0 ? INT16_MIN : INT16_MAX;
   Block result;

@@ -18,7 +18,7 @@ void fill(Block& block, std::int16_t value) {
   std::fill(std::begin(block.at), std::end(block.at), value);
 }
 
-// The definition, in whole numbers: what the fast loop has to agree with.
+// The definition in integers, which the SIMD loop must agree with.
 int level_by_definition(const BlockRequantiser& requantiser, int value, std::size_t place, int from,
                         int to) {
   const long long level =
@@ -38,7 +38,7 @@ CoefficientSample geometric_sample(double quotient) {
   return sample;
 }
 
-TEST(Requantiser, TheFastLoopAgreesWithTheDefinitionForAllStepsAndLevels) {
+TEST(BlockRequantiser, AgreesWithTheDefinitionForAllStepsAndLevels) {
   std::mt19937 random(1);
   const CoefficientSample sample = geometric_sample(0.4);
   for (int round = 0; round < 3000; ++round) {
@@ -48,7 +48,8 @@ TEST(Requantiser, TheFastLoopAgreesWithTheDefinitionForAllStepsAndLevels) {
     for (std::size_t i = 0; i < kBlockSize; ++i) {
       from[i] = static_cast<std::uint16_t>(1 + random() % 255);
       to[i] = static_cast<std::uint16_t>(from[i] + random() % (256 - from[i]));
-      // All that 8-bit samples can lead to, less pure white and black, which have a rule apart.
+      // All that 8-bit samples can lead to, except for pure white and black, which have their own
+      // rule.
       const int most = (i == 0 ? 1000 : 1023) / from[i];
       block.at[i] = static_cast<std::int16_t>(static_cast<int>(random() % (2 * most + 1)) - most);
     }
@@ -62,7 +63,7 @@ TEST(Requantiser, TheFastLoopAgreesWithTheDefinitionForAllStepsAndLevels) {
   }
 }
 
-TEST(Requantiser, OnlyRoundsUpWhereTheUpperLevelIsAsNear) {
+TEST(BlockRequantiser, RoundsUpTiesAtMost) {
   const CoefficientSample unknown;
   for (int from = 1; from <= 60; ++from) {
     for (int to = from; to <= 255; ++to) {
@@ -70,16 +71,16 @@ TEST(Requantiser, OnlyRoundsUpWhereTheUpperLevelIsAsNear) {
                                          uniform(static_cast<std::uint16_t>(to)), unknown);
       for (std::size_t i = 0; i < kBlockSize; i += 7) {
         EXPECT_LE(2 * requantiser.addend(i), to);  // a tie may go up, nothing else
-        EXPECT_GE(requantiser.addend(i), 0);       // never beyond rounding down
-        // A level is given up for a larger error only where the difference is slight: a fiftieth of
-        // the new step, which the first one, a block's mean, does not give.
+        EXPECT_GE(requantiser.addend(i), 0);       // and nothing goes further than rounding down
+        // The lower level is taken for a larger error only if the difference is slight: a fiftieth
+        // of the new step, and nothing for DC.
         EXPECT_GE(50 * (2 * requantiser.addend(i) + 2 + from), (i == 0 ? 50 : 49) * to);
       }
     }
   }
 }
 
-TEST(Requantiser, TwiceTheStepTakesOddLevelsDown) {
+TEST(BlockRequantiser, TwiceTheStepRoundsOddLevelsDown) {
   const BlockRequantiser requantiser(uniform(8), uniform(16), geometric_sample(0.5));
   Block block{};
   block.at[5] = 1, block.at[6] = -1, block.at[7] = 3, block.at[8] = -3, block.at[9] = 4;
@@ -91,7 +92,7 @@ TEST(Requantiser, TwiceTheStepTakesOddLevelsDown) {
   EXPECT_EQ(block.at[9], 2);
 }
 
-TEST(Requantiser, FineStepsTakeTiesUp) {
+TEST(BlockRequantiser, FineStepsRoundTiesUp) {
   const BlockRequantiser requantiser(uniform(1), uniform(10), geometric_sample(0.5));
   Block block{};
   block.at[5] = 5, block.at[6] = -5, block.at[7] = 4, block.at[8] = 15;
@@ -102,7 +103,7 @@ TEST(Requantiser, FineStepsTakeTiesUp) {
   EXPECT_EQ(block.at[8], 2);
 }
 
-TEST(Requantiser, LeavesLevelsAloneWhereTheStepStays) {
+TEST(BlockRequantiser, KeepsLevelsWhereTheStepStays) {
   const BlockRequantiser requantiser(uniform(7), uniform(7), geometric_sample(0.1));
   for (int value = -100; value <= 100; ++value) {
     Block block;
@@ -112,7 +113,7 @@ TEST(Requantiser, LeavesLevelsAloneWhereTheStepStays) {
   }
 }
 
-TEST(Requantiser, WhiteAndBlackBlocksStayWhiteAndBlack) {
+TEST(BlockRequantiser, WhiteAndBlackBlocksStayWhiteAndBlack) {
   for (std::uint16_t from = 1; from <= 40; ++from) {
     for (std::uint16_t to = from; to <= 120; ++to) {
       const BlockRequantiser requantiser(uniform(from), uniform(to), geometric_sample(0.5));
@@ -132,7 +133,7 @@ TEST(Requantiser, WhiteAndBlackBlocksStayWhiteAndBlack) {
   }
 }
 
-TEST(Requantiser, BoundsWhatABaselineFileCannotCode) {
+TEST(BlockRequantiser, ClampsToBaselineLevels) {
   const BlockRequantiser requantiser(uniform(10), uniform(11), CoefficientSample());
   Block block;
   fill(block, INT16_MIN);
@@ -142,7 +143,7 @@ TEST(Requantiser, BoundsWhatABaselineFileCannotCode) {
   EXPECT_EQ(block.at[2], -kMaxLevel);
 }
 
-TEST(Requantiser, StepsOfZeroInBrokenTablesDoNoHarm) {
+TEST(BlockRequantiser, StepsOfZeroInInvalidTablesAreSafe) {
   const BlockRequantiser requantiser(uniform(0), uniform(0), CoefficientSample());
   Block block;
   fill(block, 77);

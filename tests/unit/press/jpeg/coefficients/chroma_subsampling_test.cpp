@@ -11,7 +11,7 @@ namespace {
 
 using namespace fixtures;
 
-// Samples of one plane (0 luma, 1 and 2 chroma) as decoders show them.
+// Decoded samples of one plane: 0 luma, 1 and 2 chroma.
 std::vector<double> plane(const Bytes& jpeg, int which) {
   const Picture picture = read_jpeg(jpeg).picture;
   std::vector<double> samples;
@@ -38,7 +38,7 @@ class FineChroma : public testing::TestWithParam<std::tuple<int, int, bool, int>
   }
 };
 
-TEST_P(FineChroma, BecomesWhatOthersMakeOfItOrBetter) {
+TEST_P(FineChroma, IsAsGoodAsDecodedAndEncoded) {
   const Picture picture = photograph(333, 251);
   const Bytes source = make_jpeg(picture, form());
   const Bytes reference = decode_and_encode(source, 50);
@@ -64,7 +64,7 @@ TEST_P(FineChroma, LumaIsThatOfA420Source) {
   EXPECT_EQ(plane(result.bytes, 0), plane(press(make_jpeg(colours, usual)).bytes, 0));
 }
 
-TEST_P(FineChroma, OfAnySizeAndEffort) {
+TEST_P(FineChroma, WorksWithAnySizeAndEffort) {
   for (const auto& [width, height] : std::vector<std::pair<int, int>>{
            {1, 1}, {8, 8}, {9, 16}, {16, 9}, {17, 17}, {24, 40}, {100, 7}, {7, 100}}) {
     const Picture picture = photograph(width, height);
@@ -87,7 +87,7 @@ INSTANTIATE_TEST_SUITE_P(Upright, FineChroma,
                          testing::Combine(testing::Values(1), testing::Values(2), testing::Bool(),
                                           testing::Values(75, 92)));
 
-TEST(FineChromaAlone, ThatIsCoarserThanItWouldBecomeStays) {
+TEST(FineChromaAlone, CoarselyQuantisedChromaIsNotSubsampled) {
   JpegForm form;
   form.quality = 20;
   form.luma_across = form.luma_down = 1;

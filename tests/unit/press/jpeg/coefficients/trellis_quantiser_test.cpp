@@ -15,7 +15,7 @@ namespace {
 
 using fixtures::uniform;
 
-// Counts as of a photograph: small levels behind short runs are the commonest.
+// Like those of a photograph: small levels behind short runs are the most frequent.
 SymbolCounts common_counts() {
   SymbolCounts counts{};
   counts[kEndOfBlock] = 20000;
@@ -27,7 +27,8 @@ SymbolCounts common_counts() {
   return counts;
 }
 
-// Bits of a block as the standard tells it, by the code that the trellis should assume.
+// Counts the bits of a block by the procedure of the standard, with the code that the quantiser
+// assumes.
 class Coder {
  public:
   explicit Coder(SymbolCounts counts) {
@@ -70,7 +71,7 @@ double squared_error(const Block& before, const Block& after, double scale) {
   return sum;
 }
 
-// The least cost of all combinations of: a level, one less, none.
+// The least cost of all combinations of: the level, one less, zero.
 double least_cost(const Block& before, const Block& levels, const Coder& coder, double scale,
                   double price) {
   std::vector<std::size_t> places;
@@ -94,7 +95,7 @@ double least_cost(const Block& before, const Block& levels, const Coder& coder, 
   return least;
 }
 
-TEST(TrellisQuantiser, FindsTheBestOfAllCombinations) {
+TEST(TrellisQuantiser, FindsTheOptimum) {
   std::mt19937 random(5);
   const Coder coder(common_counts());
   for (int round = 0; round < 300; ++round) {
@@ -118,7 +119,7 @@ TEST(TrellisQuantiser, FindsTheBestOfAllCombinations) {
   }
 }
 
-TEST(TrellisQuantiser, GivesUpALoneLevelThatIsFarOutButNotANearOne) {
+TEST(TrellisQuantiser, GivesUpALoneHighFrequencyButNotALowOne) {
   const TrellisQuantiser trellis(uniform(6), uniform(10), CoefficientSample(), common_counts(),
                                  TrellisQuantiser::Measure::kSteps, 0.05);
   Block before{};
@@ -129,7 +130,7 @@ TEST(TrellisQuantiser, GivesUpALoneLevelThatIsFarOutButNotANearOne) {
   EXPECT_EQ(levels.at[60], 0);
 }
 
-TEST(TrellisQuantiser, BitsAreWorthLessWhereErrorsShow) {
+TEST(TrellisQuantiser, LambdaGrowsWithTexture) {
   const TrellisQuantiser trellis(uniform(6), uniform(10), CoefficientSample(), common_counts(),
                                  TrellisQuantiser::Measure::kSteps, 0.05);
   Block calm{};
@@ -138,11 +139,11 @@ TEST(TrellisQuantiser, BitsAreWorthLessWhereErrorsShow) {
   for (std::size_t i = 1; i < 30; ++i) busy.at[i] = 12;
   EXPECT_LT(trellis.lambda_for(calm), 0.05);
   EXPECT_GT(trellis.lambda_for(busy), 0.05);
-  calm.at[0] = 100;  // its mean makes no block busy
+  calm.at[0] = 100;  // DC is no texture
   EXPECT_LT(trellis.lambda_for(calm), 0.05);
 }
 
-TEST(TrellisQuantiser, ChangesNothingWhereBitsAreFree) {
+TEST(TrellisQuantiser, ChangesNothingAtLambdaZero) {
   std::mt19937 random(6);
   const TrellisQuantiser trellis(uniform(5), uniform(10), CoefficientSample(), common_counts(),
                                  TrellisQuantiser::Measure::kSamples, 0);
@@ -156,14 +157,14 @@ TEST(TrellisQuantiser, ChangesNothingWhereBitsAreFree) {
     Block result = levels;
     trellis.apply(&before, &result, 1);
     for (std::size_t i = 0; i < kBlockSize; ++i) {
-      // Of two levels equally near, either.
+      // If two levels are equally near, it may be either.
       ASSERT_LE(std::abs(before.at[i] * 0.5 - result.at[i]),
                 std::abs(before.at[i] * 0.5 - levels.at[i]));
     }
   }
 }
 
-TEST(TrellisQuantiser, InSamplesCoarseStepsAreWorthMore) {
+TEST(TrellisQuantiser, MeasureSamplesWeighsCoarseStepsMore) {
   QuantTable steps = uniform(10);
   steps[60] = 60;
   const auto kept = [&steps](TrellisQuantiser::Measure measure) {
@@ -181,7 +182,7 @@ TEST(TrellisQuantiser, InSamplesCoarseStepsAreWorthMore) {
   EXPECT_FALSE(kept(TrellisQuantiser::Measure::kSteps));
 }
 
-TEST(TrellisQuantiser, StepsOfZeroInBrokenTablesDoNoHarm) {
+TEST(TrellisQuantiser, StepsOfZeroInInvalidTablesAreSafe) {
   const TrellisQuantiser trellis(uniform(0), uniform(0), CoefficientSample(), common_counts(),
                                  TrellisQuantiser::Measure::kSamples, 0.05);
   Block before;

@@ -53,7 +53,8 @@ TEST(BaselineReader, ReadsWhatLibjpegReads) {
     for (const auto& [width, height] :
          std::vector<std::pair<int, int>>{{1, 1}, {8, 8}, {17, 33}, {100, 61}, {161, 120}}) {
       for (const int channels : {1, 3, 4}) {
-        if (channels == 4 && form.luma_across * form.luma_down > 4) continue;  // of ten blocks
+        if (channels == 4 && form.luma_across * form.luma_down > 4)
+          continue;  // at most ten blocks in an MCU
         const Bytes source = make_jpeg(photograph(width, height, channels), form);
         const auto ours = read_ourselves(source);
         ASSERT_TRUE(ours) << width << " x " << height << ", " << channels << " channels";
@@ -63,7 +64,7 @@ TEST(BaselineReader, ReadsWhatLibjpegReads) {
   }
 }
 
-TEST(BaselineReader, ReadsTheLargestNumbersThereAre) {
+TEST(BaselineReader, ReadsTheLargestCoefficients) {
   Picture noise = plain(64, 64, {0, 0, 0});
   std::mt19937 random(4);
   for (auto& sample : noise.samples) sample = random() % 2 == 0 ? 0 : 255;
@@ -109,7 +110,7 @@ TEST(BaselineReader, LeavesDamagedFilesToLibjpeg) {
   Bytes no_restart = whole;
   no_restart.erase(no_restart.begin() + (first_restart - whole.begin()) - 1,
                    no_restart.begin() + (first_restart - whole.begin()) + 1);
-  Bytes filled = make_jpeg(photograph(160, 120));  // surplus fill bytes before a stuffed one
+  Bytes filled = make_jpeg(photograph(160, 120));  // a fill byte before a stuffed byte
   const Bytes stuffed = {0xFF, 0x00};
   const auto first_stuffed = std::search(filled.begin() + std::ptrdiff_t(data_begin(filled)),
                                          filled.end(), stuffed.begin(), stuffed.end());
@@ -122,7 +123,7 @@ TEST(BaselineReader, LeavesDamagedFilesToLibjpeg) {
 }
 
 // Files with random changes: what our reader accepts, libjpeg accepts as well, and reads the same.
-TEST(BaselineReader, AcceptsNothingThatLibjpegWouldReadOtherwise) {
+TEST(BaselineReader, AcceptsNothingThatLibjpegReadsDifferently) {
   std::mt19937 random(11);
   int accepted = 0;
   for (int round = 0; round < 3000; ++round) {
@@ -131,7 +132,8 @@ TEST(BaselineReader, AcceptsNothingThatLibjpegWouldReadOtherwise) {
     form.luma_across = form.luma_down = 1 + int(random() % 2);
     static const Picture picture = photograph(72, 56);
     Bytes source = make_jpeg(picture, form);
-    const std::size_t from = random() % 4 == 0 ? 20 : data_begin(source);  // tables, too
+    const std::size_t from =
+        random() % 4 == 0 ? 20 : data_begin(source);  // may also hit the tables
     for (unsigned i = 0; i <= random() % 3; ++i) {
       std::uint8_t& byte = source[from + random() % (source.size() - from)];
       byte = random() % 2 == 0 ? std::uint8_t(random()) : std::uint8_t(byte ^ 1 << random() % 8);
@@ -143,7 +145,7 @@ TEST(BaselineReader, AcceptsNothingThatLibjpegWouldReadOtherwise) {
     ASSERT_EQ(*ours, theirs.planes) << "round " << round;
     ++accepted;
   }
-  EXPECT_GT(accepted, 100);  // a changed bit often makes another legal file
+  EXPECT_GT(accepted, 100);  // a changed bit often leaves the file valid
 }
 
 }  // namespace

@@ -18,8 +18,8 @@ void expect_no_secret(const Bytes& bytes) {
   for (const char* secret : kSecrets) EXPECT_FALSE(contains(bytes, secret)) << secret;
 }
 
-// All the metadata that a camera and three programs leave behind.
-Bytes talkative(const Bytes& jpeg, int orientation) {
+// With the metadata that a camera and three programs leave behind.
+Bytes with_metadata(const Bytes& jpeg, int orientation) {
   Bytes bytes = with_segment(jpeg, 0xFE, "a remark");
   bytes = with_segment(bytes, 0xED, "Photoshop 3.0");
   bytes = with_segment(bytes, 0xE1, "http://ns.adobe.com/xap/1.0/ <x:xmpmeta GPS/>");
@@ -33,7 +33,7 @@ Bytes large_jpeg(bool halved_colours = true) {
   return make_jpeg(photograph(200, 150), form);
 }
 
-// So coarse and so tight already that nothing smaller can be made of it.
+// Coded so well that it cannot be made smaller.
 Bytes tight_jpeg() {
   JpegForm form;
   form.quality = 15;
@@ -44,7 +44,7 @@ Bytes tight_jpeg() {
 TEST(JpegMetadata, OnlyTheOrientationSurvives) {
   for (const bool halved : {true, false}) {
     for (int orientation = 2; orientation <= 8; ++orientation) {
-      const CodecResult result = press(talkative(large_jpeg(halved), orientation));
+      const CodecResult result = press(with_metadata(large_jpeg(halved), orientation));
       const JpegFacts facts = read_jpeg(result.bytes);
       EXPECT_FALSE(result.kept_source);
       EXPECT_EQ(read_orientation(view(facts.exif)), orientation);
@@ -55,7 +55,7 @@ TEST(JpegMetadata, OnlyTheOrientationSurvives) {
   }
 }
 
-TEST(JpegMetadata, SegmentsShorterThanTheirOwnLengthHideNothing) {
+TEST(JpegMetadata, SegmentsWithAnInvalidLengthAreSkipped) {
   for (const int marker : {0xE1, 0xEE, 0xFE}) {
     for (const std::uint8_t length : {0, 1}) {
       Bytes source = large_jpeg(false);
@@ -68,13 +68,13 @@ TEST(JpegMetadata, SegmentsShorterThanTheirOwnLengthHideNothing) {
   }
 }
 
-TEST(JpegMetadata, UprightPicturesNeedNoExif) {
-  const CodecResult result = press(talkative(large_jpeg(), 1));
+TEST(JpegMetadata, UprightImagesGetNoExif) {
+  const CodecResult result = press(with_metadata(large_jpeg(), 1));
   EXPECT_EQ(read_jpeg(result.bytes).app_segments, 0);
 }
 
 TEST(JpegMetadata, AKeptSourceLosesItsMetadataAsWell) {
-  const Bytes source = with_icc(talkative(tight_jpeg(), 6), std::string(500, 'c'));
+  const Bytes source = with_icc(with_metadata(tight_jpeg(), 6), std::string(500, 'c'));
   const CodecResult result = press(source);
   const JpegFacts facts = read_jpeg(result.bytes);
   EXPECT_TRUE(result.kept_source);
@@ -85,7 +85,7 @@ TEST(JpegMetadata, AKeptSourceLosesItsMetadataAsWell) {
   expect_no_secret(result.bytes);
 }
 
-TEST(JpegMetadata, WhatFollowsThePictureIsDropped) {
+TEST(JpegMetadata, BytesAfterTheImageAreDropped) {
   for (Bytes source : {tight_jpeg(), large_jpeg()}) {
     const std::size_t size = source.size();
     const std::string trailer = "SEFT SecretCamera";
@@ -98,7 +98,7 @@ TEST(JpegMetadata, WhatFollowsThePictureIsDropped) {
   }
 }
 
-TEST(JpegMetadata, TheFirstExifThatKnowsTheOrientationCounts) {
+TEST(JpegMetadata, TheFirstExifWithAnOrientationCounts) {
   Bytes source = with_segment(large_jpeg(), 0xE1, exif_payload(8));
   source = with_segment(source, 0xE1, exif_payload(3));
   source = with_segment(source, 0xE1, exif_payload(0));
@@ -121,7 +121,7 @@ TEST(JpegMetadata, ColourProfilesAreKept) {
   }
 }
 
-TEST(JpegMetadata, ProfilesWithMissingPartsAreDropped) {
+TEST(JpegMetadata, ProfilesWithMissingChunksAreDropped) {
   std::string chunk("ICC_PROFILE\0", 12);
   chunk += "\2\3";  // the second of three
   chunk += std::string(300, 'p');
@@ -129,8 +129,8 @@ TEST(JpegMetadata, ProfilesWithMissingPartsAreDropped) {
   EXPECT_EQ(read_jpeg(result.bytes).app_segments, 0);
 }
 
-TEST(JpegMetadata, ASourceThatWouldGrowIsKeptToTheByte) {
-  // Stripping takes nothing away here, and the end marker that is missing would be added.
+TEST(JpegMetadata, ASourceThatWouldGrowIsKeptUnchanged) {
+  // There is nothing to strip, and the missing end marker would be added.
   Bytes source = tight_jpeg();
   source.resize(source.size() - 2);
   const CodecResult result = press(source);
@@ -140,7 +140,7 @@ TEST(JpegMetadata, ASourceThatWouldGrowIsKeptToTheByte) {
 
 TEST(SegmentParser, ParsesAnyBytes) {
   std::mt19937 random(11);
-  const Bytes whole = with_icc(talkative(tight_jpeg(), 6), std::string(50, 'c'));
+  const Bytes whole = with_icc(with_metadata(tight_jpeg(), 6), std::string(50, 'c'));
   for (int round = 0; round < 3000; ++round) {
     Bytes bytes(whole.begin(), whole.begin() + std::ptrdiff_t(random() % (whole.size() + 1)));
     for (unsigned i = 0; i < random() % 20 && !bytes.empty(); ++i) {

@@ -1,4 +1,4 @@
-// Files that end before their picture does, where they are accepted.
+// Truncated JPEG files, with the option to accept them.
 #include <gtest/gtest.h>
 
 #include "support/images/image_fixtures.hpp"
@@ -50,7 +50,7 @@ class TruncatedForms : public testing::TestWithParam<std::pair<int, J_COLOR_SPAC
   }
 };
 
-TEST_P(TruncatedForms, ThatShowMostOfTheirPictureSucceedWithAWarning) {
+TEST_P(TruncatedForms, MostlyCompleteFilesSucceedWithAWarning) {
   const Picture picture = photograph(320, 640);
   const Bytes source = cut(make_jpeg(picture, form()), 0.93);
   EXPECT_TRUE(is_refused(source, false));
@@ -61,12 +61,12 @@ TEST_P(TruncatedForms, ThatShowMostOfTheirPictureSucceedWithAWarning) {
   EXPECT_GT(psnr_of_top(result.bytes, picture, 512), 26);
 }
 
-TEST_P(TruncatedForms, ThatShowLessAreDamaged) {
+TEST_P(TruncatedForms, LessCompleteFilesAreDamaged) {
   const Bytes source = make_jpeg(photograph(320, 640), form());
   for (const double part : {0.2, 0.4, 0.6}) EXPECT_TRUE(is_refused(cut(source, part))) << part;
 }
 
-TEST_P(TruncatedForms, AnEndMarkerInTheMidstOfThePictureIsOtherDamage) {
+TEST_P(TruncatedForms, AnEndMarkerWithinTheImageIsDamage) {
   Bytes source = cut(make_jpeg(photograph(320, 640), form()), 0.93);
   source.insert(source.end(), {0xFF, 0xD9});
   EXPECT_TRUE(is_refused(source));
@@ -77,7 +77,7 @@ INSTANTIATE_TEST_SUITE_P(All, TruncatedForms,
                                          std::make_pair(1, JCS_UNKNOWN),
                                          std::make_pair(1, JCS_RGB)));
 
-TEST(Truncated, ProgressiveFilesMayLackDetailsButNoShapes) {
+TEST(Truncated, ProgressiveFilesMayLackHighFrequenciesOnly) {
   JpegForm form;
   form.progressive = true;
   const Picture picture = photograph(320, 320);
@@ -98,7 +98,7 @@ TEST(Truncated, EveryLengthSucceedsOrFailsWithAReason) {
     for (std::size_t length = 4; length < source.size(); length += 3) {
       const bool refused =
           is_refused(Bytes(source.begin(), source.begin() + std::ptrdiff_t(length)));
-      // Once there is enough, more of it is no worse.
+      // Longer parts than an accepted one are accepted, too.
       EXPECT_FALSE(accepted && refused) << length;
       accepted = !refused;
     }
@@ -106,7 +106,7 @@ TEST(Truncated, EveryLengthSucceedsOrFailsWithAReason) {
   }
 }
 
-TEST(Truncated, CompleteFilesAreWhatTheyAlwaysWere) {
+TEST(Truncated, CompleteFilesAreUnaffected) {
   const Bytes source = make_jpeg(photograph(160, 120));
   EXPECT_EQ(press_cut(source).bytes, press(source).bytes);
   EXPECT_EQ(press_cut(source).warning, "");

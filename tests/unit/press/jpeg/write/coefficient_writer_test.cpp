@@ -28,7 +28,7 @@ CoefficientImage random_image(std::mt19937& random, int planes) {
       for (std::int16_t& level : plane.blocks[b].at) {
         if (random() % 64 < density) level = std::int16_t(int(random() % 2047) - 1023);
       }
-      if (random() % 4 == 0) plane.blocks[b].at[63] = -1023;  // far out, behind many zeros
+      if (random() % 4 == 0) plane.blocks[b].at[63] = -1023;  // behind many zeros
     }
     picture.push_back(std::move(plane));
   }
@@ -55,8 +55,8 @@ TEST(CoefficientWriter, LibjpegReadsWhatWasWritten) {
   }
 }
 
-// A grey picture of 400 x 100 blocks, empty from its top, then as busy as can be: its codes are of
-// all lengths, and the runs of blocks that end at once, being rare, have the longest.
+// A grey image of 400 x 100 blocks: empty ones at the top, then ones full of detail. Huffman codes
+// of all lengths are used; the rare symbols for end-of-band runs have the longest.
 CoefficientImage empty_then_busy(std::uint32_t empty_blocks) {
   CoefficientImage picture(1);
   Plane& plane = picture[0];
@@ -92,7 +92,7 @@ TEST(CoefficientWriter, LongRunsOfEmptyBlocks) {
 }
 
 TEST(CoefficientWriter, FastEffortHasACodeForEveryLevel) {
-  // Rows of MCUs that are not sampled hold what no sampled one does.
+  // Rows of MCUs that are not sampled hold symbols that no sampled row has.
   CoefficientImage picture(1);
   Plane& plane = picture[0];
   plane.width = 4;
@@ -119,7 +119,7 @@ TEST(CoefficientWriter, FastEffortHasACodeForEveryLevel) {
   EXPECT_EQ(reading.planes, in_rows(picture));
 }
 
-TEST(CoefficientWriter, GivesUpOnceThereIsNoRoom) {
+TEST(CoefficientWriter, StopsAtTheSizeLimit) {
   std::mt19937 random(9);
   const CoefficientImage picture = random_image(random, 3);
   FrameHeader header;
