@@ -1,11 +1,11 @@
-// The codec alone, in one process and in memory: what it costs and what it makes of a folder.
+// Measures the codec alone, in one process and in memory: CPU time and output size for a folder.
 //
 //   imgpress-bench-codec [--effort NAME] [--quality N] [--rounds N] SOURCES [OUTPUTS]
 //   imgpress-bench-codec [--effort NAME] [--quality N]       lines "SOURCES<TAB>OUTPUTS" on stdin
 //
-// Reads every file of SOURCES, compresses each, and prints "IMAGES<TAB>CPU_SECONDS<TAB>BYTES" (of
-// the outputs), one line a round. The outputs are then written to OUTPUTS under the same names.
-// Reading and writing files is not part of the CPU time.
+// Compresses every file of SOURCES and prints "IMAGES<TAB>CPU_SECONDS<TAB>OUTPUT_BYTES", one line a
+// round. Then writes the outputs to OUTPUTS under the names of the sources. The CPU time does not
+// include reading and writing files.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -67,7 +67,7 @@ void measure(std::vector<File>& files, const CodecOptions& options) {
 void run(const std::string& sources, const std::string& outputs, const Arguments& arguments) {
   std::vector<File> files = read_folder(sources);
   for (int round = 0; round < arguments.rounds; ++round) {
-    // Else the outputs of the last round would be freed within this one.
+    // Freed here, so that freeing the previous outputs is not measured.
     for (File& file : files) Bytes().swap(file.output);
     measure(files, arguments.codec);
   }

@@ -1,8 +1,9 @@
-// A bare fetch: what libcurl itself costs, without anything of imgpress around it.
+// The baseline of the fetch benchmark: what libcurl itself costs, without imgpress.
 //
 //   imgpress-bench-fetch < URLs, one a line
 //
-// One connection, kept; each body into memory. Prints "URLS<TAB>CPU_SECONDS<TAB>BYTES".
+// Downloads the URLs one after the other over one connection, into memory. Prints
+// "URLS<TAB>CPU_SECONDS<TAB>BYTES".
 #include <curl/curl.h>
 
 #include <cstdio>

@@ -1,10 +1,9 @@
-// An image origin that costs next to nothing, so that benchmarks measure imgpress and not the
-// server it fetches from: every file of a folder from memory, HTTP/1.1 with keep-alive, one thread.
+// An HTTP server for benchmarks that takes next to no CPU time, so that they measure imgpress and
+// not the server. Serves the files of a folder from memory: HTTP/1.1 with keep-alive, one thread.
 //
 //   imgpress-bench-origin FOLDER [DELAY_MS]     prints its port, serves until its stdin closes
 //
-// DELAY_MS is the time that it thinks before each answer. The query string is ignored, so one file
-// can be fetched under many URLs.
+// Each response is delayed by DELAY_MS. The query string is ignored, so a file has many URLs.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -32,14 +31,14 @@ using Clock = std::chrono::steady_clock;
 struct Connection {
   std::string received;
   std::string_view unsent;
-  unsigned long serial = 0;  // tells a connection from a later one with the same descriptor
+  unsigned long serial = 0;  // distinguishes connections that had the same descriptor
 };
 
 struct Due {
   Clock::time_point at;
   int fd;
   unsigned long serial;
-  std::string_view answer;
+  std::string_view response;
   bool operator>(const Due& other) const { return at > other.at; }
 };
 
@@ -57,7 +56,7 @@ std::unordered_map<std::string, std::string> read_folder(const char* folder) {
 
 class Origin {
  public:
-  Origin(const char* folder, int delay_ms) : answers_(read_folder(folder)), delay_(delay_ms) {
+  Origin(const char* folder, int delay_ms) : responses_(read_folder(folder)), delay_(delay_ms) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -77,17 +76,18 @@ class Origin {
   void serve() {
     std::vector<epoll_event> events(256);
     for (;;) {
-      const int count = ::epoll_wait(poll_, events.data(), static_cast<int>(events.size()), nap());
+      const int count =
+          ::epoll_wait(poll_, events.data(), static_cast<int>(events.size()), timeout_ms());
       for (int i = 0; i < count; ++i) {
         const int fd = events[static_cast<std::size_t>(i)].data.fd;
         if (fd == STDIN_FILENO) return;
         if (fd == listener_) {
           accept_all();
         } else {
-          attend(fd, events[static_cast<std::size_t>(i)].events);
+          handle(fd, events[static_cast<std::size_t>(i)].events);
         }
       }
-      answer_due();
+      send_due_responses();
     }
   }
 
@@ -99,7 +99,7 @@ class Origin {
     ::epoll_ctl(poll_, operation, fd, &event);
   }
 
-  int nap() const {
+  int timeout_ms() const {
     if (due_.empty()) return -1;
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(due_.top().at - Clock::now()).count();
@@ -115,17 +115,17 @@ class Origin {
     }
   }
 
-  void drop(int fd) {
+  void close_connection(int fd) {
     connections_.erase(fd);
     ::close(fd);
   }
 
-  void attend(int fd, std::uint32_t events) {
+  void handle(int fd, std::uint32_t events) {
     Connection& connection = connections_.at(fd);
     if ((events & EPOLLOUT) != 0) return send(fd, connection);
     char buffer[16384];
     const ssize_t got = ::read(fd, buffer, sizeof(buffer));
-    if (got <= 0) return drop(fd);
+    if (got <= 0) return close_connection(fd);
     connection.received.append(buffer, static_cast<std::size_t>(got));
     const std::size_t end = connection.received.find("\r\n\r\n");
     if (end == std::string::npos) return;
@@ -133,18 +133,18 @@ class Origin {
     const std::string name =
         connection.received.substr(path, connection.received.find_first_of(" ?", path) - path);
     connection.received.erase(0, end + 4);
-    const auto found = answers_.find(name);
-    const std::string_view answer = found != answers_.end() ? found->second : kMissing;
-    due_.push({Clock::now() + delay_, fd, connection.serial, answer});
+    const auto found = responses_.find(name);
+    const std::string_view response = found != responses_.end() ? found->second : kMissing;
+    due_.push({Clock::now() + delay_, fd, connection.serial, response});
   }
 
-  void answer_due() {
+  void send_due_responses() {
     while (!due_.empty() && due_.top().at <= Clock::now()) {
       const Due due = due_.top();
       due_.pop();
       const auto found = connections_.find(due.fd);
       if (found == connections_.end() || found->second.serial != due.serial) continue;
-      found->second.unsent = due.answer;
+      found->second.unsent = due.response;
       send(due.fd, found->second);
     }
   }
@@ -152,7 +152,7 @@ class Origin {
   void send(int fd, Connection& connection) {
     const ssize_t sent =
         ::send(fd, connection.unsent.data(), connection.unsent.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN) return drop(fd);
+    if (sent < 0 && errno != EAGAIN) return close_connection(fd);
     if (sent > 0) connection.unsent.remove_prefix(static_cast<std::size_t>(sent));
     watch(fd, connection.unsent.empty() ? EPOLLIN : EPOLLOUT, EPOLL_CTL_MOD);
   }
@@ -160,7 +160,7 @@ class Origin {
   static constexpr std::string_view kMissing =
       "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
 
-  std::unordered_map<std::string, std::string> answers_;
+  std::unordered_map<std::string, std::string> responses_;
   std::chrono::milliseconds delay_;
   int poll_ = ::epoll_create1(EPOLL_CLOEXEC);
   int listener_ = -1;

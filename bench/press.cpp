@@ -1,6 +1,6 @@
-// A press whose codec does nothing for as long as an ordinary photograph takes, and then answers
-// with half of it: so two cores show whether eight codecs would have work all the time. Its fetcher
-// is the real one.
+// A press with a simulated codec: it sleeps for as long as compressing a photograph takes, and
+// replies with half of the source. This shows on two cores whether imgpress keeps eight codecs
+// busy. Its fetcher is the real one.
 #include <unistd.h>
 
 #include <chrono>

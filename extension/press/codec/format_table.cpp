@@ -53,7 +53,7 @@ constexpr UnreadableFormat kUnreadable[] = {
     {"FLIF"sv, "a FLIF image"},
 };
 
-// "BM" alone also starts English text; the header's size field settles it.
+// Text may also start with "BM", so the size of the header is checked as well.
 bool is_bmp(std::string_view file) {
   return file.size() >= 18 && file.substr(0, 2) == "BM" && file[14] >= 12 &&
          file.substr(15, 3) == "\0\0\0"sv;

@@ -20,8 +20,7 @@ struct PixelImage {
   std::size_t row_bytes() const { return std::size_t{width} * static_cast<std::size_t>(channels); }
 };
 
-// Throws FaultError: kTooManyPixels when width x height exceeds the limit, kDamagedImage when it is
-// 0.
+// Throws FaultError: kTooManyPixels above the limit, kDamagedImage when there are no pixels.
 void check_pixel_count(std::uint64_t width, std::uint64_t height, std::uint64_t max_pixels);
 
 // Blends `count` pixels, of `colours` samples and an alpha sample each, with a white background.

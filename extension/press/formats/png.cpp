@@ -115,7 +115,7 @@ std::vector<std::uint8_t> read_icc_profile(PngDecoder& decoder) {
   return std::vector<std::uint8_t>(profile, profile + size);
 }
 
-// Alpha is still included.
+// The decoded samples, alpha included.
 std::vector<std::uint8_t> read_samples(PngDecoder& decoder, std::uint32_t height) {
   const std::size_t stride = png_get_rowbytes(decoder.png(), decoder.info());
   std::vector<std::uint8_t> samples(stride * height);

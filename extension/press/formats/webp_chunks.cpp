@@ -37,7 +37,7 @@ std::vector<std::uint8_t> strip_webp(ByteView source, int orientation) {
   if (source.size < kFileHeaderBytes) return whole;
   const std::size_t end = std::min(source.size, read_u32(source.data + 4) + std::size_t{8});
   std::vector<std::uint8_t> bytes(source.data, source.data + kFileHeaderBytes);
-  std::size_t flags_at = 0;  // in the extended header; files without one have no metadata
+  std::size_t flags_at = 0;  // offset of the VP8X flags; files without VP8X have no metadata
   for (std::size_t at = kFileHeaderBytes; at < end;) {
     if (end - at < kChunkHeaderBytes) return whole;
     const std::size_t payload = read_u32(source.data + at + 4);

@@ -55,8 +55,8 @@ void close_descriptors() {
   if (::chdir("/") != 0) fail("chdir");
 }
 
-// When memory runs out, the kernel should end a press rather than a backend. Not essential: in a
-// container /proc may be read-only.
+// When memory runs out, the kernel should end a press rather than a backend. Failure is ignored: in
+// a container /proc may be read-only.
 void prefer_for_oom_killer() {
   const UniqueFd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
   if (file && ::write(file.get(), "1000", 4) < 0) return;
