@@ -103,7 +103,7 @@ TEST(WireTest, UnknownKindsAndValuesAreRefused) {
   bytes[9] = static_cast<char>(kFaultCount);
   EXPECT_THROW(decode(bytes), WireError);
   bytes = encode(CompressReply{});
-  bytes[10] = 4;  // format
+  bytes[10] = static_cast<char>(kFormats.size());
   EXPECT_THROW(decode(bytes), WireError);
   bytes = encode(sample_request());
   bytes[9] = 2;  // method
