@@ -41,7 +41,7 @@ COMMENT ON COLUMN imgpress.processing_requests.status IS
 COMMENT ON COLUMN imgpress.processing_requests.run IS
     '1 at first; incremented each time that an ended request is reopened to retry failed images';
 COMMENT ON COLUMN imgpress.processing_requests.options IS
-    'How its images are compressed: quality, effort, accept_truncated. Each as the submitter gave it, else as the '
+    'How its images are compressed: quality, effort and so on. Each option as the submitter gave it, or else as the '
     'setting imgpress.<option> was in the submitting session';
 COMMENT ON COLUMN imgpress.processing_requests.quality IS 'From options: JPEG quality of the outputs (IJG scale)';
 COMMENT ON COLUMN imgpress.processing_requests.effort IS 'From options: what a smaller file may cost';

@@ -275,7 +275,7 @@ ALTER TABLE imgpress.processing_requests DROP COLUMN quality, DROP COLUMN effort
     ADD COLUMN quality smallint GENERATED ALWAYS AS ((options ->> 'quality')::smallint) STORED,
     ADD COLUMN effort text GENERATED ALWAYS AS (options ->> 'effort') STORED;
 COMMENT ON COLUMN imgpress.processing_requests.options IS
-    'How its images are compressed: quality, effort, accept_truncated. Each as the submitter gave it, else as the '
+    'How its images are compressed: quality, effort and so on. Each option as the submitter gave it, or else as the '
     'setting imgpress.<option> was in the submitting session';
 COMMENT ON COLUMN imgpress.processing_requests.quality IS 'From options: JPEG quality of the outputs (IJG scale)';
 COMMENT ON COLUMN imgpress.processing_requests.effort IS 'From options: what a smaller file may cost';
