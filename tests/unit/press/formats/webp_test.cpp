@@ -43,7 +43,7 @@ TEST(Webp, TransparencyIsBlendedWithWhite) {
     ASSERT_EQ(result.format, ImageFormat::kJpeg);
     const JpegFacts facts = read_jpeg(result.bytes);
     EXPECT_GE(int(facts.picture.pixel(8, 50)[0]), 250);
-    EXPECT_NEAR(light_of(facts.picture, 50 * 96 + 80), light_of(base, 50 * 96 + 80), 30);
+    EXPECT_NEAR(luma_of(facts.picture, 50 * 96 + 80), luma_of(base, 50 * 96 + 80), 30);
   }
 }
 

@@ -97,7 +97,7 @@ inline Picture plain(int width, int height, const Bytes& colour) {
   return picture;
 }
 
-inline double light_of(const Picture& picture, std::size_t i) {
+inline double luma_of(const Picture& picture, std::size_t i) {
   const std::uint8_t* p = picture.samples.data() + i * std::size_t(picture.channels);
   return picture.channels < 3 ? p[0] : 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
 }
@@ -108,7 +108,7 @@ inline double psnr(const Picture& a, const Picture& b) {
   double sum = 0;
   const std::size_t count = std::size_t(a.width) * a.height;
   for (std::size_t i = 0; i < count; ++i) {
-    const double difference = light_of(a, i) - light_of(b, i);
+    const double difference = luma_of(a, i) - luma_of(b, i);
     sum += difference * difference;
   }
   return sum == 0 ? 99 : 10 * std::log10(255.0 * 255.0 * double(count) / sum);

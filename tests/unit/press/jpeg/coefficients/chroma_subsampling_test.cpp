@@ -17,8 +17,8 @@ std::vector<double> plane(const Bytes& jpeg, int which) {
   std::vector<double> samples;
   for (std::size_t i = 0; i < picture.samples.size(); i += 3) {
     const std::uint8_t* p = picture.samples.data() + i;
-    const double light = 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
-    samples.push_back(which == 0 ? light : which == 1 ? p[2] - light : p[0] - light);
+    const double luma = 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
+    samples.push_back(which == 0 ? luma : which == 1 ? p[2] - luma : p[0] - luma);
   }
   return samples;
 }
@@ -55,8 +55,7 @@ TEST_P(FineChroma, IsAsGoodAsDecodedAndEncoded) {
 
 TEST_P(FineChroma, LumaIsThatOfA420Source) {
   const Picture grey = photograph(333, 251, 1);
-  Picture colours =
-      plain(333, 251, {0, 0, 0});  // colours without any, so that luma is all there is
+  Picture colours = plain(333, 251, {0, 0, 0});  // RGB, but all greys: no chroma
   for (std::size_t i = 0; i < colours.samples.size(); ++i) colours.samples[i] = grey.samples[i / 3];
   JpegForm usual = form();
   usual.luma_across = usual.luma_down = 2;
