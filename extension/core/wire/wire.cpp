@@ -99,7 +99,7 @@ void visit_fields(Visitor& visit, M& m) {
     visit(m.max_bytes), visit(m.timeout_ms), visit(m.connect_timeout_ms);
   } else if constexpr (std::is_same_v<T, FetchReply>) {
     visit(m.id), visit(m.fault), visit(m.http_status), visit(m.retry_after_seconds);
-    visit(m.message);
+    visit(m.message), visit(m.postponed);
   } else if constexpr (std::is_same_v<T, CompressRequest>) {
     visit(m.id), visit(m.options), visit(m.max_pixels), visit(m.cpu_seconds);
   } else {

@@ -62,6 +62,7 @@ struct FetchReply {
   std::uint32_t http_status = 0;          // 0 when no response arrived
   std::uint32_t retry_after_seconds = 0;  // of the response; 0 when it named none
   std::string message;                    // why, for the user; empty on success
+  bool postponed = false;                 // not fetched: the host has asked for a pause this long
 };
 
 // To a codec, with the source image as a sealed memfd.

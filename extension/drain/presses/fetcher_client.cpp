@@ -9,8 +9,9 @@
 namespace imgpress {
 namespace {
 
-// How long after the longest time-out a fetcher with work may say nothing before it counts as hung.
-// It keeps the time-out of each transfer itself.
+// The fetcher itself ends each transfer that takes too long. If it has work and still sends no
+// answer for the longest time-out and this, it counts as hung. More than it may hold a transfer
+// back because its host asked for a pause (5 s).
 constexpr std::chrono::seconds kGrace{10};
 
 constexpr std::uint64_t kMaxWebhookAnswerBytes = 64 << 10;
@@ -35,7 +36,7 @@ void FetcherClient::reconfigure(const PressSettings& settings) {
                     settings.connections_per_host == settings_.connections_per_host;
   settings_are_sent_ = settings_are_sent_ && same;
   settings_ = settings;
-  if (running()) send_settings();  // if that is not possible now, then before the next transfer
+  if (running()) send_settings();  // if the socket is full, they are sent before the next transfer
 }
 
 PacketSocket::Sent FetcherClient::send_settings() {
@@ -82,38 +83,39 @@ PacketSocket::Sent FetcherClient::send(const wire::FetchRequest& request, Kind k
   return sent;
 }
 
-std::optional<FetchResult> FetcherClient::receive(TimePoint now) {
+std::optional<FetchOutcome> FetcherClient::receive(TimePoint now) {
   Packet packet;
   if (!press_.receive(packet)) {
     if (deadline() <= now) press_.end(PressEnd::kHung);
     return std::nullopt;
   }
   const auto* reply = std::get_if<wire::FetchReply>(&packet.message);
-  if (reply == nullptr) press_.end(PressEnd::kBrokeProtocol, "no answer of a fetcher");
+  if (reply == nullptr) press_.end(PressEnd::kBrokeProtocol, "a message that no fetcher sends");
   answer_by_ = answer_due(settings_, now);
   try {
-    return result_of(*reply, std::move(packet.attachment));
-  } catch (const std::runtime_error& error) {  // memory that is not sealed, an impossible answer
+    return outcome_of(*reply, std::move(packet.attachment));
+  } catch (const std::runtime_error& error) {  // memory that is not sealed, or an impossible answer
     press_.end(PressEnd::kBrokeProtocol, error.what());
   }
 }
 
-FetchResult FetcherClient::result_of(const wire::FetchReply& reply, UniqueFd body) {
+FetchOutcome FetcherClient::outcome_of(const wire::FetchReply& reply, UniqueFd body) {
   const auto found = in_flight_.find(reply.id);
-  if (found == in_flight_.end()) throw wire::WireError("an answer to no question");
-  FetchResult result;
-  result.id = reply.id;
-  result.fault = reply.fault;
-  result.http_status = static_cast<int>(reply.http_status);
-  result.retry_after_seconds = reply.retry_after_seconds;
+  if (found == in_flight_.end()) throw wire::WireError("an answer to no request");
+  FetchOutcome outcome;
+  outcome.id = reply.id;
+  outcome.fault = reply.fault;
+  outcome.http_status = static_cast<int>(reply.http_status);
+  outcome.retry_after_seconds = reply.retry_after_seconds;
+  outcome.postponed = reply.postponed;
   if (reply.fault != Fault::kNone) {
-    result.reason = plain_text(reply.message);
+    outcome.reason = plain_text(reply.message);
   } else if (found->second == Kind::kDownload) {
-    result.body_bytes = sealed_size(body.get());
-    result.body = std::move(body);
+    outcome.body_bytes = sealed_size(body.get());
+    outcome.body = std::move(body);
   }
   in_flight_.erase(found);
-  return result;
+  return outcome;
 }
 
 TimePoint FetcherClient::deadline() const {

@@ -1,4 +1,4 @@
-// A fetcher process and the transfers that it has been asked for. It answers in any order.
+// A fetcher process and its transfers. It answers in the order in which they end.
 #pragma once
 
 #include <optional>
@@ -8,14 +8,15 @@
 
 namespace imgpress {
 
-// What became of one transfer.
-struct FetchResult {
+// How a transfer ended.
+struct FetchOutcome {
   std::uint64_t id = 0;
   Fault fault = Fault::kNone;
   int http_status = 0;
   std::uint32_t retry_after_seconds = 0;
-  std::string reason;  // why it failed
-  UniqueFd body;       // sealed memfd: of a download that succeeded
+  bool postponed = false;  // not begun, because the host has asked for a pause
+  std::string reason;      // why it failed
+  UniqueFd body;           // sealed memfd: of a download that succeeded
   std::uint64_t body_bytes = 0;
 };
 
@@ -23,20 +24,21 @@ class FetcherClient {
  public:
   void start(const PressSettings& settings, TimePoint now);
   void stop() { press_.stop(); }
-  // New settings hold for transfers that are asked for from now on.
+  // The new settings apply to transfers that are requested from now on.
   void reconfigure(const PressSettings& settings);
   bool running() const { return press_.running(); }
   bool ready() const { return press_.ready(); }
   int fd() { return press_.fd(); }
 
-  // Ask for a download, or for the delivery of a webhook. Throw WireError where that does not fit
-  // into a message.
+  // Request a download, or the delivery of a webhook. Throw WireError when the request is too large
+  // for a message.
   PacketSocket::Sent download(std::uint64_t id, const std::string& url, TimePoint now);
   PacketSocket::Sent deliver(std::uint64_t id, const DeliveryTask& delivery, TimePoint now);
 
-  // The next transfer that has ended; nothing when none has. Throws PressEnded also for an answer
-  // that nobody asked for or that lacks its body, and when nothing came until deadline().
-  std::optional<FetchResult> receive(TimePoint now);
+  // The next transfer that has ended; no value when none has. Throws PressEnded when the fetcher
+  // has ended, has not answered by deadline(), or gives an answer that was not requested or lacks
+  // its body.
+  std::optional<FetchOutcome> receive(TimePoint now);
 
   std::size_t in_flight() const { return in_flight_.size(); }
   TimePoint deadline() const;
@@ -46,7 +48,7 @@ class FetcherClient {
 
   PacketSocket::Sent send(const wire::FetchRequest& request, Kind kind, TimePoint now);
   PacketSocket::Sent send_settings();
-  FetchResult result_of(const wire::FetchReply& reply, UniqueFd body);
+  FetchOutcome outcome_of(const wire::FetchReply& reply, UniqueFd body);
 
   PressClient press_;
   PressSettings settings_;

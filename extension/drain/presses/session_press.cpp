@@ -86,6 +86,9 @@ bool SessionPress::poll(TimePoint now) {
 bool SessionPress::poll_download(TimePoint now) {
   auto result = fetcher_.receive(now);
   if (!result) return false;
+  // The user decides when to ask a host again that has asked for a pause: a new fetcher does not
+  // know of it.
+  if (result->retry_after_seconds > 0) fetcher_.stop();
   if (result->fault != Fault::kNone) throw FaultError(result->fault, result->reason);
   download_ = {};
   download_.source = std::move(result->body);

@@ -1,14 +1,18 @@
-// Who may start next: at most so many at once for each host and in all; hosts take turns.
+// Decides which transfer starts next. Each host has a queue of its own, and hosts take turns. There
+// is a limit for the transfers that run at once, for each host and for all together; and a host
+// that has asked for a pause is given no transfer until the pause is over.
 //
-// libcurl could hold transfers back itself, but their time-out would run while they wait.
+// libcurl could queue transfers itself, but their time-outs would run while they wait.
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <limits>
 #include <list>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -20,12 +24,16 @@ namespace imgpress::press {
 template <typename T>
 class AdmissionQueue {
  public:
-  // What was learnt about a host outlasts its work, for so many hosts.
+  using TimePoint = std::chrono::steady_clock::time_point;
+  using Duration = TimePoint::duration;
+
+  // Hosts without work whose allowances and pauses are remembered; beyond that the one that has
+  // been idle longest is forgotten.
   static constexpr std::size_t kRememberedHosts = 1000;
 
   explicit AdmissionQueue(std::size_t total_limit) : total_limit_(total_limit) {}
 
-  // 0 means no limit but what the host can take. Takes effect on what starts from now on.
+  // 0 means no limit but the host's allowance. Transfers that run already are not affected.
   void set_host_limit(std::size_t limit) {
     host_limit_ = limit == 0 ? std::numeric_limits<std::size_t>::max() : limit;
     for (auto& [name, host] : hosts_) make_ready(name, host);
@@ -42,15 +50,17 @@ class AdmissionQueue {
     make_ready(host_name, host);
   }
 
-  // Moves the next item that may start into `item`; false when none may. Each one started has to
-  // be given back by finished().
+  // Moves the next item that may start into `item`; false when none may. Each item that was started
+  // must be reported to finished() in the end.
   bool start_next(T& item) {
     while (active_ < total_limit_ && !ready_.empty()) {
       const std::string name = std::move(ready_.front());
       ready_.pop_front();
-      Host& host = hosts_.at(name);
+      const auto found = hosts_.find(name);
+      if (found == hosts_.end()) continue;  // forgotten: its items were taken
+      Host& host = found->second;
       host.is_ready = false;
-      if (!may_start(host)) continue;  // the limit was lowered
+      if (!may_start(host)) continue;  // paused, or its limit was lowered
       item = std::move(host.waiting.front());
       host.waiting.pop_front();
       --waiting_;
@@ -63,60 +73,104 @@ class AdmissionQueue {
     return false;
   }
 
-  // The serial number of the item started last; the first one has 1.
+  // The serial number of the item that was started last. They count from 1.
   std::uint64_t newest() const { return newest_; }
 
-  void finished(const std::string& host_name, std::uint64_t serial, const Outcome& outcome) {
-    const auto found = hosts_.find(host_name);
-    Host& host = found->second;
-    // What does not use its allowance up says nothing about a greater one.
+  void finished(const std::string& host_name, std::uint64_t serial, const HostReaction& reaction) {
+    Host& host = hosts_.at(host_name);
+    // A host that does not use up its allowance gives no reason to raise it.
     const std::size_t ceiling =
         host.waiting.empty() ? host.allowance.value() : std::min(host_limit_, total_limit_);
-    host.allowance.note(outcome, serial, newest_, ceiling);
+    host.allowance.note(reaction, serial, newest_, ceiling);
     --host.active;
-    if (outcome.excused) --host.excused;
+    if (reaction.counted_as_slow) --host.slow;
     --active_;
     make_ready(host_name, host);
-    if (host.active == 0 && host.waiting.empty()) remember(found->first, host);
+    remember_if_idle(host_name, host);
   }
 
-  // A started item was let in and is waiting for its answer for long: its host is slow, but not
-  // crowded by it. From now on it counts against the fixed limit only, so that some transfers that
-  // hang do not keep the rest of their host's from starting.
-  void excuse(const std::string& host_name) {
+  // A started item has its connection and waits long for the answer. The host is slow but not
+  // congested, so the item no longer counts against the allowance (only against the fixed limit):
+  // a few transfers that hang must not block all others of their host.
+  void count_as_slow(const std::string& host_name) {
     Host& host = hosts_.at(host_name);
-    ++host.excused;
+    ++host.slow;
     make_ready(host_name, host);
+  }
+
+  // The connection of the started item `serial` gets no acknowledgement from the host.
+  void note_congestion(const std::string& host_name, std::uint64_t serial) {
+    hosts_.at(host_name).allowance.note_congestion(serial, newest_);
+  }
+
+  // Nothing of this host starts before `end`. Of several pauses the one that ends last counts.
+  // REQUIRES: one of the host's items has been started and is not finished.
+  void pause(const std::string& host_name, TimePoint end) {
+    Host& host = hosts_.at(host_name);
+    if (end <= host.pause_end) return;
+    host.pause_end = end;
+    pause_ends_.emplace(end, host_name);
+  }
+
+  // How long the pause of a host still lasts; zero or less when there is none.
+  Duration pause_left(const std::string& host_name, TimePoint now) const {
+    const auto found = hosts_.find(host_name);
+    return found == hosts_.end() || !is_paused(found->second) ? Duration::zero()
+                                                              : found->second.pause_end - now;
+  }
+
+  // Lets hosts whose pause is over start again. To be called at next_pause_end().
+  void end_pauses(TimePoint now) {
+    while (next_pause_end() <= now) {
+      const std::string name = std::move(pause_ends_.begin()->second);
+      pause_ends_.erase(pause_ends_.begin());
+      const auto found = hosts_.find(name);
+      if (found == hosts_.end() || found->second.pause_end > now) continue;
+      found->second.pause_end = kNoPause;
+      make_ready(name, found->second);
+    }
+  }
+  TimePoint next_pause_end() const {
+    return pause_ends_.empty() ? TimePoint::max() : pause_ends_.begin()->first;
+  }
+
+  // Removes the items of a host that have not been started.
+  std::deque<T> take_waiting(const std::string& host_name) {
+    Host& host = hosts_.at(host_name);
+    std::deque<T> taken = std::exchange(host.waiting, {});
+    waiting_ -= taken.size();
+    remember_if_idle(host_name, host);
+    return taken;
   }
 
   bool has_waiting() const { return waiting_ > 0; }
 
-  // The started item `serial` is not let in while later ones have come and gone.
-  void strained(const std::string& host_name, std::uint64_t serial) {
-    hosts_.at(host_name).allowance.strained(serial, newest_);
-  }
-
  private:
+  static constexpr TimePoint kNoPause{};
+
   struct Host {
     HostAllowance allowance;
     std::size_t active = 0;
-    std::size_t excused = 0;  // of the active ones
-    bool is_ready = false;    // its name is in ready_
-    bool is_idle = false;     // its name is in idle_
+    std::size_t slow = 0;  // of the active ones: see count_as_slow()
+    TimePoint pause_end = kNoPause;
+    bool is_ready = false;  // its name is in ready_
+    bool is_idle = false;   // its name is in idle_
     std::list<std::string>::iterator idle_place;
     std::deque<T> waiting;
   };
 
+  static bool is_paused(const Host& host) { return host.pause_end != kNoPause; }
   bool may_start(const Host& host) const {
-    return !host.waiting.empty() && host.active < host_limit_ &&
-           host.active - host.excused < host.allowance.value();
+    return !host.waiting.empty() && !is_paused(host) && host.active < host_limit_ &&
+           host.active - host.slow < host.allowance.value();
   }
   void make_ready(const std::string& name, Host& host) {
     if (host.is_ready || !may_start(host)) return;
     host.is_ready = true;
     ready_.push_back(name);
   }
-  void remember(const std::string& name, Host& host) {
+  void remember_if_idle(const std::string& name, Host& host) {
+    if (host.active > 0 || !host.waiting.empty() || host.is_idle) return;
     host.is_idle = true;
     host.idle_place = idle_.insert(idle_.end(), name);
     if (idle_.size() <= kRememberedHosts) return;
@@ -130,8 +184,9 @@ class AdmissionQueue {
   std::size_t waiting_ = 0;
   std::uint64_t newest_ = 0;
   std::unordered_map<std::string, Host> hosts_;
-  std::deque<std::string> ready_;
-  std::list<std::string> idle_;  // the longest idle first
+  std::deque<std::string> ready_;                     // hosts that may start an item, in turn
+  std::multimap<TimePoint, std::string> pause_ends_;  // with those that were prolonged since
+  std::list<std::string> idle_;                       // the longest idle first
 };
 
 }  // namespace imgpress::press

@@ -11,15 +11,19 @@
 namespace imgpress::press {
 namespace {
 
-// An answer that takes longer is the host's thinking, not a crowd at its door.
-constexpr std::chrono::milliseconds kLongAnswer{500};
-constexpr std::chrono::milliseconds kExcuseEvery{100};
+// A transfer whose answer takes longer counts as slow.
+constexpr std::chrono::milliseconds kSlowAnswer{500};
+constexpr std::chrono::milliseconds kSlowCheckInterval{100};
 
-// Kept open for the next request to the same host.
+// When a host asks for a pause, its downloads wait here for its end if it is near. Otherwise they
+// are sent back, so that the drainer can do other images in their place.
+constexpr std::chrono::seconds kLongestHeldPause{5};
+
+// Connections that are kept open for further requests to their hosts.
 constexpr long kIdleConnections = 256;
 
-// Each transfer may need two descriptors; as many again are left for idle connections, for replies
-// that wait to be taken and for happy eyeballs' second sockets.
+// A transfer may need two descriptors. As many again are left for idle connections, for replies
+// that have not been sent and for second sockets (when a host has IPv4 and IPv6 addresses).
 std::size_t transfers_at_once() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 64;
@@ -57,7 +61,8 @@ void FetchEngine::apply(const wire::FetcherSettings& settings) {
   policy_ = AddressPolicy(settings.allowed_networks, own_addresses());
   user_agent_ = settings.user_agent;
   queue_.set_host_limit(settings.max_connections_per_host);
-  // Only redirects can meet this limit: what starts here has passed the queue.
+  // Transfers start within the queue's limits, so this one only matters for redirects (and for a
+  // host that is an origin and receives webhooks).
   curl_multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS,
                     static_cast<long>(settings.max_connections_per_host));
 }
@@ -66,10 +71,11 @@ void FetchEngine::submit(wire::FetchRequest request) {
   const std::uint64_t id = request.id;
   try {
     auto transfer = std::make_unique<Transfer>(std::move(request), policy_);
-    const std::string host = transfer->host();
-    queue_.push(host, std::move(transfer));
+    const std::string queue = transfer->queue();
+    queue_.push(queue, std::move(transfer));
+    postpone_waiting(queue);
   } catch (const FaultError& error) {
-    finished_.push_back(failed_fetch(id, error));
+    finished_.push_back(failed_transfer(id, error));
   }
 }
 
@@ -90,7 +96,8 @@ void FetchEngine::run_due() {
       curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
     }
     collect();
-    excuse_slow();
+    find_slow();
+    queue_.end_pauses(Clock::now());
     start_waiting();
   } while (due_ && *due_ <= Clock::now());
 }
@@ -98,14 +105,17 @@ void FetchEngine::run_due() {
 int FetchEngine::wait_ms() const {
   std::optional<Clock::time_point> due = due_;
   if (queue_.has_waiting() && !running_.empty()) {
-    due = std::min(due.value_or(next_excuse_), next_excuse_);
+    due = std::min(due.value_or(next_slow_check_), next_slow_check_);
+  }
+  if (queue_.has_waiting() && queue_.next_pause_end() != Clock::time_point::max()) {
+    due = std::min(due.value_or(queue_.next_pause_end()), queue_.next_pause_end());
   }
   if (!due) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - Clock::now());
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
 }
 
-std::deque<FetchResult> FetchEngine::take_finished() {
+std::deque<FinishedTransfer> FetchEngine::take_finished() {
   return std::exchange(finished_, {});
 }
 
@@ -132,16 +142,24 @@ int FetchEngine::on_timer(CURLM* /*multi*/, long timeout_ms, void* self) {
   return 0;
 }
 
-// Looks for transfers that are let in and take long over their answer.
-void FetchEngine::excuse_slow() {
+void FetchEngine::find_slow() {
   const auto now = Clock::now();
-  if (running_.empty() || now < next_excuse_) return;
-  next_excuse_ = now + kExcuseEvery;
+  if (running_.empty() || now < next_slow_check_) return;
+  next_slow_check_ = now + kSlowCheckInterval;
   for (auto& [ignored, transfer] : running_) {
-    if (transfer->is_excused() || now - transfer->started_at() < kLongAnswer) continue;
-    if (transfer->is_at_the_door()) continue;
-    transfer->excuse();
-    queue_.excuse(transfer->host());
+    if (transfer->counts_as_slow() || now - transfer->started_at() < kSlowAnswer) continue;
+    if (transfer->is_unacknowledged()) continue;
+    transfer->count_as_slow();
+    queue_.count_as_slow(transfer->queue());
+  }
+}
+
+// Answers the transfers that would have to wait too long for the end of their host's pause.
+void FetchEngine::postpone_waiting(const std::string& queue) {
+  const auto pause = queue_.pause_left(queue, Clock::now());
+  if (pause <= kLongestHeldPause) return;
+  for (const auto& transfer : queue_.take_waiting(queue)) {
+    finished_.push_back(transfer->postpone(pause));
   }
 }
 
@@ -164,7 +182,7 @@ void FetchEngine::collect() {
     CURL* easy = message->easy_handle;
     const CURLcode code = message->data.result;  // `message` is gone after the removal
     const auto found = running_.find(easy);
-    if (found->second->may_take_as_it_is(easy, code)) {
+    if (found->second->retry_undecoded(easy, code)) {
       curl_multi_remove_handle(multi_, easy);
       require(curl_multi_add_handle(multi_, easy) == CURLM_OK);
       continue;
@@ -172,36 +190,41 @@ void FetchEngine::collect() {
     const std::unique_ptr<Transfer> transfer = std::move(found->second);
     running_.erase(found);
     finished_.push_back(transfer->finish(easy, code));
+    const std::chrono::seconds pause(finished_.back().reply.retry_after_seconds);
+    if (transfer->is_download() && pause.count() > 0) {
+      queue_.pause(transfer->queue(), Clock::now() + pause);
+      postpone_waiting(transfer->queue());
+    }
     settle(*transfer, code, easy);
     curl_multi_remove_handle(multi_, easy);
-    curl_easy_setopt(easy, CURLOPT_COOKIELIST, "ALL");  // which a reset would keep
+    curl_easy_setopt(easy, CURLOPT_COOKIELIST, "ALL");  // deletes them; a reset would not
     curl_easy_reset(easy);
     idle_handles_.push_back(easy);
   }
 }
 
-// Tells the queue how a transfer went, and whether it shows that its host drops connections.
+// Tells the queue how a transfer went, and whether it shows that its host drops connections: it has
+// been answered on a new connection while an earlier one is still unacknowledged.
 void FetchEngine::settle(const Transfer& transfer, CURLcode code, CURL* easy) {
-  Outcome outcome = transfer.outcome(easy, code);
-  outcome.excused = transfer.is_excused();
-  if (transfer.opened_connection() && outcome.kind == Outcome::Kind::kAnswered) {
+  HostReaction reaction = transfer.host_reaction(easy, code);
+  if (transfer.opened_connection() && reaction.kind == HostReaction::Kind::kAnswered) {
     for (const auto& [ignored, other] : running_) {
-      if (other->serial() > transfer.serial() || !other->is_at_the_door()) continue;
-      if (other->host() != transfer.host()) continue;
-      outcome.overtook = true;
-      if (other->is_left_behind()) queue_.strained(transfer.host(), other->serial());
+      if (other->serial() > transfer.serial() || !other->is_unacknowledged()) continue;
+      if (other->queue() != transfer.queue()) continue;
+      reaction.overtook_another = true;
+      if (other->was_dropped()) queue_.note_congestion(transfer.queue(), other->serial());
     }
   }
-  queue_.finished(transfer.host(), transfer.serial(), outcome);
+  queue_.finished(transfer.queue(), transfer.serial(), reaction);
 }
 
 CURL* FetchEngine::take_handle() {
   if (idle_handles_.empty()) {
     CURL* easy = curl_easy_init();
     require(easy != nullptr);
-    // Redirects that set a cookie and lead back want to see it again; each transfer ends with an
-    // empty jar. Once for a handle: libcurl notes each file that it is told of, and keeps the
-    // notes.
+    // Cookies are on, because some redirects set one and lead back to a page that requires it. They
+    // are deleted after each transfer. This is set once for a handle: libcurl keeps a list of all
+    // cookie files it was ever given, so that setting it for each transfer would leak.
     curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
     return easy;
   }

@@ -1,4 +1,4 @@
-// Any number of transfers in one thread: libcurl's multi interface, driven by an epoll set.
+// Runs any number of transfers in one thread: libcurl's multi interface, driven by an epoll set.
 #pragma once
 
 #include <curl/curl.h>
@@ -20,34 +20,35 @@ namespace imgpress::press {
 
 class FetchEngine {
  public:
-  // Registers its sockets at `epoll_fd` with the descriptor as user data; the caller waits there
-  // and reports to on_socket(). Needs SIGPIPE ignored.
+  // Registers its sockets at `epoll_fd`, with the descriptor as user data. The caller waits there
+  // and reports events to on_socket(). REQUIRES: SIGPIPE is ignored.
   explicit FetchEngine(int epoll_fd);
   FetchEngine(const FetchEngine&) = delete;
   FetchEngine& operator=(const FetchEngine&) = delete;
   ~FetchEngine();
 
-  // For every connection and request from now on, also of running transfers. Throws
-  // std::invalid_argument on a malformed list of networks.
+  // Applies to every connection and request from now on, those of running transfers included.
+  // Throws std::invalid_argument when the list of networks is malformed.
   void apply(const wire::FetcherSettings& settings);
 
   void submit(wire::FetchRequest request);
   void on_socket(int fd, std::uint32_t epoll_events);
-  // What is due: time-outs, transfers that may start now. Call before each wait.
+  // Handles time-outs, and starts the transfers that may start now. To be called before each wait.
   void run_due();
 
-  // How long to wait at most before the next run_due(); -1 without limit.
+  // How long to wait at most before the next run_due(); -1: without limit.
   int wait_ms() const;
 
-  // Transfers that ended, in that order; empties the list.
-  std::deque<FetchResult> take_finished();
+  // The transfers that have ended since the last call, in that order.
+  std::deque<FinishedTransfer> take_finished();
 
  private:
   using Clock = std::chrono::steady_clock;
 
   static int on_watch(CURL* easy, curl_socket_t fd, int what, void* self, void* known);
   static int on_timer(CURLM* multi, long timeout_ms, void* self);
-  void excuse_slow();
+  void find_slow();
+  void postpone_waiting(const std::string& queue);
   void start_waiting();
   void start(std::unique_ptr<Transfer> transfer);
   void collect();
@@ -61,9 +62,9 @@ class FetchEngine {
   AdmissionQueue<std::unique_ptr<Transfer>> queue_;
   std::unordered_map<CURL*, std::unique_ptr<Transfer>> running_;
   std::vector<CURL*> idle_handles_;
-  std::deque<FetchResult> finished_;
-  Clock::time_point next_excuse_{};
-  std::optional<Clock::time_point> due_;
+  std::deque<FinishedTransfer> finished_;
+  Clock::time_point next_slow_check_{};
+  std::optional<Clock::time_point> due_;  // libcurl's next time-out
 };
 
 }  // namespace imgpress::press

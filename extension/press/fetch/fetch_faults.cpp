@@ -6,7 +6,7 @@
 namespace imgpress::press {
 namespace {
 
-// The message is `before`, the host, `after`.
+// The message is `before` + host + `after`.
 struct CodeMeaning {
   CURLcode code;
   Fault fault;
@@ -14,19 +14,21 @@ struct CodeMeaning {
   const char* after;
 };
 
-constexpr const char* kNoHttp = " does not answer in HTTP";
+constexpr const char* kNoHttp = " answered with something that is not HTTP";
 
 constexpr CodeMeaning kMeanings[] = {
-    {CURLE_COULDNT_RESOLVE_HOST, Fault::kConnection, "no address is known for ", ""},
+    {CURLE_COULDNT_RESOLVE_HOST, Fault::kConnection, "cannot resolve the host name ", ""},
     {CURLE_COULDNT_CONNECT, Fault::kConnection, "cannot connect to ", ""},
-    {CURLE_PARTIAL_FILE, Fault::kConnection, "", " closed the connection before the end"},
-    {CURLE_RECV_ERROR, Fault::kConnection, "", " broke the connection off"},
-    {CURLE_SEND_ERROR, Fault::kConnection, "", " broke the connection off"},
+    {CURLE_PARTIAL_FILE, Fault::kConnection, "",
+     " closed the connection before the end of the file"},
+    {CURLE_RECV_ERROR, Fault::kConnection, "", " broke the connection"},
+    {CURLE_SEND_ERROR, Fault::kConnection, "", " broke the connection"},
     {CURLE_GOT_NOTHING, Fault::kConnection, "", " closed the connection without an answer"},
     {CURLE_WEIRD_SERVER_REPLY, Fault::kConnection, "", kNoHttp},
-    {CURLE_UNSUPPORTED_PROTOCOL, Fault::kBadUrl, "", " redirects to a URL that is not http(s)"},
-    {CURLE_LOGIN_DENIED, Fault::kBadUrl, "", " redirects to a URL with a user name in it"},
-    {CURLE_URL_MALFORMAT, Fault::kBadUrl, "not a URL that can be fetched at ", ""},
+    {CURLE_UNSUPPORTED_PROTOCOL, Fault::kBadUrl, "",
+     " redirects to a URL that is not http:// or https://"},
+    {CURLE_LOGIN_DENIED, Fault::kBadUrl, "", " redirects to a URL that contains a user name"},
+    {CURLE_URL_MALFORMAT, Fault::kBadUrl, "the URL is not well-formed (host: ", ")"},
     {CURLE_TOO_MANY_REDIRECTS, Fault::kTooManyRedirects, "", " redirects too many times"},
     {CURLE_OUT_OF_MEMORY, Fault::kPressDied, "not enough memory to fetch from ", ""},
 };
@@ -44,7 +46,7 @@ struct StatusName {
 };
 
 constexpr StatusName kStatusNames[] = {
-    {206, "Partial Content, though all of the file was asked for,"},
+    {206, "Partial Content (the whole file was requested)"},
     {300, "Multiple Choices"},
     {301, "Moved Permanently"},
     {302, "Found"},
@@ -87,24 +89,24 @@ std::string duration(std::uint32_t ms) {
 FaultError describe_timeout(const FailedTransfer& transfer) {
   if (!transfer.connected) {
     const auto limit = std::min(transfer.connect_timeout_ms, transfer.timeout_ms);
-    return {Fault::kTimeout, "no connection to " + transfer.host + " within " + duration(limit)};
+    return {Fault::kTimeout, "cannot connect to " + transfer.host + " within " + duration(limit)};
   }
-  return {Fault::kTimeout,
-          transfer.host + " stalled or was too slow (limit " + duration(transfer.timeout_ms) + ")"};
+  return {Fault::kTimeout, transfer.host + " was too slow or stopped sending (the limit is " +
+                               duration(transfer.timeout_ms) + ")"};
 }
 
-// A connection that ends in the middle of the handshake says nothing about certificates; the next
-// attempt may well succeed. OpenSSL tells the two apart in its text only.
-bool broke_off(const std::string& detail) {
+// Whether the connection ended during the TLS handshake. That is not a fault of the certificate,
+// and another attempt may succeed; OpenSSL tells the two apart by its message only.
+bool ended_in_handshake(const std::string& detail) {
   return detail.find("unexpected eof") != std::string::npos ||
          detail.find("SSL_connect:") != std::string::npos;
 }
 
 FaultError describe_tls(const FailedTransfer& transfer) {
-  if (transfer.code == CURLE_SSL_CONNECT_ERROR && broke_off(transfer.detail)) {
-    return {Fault::kConnection, transfer.host + " broke the connection off"};
+  if (transfer.code == CURLE_SSL_CONNECT_ERROR && ended_in_handshake(transfer.detail)) {
+    return {Fault::kConnection, transfer.host + " broke the connection"};
   }
-  std::string message = "no secure connection to " + transfer.host;
+  std::string message = "cannot make a secure connection to " + transfer.host;
   if (!transfer.detail.empty()) message += " (" + transfer.detail + ")";
   return {Fault::kTls, message};
 }
@@ -119,7 +121,7 @@ FaultError describe_failure(const FailedTransfer& transfer) {
   if (std::find(std::begin(kTlsCodes), std::end(kTlsCodes), transfer.code) != std::end(kTlsCodes)) {
     return describe_tls(transfer);
   }
-  // For libcurl an answer without a status line is a protocol (HTTP/0.9) that is not supported.
+  // An answer without a status line is HTTP/0.9 to libcurl, which it does not support.
   if (transfer.code == CURLE_UNSUPPORTED_PROTOCOL &&
       transfer.detail.find("HTTP/0.9") != std::string::npos) {
     return {Fault::kConnection, transfer.host + kNoHttp};
@@ -129,7 +131,7 @@ FaultError describe_failure(const FailedTransfer& transfer) {
     return {meaning.fault, meaning.before + transfer.host + meaning.after};
   }
   return {Fault::kConnection,
-          "transfer from " + transfer.host + " failed (" + curl_easy_strerror(transfer.code) + ")"};
+          "the transfer from " + transfer.host + " failed: " + curl_easy_strerror(transfer.code)};
 }
 
 std::string describe_status(long status, const std::string& host) {
@@ -141,7 +143,11 @@ std::string describe_status(long status, const std::string& host) {
 }
 
 std::string describe_too_large(const std::string& host, std::uint64_t max_bytes) {
-  return host + " sends more than " + std::to_string(max_bytes) + " bytes";
+  return host + " sent more than " + std::to_string(max_bytes) + " bytes";
+}
+
+std::string describe_pause(const std::string& host, std::uint32_t seconds) {
+  return host + " has asked for a pause: no request for another " + std::to_string(seconds) + " s";
 }
 
 }  // namespace imgpress::press

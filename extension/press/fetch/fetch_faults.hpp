@@ -1,4 +1,4 @@
-// libcurl's and HTTP's ways to fail, in imgpress's words.
+// Turns failures of libcurl and HTTP into faults with messages for the user.
 #pragma once
 
 #include <curl/curl.h>
@@ -10,11 +10,10 @@
 
 namespace imgpress::press {
 
-// What is known about a transfer that failed.
 struct FailedTransfer {
   CURLcode code = CURLE_OK;
   std::string host;    // of the newest hop, with its port
-  std::string detail;  // libcurl's own words; used where they tell the user something
+  std::string detail;  // libcurl's own message
   bool connected = false;
   std::uint32_t timeout_ms = 0;
   std::uint32_t connect_timeout_ms = 0;
@@ -27,5 +26,7 @@ FaultError describe_failure(const FailedTransfer& transfer);
 std::string describe_status(long status, const std::string& host);
 
 std::string describe_too_large(const std::string& host, std::uint64_t max_bytes);
+
+std::string describe_pause(const std::string& host, std::uint32_t seconds);
 
 }  // namespace imgpress::press

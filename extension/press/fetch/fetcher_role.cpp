@@ -19,7 +19,7 @@ namespace {
   throw std::system_error(errno, std::generic_category(), what);
 }
 
-// No destructors: they would wait for name lookups that still run, and nobody is there to gain.
+// Without destructors, which would wait for the name lookups that are still running.
 [[noreturn]] void end_process() {
   std::_Exit(0);
 }
@@ -79,12 +79,12 @@ class FetcherLoop {
     }
   }
 
-  // Never blocks. While the backend is slow to take replies no further requests are read.
+  // Never blocks. While the owner does not take replies, no further requests are read.
   void send_replies() {
-    for (FetchResult& result : engine_.take_finished()) replies_.push_back(std::move(result));
+    for (FinishedTransfer& result : engine_.take_finished()) replies_.push_back(std::move(result));
     bool blocked = false;
     while (!replies_.empty() && !blocked) {
-      const FetchResult& next = replies_.front();
+      const FinishedTransfer& next = replies_.front();
       switch (socket_.send(next.reply, next.body.get())) {
         case PacketSocket::Sent::kYes:
           replies_.pop_front();
@@ -110,14 +110,14 @@ class FetcherLoop {
   UniqueFd epoll_;
   PacketSocket socket_;
   FetchEngine engine_;
-  std::deque<FetchResult> replies_;
+  std::deque<FinishedTransfer> replies_;
   bool blocked_ = false;
 };
 
 }  // namespace
 
 void run_fetcher(PacketSocket socket) {
-  // Host names in URLs are UTF-8, whatever the (empty) environment says.
+  // Host names in URLs are UTF-8. The environment is empty and does not set a locale.
   std::setlocale(LC_CTYPE, "C.UTF-8");
   FetcherLoop(std::move(socket)).run();
 }

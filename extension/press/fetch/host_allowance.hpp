@@ -1,8 +1,9 @@
-// How many transfers one host may have at once, learnt from how the earlier ones went.
+// How many transfers one host may have at once, learnt from the earlier ones: a congestion window.
 //
-// A small origin takes few connections at a time and drops the attempts beyond that; a dropped one
-// costs seconds, because the kernel tries again after 1, 3 and 7 s only. So it begins with few,
-// grows with every transfer that goes well, and halves when attempts get lost.
+// A small origin accepts few connections at a time and drops further attempts. Each dropped attempt
+// costs seconds, because the kernel repeats it only after 1, 3 and 7 s. So a host begins with a
+// small allowance; it grows with every transfer that goes well and is halved when attempts get
+// lost.
 #pragma once
 
 #include <algorithm>
@@ -13,18 +14,18 @@
 
 namespace imgpress::press {
 
-// How a transfer went, as far as it tells how much its host can take.
-struct Outcome {
+// What a transfer that has ended tells about the load on its host.
+struct HostReaction {
   enum class Kind : std::uint8_t {
     kAnswered,
-    kBusy,         // answered with "not so fast" (429, 503)
+    kBusy,         // answered "slow down" (429, 503)
     kUnconnected,  // refused, or no connection in time
-    kUnanswered,   // any other end without a whole answer
+    kUnanswered,   // failed in any other way before the answer was complete
   };
   Kind kind = Kind::kAnswered;
-  bool kept = false;      // its connection stays open: the next transfer needs no new one
-  bool excused = false;   // AdmissionQueue::excuse() was called for it
-  bool overtook = false;  // an older attempt to connect still waits to be let in
+  bool kept_connection = false;   // it stays open for the next transfer
+  bool counted_as_slow = false;   // AdmissionQueue::count_as_slow() was called for it
+  bool overtook_another = false;  // an earlier transfer still waits for an acknowledgement
   std::optional<std::chrono::milliseconds> connect_time{};  // of a connection that it opened
 };
 
@@ -35,34 +36,35 @@ class HostAllowance {
 
   std::size_t value() const { return value_; }
 
-  // `serial` is that of the transfer, `newest` that of the one started last. `ceiling` is how far
-  // the allowance may grow now.
-  void note(const Outcome& outcome, std::uint64_t serial, std::uint64_t newest,
+  // `serial` is the number of the transfer, `newest` that of the one started last. The allowance
+  // grows up to `ceiling`.
+  void note(const HostReaction& reaction, std::uint64_t serial, std::uint64_t newest,
             std::size_t ceiling) {
-    if (outcome.kind == Outcome::Kind::kBusy) return;
-    if (outcome.kind != Outcome::Kind::kAnswered) {
+    using Kind = HostReaction::Kind;
+    if (reaction.kind == Kind::kBusy) return;
+    if (reaction.kind != Kind::kAnswered) {
       failures_ = std::min(failures_ + 1, kDownAfter);
-      // Nobody is there to be spared, and other hosts' images wait behind this one's.
+      // The host is down: there is no load to limit, and images of other hosts wait behind its own.
       if (is_down()) return raise(1, ceiling);
-      if (outcome.kind == Outcome::Kind::kUnconnected) strained(serial, newest);
+      if (reaction.kind == Kind::kUnconnected) note_congestion(serial, newest);
       return;
     }
     if (is_down()) value_ = std::min(value_, kFirst);
     failures_ = 0;
-    if (outcome.connect_time && is_slow(*outcome.connect_time)) {
-      strained(serial, newest);
-    } else if (!outcome.overtook) {
-      grow(outcome.kept, ceiling);
+    if (reaction.connect_time && connected_slowly(*reaction.connect_time)) {
+      note_congestion(serial, newest);
+    } else if (!reaction.overtook_another) {
+      grow(reaction.kept_connection, ceiling);
     }
   }
 
-  // The transfer `serial` found the host's door shut. Those that had started before the last
-  // halving belong to the same rush and change nothing any more.
-  void strained(std::uint64_t serial, std::uint64_t newest) {
+  // The host dropped what the transfer `serial` sent. Transfers that started before the last
+  // halving met the same congestion, so they do not halve the allowance again.
+  void note_congestion(std::uint64_t serial, std::uint64_t newest) {
     if (serial <= halved_at_) return;
     halved_at_ = newest;
     value_ = std::max(value_ / 2, kLeast);
-    is_cautious_ = true;
+    was_halved_ = true;
     credit_ = 0;
   }
 
@@ -73,19 +75,20 @@ class HostAllowance {
 
   bool is_down() const { return failures_ >= kDownAfter; }
 
-  // By the host's own measure: a far one is slow to connect to at all times.
-  bool is_slow(std::chrono::milliseconds connect_time) {
+  // Compared with the host's fastest connection: a distant host always takes long to connect.
+  bool connected_slowly(std::chrono::milliseconds connect_time) {
     fastest_ = std::min(fastest_.value_or(connect_time), connect_time);
     return connect_time > *fastest_ + kLostTime;
   }
 
-  // With connections that stay open, each round asks for new ones only as far as the allowance
-  // grows: it may quadruple by the round. Where every transfer knocks anew it takes half as much
-  // again, or the loss of one attempt would be known too late. After a halving it is one more for
-  // each full round, or for each eighth: not to be back at once where it hurt.
-  void grow(bool kept, std::size_t ceiling) {
-    if (kept && !is_cautious_) return raise(3, ceiling);
-    const std::size_t price = is_cautious_ ? (kept ? value_ : 8 * value_) : 2;
+  // A round is as many transfers as the allowance. With connections that stay open, a round opens
+  // new ones only as far as the allowance grows, so it may quadruple each round. Where every
+  // transfer opens a connection it grows by half, or the loss of an attempt would be noticed too
+  // late. After a halving it grows by one each round, or each eighth round without kept
+  // connections, so as not to be back soon at what was too much.
+  void grow(bool kept_connection, std::size_t ceiling) {
+    if (kept_connection && !was_halved_) return raise(3, ceiling);
+    const std::size_t price = was_halved_ ? (kept_connection ? value_ : 8 * value_) : 2;
     if (++credit_ < price) return;
     credit_ = 0;
     raise(1, ceiling);
@@ -96,10 +99,10 @@ class HostAllowance {
   }
 
   std::size_t value_ = kFirst;
-  bool is_cautious_ = false;
-  std::size_t credit_ = 0;
+  bool was_halved_ = false;
+  std::size_t credit_ = 0;  // transfers that went well since the last raise
   std::uint64_t halved_at_ = 0;
-  unsigned failures_ = kDownAfter;  // down until it has answered for the first time
+  unsigned failures_ = kDownAfter;  // it counts as down until its first answer
   std::optional<std::chrono::milliseconds> fastest_;
 };
 

@@ -17,7 +17,7 @@ namespace {
 
 constexpr long kMaxRedirects = 5;
 constexpr long kReceiveBufferBytes = 64 * 1024;
-// Reading a short error page to its end keeps the connection usable.
+// An error page that is read to its end leaves the connection usable; a longer one is not worth it.
 constexpr std::uint64_t kMaxDiscardedBytes = 64 * 1024;
 constexpr long kSlowBytesPerSecond = 100;
 constexpr std::size_t kMaxMessageChars = 500;
@@ -29,23 +29,23 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-// The URL as it goes to the server: blanks and non-ASCII characters percent-encoded, an
+// The URL as it is sent to the server: blanks and non-ASCII characters percent-encoded, an
 // international host name in its ASCII form.
 std::string normalised(const std::string& text) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), &curl_url_cleanup);
   const std::string source(trimmed(text));
   if (!is_http_url(source)) {
-    throw FaultError(Fault::kBadUrl, "not a URL that begins with http:// or https://");
+    throw FaultError(Fault::kBadUrl, "the URL does not begin with http:// or https://");
   }
   const CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, source.c_str(),
                                       CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_DISALLOW_USER);
   if (code == CURLUE_USER_NOT_ALLOWED) {
-    throw FaultError(Fault::kBadUrl, "a URL with a user name in it is not fetched");
+    throw FaultError(Fault::kBadUrl, "the URL contains a user name; such URLs are not fetched");
   }
   char* encoded = nullptr;
   if (code != CURLUE_OK ||
       curl_url_get(url.get(), CURLUPART_URL, &encoded, CURLU_PUNYCODE) != CURLUE_OK) {
-    throw FaultError(Fault::kBadUrl, "not a well-formed URL: " + host_of(source));
+    throw FaultError(Fault::kBadUrl, "the URL is not well-formed (host: " + host_of(source) + ")");
   }
   std::string result = encoded;
   curl_free(encoded);
@@ -62,7 +62,7 @@ bool is_success(long status) {
   return status / 100 == 2;
 }
 
-// An image is all of a file. Nobody asked for a part, so that none is taken for it.
+// An answer with a part of the file (206) was not asked for and cannot be used.
 bool is_whole_file(long status) {
   return is_success(status) && status != 206;
 }
@@ -73,7 +73,7 @@ std::uint32_t retry_after(CURL* easy) {
   return retry_after_seconds(header->value, std::time(nullptr));
 }
 
-// Of the hop that the transfer got to.
+// The host of the newest hop of a transfer that may have been redirected.
 std::string newest_host(CURL* easy, const std::string& fallback) {
   const char* url = nullptr;
   curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
@@ -87,10 +87,11 @@ void set_protocol_rules(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  // A name lookup that hangs must not hold up the other transfers when its own one times out.
+  // Without this, a transfer that times out during its name lookup would block until the lookup
+  // ends.
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  // libcurl keeps the parsed CA bundle between connections only when no CA folder is set as well.
+  // libcurl keeps the parsed CA bundle between connections only when no CA folder is set.
   if (curl_version_info(CURLVERSION_NOW)->cainfo != nullptr) {
     curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
   }
@@ -98,11 +99,11 @@ void set_protocol_rules(CURL* easy) {
 
 }  // namespace
 
-FetchResult failed_fetch(std::uint64_t id, const FaultError& error) {
-  FetchResult result;
+FinishedTransfer failed_transfer(std::uint64_t id, const FaultError& error) {
+  FinishedTransfer result;
   result.reply.id = id;
   result.reply.fault = error.fault();
-  // Host names out of a redirect may be of any length and hold any byte.
+  // A host name from a redirect may have any length and contain any byte.
   result.reply.message = std::string(error.what()).substr(0, kMaxMessageChars);
   for (char& c : result.reply.message) {
     if (c < ' ' || c > '~') c = '?';
@@ -114,6 +115,7 @@ Transfer::Transfer(wire::FetchRequest request, const AddressPolicy& policy)
     : request_(std::move(request)),
       url_(normalised(request_.url)),
       host_(host_of(url_)),
+      queue_(is_download() ? host_ : "webhooks of " + host_),
       guard_(policy) {}
 
 void Transfer::prepare(CURL* easy, const std::string& user_agent, std::uint64_t serial) {
@@ -131,7 +133,7 @@ void Transfer::prepare(CURL* easy, const std::string& user_agent, std::uint64_t 
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout_ms));
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
-  if (request_.method == wire::Method::kGet) {
+  if (is_download()) {
     prepare_get(easy);
   } else {
     prepare_post(easy);
@@ -139,16 +141,15 @@ void Transfer::prepare(CURL* easy, const std::string& user_agent, std::uint64_t 
 }
 
 void Transfer::prepare_get(CURL* easy) {
-  // Images do not compress any further, and so nothing is asked for; but some origins send
-  // everything compressed. Setting the option has libcurl undo that, the empty header keeps it from
-  // asking.
+  // Images hardly compress any further, so no encoding is asked for (the empty header); but some
+  // origins compress everything, and with this option libcurl decodes it.
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
   headers_.reset(curl_slist_append(nullptr, "Accept-Encoding:"));
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kMaxRedirects);
   curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(request_.max_bytes));
-  // A stalled download gives its place up early; one that is merely thinking has ten seconds.
+  // A stalled download ends before its time-out, but an origin gets ten seconds at least to answer.
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, kSlowBytesPerSecond);
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
                    static_cast<long>(std::max<std::uint32_t>(10, request_.timeout_ms / 2000)));
@@ -159,7 +160,7 @@ void Transfer::prepare_post(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                    static_cast<curl_off_t>(request_.body.size()));
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.data());
-  curl_slist* list = curl_slist_append(nullptr, "Expect:");  // no waiting for a 100 Continue
+  curl_slist* list = curl_slist_append(nullptr, "Expect:");  // do not wait for a 100 Continue
   for (const std::string& header : request_.headers) {
     if (header.find_first_of("\r\n") == std::string::npos) {
       list = curl_slist_append(list, header.c_str());
@@ -174,19 +175,18 @@ std::size_t Transfer::on_body(char* data, std::size_t size, std::size_t count, v
   const ByteView bytes{reinterpret_cast<const std::uint8_t*>(data), size * count};
   try {
     return transfer.take_body(transfer.easy_, bytes) ? bytes.size : CURL_WRITEFUNC_ERROR;
-  } catch (const std::exception& error) {  // EMFILE or ENOMEM: another attempt may find more
+  } catch (const std::exception& error) {  // EMFILE or ENOMEM: a later attempt may succeed
     transfer.body_fault_.emplace(Fault::kPressDied,
-                                 std::string("no room for the download: ") + error.what());
+                                 std::string("cannot store the download: ") + error.what());
     return CURL_WRITEFUNC_ERROR;
   }
 }
 
-// False to break the transfer off.
+// False to end the transfer.
 bool Transfer::take_body(CURL* easy, ByteView bytes) {
-  const bool is_post = request_.method == wire::Method::kPost;
-  if (is_post || !is_whole_file(last_status(easy))) {
+  if (!is_download() || !is_whole_file(last_status(easy))) {
     discarded_bytes_ += bytes.size;
-    return discarded_bytes_ <= (is_post ? request_.max_bytes : kMaxDiscardedBytes);
+    return discarded_bytes_ <= (is_download() ? kMaxDiscardedBytes : request_.max_bytes);
   }
   if (!body_) body_.emplace("imgpress download");
   if (bytes.size > request_.max_bytes - std::min(request_.max_bytes, body_->size())) {
@@ -200,8 +200,9 @@ bool Transfer::take_body(CURL* easy, ByteView bytes) {
 
 std::optional<FaultError> Transfer::fault_of(CURL* easy, CURLcode code, long status) const {
   const std::string host = newest_host(easy, host_);
-  // An answer that is not a redirect to follow counts, even if its text was cut short.
-  const bool is_post = request_.method == wire::Method::kPost;
+  // An error status decides, even if the error page was cut short. With any other status a POST has
+  // its answer, while a GET may still have failed over a redirect or the body.
+  const bool is_post = !is_download();
   if (status >= 400 || status == 206 || (status >= 200 && (is_post || code == CURLE_OK))) {
     const bool is_good = is_post ? is_success(status) : is_whole_file(status);
     if (!is_good) return FaultError(Fault::kHttpStatus, describe_status(status, host));
@@ -211,8 +212,8 @@ std::optional<FaultError> Transfer::fault_of(CURL* easy, CURLcode code, long sta
   if (body_fault_) return body_fault_;
   if (const auto denial = guard_.denial()) {
     return FaultError(Fault::kAddressDenied,
-                      host + " is not allowed: " + *denial +
-                          " (the setting imgpress.allowed_networks can open it)");
+                      "connections to " + host + " are not allowed: " + *denial +
+                          " (to allow it, add it to the setting imgpress.allowed_networks)");
   }
   FailedTransfer failed;
   failed.code = code;
@@ -225,9 +226,9 @@ std::optional<FaultError> Transfer::fault_of(CURL* easy, CURLcode code, long sta
   return describe_failure(failed);
 }
 
-FetchResult Transfer::succeed() {
-  FetchResult result;
-  if (request_.method == wire::Method::kGet) {
+FinishedTransfer Transfer::succeed() {
+  FinishedTransfer result;
+  if (is_download()) {
     if (!body_) body_.emplace("imgpress download");
     result.body = body_->seal();
   }
@@ -241,7 +242,7 @@ std::chrono::milliseconds Transfer::time_left() const {
   return std::max(milliseconds(request_.timeout_ms) - spent, milliseconds(1));
 }
 
-bool Transfer::may_take_as_it_is(CURL* easy, CURLcode code) {
+bool Transfer::retry_undecoded(CURL* easy, CURLcode code) {
   if (code != CURLE_BAD_CONTENT_ENCODING || !decodes_ || !is_whole_file(last_status(easy))) {
     return false;
   }
@@ -254,14 +255,14 @@ bool Transfer::may_take_as_it_is(CURL* easy, CURLcode code) {
   return true;
 }
 
-FetchResult Transfer::finish(CURL* easy, CURLcode code) {
+FinishedTransfer Transfer::finish(CURL* easy, CURLcode code) {
   const long status = last_status(easy);
-  FetchResult result;
+  FinishedTransfer result;
   try {
     const auto fault = fault_of(easy, code, status);
-    result = fault ? failed_fetch(request_.id, *fault) : succeed();
+    result = fault ? failed_transfer(request_.id, *fault) : succeed();
   } catch (const std::system_error& error) {
-    result = failed_fetch(request_.id, FaultError(Fault::kPressDied, error.what()));
+    result = failed_transfer(request_.id, FaultError(Fault::kPressDied, error.what()));
   }
   result.reply.id = request_.id;
   result.reply.http_status = static_cast<std::uint32_t>(status);
@@ -269,32 +270,43 @@ FetchResult Transfer::finish(CURL* easy, CURLcode code) {
   return result;
 }
 
-bool Transfer::is_at_the_door() {
-  if (was_let_in_ || !guard_.opened()) return false;
+FinishedTransfer Transfer::postpone(std::chrono::steady_clock::duration pause) const {
+  const auto seconds =
+      static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(pause).count());
+  FinishedTransfer postponed =
+      failed_transfer(request_.id, FaultError(Fault::kHttpStatus, describe_pause(host_, seconds)));
+  postponed.reply.postponed = true;
+  postponed.reply.retry_after_seconds = seconds;
+  return postponed;
+}
+
+bool Transfer::is_unacknowledged() {
+  if (was_acknowledged_ || !guard_.opened()) return false;
   if (!guard_.connect_time()) return true;
   curl_socket_t fd = CURL_SOCKET_BAD;
   curl_easy_getinfo(easy_, CURLINFO_ACTIVESOCKET, &fd);
-  was_let_in_ = fd == CURL_SOCKET_BAD || is_let_in(fd);
-  return !was_let_in_;
+  was_acknowledged_ = fd == CURL_SOCKET_BAD || is_acknowledged(fd);
+  return !was_acknowledged_;
 }
 
-Outcome Transfer::outcome(CURL* easy, CURLcode code) const {
+HostReaction Transfer::host_reaction(CURL* easy, CURLcode code) const {
   const long status = last_status(easy);
-  Outcome outcome;
-  outcome.connect_time = guard_.connect_time();
+  HostReaction reaction;
+  reaction.counted_as_slow = counts_as_slow_;
+  reaction.connect_time = guard_.connect_time();
   const bool timed_out = code == CURLE_OPERATION_TIMEDOUT;
   if (guard_.opened() && !guard_.connect_time() && (timed_out || code == CURLE_COULDNT_CONNECT)) {
-    outcome.kind = Outcome::Kind::kUnconnected;
+    reaction.kind = HostReaction::Kind::kUnconnected;
   } else if (status == 0 || timed_out) {
-    outcome.kind = Outcome::Kind::kUnanswered;
+    reaction.kind = HostReaction::Kind::kUnanswered;
   } else if (status == 429 || status == 503) {
-    outcome.kind = Outcome::Kind::kBusy;
+    reaction.kind = HostReaction::Kind::kBusy;
   } else {
     curl_socket_t fd = CURL_SOCKET_BAD;
     curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
-    outcome.kept = fd != CURL_SOCKET_BAD;
+    reaction.kept_connection = fd != CURL_SOCKET_BAD;
   }
-  return outcome;
+  return reaction;
 }
 
 }  // namespace imgpress::press

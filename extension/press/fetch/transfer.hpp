@@ -11,59 +11,61 @@
 
 #include "channel/sealed_memory.hpp"
 #include "core/wire/wire.hpp"
-#include "press/fetch/guarded_socket.hpp"
+#include "press/fetch/address_guard.hpp"
 #include "press/fetch/host_allowance.hpp"
 
 namespace imgpress::press {
 
-struct FetchResult {
+struct FinishedTransfer {
   wire::FetchReply reply;
   UniqueFd body;  // sealed; of a GET that succeeded
 };
 
-// The reply to a request that fails before, or instead of, a transfer.
-FetchResult failed_fetch(std::uint64_t id, const FaultError& error);
+FinishedTransfer failed_transfer(std::uint64_t id, const FaultError& error);
 
 class Transfer {
  public:
-  // Throws FaultError when the URL cannot be fetched whatever the network says. `policy` must
-  // outlive the transfer.
+  // Throws FaultError when the URL is not acceptable. `policy` must outlive the transfer.
   Transfer(wire::FetchRequest request, const AddressPolicy& policy);
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  const std::string& host() const { return host_; }  // in lower case, with any port of the URL
+  // Its queue: the host in lower case, with any port of the URL. Webhooks have queues of their own,
+  // so that a host's pause, which is for downloads, does not hold them up.
+  const std::string& queue() const { return queue_; }
+  bool is_download() const { return request_.method == wire::Method::kGet; }
 
-  // Sets everything that this transfer needs on a fresh or reset handle. The transfer has to stay
-  // where it is until finish().
+  // Sets all options on a fresh or reset handle. The transfer must stay where it is until finish().
   void prepare(CURL* easy, const std::string& user_agent, std::uint64_t serial);
 
-  // Its place in the order of all that were started.
+  // Transfers are numbered in the order of their starts.
   std::uint64_t serial() const { return serial_; }
-
   std::chrono::steady_clock::time_point started_at() const { return started_at_; }
 
-  // Whether its slow answer has been noted: see AdmissionQueue::excuse().
-  bool is_excused() const { return is_excused_; }
-  void excuse() { is_excused_ = true; }
+  // See AdmissionQueue::count_as_slow().
+  bool counts_as_slow() const { return counts_as_slow_; }
+  void count_as_slow() { counts_as_slow_ = true; }
 
-  // True when it needed a new connection to its first host.
+  // True when it opened a new connection to its first host.
   bool opened_connection() const { return guard_.opened(); }
 
-  // True while a new connection to its first host gets no acknowledgement from there.
-  bool is_at_the_door();
+  // True while its new connection to its first host gets no acknowledgement from there.
+  bool is_unacknowledged();
 
-  // Counts a later transfer that has come and gone while this one is at the door. True when that
-  // cannot be chance any more: what it sent was dropped.
-  bool is_left_behind() { return ++overtaken_ >= kOvertakenWhenDropped; }
+  // Counts a later transfer that was answered while this one is unacknowledged. True once that can
+  // no longer be chance: the host has dropped what this one sent.
+  bool was_dropped() { return ++overtaken_ >= kOvertakenWhenDropped; }
 
-  // True for a body that is not what its Content-Encoding says, or in an encoding that nobody
-  // knows: it may still be the image as it is. Then prepares `easy` for taking it so, once.
-  bool may_take_as_it_is(CURL* easy, CURLcode code);
+  // True when the body could not be decoded as its Content-Encoding says. The bytes may well be a
+  // plain image, so `easy` is prepared to fetch them once more without decoding.
+  bool retry_undecoded(CURL* easy, CURLcode code);
 
-  // REQUIRES: libcurl is done with `easy`, which prepare() got.
-  FetchResult finish(CURL* easy, CURLcode code);
-  Outcome outcome(CURL* easy, CURLcode code) const;
+  // REQUIRES: libcurl is done with `easy`, which prepare() was given.
+  FinishedTransfer finish(CURL* easy, CURLcode code);
+  HostReaction host_reaction(CURL* easy, CURLcode code) const;
+
+  // The reply instead of a transfer, because the host's pause lasts for so long.
+  FinishedTransfer postpone(std::chrono::steady_clock::duration pause) const;
 
  private:
   struct FreeHeaders {
@@ -77,24 +79,25 @@ class Transfer {
   std::chrono::milliseconds time_left() const;
   void prepare_get(CURL* easy);
   void prepare_post(CURL* easy);
-  FetchResult succeed();
+  FinishedTransfer succeed();
   std::optional<FaultError> fault_of(CURL* easy, CURLcode code, long status) const;
 
   wire::FetchRequest request_;
   std::string url_;
   std::string host_;
+  std::string queue_;
   AddressGuard guard_;
   CURL* easy_ = nullptr;
   std::uint64_t serial_ = 0;
   std::chrono::steady_clock::time_point started_at_{};
   bool decodes_ = true;
-  bool is_excused_ = false;
+  bool counts_as_slow_ = false;
   unsigned overtaken_ = 0;
-  bool was_let_in_ = false;
+  bool was_acknowledged_ = false;
   std::unique_ptr<curl_slist, FreeHeaders> headers_;
   std::optional<MemoryWriter> body_;
   std::uint64_t discarded_bytes_ = 0;
-  std::optional<FaultError> body_fault_;  // why taking the body was refused
+  std::optional<FaultError> body_fault_;  // why the body was refused
   std::array<char, CURL_ERROR_SIZE> curl_text_{};
 };
 

@@ -149,6 +149,31 @@ TEST_F(PipelineTest, AHostThatAsksForALongPauseIsLeftAlone) {
   EXPECT_EQ(origin.requests(), 1);
 }
 
+// The pause is known to the fetcher only. A new one learns of it by the next answer: one request
+// more.
+TEST_F(PipelineTest, ANewFetcherLearnsOfAPauseByTheNextAnswer) {
+  ScriptedOrigin origin([&](const OriginRequest&) {
+    return answer("429 Too Many Requests", "", "Retry-After: 120\r\n");
+  });
+  PressPipeline pipeline(test::pipeline_settings(), Clock::now());
+  pipeline.add(ImageTask{1, origin.url("/a.jpg"), 50});
+  turn_until_outcomes(pipeline, 1);
+  const auto before = presses("fetcher");
+  ::kill(before.at(0), SIGKILL);
+  turn_until(pipeline, [&] {
+    const auto fetchers = presses("fetcher");
+    return pipeline.ready() && !fetchers.empty() && fetchers != before;
+  });
+  for (std::uint64_t key = 2; key <= 3; ++key) {
+    pipeline.add(ImageTask{key, origin.url("/b.jpg"), 50});
+    turn_until_outcomes(pipeline, key);
+  }
+  EXPECT_EQ(outcomes_.at(2).ending, Ending::kFailed);
+  EXPECT_EQ(outcomes_.at(2).retry_after_seconds, 120u);
+  EXPECT_EQ(outcomes_.at(3).ending, Ending::kInterrupted);
+  EXPECT_EQ(origin.requests(), 2);
+}
+
 TEST_F(PipelineTest, AHostThatAsksForAShortPauseIsWaitedFor) {
   const std::string picture = photograph();
   std::atomic<int> requests{0};

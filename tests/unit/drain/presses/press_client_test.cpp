@@ -14,6 +14,7 @@
 #include "drain/presses/fetcher_client.hpp"
 #include "drain/presses/session_press.hpp"
 #include "support/real_press.hpp"
+#include "support/scripted_origin.hpp"
 
 namespace imgpress {
 namespace {
@@ -263,6 +264,18 @@ TEST_F(SessionPressTest, BelievesNoMoreThanADrainer) {
   SessionPress press;
   press.begin_download("http://127.0.0.1/", settings_with(bad.path()));
   EXPECT_EQ(fault_of([&] { wait(press); }), Fault::kPressDied);
+}
+
+TEST_F(SessionPressTest, AsksAHostAgainThatAskedForAPause) {
+  test::ScriptedOrigin origin([](const test::OriginRequest&) {
+    return test::answer("429 Too Many Requests", "", "Retry-After: 120\r\n");
+  });
+  SessionPress press;
+  for (int call = 1; call <= 2; ++call) {
+    press.begin_download(origin.url("/a.jpg"), settings_with(test::press_path()));
+    EXPECT_EQ(fault_of([&] { wait(press); }), Fault::kHttpStatus);
+    EXPECT_EQ(origin.requests(), call);
+  }
 }
 
 TEST_F(SessionPressTest, GoesOnAfterAnAbandonedPieceOfWork) {

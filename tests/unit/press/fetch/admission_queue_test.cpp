@@ -46,13 +46,13 @@ TEST(AdmissionQueueTest, TransfersThatHangDoNotKeepOthersFromStarting) {
   queue.set_host_limit(8);
   for (int i = 0; i < 12; ++i) queue.push("a", "x");
   EXPECT_EQ(start_all(queue), "x x x x x x");  // what a host is trusted with at first
-  queue.excuse("a");
-  queue.excuse("a");
-  queue.excuse("a");
+  queue.count_as_slow("a");
+  queue.count_as_slow("a");
+  queue.count_as_slow("a");
   EXPECT_EQ(start_all(queue), "x x");  // up to the fixed limit
   EXPECT_TRUE(queue.has_waiting());
-  Outcome timed_out{Outcome::Kind::kUnanswered};
-  timed_out.excused = true;
+  HostReaction timed_out{HostReaction::Kind::kUnanswered};
+  timed_out.counted_as_slow = true;
   queue.finished("a", 1, timed_out);
   EXPECT_EQ(start_all(queue), "x");
 }
@@ -99,6 +99,79 @@ TEST(AdmissionQueueTest, ForgetsHostsThatAreDone) {
   }
 }
 
+using TimePoint = AdmissionQueue<std::string>::TimePoint;
+using std::chrono::seconds;
+
+class PauseTest : public ::testing::Test {
+ protected:
+  // One transfer of host a has been answered, and asks for a pause.
+  PauseTest() {
+    for (const char* item : {"a1", "a2", "a3"}) queue_.push("a", item);
+    queue_.start_next(first_);
+    queue_.pause("a", kEnd);
+  }
+
+  static constexpr TimePoint kEnd{seconds(1000)};
+  AdmissionQueue<std::string> queue_{100};
+  std::string first_;
+};
+
+TEST_F(PauseTest, HoldsItsHostAndNoOther) {
+  queue_.push("b", "b1");
+  EXPECT_EQ(start_all(queue_), "b1");
+  queue_.finished("a", 1, {});
+  queue_.push("a", "a4");
+  EXPECT_EQ(start_all(queue_), "");
+}
+
+TEST_F(PauseTest, EndsInTime) {
+  EXPECT_EQ(queue_.next_pause_end(), kEnd);
+  queue_.end_pauses(kEnd - seconds(1));
+  EXPECT_EQ(start_all(queue_), "");
+  EXPECT_EQ(queue_.pause_left("a", kEnd - seconds(1)), seconds(1));
+  queue_.end_pauses(kEnd);
+  EXPECT_EQ(start_all(queue_), "a2 a3");
+  EXPECT_EQ(queue_.next_pause_end(), TimePoint::max());
+  EXPECT_EQ(queue_.pause_left("a", kEnd), seconds(0));
+}
+
+TEST_F(PauseTest, OfTwoTheLaterEndCounts) {
+  queue_.pause("a", kEnd + seconds(5));
+  queue_.pause("a", kEnd + seconds(1));
+  queue_.end_pauses(kEnd + seconds(4));
+  EXPECT_EQ(start_all(queue_), "");
+  queue_.end_pauses(kEnd + seconds(5));
+  EXPECT_EQ(start_all(queue_), "a2 a3");
+}
+
+TEST_F(PauseTest, IsRememberedAfterTheWaitingItemsWereTaken) {
+  EXPECT_EQ(queue_.take_waiting("a").size(), 2u);
+  EXPECT_FALSE(queue_.has_waiting());
+  queue_.finished("a", 1, {});
+  EXPECT_EQ(queue_.pause_left("a", kEnd - seconds(7)), seconds(7));
+  queue_.push("a", "a4");
+  EXPECT_EQ(queue_.take_waiting("a").size(), 1u);
+  queue_.end_pauses(kEnd);
+  queue_.push("a", "a5");
+  EXPECT_EQ(start_all(queue_), "a5");
+}
+
+TEST(AdmissionQueueTest, AHostThatWasForgottenWhileItWasReadyIsSkipped) {
+  AdmissionQueue<std::string> queue(1);
+  std::string item;
+  queue.push("busy", "x");
+  ASSERT_TRUE(queue.start_next(item));
+  queue.push("a", "a1");  // ready, but there is no room for it
+  EXPECT_EQ(queue.take_waiting("a").size(), 1u);
+  for (int i = 0; i < 1000; ++i) {
+    const std::string name = "other" + std::to_string(i);
+    queue.push(name, "x");
+    queue.take_waiting(name);
+  }
+  queue.finished("busy", 1, {});
+  EXPECT_EQ(start_all(queue), "");
+}
+
 void push_many(AdmissionQueue<std::string>& queue, const std::string& host, int count) {
   for (int i = 0; i < count; ++i) queue.push(host, "x");
 }
@@ -115,8 +188,8 @@ TEST(AdmissionQueueTest, BeginsWithFewAndGrowsToTheLimit) {
   queue.set_host_limit(10);
   push_many(queue, "a", 100);
   EXPECT_EQ(count_started(queue), 6u);
-  Outcome kept;
-  kept.kept = true;
+  HostReaction kept;
+  kept.kept_connection = true;
   queue.finished("a", 1, kept);
   EXPECT_EQ(count_started(queue), 4u);
   queue.finished("a", 2, kept);
@@ -132,7 +205,7 @@ TEST(AdmissionQueueTest, HoldsAStrainedHostBackAndNoOther) {
   push_many(queue, "a", 20);
   push_many(queue, "b", 20);
   EXPECT_EQ(count_started(queue), 12u);
-  queue.strained("a", 1);  // 3 from now on
+  queue.note_congestion("a", 1);  // 3 from now on
   for (std::uint64_t i = 0; i < 3; ++i) queue.finished("a", 1, {});
   EXPECT_EQ(count_started(queue), 0u);
   queue.finished("a", 1, {});
@@ -162,7 +235,7 @@ TEST(AdmissionQueueTest, RemembersTheLastThousandHosts) {
   AdmissionQueue<std::string> queue(100);
   push_many(queue, "a", 1);
   ASSERT_EQ(count_started(queue), 1u);
-  queue.strained("a", 1);
+  queue.note_congestion("a", 1);
   queue.finished("a", 1, {});
   for (int i = 0; i < 999; ++i) visit(queue, "other" + std::to_string(i));
   visit(queue, "a");  // the most recent one again

@@ -5,7 +5,7 @@
 namespace imgpress::press {
 namespace {
 
-using Kind = Outcome::Kind;
+using Kind = HostReaction::Kind;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kCeiling = 64;
@@ -13,31 +13,31 @@ constexpr std::size_t kCeiling = 64;
 class HostAllowanceTest : public ::testing::Test {
  protected:
   // One transfer after another, each the newest.
-  void note(std::size_t count, const Outcome& outcome, std::size_t ceiling = kCeiling) {
+  void note(std::size_t count, const HostReaction& reaction, std::size_t ceiling = kCeiling) {
     for (std::size_t i = 0; i < count; ++i) {
       ++serial_;
-      allowance_.note(outcome, serial_, serial_, ceiling);
+      allowance_.note(reaction, serial_, serial_, ceiling);
     }
   }
   // As many as are at work at once; returns the allowance afterwards.
-  std::size_t round(const Outcome& outcome) {
-    note(allowance_.value(), outcome);
+  std::size_t round(const HostReaction& reaction) {
+    note(allowance_.value(), reaction);
     return allowance_.value();
   }
-  static Outcome kept() {
-    Outcome outcome;
-    outcome.kept = true;
-    return outcome;
+  static HostReaction kept() {
+    HostReaction reaction;
+    reaction.kept_connection = true;
+    return reaction;
   }
-  static Outcome connected_in(int ms) {
-    Outcome outcome;
-    outcome.connect_time = milliseconds(ms);
-    return outcome;
+  static HostReaction connected_in(int ms) {
+    HostReaction reaction;
+    reaction.connect_time = milliseconds(ms);
+    return reaction;
   }
-  static Outcome failed(Kind kind) {
-    Outcome outcome;
-    outcome.kind = kind;
-    return outcome;
+  static HostReaction failed(Kind kind) {
+    HostReaction reaction;
+    reaction.kind = kind;
+    return reaction;
   }
 
   HostAllowance allowance_;
@@ -85,16 +85,16 @@ TEST_F(HostAllowanceTest, NeverFallsBelowTwo) {
 
 TEST_F(HostAllowanceTest, OneRushHalvesOnce) {
   note(24, {});
-  allowance_.strained(10, 24);
-  allowance_.strained(24, 40);
+  allowance_.note_congestion(10, 24);
+  allowance_.note_congestion(24, 40);
   EXPECT_EQ(allowance_.value(), 9u);
-  allowance_.strained(25, 40);
+  allowance_.note_congestion(25, 40);
   EXPECT_EQ(allowance_.value(), 4u);
 }
 
 TEST_F(HostAllowanceTest, GrowsWithCareAfterAHalving) {
   round(kept());
-  allowance_.strained(serial_, serial_);
+  allowance_.note_congestion(serial_, serial_);
   ASSERT_EQ(allowance_.value(), 12u);
   EXPECT_EQ(round(kept()), 13u);
   EXPECT_EQ(round(kept()), 14u);
@@ -103,8 +103,8 @@ TEST_F(HostAllowanceTest, GrowsWithCareAfterAHalving) {
 }
 
 TEST_F(HostAllowanceTest, DoesNotGrowWhileAnAttemptIsOvertaken) {
-  Outcome overtaking;
-  overtaking.overtook = true;
+  HostReaction overtaking;
+  overtaking.overtook_another = true;
   note(50, overtaking);
   EXPECT_EQ(allowance_.value(), 6u);
 }

@@ -1,4 +1,4 @@
-#include "press/fetch/guarded_socket.hpp"
+#include "press/fetch/address_guard.hpp"
 
 #include <ifaddrs.h>
 #include <linux/tcp.h>
@@ -50,13 +50,13 @@ std::vector<IpAddress> own_addresses() {
   return addresses;
 }
 
-bool is_let_in(curl_socket_t fd) {
+bool is_acknowledged(curl_socket_t fd) {
   tcp_info info{};
   socklen_t size = sizeof info;
   if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return true;
   constexpr std::size_t kNeeded =
       offsetof(tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked);
-  return size < kNeeded || info.tcpi_bytes_acked > 1;  // 1 for the handshake itself
+  return size < kNeeded || info.tcpi_bytes_acked > 1;  // the handshake counts as one byte
 }
 
 void AddressGuard::install(CURL* easy) {
@@ -81,7 +81,7 @@ void AddressGuard::note_connected() {
 
 bool AddressGuard::permits(const std::optional<IpAddress>& address, std::uint16_t port) {
   const auto objection = address ? policy_->objection(*address, port)
-                                 : std::optional<std::string>("is no internet address");
+                                 : std::optional<std::string>("is not an internet address");
   if (!objection) {
     permitted_any_ = true;
     return true;
@@ -106,8 +106,8 @@ curl_socket_t AddressGuard::open_socket(void* self, curlsocktype /*purpose*/,
   }
 }
 
-// Runs before each request, a redirected one or one on a kept connection too. That connection may
-// have been opened under other settings, so its address is judged again.
+// libcurl calls this before each request, also after a redirect and on a kept connection. The
+// settings may have changed since that connection was opened, so its address is checked again.
 int AddressGuard::before_request(void* self, char* remote_ip, char* /*local_ip*/, int remote_port,
                                  int /*local_port*/) {
   try {

@@ -1,4 +1,4 @@
-// The address guard where it bites: at the socket address of every connection.
+// Checks the address of every connection before it is made: allowed networks only.
 #pragma once
 
 #include <curl/curl.h>
@@ -15,28 +15,29 @@ namespace imgpress::press {
 // The addresses of this machine's network interfaces.
 std::vector<IpAddress> own_addresses();
 
-// Whether the other side has acknowledged anything sent to it. A crowded one drops the last step of
-// a handshake, and only this side believes in the connection then.
-bool is_let_in(curl_socket_t fd);
+// Whether the host has acknowledged any data on this connection. A congested host drops the last
+// packet of the TCP handshake: the connection then exists on our side only.
+bool is_acknowledged(curl_socket_t fd);
 
-// What the guard decides for one transfer, hop by hop. libcurl is told about it by install().
+// The guard of one transfer. A transfer has several hops when it is redirected, and each hop may
+// try several addresses of its host.
 class AddressGuard {
  public:
   // `policy` is asked anew for every connection and must outlive the guard.
   explicit AddressGuard(const AddressPolicy& policy) : policy_(&policy) {}
 
-  // The guard has to stay where it is until the transfer ends.
+  // Sets libcurl's callbacks. The guard must stay where it is until the transfer ends.
   void install(CURL* easy);
 
-  // Why the newest hop could not be connected: "10.0.0.1 is a private address". No value
-  // when at least one of the host's addresses was permitted.
+  // Why no address of the newest hop's host was permitted, by the last of them: "10.0.0.1 is a
+  // private address". No value when one was permitted.
   std::optional<std::string> denial() const;
 
   // True when the newest connection got as far as a request.
   bool connected() const { return connected_; }
 
-  // Of the first hop alone: whether it took a new connection, and how long that was in the making
-  // (name lookup excluded, TLS handshake included; no value until it is made).
+  // Of the first hop only: whether it opened a connection, and how long that took (without the name
+  // lookup, with the TLS handshake; no value until it is done).
   bool opened() const { return opened_at_.has_value(); }
   std::optional<std::chrono::milliseconds> connect_time() const { return connect_time_; }
 

@@ -1,0 +1,80 @@
+// Hosts that ask for a pause: 429 or 503 with Retry-After.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <string>
+
+#include "support/fetcher_client.hpp"
+#include "support/scripted_origin.hpp"
+
+namespace imgpress::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+OriginAnswer ask_for_pause(int seconds) {
+  return answer("429 Too Many Requests", "", "Retry-After: " + std::to_string(seconds) + "\r\n");
+}
+
+TEST(FetcherPauseTest, ALongPauseSendsBackWhatWaitsAndWhatComes) {
+  ScriptedOrigin origin([](const OriginRequest&) { return ask_for_pause(120); });
+  FetcherClient fetcher("127.0.0.0/8", 1);
+  for (std::uint64_t id = 1; id <= 5; ++id) {
+    fetcher.press().socket().send(FetcherClient::get_request(origin.url("/"), id));
+  }
+  const Fetched asked = fetcher.receive();
+  EXPECT_FALSE(asked.reply.postponed);
+  EXPECT_EQ(asked.reply.http_status, 429u);
+  for (int i = 0; i < 5; ++i) {
+    const Fetched postponed = i < 4 ? fetcher.receive() : fetcher.get(origin.url("/late.jpg"));
+    EXPECT_TRUE(postponed.reply.postponed);
+    EXPECT_EQ(postponed.reply.fault, Fault::kHttpStatus);
+    EXPECT_EQ(postponed.reply.http_status, 0u);
+    EXPECT_NEAR(postponed.reply.retry_after_seconds, 120, 10);
+    const std::string host = "127.0.0.1:" + std::to_string(origin.port());
+    EXPECT_EQ(postponed.reply.message.find(host + " has asked for a pause"), 0u);
+  }
+  EXPECT_EQ(origin.requests(), 1);
+}
+
+TEST(FetcherPauseTest, AShortPauseIsWaitedFor) {
+  std::atomic<int> requests{0};
+  ScriptedOrigin origin([&](const OriginRequest&) {
+    return requests++ == 0 ? ask_for_pause(1) : answer("200 OK", "image");
+  });
+  FetcherClient fetcher;
+  EXPECT_EQ(fetcher.get(origin.url("/1")).reply.http_status, 429u);
+  const auto begin = std::chrono::steady_clock::now();
+  auto request = FetcherClient::get_request(origin.url("/2"));
+  request.timeout_ms = 500;  // runs from the start of the transfer only
+  EXPECT_EQ(fetcher.fetch(request).body, "image");
+  EXPECT_GT(std::chrono::steady_clock::now() - begin, 800ms);
+}
+
+TEST(FetcherPauseTest, OtherHostsAndWebhooksGoOn) {
+  ScriptedOrigin paused([](const OriginRequest& request) {
+    return request.method == "POST" ? answer("204 No Content", "") : ask_for_pause(120);
+  });
+  ScriptedOrigin other([](const OriginRequest&) { return answer("200 OK", "image"); });
+  FetcherClient fetcher;
+  fetcher.get(paused.url("/"));
+  EXPECT_EQ(fetcher.get(other.url("/")).body, "image");
+  auto hook = FetcherClient::get_request(paused.url("/hook"));
+  hook.method = wire::Method::kPost;
+  EXPECT_EQ(fetcher.fetch(hook).reply.http_status, 204u);
+}
+
+TEST(FetcherPauseTest, AWebhookThatIsRefusedPausesNothing) {
+  ScriptedOrigin origin([](const OriginRequest& request) {
+    return request.method == "POST" ? ask_for_pause(120) : answer("200 OK", "image");
+  });
+  FetcherClient fetcher;
+  auto hook = FetcherClient::get_request(origin.url("/hook"));
+  hook.method = wire::Method::kPost;
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(fetcher.fetch(hook).reply.http_status, 429u);
+  EXPECT_EQ(fetcher.get(origin.url("/")).body, "image");
+}
+
+}  // namespace
+}  // namespace imgpress::test
