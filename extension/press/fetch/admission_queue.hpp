@@ -25,7 +25,7 @@ template <typename T>
 class AdmissionQueue {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
-  using Duration = TimePoint::duration;
+  static constexpr TimePoint kNoPause{};
 
   // Hosts without work whose allowances and pauses are remembered; beyond that the one that has
   // been idle longest is forgotten.
@@ -112,11 +112,10 @@ class AdmissionQueue {
     pause_ends_.emplace(end, host_name);
   }
 
-  // How long the pause of a host still lasts; zero or less when there is none.
-  Duration pause_left(const std::string& host_name, TimePoint now) const {
+  // In the past, or kNoPause, when the host is not paused.
+  TimePoint pause_end(const std::string& host_name) const {
     const auto found = hosts_.find(host_name);
-    return found == hosts_.end() || !is_paused(found->second) ? Duration::zero()
-                                                              : found->second.pause_end - now;
+    return found == hosts_.end() ? kNoPause : found->second.pause_end;
   }
 
   // Lets hosts whose pause is over start again. To be called at next_pause_end().
@@ -146,8 +145,6 @@ class AdmissionQueue {
   bool has_waiting() const { return waiting_ > 0; }
 
  private:
-  static constexpr TimePoint kNoPause{};
-
   struct Host {
     HostAllowance allowance;
     std::size_t active = 0;
@@ -159,9 +156,8 @@ class AdmissionQueue {
     std::deque<T> waiting;
   };
 
-  static bool is_paused(const Host& host) { return host.pause_end != kNoPause; }
   bool may_start(const Host& host) const {
-    return !host.waiting.empty() && !is_paused(host) && host.active < host_limit_ &&
+    return !host.waiting.empty() && host.pause_end == kNoPause && host.active < host_limit_ &&
            host.active - host.slow < host.allowance.value();
   }
   void make_ready(const std::string& name, Host& host) {

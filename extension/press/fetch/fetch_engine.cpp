@@ -90,8 +90,8 @@ void FetchEngine::on_socket(int fd, std::uint32_t epoll_events) {
 
 void FetchEngine::run_due() {
   do {
-    if (due_ && *due_ <= Clock::now()) {
-      due_.reset();
+    if (due_ <= Clock::now()) {
+      due_ = kNever;
       int running = 0;
       curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
     }
@@ -99,19 +99,17 @@ void FetchEngine::run_due() {
     find_slow();
     queue_.end_pauses(Clock::now());
     start_waiting();
-  } while (due_ && *due_ <= Clock::now());
+  } while (due_ <= Clock::now());
 }
 
 int FetchEngine::wait_ms() const {
-  std::optional<Clock::time_point> due = due_;
-  if (queue_.has_waiting() && !running_.empty()) {
-    due = std::min(due.value_or(next_slow_check_), next_slow_check_);
+  Clock::time_point due = due_;
+  if (queue_.has_waiting()) {
+    due = std::min(due, queue_.next_pause_end());
+    if (!running_.empty()) due = std::min(due, next_slow_check_);
   }
-  if (queue_.has_waiting() && queue_.next_pause_end() != Clock::time_point::max()) {
-    due = std::min(due.value_or(queue_.next_pause_end()), queue_.next_pause_end());
-  }
-  if (!due) return -1;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - Clock::now());
+  if (due == kNever) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(due - Clock::now());
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
 }
 
@@ -137,8 +135,7 @@ int FetchEngine::on_watch(CURL* /*easy*/, curl_socket_t fd, int what, void* self
 
 int FetchEngine::on_timer(CURLM* /*multi*/, long timeout_ms, void* self) {
   auto& due = static_cast<FetchEngine*>(self)->due_;
-  due.reset();
-  if (timeout_ms >= 0) due = Clock::now() + std::chrono::milliseconds(timeout_ms);
+  due = timeout_ms < 0 ? kNever : Clock::now() + std::chrono::milliseconds(timeout_ms);
   return 0;
 }
 
@@ -156,7 +153,7 @@ void FetchEngine::find_slow() {
 
 // Answers the transfers that would have to wait too long for the end of their host's pause.
 void FetchEngine::postpone_waiting(const std::string& queue) {
-  const auto pause = queue_.pause_left(queue, Clock::now());
+  const auto pause = queue_.pause_end(queue) - Clock::now();
   if (pause <= kLongestHeldPause) return;
   for (const auto& transfer : queue_.take_waiting(queue)) {
     finished_.push_back(transfer->postpone(pause));

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <deque>
 #include <memory>
-#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -44,6 +43,7 @@ class FetchEngine {
 
  private:
   using Clock = std::chrono::steady_clock;
+  static constexpr Clock::time_point kNever = Clock::time_point::max();
 
   static int on_watch(CURL* easy, curl_socket_t fd, int what, void* self, void* known);
   static int on_timer(CURLM* multi, long timeout_ms, void* self);
@@ -64,7 +64,7 @@ class FetchEngine {
   std::vector<CURL*> idle_handles_;
   std::deque<FinishedTransfer> finished_;
   Clock::time_point next_slow_check_{};
-  std::optional<Clock::time_point> due_;  // libcurl's next time-out
+  Clock::time_point due_ = kNever;  // libcurl's next time-out
 };
 
 }  // namespace imgpress::press

@@ -10,6 +10,8 @@
 
 #include "core/net/retry_after.hpp"
 #include "core/net/url.hpp"
+#include "core/text/plain_text.hpp"
+#include "core/text/text_scan.hpp"
 #include "press/fetch/fetch_faults.hpp"
 
 namespace imgpress::press {
@@ -20,22 +22,15 @@ constexpr long kReceiveBufferBytes = 64 * 1024;
 // An error page that is read to its end leaves the connection usable; a longer one is not worth it.
 constexpr std::uint64_t kMaxDiscardedBytes = 64 * 1024;
 constexpr long kSlowBytesPerSecond = 100;
-constexpr std::size_t kMaxMessageChars = 500;
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const auto first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
 
 // The URL as it is sent to the server: blanks and non-ASCII characters percent-encoded, an
 // international host name in its ASCII form.
 std::string normalised(const std::string& text) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), &curl_url_cleanup);
-  const std::string source(trimmed(text));
+  WorkMeter meter;
+  const std::string source(trim_blanks(text, meter));
   if (!is_http_url(source)) {
-    throw FaultError(Fault::kBadUrl, "the URL does not begin with http:// or https://");
+    throw FaultError(Fault::kBadUrl, "the URL is not http:// or https:// followed by a host name");
   }
   const CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, source.c_str(),
                                       CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_DISALLOW_USER);
@@ -104,10 +99,7 @@ FinishedTransfer failed_transfer(std::uint64_t id, const FaultError& error) {
   result.reply.id = id;
   result.reply.fault = error.fault();
   // A host name from a redirect may have any length and contain any byte.
-  result.reply.message = std::string(error.what()).substr(0, kMaxMessageChars);
-  for (char& c : result.reply.message) {
-    if (c < ' ' || c > '~') c = '?';
-  }
+  result.reply.message = plain_text(error.what());
   return result;
 }
 

@@ -128,11 +128,11 @@ TEST_F(PauseTest, EndsInTime) {
   EXPECT_EQ(queue_.next_pause_end(), kEnd);
   queue_.end_pauses(kEnd - seconds(1));
   EXPECT_EQ(start_all(queue_), "");
-  EXPECT_EQ(queue_.pause_left("a", kEnd - seconds(1)), seconds(1));
+  EXPECT_EQ(queue_.pause_end("a"), kEnd);
   queue_.end_pauses(kEnd);
   EXPECT_EQ(start_all(queue_), "a2 a3");
   EXPECT_EQ(queue_.next_pause_end(), TimePoint::max());
-  EXPECT_EQ(queue_.pause_left("a", kEnd), seconds(0));
+  EXPECT_EQ(queue_.pause_end("a"), AdmissionQueue<std::string>::kNoPause);
 }
 
 TEST_F(PauseTest, OfTwoTheLaterEndCounts) {
@@ -148,7 +148,7 @@ TEST_F(PauseTest, IsRememberedAfterTheWaitingItemsWereTaken) {
   EXPECT_EQ(queue_.take_waiting("a").size(), 2u);
   EXPECT_FALSE(queue_.has_waiting());
   queue_.finished("a", 1, {});
-  EXPECT_EQ(queue_.pause_left("a", kEnd - seconds(7)), seconds(7));
+  EXPECT_EQ(queue_.pause_end("a"), kEnd);
   queue_.push("a", "a4");
   EXPECT_EQ(queue_.take_waiting("a").size(), 1u);
   queue_.end_pauses(kEnd);
