@@ -6,16 +6,17 @@
 namespace imgpress {
 namespace {
 
-// A codec gets images in advance, so that it need not wait for the drainer between two of them: as
-// many as it can do while the drainer is away for a commit.
+// Each codec is sent images in advance, so that it does not wait for the drainer between two
+// images. They should last for the time that the drainer spends in a commit. Until a codec has
+// reported how long an image takes, it holds kUntilMeasured images.
 constexpr std::size_t kUntilMeasured = 4;
 constexpr std::size_t kMostImages = 64;
 constexpr std::uint64_t kMostBytesInAdvance = 8 << 20;
 
 constexpr std::chrono::milliseconds kSendPause{5};
 
-// What becomes of the image that the codec worked on when it ended.
-ImageOutcome charged(const ImageTask& task, const PressEnded& ended) {
+// The outcome of the image that the codec worked on when it ended.
+ImageOutcome outcome_of_last_image(const ImageTask& task, const PressEnded& ended) {
   ImageOutcome outcome;
   outcome.key = task.key;
   outcome.ending = ended.why() == PressEnd::kOutOfCpu ? Ending::kFailed : Ending::kKilledCodec;
@@ -71,12 +72,12 @@ void CodecStage::receive_all(CodecClient& codec, TimePoint now,
   }
 }
 
-// The image that the codec worked on pays for it; the ones behind it go to another.
+// The end of a codec is attributed to the image that it worked on; the others go to another codec.
 void CodecStage::replace(CodecClient& codec, const PressEnded& ended, TimePoint now,
                          std::vector<ImageOutcome>& outcomes) {
   std::deque<FetchedImage> held = codec.take_held();
   if (!held.empty()) {
-    outcomes.push_back(charged(held.front().task, ended));
+    outcomes.push_back(outcome_of_last_image(held.front().task, ended));
     held.pop_front();
   }
   put_back(std::move(held));
@@ -90,13 +91,13 @@ bool CodecStage::has_room(const CodecClient& codec) const {
   if (codec.held_bytes() - codec.held().front().source_bytes >= kMostBytesInAdvance) return false;
   const Clock::duration each = codec.work_time();
   if (each == Clock::duration::zero()) return images < kUntilMeasured;
-  // The one that it works on, one that is ready when that is done, and what bridges an absence.
+  // The image that it works on, the next one, and those for the time of an absence.
   const auto enough = static_cast<std::size_t>(absence_ / each) + 2;
   return images < std::min(enough, kMostImages);
 }
 
-// The one that has least to do, in bytes: a codec with a large image gets no small ones piled up
-// behind it while another has nothing.
+// The codec with the fewest bytes to process: small images must not wait behind a large one while
+// another codec is idle.
 CodecClient* CodecStage::next_codec() {
   CodecClient* next = nullptr;
   for (CodecClient& codec : codecs_) {
@@ -113,7 +114,7 @@ void CodecStage::send_waiting(TimePoint now) {
     if (codec == nullptr) return;
     const std::uint64_t bytes = waiting_.front().source_bytes;
     if (codec->send(waiting_.front(), settings_, now) != PacketSocket::Sent::kYes) {
-      send_again_ = now + kSendPause;  // gone, or too many descriptors under way
+      send_again_ = now + kSendPause;  // it has ended, or too many descriptors are in transit
       return;
     }
     unsent_bytes_ -= bytes;
@@ -127,7 +128,7 @@ bool CodecStage::ready() const {
 }
 
 TimePoint CodecStage::deadline() const {
-  // A full codec will answer; one that could not be sent to must be tried again.
+  // A codec that is full will answer, which wakes the drainer; a failed send must be repeated.
   TimePoint earliest = send_again_;
   for (const CodecClient& codec : codecs_) earliest = std::min(earliest, codec.deadline());
   return earliest;

@@ -1,4 +1,4 @@
-// The second half of the pipeline: downloaded images that wait for, or are with, a codec.
+// The second half of the pipeline: downloaded images on their way to and through the codecs.
 #pragma once
 
 #include <deque>
@@ -16,14 +16,14 @@ class CodecStage {
   void expect_absence(Clock::duration absence) { absence_ = absence; }
   void add(FetchedImage image);
 
-  // Takes answers, replaces codecs that ended or hang, hands out waiting images.
+  // Takes answers, replaces codecs that have ended or hang, and sends waiting images.
   void turn(TimePoint now, std::vector<ImageOutcome>& outcomes);
 
-  bool ready() const;  // one codec at least takes work
+  bool ready() const;  // at least one codec accepts work
   TimePoint deadline() const;
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t compressing() const;
-  // Of images that no codec works on yet, whoever has them.
+  // The size of all images that no codec works on yet, including those sent to a codec in advance.
   std::uint64_t waiting_bytes() const;
 
  private:
@@ -41,7 +41,7 @@ class CodecStage {
   std::deque<CodecClient> codecs_;
   std::deque<FetchedImage> waiting_;
   std::uint64_t unsent_bytes_ = 0;  // of waiting_
-  Clock::duration absence_{};
+  Clock::duration absence_{};       // see Pipeline::expect_absence()
   TimePoint send_again_ = TimePoint::max();
 };
 

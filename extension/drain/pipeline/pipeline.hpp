@@ -1,5 +1,5 @@
-// The images in flight: downloaded by one fetcher, compressed by several codecs, none waiting for
-// another. Never blocks, so that its owner can sleep on whatever else it waits for.
+// The images in flight: downloaded by one fetcher, compressed by several codecs. No image waits for
+// another one. No call blocks, so that the owner can wait for other events as well.
 #pragma once
 
 #include <cstdint>
@@ -18,29 +18,30 @@ struct PipelineLoad {
   std::size_t compressing = 0;
 };
 
-// As the drainer sees it, which is tested without any process.
+// The interface that the drainer uses; its tests replace it by one without processes.
 class Pipeline {
  public:
   virtual ~Pipeline() = default;
 
-  // New settings hold for work that has not been handed to a press yet.
+  // The new settings apply to work that has not been sent to a press yet.
   virtual void reconfigure(const PipelineSettings& settings, TimePoint now) = 0;
 
-  // The presses take work.
+  // True when the presses accept work.
   virtual bool ready() const = 0;
   virtual void add(ImageTask task) = 0;
   virtual void add(DeliveryTask task) = 0;
 
-  // turn() will not be called for so long now and then: nobody is to run out of work meanwhile.
+  // turn() will sometimes not be called for this long, while the drainer waits for the database.
+  // The codecs are sent enough images in advance to stay busy.
   virtual void expect_absence(Clock::duration absence) = 0;
 
-  // Takes what the presses have answered, replaces those that ended or hang, hands out new work.
+  // Takes the answers of the presses, replaces those that have ended or hang, and sends new work.
   // Throws PressUnusable, or std::system_error when a press cannot be started.
   virtual void turn(TimePoint now) = 0;
-  // When turn() is to be called even if nothing happens.
+  // When to call turn() next, even if nothing is readable.
   virtual TimePoint deadline() const = 0;
 
-  // What has ended since the last call.
+  // The outcomes since the last call.
   std::vector<ImageOutcome> take_image_outcomes() { return std::exchange(image_outcomes_, {}); }
   std::vector<DeliveryOutcome> take_delivery_outcomes() {
     return std::exchange(delivery_outcomes_, {});
@@ -51,10 +52,10 @@ class Pipeline {
   std::vector<DeliveryOutcome> delivery_outcomes_;
 };
 
-// The one with presses.
+// The implementation with press processes.
 class PressPipeline final : public Pipeline {
  public:
-  // Starts them. Throws std::system_error when they cannot be started.
+  // Starts the presses. Throws std::system_error when they cannot be started.
   PressPipeline(const PipelineSettings& settings, TimePoint now);
 
   void reconfigure(const PipelineSettings& settings, TimePoint now) override;
@@ -65,7 +66,7 @@ class PressPipeline final : public Pipeline {
   void turn(TimePoint now) override;
   TimePoint deadline() const override;
 
-  // Readable when turn() has something to do.
+  // Readable when a press has answered or ended.
   int wait_fd() const { return poll_.get(); }
   PipelineLoad load() const;
 

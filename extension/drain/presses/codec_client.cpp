@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::seconds;
 
-// CPU time is limited by the kernel; this is for a codec that does not run at all.
+// The kernel limits the CPU time of an image. This longer limit is for a codec that does not run.
 seconds patience_of(const PressSettings& settings) {
   return seconds(10 + 4 * std::int64_t{settings.codec_cpu_seconds});
 }
@@ -46,11 +46,11 @@ std::optional<ImageOutcome> CodecClient::receive(TimePoint now) {
     return std::nullopt;
   }
   const auto* reply = std::get_if<wire::CompressReply>(&packet.message);
-  if (reply == nullptr) press_.end(PressEnd::kBrokeProtocol, "no answer of a codec");
+  if (reply == nullptr) press_.end(PressEnd::kBrokeProtocol, "a message that no codec sends");
   answer_by_ = now + patience_;
   try {
     return outcome_of(*reply, std::move(packet.attachment));
-  } catch (const std::runtime_error& error) {  // memory that is not sealed, an impossible answer
+  } catch (const std::runtime_error& error) {  // memory that is not sealed, or an impossible answer
     press_.end(PressEnd::kBrokeProtocol, error.what());
   }
 }

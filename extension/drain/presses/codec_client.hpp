@@ -1,5 +1,5 @@
-// A codec process and the images that it has been given. It answers in their order, so the first of
-// them is the one that it works on.
+// A codec process and the images that were sent to it. It processes them in their order, so the
+// first one held is the one that it works on.
 #pragma once
 
 #include <deque>
@@ -17,22 +17,24 @@ class CodecClient {
   bool ready() const { return press_.ready(); }
   int fd() { return press_.fd(); }
 
-  // Hands over one image, which is moved from if the result is kYes.
+  // Sends an image, which is moved from if the result is kYes.
   PacketSocket::Sent send(FetchedImage& image, const PressSettings& settings, TimePoint now);
 
-  // What became of the image that it worked on; nothing while it still works. Throws PressEnded
-  // also for an answer that cannot be true (a foreign id, no output, one larger than its source),
-  // and when it has not answered by deadline().
+  // The outcome of the image that it worked on; no value while it still works. Throws PressEnded
+  // when the codec has ended, has not answered by deadline(), or gives an impossible answer (an
+  // unknown id, no output, an output larger than its source).
   std::optional<ImageOutcome> receive(TimePoint now);
 
   const std::deque<FetchedImage>& held() const { return held_; }
   std::uint64_t held_bytes() const { return held_bytes_; }
-  // Of a codec that has ended: what it had not answered, the image that it worked on first.
+  // Takes back the images that a codec had not answered when it ended; the first is the one that it
+  // worked on.
   std::deque<FetchedImage> take_held();
 
   TimePoint deadline() const;
 
-  // How long an image takes lately, as the codec tells; zero when it has not told yet.
+  // How long an image takes: a moving average of what the codec reports; zero before its first
+  // answer.
   Clock::duration work_time() const { return work_time_; }
 
  private:

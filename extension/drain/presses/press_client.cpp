@@ -12,28 +12,28 @@ namespace {
 
 constexpr std::chrono::seconds kStartPatience{10};
 
-// One that ends so often without any work will never do any: that is no fault of the images, and
-// starting it again and again would help nobody.
-constexpr int kMaxStartsInVain = 6;
+// After so many ends in a row without any work the cause is not an image, and another start would
+// not help.
+constexpr int kMaxIdleEnds = 6;
 
-std::string words_for(PressEnd why, const std::string& detail) {
+std::string message_for(PressEnd why, const std::string& detail) {
   switch (why) {
     case PressEnd::kOutOfCpu:
-      return "the image needs more CPU time than imgpress.codec_timeout";
+      return "compressing the image takes more CPU time than imgpress.codec_timeout allows";
     case PressEnd::kHung:
       return "the imgpress-press process did not answer in time";
     case PressEnd::kBrokeProtocol:
-      return "the imgpress-press process broke the protocol: " + detail;
+      return "the imgpress-press process sent a wrong message: " + detail;
     case PressEnd::kDied:
       break;
   }
-  return "the imgpress-press process ended while it held this";
+  return "the imgpress-press process ended unexpectedly during this work";
 }
 
 }  // namespace
 
 PressEnded::PressEnded(PressEnd why, const std::string& detail)
-    : std::runtime_error(words_for(why, detail)), why_(why) {}
+    : std::runtime_error(message_for(why, detail)), why_(why) {}
 
 Fault PressEnded::fault() const {
   return why_ == PressEnd::kOutOfCpu ? Fault::kOutOfResources : Fault::kPressDied;
@@ -47,7 +47,7 @@ void PressClient::start(const std::string& path, PressProcess::Role role, TimePo
 }
 
 PacketSocket::Sent PressClient::send(const wire::Message& message, int attachment) {
-  if (ready_) starts_in_vain_ = 0;  // if it ends now, then over work
+  if (ready_) idle_ends_ = 0;  // it has work now
   return process_.socket().send(message, attachment);
 }
 
@@ -72,21 +72,21 @@ bool PressClient::receive(Packet& packet) {
     if (ready_) break;
     check_ready(packet.message);
   }
-  starts_in_vain_ = 0;
+  idle_ends_ = 0;
   return true;
 }
 
 void PressClient::check_ready(const wire::Message& message) {
   const auto* ready = std::get_if<wire::Ready>(&message);
-  if (ready == nullptr) end(PressEnd::kBrokeProtocol, "it does not tell that it is ready");
+  if (ready == nullptr) end(PressEnd::kBrokeProtocol, "something else before it was ready");
   if (ready->version != IMGPRESS_VERSION) {
     stop();
-    throw PressUnusable("\"" + path_ + "\" is of version " + plain_text(ready->version) +
-                        ", this library of version " IMGPRESS_VERSION
+    throw PressUnusable("\"" + path_ + "\" has version " + plain_text(ready->version) +
+                        ", but this library has version " IMGPRESS_VERSION
                         ": install both together, then restart PostgreSQL");
   }
   if (ready->pid != static_cast<std::uint32_t>(process_.pid())) {
-    end(PressEnd::kBrokeProtocol, "it tells a process id that is not its own");
+    end(PressEnd::kBrokeProtocol, "a process id that is not its own");
   }
   ready_ = true;
 }
@@ -97,11 +97,11 @@ void PressClient::end(PressEnd why, const std::string& detail) {
   const bool out_of_cpu = process_.stop();
   if (!was_ready && why == PressEnd::kHung) {
     throw PressUnusable("\"" + path_ +
-                        "\" does not get ready; is it an imgpress-press of version " +
+                        "\" does not become ready; is it imgpress-press of version " +
                         IMGPRESS_VERSION + "?");
   }
-  if (++starts_in_vain_ >= kMaxStartsInVain) {
-    throw PressUnusable("\"" + path_ + "\" keeps ending before it has done anything");
+  if (++idle_ends_ >= kMaxIdleEnds) {
+    throw PressUnusable("\"" + path_ + "\" keeps ending before it has done any work");
   }
   throw PressEnded(out_of_cpu ? PressEnd::kOutOfCpu : why, detail);
 }

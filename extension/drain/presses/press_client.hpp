@@ -1,6 +1,5 @@
-// One imgpress-press as its owner sees it, whatever its role: started, ready, answering, ended.
-// What is particular to a role is in codec_client and fetcher_client; the drainer and an ordinary
-// session use the same ones.
+// A press as its owner sees it, whatever its role: start, readiness, messages, end. codec_client
+// and fetcher_client add what each role needs; the drainer and ordinary sessions use both.
 #pragma once
 
 #include <stdexcept>
@@ -12,27 +11,27 @@
 
 namespace imgpress {
 
-// Why a press is of no use any more.
+// Why a press has ended or was ended.
 enum class PressEnd {
-  kDied,           // by itself, or somebody killed it
-  kOutOfCpu,       // an image needed more CPU time than it may cost
-  kHung,           // no answer for longer than any answer can take
-  kBrokeProtocol,  // said what no press says
+  kDied,           // it crashed or was killed
+  kOutOfCpu,       // an image exceeded the limit of CPU time
+  kHung,           // no answer for longer than any work may take
+  kBrokeProtocol,  // it sent something that a press never sends
 };
 
-// A press has ended and has been reaped. what() is a sentence for the user.
+// A press has ended and has been reaped. what() is a message for the user.
 class PressEnded : public std::runtime_error {
  public:
   PressEnded(PressEnd why, const std::string& detail);
   PressEnd why() const { return why_; }
-  // What becomes of an image that the press worked on.
+  // The fault of the image that the press worked on.
   Fault fault() const;
 
  private:
   PressEnd why_;
 };
 
-// No press can work here, whatever the image: it is of another version, or never gets ready.
+// Presses do not work here at all: the executable has another version, or never becomes ready.
 class PressUnusable : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -40,25 +39,26 @@ class PressUnusable : public std::runtime_error {
 
 class PressClient {
  public:
-  // Throws std::system_error when the process cannot be started. It is not ready at once.
+  // Throws std::system_error when the process cannot be started. It becomes ready some time later.
   void start(const std::string& path, PressProcess::Role role, TimePoint now);
   void stop();
 
   bool running() const { return process_.running(); }
-  // It has told that it has given up what it need not have, and takes work.
+  // True once it has reported that it is confined and accepts work.
   bool ready() const { return ready_; }
   int fd() { return process_.socket().fd(); }
 
-  // A press that is not ready by then hangs; TimePoint::max() when it is.
+  // When a press that is not ready counts as hung; TimePoint::max() once it is ready.
   TimePoint ready_by() const { return ready_ ? TimePoint::max() : ready_by_; }
 
   PacketSocket::Sent send(const wire::Message& message, int attachment = -1);
 
-  // Takes one answer; false when there is none. Throws PressEnded or PressUnusable.
+  // Receives one answer; false when there is none. Throws PressEnded or PressUnusable.
   bool receive(Packet& packet);
 
-  // Ends the press for this reason (or for the CPU limit, if that is what has ended it) and throws
-  // PressEnded; or PressUnusable, if presses have ended too often in a row without any work.
+  // Ends the press for this reason and throws PressEnded; with reason kOutOfCpu when the kernel had
+  // already ended it for that. Throws PressUnusable instead when too many presses in a row have
+  // ended without any work.
   [[noreturn]] void end(PressEnd why, const std::string& detail = "");
 
  private:
@@ -69,10 +69,10 @@ class PressClient {
   std::string path_;
   bool ready_ = false;
   TimePoint ready_by_{};
-  int starts_in_vain_ = 0;  // since one had work
+  int idle_ends_ = 0;  // presses in a row that have ended without any work
 };
 
-// Has an epoll set tell when there is something to read. Throws std::system_error.
+// Adds a descriptor to an epoll set, to be reported when it is readable. Throws std::system_error.
 void watch(int poll_fd, int fd);
 
 }  // namespace imgpress

@@ -12,9 +12,9 @@
 namespace imgpress {
 namespace {
 
-constexpr int kPressSocketFd = 3;  // where every press finds its end
+constexpr int kPressSocketFd = 3;  // a press expects its socket here
 
-// The descriptors that the child is to have: /dev/null, our stderr (the server log), its socket.
+// The descriptors of the child: /dev/null twice, our stderr (the server log) and its socket.
 class FileActions {
  public:
   explicit FileActions(int socket_fd) {
@@ -37,8 +37,8 @@ class FileActions {
   posix_spawn_file_actions_t actions_{};
 };
 
-// Default signal handlers and nothing blocked. The process group stays PostgreSQL's, so that an
-// immediate shutdown reaches the press as well.
+// Default signal handlers, and no signal blocked. The press stays in PostgreSQL's process group, so
+// that an immediate shutdown ends it, too.
 class SpawnAttributes {
  public:
   SpawnAttributes() {
@@ -99,7 +99,7 @@ bool PressProcess::stop() {
   if (pid_ <= 0) return false;
   socket_ = PacketSocket();
   int status = 0;
-  // One that has ended by itself is a zombie: killing it changes nothing, and its status stays.
+  // A press that has ended already is a zombie: the signal does nothing, and its status is kept.
   ::kill(pid_, SIGKILL);
   while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }

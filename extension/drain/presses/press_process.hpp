@@ -18,15 +18,15 @@ class PressProcess {
   PressProcess& operator=(PressProcess&& other) noexcept;
   ~PressProcess() { stop(); }
 
-  // Starts the executable with an empty environment, default signals and no descriptor but its
-  // socket (and stderr). Throws std::system_error naming the path.
+  // Starts the executable with an empty environment, default signal handlers and no descriptors but
+  // its socket and stderr. Throws std::system_error, with the path in its message.
   static PressProcess start(const std::string& path, Role role);
 
   bool running() const { return pid_ > 0; }
   pid_t pid() const { return pid_; }
   PacketSocket& socket() { return socket_; }  // non-blocking
 
-  // Kills it if it still runs, and reaps it. Returns true when it had hit its CPU limit.
+  // Kills it if it still runs, and reaps it. Returns true when it had exceeded its CPU limit.
   bool stop();
 
  private:

@@ -7,7 +7,8 @@
 namespace imgpress {
 namespace {
 
-// Where too many descriptors of the server's are under way, for which there is no event.
+// How often and how long to try when too many descriptors of the server are in transit; no event
+// tells when there are fewer.
 constexpr std::chrono::milliseconds kSendPause{2};
 constexpr std::chrono::seconds kSendPatience{1};
 
@@ -26,11 +27,11 @@ void SessionPress::begin(Work work, const PressSettings& settings) {
   forget_compressed();
   settings_ = settings;
   work_ = std::move(work);
-  handed_over_ = false;
+  sent_ = false;
   give_up_at_ = Clock::now() + kSendPatience;
 }
 
-// Starts the press where it does not run.
+// Starts the press if it does not run.
 PacketSocket::Sent SessionPress::send(TimePoint now) {
   if (const auto* url = std::get_if<std::string>(&work_)) {
     if (fetcher_.running()) {
@@ -44,18 +45,19 @@ PacketSocket::Sent SessionPress::send(TimePoint now) {
   return codec_.send(std::get<FetchedImage>(work_), settings_, now);
 }
 
-// One that has died since its last use shows at the sending: a fresh one gets the work. If that
-// ends at its start, the next answer says so.
-void SessionPress::hand_over(TimePoint now) {
+// That a press has died since its last use shows only when something is sent to it. A new one gets
+// the work; should that one end, too, then poll() finds out.
+void SessionPress::try_to_send(TimePoint now) {
   auto sent = send(now);
   if (sent == PacketSocket::Sent::kPeerGone) {
     is_download() ? fetcher_.stop() : codec_.stop();
     sent = send(now);
   }
-  handed_over_ = sent != PacketSocket::Sent::kWouldBlock;
+  sent_ = sent != PacketSocket::Sent::kWouldBlock;
   try_again_at_ = now + kSendPause;
-  if (!handed_over_ && now >= give_up_at_) {
-    throw FaultError(Fault::kOutOfResources, "too many images are under way on this server");
+  if (!sent_ && now >= give_up_at_) {
+    throw FaultError(Fault::kOutOfResources,
+                     "too many images are being processed on this server; try again later");
   }
 }
 
@@ -64,13 +66,13 @@ int SessionPress::wait_fd() {
 }
 
 TimePoint SessionPress::deadline() const {
-  if (!handed_over_) return try_again_at_;
+  if (!sent_) return try_again_at_;
   return is_download() ? fetcher_.deadline() : codec_.deadline();
 }
 
 bool SessionPress::poll(TimePoint now) {
   try {
-    if (!handed_over_) hand_over(now);
+    if (!sent_) try_to_send(now);
     const bool ended = is_download() ? poll_download(now) : poll_compression(now);
     if (ended) work_ = {};
     return ended;

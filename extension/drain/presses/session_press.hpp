@@ -1,5 +1,5 @@
-// The press of an ordinary session: one fetcher and one codec, started at first use and kept. The
-// SQL functions wait on wait_fd() themselves, so that they stay cancellable.
+// The presses of an ordinary session: one fetcher and one codec, started at first use and kept. The
+// SQL functions wait for wait_fd() themselves, so that they can be cancelled.
 #pragma once
 
 #include <string>
@@ -12,26 +12,25 @@ namespace imgpress {
 
 class SessionPress {
  public:
-  // Begin one piece of work. Work that was abandoned before (an error unwound its caller) costs its
-  // press first. Nothing here waits.
+  // Begin one download or compression, without waiting for it. If an earlier one was abandoned (its
+  // caller left with an error), its press is ended first.
   void begin_download(std::string url, const PressSettings& settings);
   void begin_compression(FetchedImage image, const PressSettings& settings);
 
-  // True once what was begun has ended. Throws FaultError when it failed, or the press ended over
-  // it; that is started anew at the next use. Throws std::system_error when none can be started.
+  // True once the work has ended. Throws FaultError when it failed or its press ended; the next use
+  // starts a new press. Throws std::system_error when the press cannot be started.
   bool poll(TimePoint now);
-  // Readable when poll() may find the answer; when poll() is to be called even if it is not.
-  int wait_fd();
-  TimePoint deadline() const;
+  int wait_fd();               // readable when poll() may find the answer
+  TimePoint deadline() const;  // when to call poll() even if it is not readable
 
   FetchedImage take_download() { return std::move(download_); }
   const ImageOutcome& compressed() const { return compressed_; }
   void forget_compressed() { compressed_ = {}; }  // frees its memory
 
-  // Ends and reaps both processes. The session must not leave them to whoever adopts orphans: a
-  // postmaster that runs as process 1 would take one for a crashed backend.
+  // Ends and reaps both processes. They must not become orphans: a postmaster that runs as process
+  // 1 adopts them and would take one that ends for a crashed backend.
   void stop();
-  // Ends the press that the open work went to: nobody wants its answer any more.
+  // Ends the press that has the current work, whose answer is no longer wanted.
   void abandon();
 
  private:
@@ -40,7 +39,7 @@ class SessionPress {
   void begin(Work work, const PressSettings& settings);
   bool is_download() const { return std::holds_alternative<std::string>(work_); }
   PacketSocket::Sent send(TimePoint now);
-  void hand_over(TimePoint now);
+  void try_to_send(TimePoint now);
   bool poll_download(TimePoint now);
   bool poll_compression(TimePoint now);
 
@@ -48,8 +47,8 @@ class SessionPress {
   CodecClient codec_;
   PressSettings settings_;
   Work work_;
-  bool handed_over_ = false;
-  TimePoint give_up_at_{};  // if it can't be handed over
+  bool sent_ = false;
+  TimePoint give_up_at_{};  // if the work cannot be sent until then
   TimePoint try_again_at_{};
   FetchedImage download_;
   ImageOutcome compressed_;
