@@ -104,14 +104,15 @@ void define_places() {
                 check_retry_delays, GUC_LIST_INPUT);
 }
 
-// The setting of an option is its value where a submitter gives none. PostgreSQL copies the name.
-struct OptionName {
+// PostgreSQL copies the name.
+struct SettingName {
   char text[NAMEDATALEN];
-  explicit OptionName(const char* option) { snprintf(text, sizeof(text), "imgpress.%s", option); }
+  explicit SettingName(const char* name) { snprintf(text, sizeof(text), "imgpress.%s", name); }
 };
 
+// The setting of an option is its value where a submitter gives none.
 void define_option(const NumberOption& option) {
-  DefineCustomIntVariable(OptionName(option.name).text, option.description, nullptr,
+  DefineCustomIntVariable(SettingName(option.name).text, option.description, nullptr,
                           &(stored.options.*option.field), ImageOptions{}.*option.field,
                           option.least, option.most, PGC_USERSET, 0, nullptr, nullptr, nullptr);
 }
@@ -121,16 +122,21 @@ void define_option(const WordOption<Enum, N>& option) {
   static config_enum_entry words[N + 1];  // the last one ends the list
   for (std::size_t i = 0; i < N; ++i) words[i] = {option.words[i], static_cast<int>(i), false};
   static_assert(sizeof(Enum) == sizeof(int), "PostgreSQL stores an int");
-  DefineCustomEnumVariable(OptionName(option.name).text, option.description, nullptr,
+  DefineCustomEnumVariable(SettingName(option.name).text, option.description, nullptr,
                            reinterpret_cast<int*>(&(stored.options.*option.field)),
                            static_cast<int>(ImageOptions{}.*option.field), words, PGC_USERSET, 0,
                            nullptr, nullptr, nullptr);
 }
 
 void define_option(const SwitchOption& option) {
-  DefineCustomBoolVariable(OptionName(option.name).text, option.description, nullptr,
+  DefineCustomBoolVariable(SettingName(option.name).text, option.description, nullptr,
                            &(stored.options.*option.field), ImageOptions{}.*option.field,
                            PGC_USERSET, 0, nullptr, nullptr, nullptr);
+}
+
+void define_host_limit(const HostLimit& limit) {
+  define_int(SettingName(limit.name).text, limit.description, &(stored.host_limits.*limit.field),
+             HostLimits{}.*limit.field, limit.least, limit.most);
 }
 
 void define_limits() {
@@ -154,8 +160,6 @@ void define_work() {
              &stored.codecs, 0, 0, 256);
   define_int("imgpress.images_in_flight", "Number of images that a worker holds at a time.",
              &stored.images_in_flight, 256, 2, 4096);
-  define_int("imgpress.connections_per_host", "Limit on simultaneous connections to one host.",
-             &stored.connections_per_host, 64, 1, 1024);
   define_int("imgpress.max_attempts",
              "Number of attempts for an image whose error may be temporary.", &stored.max_attempts,
              3, 1, 1000);
@@ -179,7 +183,7 @@ PressSettings press_settings(const Settings& config, const char* path) {
   PressSettings made;
   made.press_path = path;
   made.allowed_networks = config.allowed_networks;
-  made.connections_per_host = static_cast<std::uint32_t>(config.connections_per_host);
+  made.host_limits = config.host_limits;
   made.max_image_bytes = static_cast<std::uint64_t>(config.max_image_bytes);
   made.max_pixels = static_cast<std::uint64_t>(config.max_pixels);
   made.connect_timeout_ms = static_cast<std::uint32_t>(config.connect_timeout_ms);
@@ -192,6 +196,7 @@ PressSettings press_settings(const Settings& config, const char* path) {
 void define_settings() {
   define_places();
   visit_options([](const auto& option) { define_option(option); });
+  visit_host_limits(define_host_limit);
   define_limits();
   define_work();
   MarkGUCPrefixReserved("imgpress");

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/rules/options.hpp"
-#include "drain/presses/pipeline_types.hpp"
+#include "drain/presses/press_settings.hpp"
 
 namespace imgpress {
 
@@ -20,7 +20,7 @@ struct Settings {
   ImageOptions options;
   int codecs;
   int images_in_flight;
-  int connections_per_host;
+  HostLimits host_limits;
   int max_image_bytes;
   int max_pixels;
   int connect_timeout_ms;

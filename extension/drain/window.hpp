@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "drain/presses/pipeline_types.hpp"
+#include "drain/presses/work_items.hpp"
 #include "drain/queue.hpp"
 
 namespace imgpress {

@@ -25,6 +25,9 @@ class Writer {
   void operator()(const ImageOptions& options) {
     visit_options([&](const auto& option) { (*this)(options.*option.field); });
   }
+  void operator()(const HostLimits& limits) {
+    visit_host_limits([&](const auto& limit) { (*this)(limits.*limit.field); });
+  }
   void operator()(const std::vector<std::string>& values) {
     (*this)(static_cast<std::uint32_t>(values.size()));
     for (const auto& value : values) (*this)(value);
@@ -66,6 +69,12 @@ class Reader {
       if (!option.holds(options.*option.field)) throw WireError("option out of range in a message");
     });
   }
+  void operator()(HostLimits& limits) {
+    visit_host_limits([&](const auto& limit) {
+      (*this)(limits.*limit.field);
+      if (!limit.holds(limits.*limit.field)) throw WireError("limit out of range in a message");
+    });
+  }
   void operator()(std::vector<std::string>& values) {
     std::uint32_t count = 0;
     (*this)(count);
@@ -93,7 +102,7 @@ void visit_fields(Visitor& visit, M& m) {
   if constexpr (std::is_same_v<T, Ready>) {
     visit(m.version), visit(m.pid), visit(m.layers);
   } else if constexpr (std::is_same_v<T, FetcherSettings>) {
-    visit(m.allowed_networks), visit(m.max_connections_per_host), visit(m.user_agent);
+    visit(m.allowed_networks), visit(m.host_limits), visit(m.user_agent);
   } else if constexpr (std::is_same_v<T, FetchRequest>) {
     visit(m.id), visit(m.method), visit(m.url), visit(m.headers), visit(m.body);
     visit(m.max_bytes), visit(m.timeout_ms), visit(m.connect_timeout_ms);

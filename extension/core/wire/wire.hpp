@@ -14,6 +14,7 @@
 
 #include "core/rules/fault.hpp"
 #include "core/rules/formats.hpp"
+#include "core/rules/host_limits.hpp"
 #include "core/rules/options.hpp"
 
 namespace imgpress::wire {
@@ -37,7 +38,7 @@ struct Ready {
 // To the fetcher: first message after start, and again after a reload of the settings.
 struct FetcherSettings {
   std::string allowed_networks;  // comma-separated CIDR list; validated by the sender
-  std::uint32_t max_connections_per_host = 0;
+  HostLimits host_limits;
   std::string user_agent;
 };
 

@@ -8,7 +8,6 @@
 
 #include "drain/pipeline/codec_stage.hpp"
 #include "drain/pipeline/fetch_stage.hpp"
-#include "drain/presses/pipeline_types.hpp"
 
 namespace imgpress {
 

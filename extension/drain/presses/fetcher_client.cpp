@@ -32,17 +32,20 @@ void FetcherClient::start(const PressSettings& settings, TimePoint now) {
 }
 
 void FetcherClient::reconfigure(const PressSettings& settings) {
-  const bool same = settings.allowed_networks == settings_.allowed_networks &&
-                    settings.connections_per_host == settings_.connections_per_host;
-  settings_are_sent_ = settings_are_sent_ && same;
   settings_ = settings;
+  std::string encoded = wire::encode(fetcher_settings());
+  settings_are_sent_ = settings_are_sent_ && encoded == encoded_settings_;
+  encoded_settings_ = std::move(encoded);
   if (running()) send_settings();  // if the socket is full, they are sent before the next transfer
+}
+
+wire::FetcherSettings FetcherClient::fetcher_settings() const {
+  return {settings_.allowed_networks, settings_.host_limits, kUserAgent};
 }
 
 PacketSocket::Sent FetcherClient::send_settings() {
   if (settings_are_sent_) return PacketSocket::Sent::kYes;
-  const auto sent = press_.send(wire::FetcherSettings{settings_.allowed_networks,
-                                                      settings_.connections_per_host, kUserAgent});
+  const auto sent = press_.send(fetcher_settings());
   settings_are_sent_ = sent == PacketSocket::Sent::kYes;
   return sent;
 }

@@ -47,11 +47,13 @@ class FetcherClient {
   enum class Kind { kDownload, kDelivery };
 
   PacketSocket::Sent send(const wire::FetchRequest& request, Kind kind, TimePoint now);
+  wire::FetcherSettings fetcher_settings() const;
   PacketSocket::Sent send_settings();
   FetchOutcome outcome_of(const wire::FetchReply& reply, UniqueFd body);
 
   PressClient press_;
   PressSettings settings_;
+  std::string encoded_settings_;  // what the fetcher is to have; only a change is sent
   bool settings_are_sent_ = false;
   std::unordered_map<std::uint64_t, Kind> in_flight_;
   TimePoint answer_by_{};

@@ -7,7 +7,8 @@
 
 #include "channel/packet_socket.hpp"
 #include "drain/presses/press_process.hpp"
-#include "drain/presses/pipeline_types.hpp"
+#include "drain/presses/press_settings.hpp"
+#include "drain/presses/work_items.hpp"
 
 namespace imgpress {
 

@@ -10,13 +10,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <limits>
 #include <list>
 #include <map>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
+#include "core/rules/host_limits.hpp"
 #include "press/fetch/host_allowance.hpp"
 
 namespace imgpress::press {
@@ -33,9 +33,9 @@ class AdmissionQueue {
 
   explicit AdmissionQueue(std::size_t total_limit) : total_limit_(total_limit) {}
 
-  // 0 means no limit but the host's allowance. Transfers that run already are not affected.
-  void set_host_limit(std::size_t limit) {
-    host_limit_ = limit == 0 ? std::numeric_limits<std::size_t>::max() : limit;
+  // Transfers that run already are not affected.
+  void set_host_limits(const HostLimits& limits) {
+    limits_ = limits;
     for (auto& [name, host] : hosts_) make_ready(name, host);
   }
 
@@ -80,7 +80,7 @@ class AdmissionQueue {
     Host& host = hosts_.at(host_name);
     // A host that does not use up its allowance gives no reason to raise it.
     const std::size_t ceiling =
-        host.waiting.empty() ? host.allowance.value() : std::min(host_limit_, total_limit_);
+        host.waiting.empty() ? host.allowance.value() : std::min(max_connections(), total_limit_);
     host.allowance.note(reaction, serial, newest_, ceiling);
     --host.active;
     if (reaction.counted_as_slow) --host.slow;
@@ -156,8 +156,9 @@ class AdmissionQueue {
     std::deque<T> waiting;
   };
 
+  std::size_t max_connections() const { return static_cast<std::size_t>(limits_.connections); }
   bool may_start(const Host& host) const {
-    return !host.waiting.empty() && host.pause_end == kNoPause && host.active < host_limit_ &&
+    return !host.waiting.empty() && host.pause_end == kNoPause && host.active < max_connections() &&
            host.active - host.slow < host.allowance.value();
   }
   void make_ready(const std::string& name, Host& host) {
@@ -174,7 +175,7 @@ class AdmissionQueue {
     idle_.pop_front();
   }
 
-  std::size_t host_limit_ = std::numeric_limits<std::size_t>::max();
+  HostLimits limits_;
   std::size_t total_limit_;
   std::size_t active_ = 0;
   std::size_t waiting_ = 0;

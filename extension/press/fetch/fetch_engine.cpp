@@ -60,11 +60,11 @@ FetchEngine::~FetchEngine() {
 void FetchEngine::apply(const wire::FetcherSettings& settings) {
   policy_ = AddressPolicy(settings.allowed_networks, own_addresses());
   user_agent_ = settings.user_agent;
-  queue_.set_host_limit(settings.max_connections_per_host);
+  queue_.set_host_limits(settings.host_limits);
   // Transfers start within the queue's limits, so this one only matters for redirects (and for a
   // host that is an origin and receives webhooks).
   curl_multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS,
-                    static_cast<long>(settings.max_connections_per_host));
+                    static_cast<long>(settings.host_limits.connections));
 }
 
 void FetchEngine::submit(wire::FetchRequest request) {

@@ -18,17 +18,17 @@ struct Fetched {
 class FetcherClient {
  public:
   explicit FetcherClient(const std::string& allowed_networks = "127.0.0.0/8",
-                         std::uint32_t max_connections_per_host = 0)
+                         const HostLimits& host_limits = {})
       : press_("fetcher") {
-    apply(allowed_networks, max_connections_per_host);
+    apply(allowed_networks, host_limits);
   }
 
   RealPress& press() { return press_; }
 
-  void apply(const std::string& allowed_networks, std::uint32_t max_connections_per_host = 0) {
+  void apply(const std::string& allowed_networks, const HostLimits& host_limits = {}) {
     wire::FetcherSettings settings;
     settings.allowed_networks = allowed_networks;
-    settings.max_connections_per_host = max_connections_per_host;
+    settings.host_limits = host_limits;
     settings.user_agent = "imgpress-test/1";
     press_.socket().send(settings);
   }

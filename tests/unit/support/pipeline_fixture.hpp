@@ -23,7 +23,7 @@ inline PipelineSettings pipeline_settings() {
   PipelineSettings settings;
   settings.press_path = press_path();
   settings.allowed_networks = "127.0.0.0/8";
-  settings.connections_per_host = 8;
+  settings.host_limits.connections = 8;
   settings.max_image_bytes = 10'000'000;
   settings.max_pixels = 10'000'000;
   settings.connect_timeout_ms = 2'000;

@@ -16,9 +16,9 @@ std::string start_all(AdmissionQueue<std::string>& queue) {
   return started;
 }
 
-AdmissionQueue<std::string> queue_with(std::size_t total_limit, std::size_t host_limit) {
+AdmissionQueue<std::string> queue_with(std::size_t total_limit, int connections_per_host) {
   AdmissionQueue<std::string> queue(total_limit);
-  queue.set_host_limit(host_limit);
+  queue.set_host_limits({connections_per_host});
   for (const char* item : {"a1", "a2", "a3", "b1", "b2", "c1"}) {
     queue.push(std::string(1, item[0]), item);
   }
@@ -26,7 +26,7 @@ AdmissionQueue<std::string> queue_with(std::size_t total_limit, std::size_t host
 }
 
 TEST(AdmissionQueueTest, HostsTakeTurns) {
-  auto queue = queue_with(100, 0);
+  auto queue = queue_with(100, 100);
   EXPECT_EQ(start_all(queue), "a1 b1 c1 a2 b2 a3");
 }
 
@@ -43,7 +43,7 @@ TEST(AdmissionQueueTest, LimitsEachHost) {
 
 TEST(AdmissionQueueTest, TransfersThatHangDoNotKeepOthersFromStarting) {
   AdmissionQueue<std::string> queue(100);
-  queue.set_host_limit(8);
+  queue.set_host_limits({8});
   for (int i = 0; i < 12; ++i) queue.push("a", "x");
   EXPECT_EQ(start_all(queue), "x x x x x x");  // what a host is trusted with at first
   queue.count_as_slow("a");
@@ -58,7 +58,7 @@ TEST(AdmissionQueueTest, TransfersThatHangDoNotKeepOthersFromStarting) {
 }
 
 TEST(AdmissionQueueTest, LimitsTheWhole) {
-  auto queue = queue_with(2, 0);
+  auto queue = queue_with(2, 100);
   EXPECT_EQ(start_all(queue), "a1 b1");
   queue.finished("a", queue.newest(), {});
   EXPECT_EQ(start_all(queue), "c1");
@@ -70,9 +70,9 @@ TEST(AdmissionQueueTest, LimitsTheWhole) {
 TEST(AdmissionQueueTest, LimitsCanChange) {
   auto queue = queue_with(100, 1);
   EXPECT_EQ(start_all(queue), "a1 b1 c1");
-  queue.set_host_limit(2);
+  queue.set_host_limits({2});
   EXPECT_EQ(start_all(queue).size(), 5u);  // a2 and b2 in either order
-  queue.set_host_limit(1);
+  queue.set_host_limits({1});
   queue.finished("a", queue.newest(), {});
   EXPECT_EQ(start_all(queue), "");
   queue.finished("a", queue.newest(), {});
@@ -83,7 +83,7 @@ TEST(AdmissionQueueTest, ALimitLoweredBeforeTheStartHolds) {
   auto queue = queue_with(100, 2);
   std::string item;
   ASSERT_TRUE(queue.start_next(item));
-  queue.set_host_limit(1);
+  queue.set_host_limits({1});
   EXPECT_EQ(item + " " + start_all(queue), "a1 b1 c1");
 }
 
@@ -185,7 +185,7 @@ std::size_t count_started(AdmissionQueue<std::string>& queue) {
 
 TEST(AdmissionQueueTest, BeginsWithFewAndGrowsToTheLimit) {
   AdmissionQueue<std::string> queue(100);
-  queue.set_host_limit(10);
+  queue.set_host_limits({10});
   push_many(queue, "a", 100);
   EXPECT_EQ(count_started(queue), 6u);
   HostReaction kept;

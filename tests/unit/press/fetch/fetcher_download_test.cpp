@@ -110,7 +110,7 @@ TEST(FetcherDownloadTest, KeepsToTheConnectionsPerHost) {
     slow.thinking_time = 20ms;
     return slow;
   });
-  FetcherClient fetcher("127.0.0.0/8", 3);
+  FetcherClient fetcher("127.0.0.0/8", {3});
   for (std::uint64_t id = 1; id <= 30; ++id) {
     fetcher.press().socket().send(FetcherClient::get_request(origin.url("/"), id));
   }
@@ -124,7 +124,7 @@ TEST(FetcherDownloadTest, TheClockDoesNotRunWhileATransferWaitsItsTurn) {
     slow.thinking_time = 150ms;
     return slow;
   });
-  FetcherClient fetcher("127.0.0.0/8", 1);
+  FetcherClient fetcher("127.0.0.0/8", {1});
   for (std::uint64_t id = 1; id <= 8; ++id) {
     auto request = FetcherClient::get_request(origin.url("/"), id);
     request.timeout_ms = 800;
@@ -141,7 +141,7 @@ TEST(FetcherDownloadTest, ASlowHostDoesNotHoldUpAnother) {
     return {"", OriginAnswer::Then::kHang};
   });
   ScriptedOrigin quick([](const OriginRequest&) { return answer("200 OK", "image"); });
-  FetcherClient fetcher("127.0.0.0/8", 2);
+  FetcherClient fetcher("127.0.0.0/8", {2});
   for (std::uint64_t id = 1; id <= 50; ++id) {
     fetcher.press().socket().send(FetcherClient::get_request(hanging.url("/"), id));
   }
@@ -152,7 +152,7 @@ TEST(FetcherDownloadTest, ASlowHostDoesNotHoldUpAnother) {
 
 TEST(FetcherDownloadTest, WaitsForABackendThatIsSlowToRead) {
   ScriptedOrigin origin([](const OriginRequest&) { return answer("200 OK", "image"); });
-  FetcherClient fetcher("127.0.0.0/8", 8);
+  FetcherClient fetcher("127.0.0.0/8", {8});
   constexpr std::uint64_t kTransfers = 1500;  // far more replies than a socket buffer holds
   auto& socket = fetcher.press().socket();
   socket.set_nonblocking();

@@ -55,7 +55,7 @@ TEST(FetcherPaceTest, BeginsWithFewConnections) {
     return answer("200 OK", "image");
   });
   ScriptedOrigin other([](const OriginRequest&) { return answer("200 OK", "image"); });
-  FetcherClient fetcher("127.0.0.0/8", 64);
+  FetcherClient fetcher("127.0.0.0/8", {64});
   send_many(fetcher, unknown.url("/"), 50);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(fetcher.get(other.url("/")).body, "image");
   EXPECT_LE(unknown.connections(), 6);
@@ -105,7 +105,7 @@ class SmallOrigin {
 
 TEST(FetcherPaceTest, LeavesASmallOriginItsTime) {
   SmallOrigin origin;
-  FetcherClient fetcher("127.0.0.0/8", 64);
+  FetcherClient fetcher("127.0.0.0/8", {64});
   constexpr std::uint64_t kTransfers = 300;
   const auto begin = std::chrono::steady_clock::now();
   send_many(fetcher, origin.url(), kTransfers);

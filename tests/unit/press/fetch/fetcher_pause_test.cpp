@@ -19,7 +19,7 @@ OriginAnswer ask_for_pause(int seconds) {
 
 TEST(FetcherPauseTest, ALongPauseSendsBackWhatWaitsAndWhatComes) {
   ScriptedOrigin origin([](const OriginRequest&) { return ask_for_pause(120); });
-  FetcherClient fetcher("127.0.0.0/8", 1);
+  FetcherClient fetcher("127.0.0.0/8", {1});
   for (std::uint64_t id = 1; id <= 5; ++id) {
     fetcher.press().socket().send(FetcherClient::get_request(origin.url("/"), id));
   }

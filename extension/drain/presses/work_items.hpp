@@ -1,4 +1,4 @@
-// What goes into the pipeline and what comes out.
+// What goes through the pipeline: images and webhooks to be delivered, as tasks and as outcomes.
 #pragma once
 
 #include <chrono>
@@ -16,24 +16,6 @@ namespace imgpress {
 
 using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
-
-// What holds for any work of a press, whoever owns it.
-struct PressSettings {
-  std::string press_path;
-  std::string allowed_networks;
-  std::uint32_t connections_per_host = 1;
-  std::uint64_t max_image_bytes = 0;
-  std::uint64_t max_pixels = 0;
-  std::uint32_t connect_timeout_ms = 0;
-  std::uint32_t fetch_timeout_ms = 0;
-  std::uint32_t webhook_timeout_ms = 0;
-  std::uint32_t codec_cpu_seconds = 0;
-};
-
-struct PipelineSettings : PressSettings {
-  std::size_t codecs = 1;
-  std::size_t max_waiting_bytes = 0;  // downloaded images that no codec works on yet
-};
 
 struct ImageTask {
   std::uint64_t key = 0;
@@ -55,12 +37,12 @@ struct ImageOutcome {
   int http_status = 0;
   std::uint32_t retry_after_seconds = 0;
   std::string reason;   // why it is not done
-  std::string warning;  // what is remarkable about a success, if anything
+  std::string warning;  // something that the user should know although it is done
   UniqueFd output;      // sealed memfd, if done
   std::uint64_t source_bytes = 0;
   std::uint64_t output_bytes = 0;
   ImageFormat format = ImageFormat::kJpeg;
-  std::string digest;       // of the output, as the codec tells it
+  std::string digest;       // of the output, as the codec reports it
   std::uint32_t width = 0;  // pixels, as stored
   std::uint32_t height = 0;
   bool kept_source = false;

@@ -1,0 +1,29 @@
+// The limits that protect one host from too much load. A limit is written here and where the fetcher
+// obeys it: its setting (imgpress.<name>) and its place in the message to the fetcher follow from the
+// table.
+#pragma once
+
+namespace imgpress {
+
+// The initial values are the defaults.
+struct HostLimits {
+  int connections = 64;
+};
+
+struct HostLimit {
+  const char* name;
+  int HostLimits::*field;
+  int least;
+  int most;
+  const char* description;
+  constexpr bool holds(int value) const { return value >= least && value <= most; }
+};
+
+// Calls visit(limit) for each one.
+template <typename Visit>
+constexpr void visit_host_limits(Visit&& visit) {
+  visit(HostLimit{"connections_per_host", &HostLimits::connections, 1, 1024,
+                  "Limit on simultaneous connections to one host."});
+}
+
+}  // namespace imgpress
