@@ -1,6 +1,6 @@
-// The limits that protect one host from too much load. A limit is written here and where the fetcher
-// obeys it: its setting (imgpress.<name>) and its place in the message to the fetcher follow from the
-// table.
+// The limits that protect one host from too much load. A limit is written here and where the
+// fetcher obeys it: its setting (imgpress.<name>) and its place in the message to the fetcher
+// follow from the table.
 #pragma once
 
 namespace imgpress {

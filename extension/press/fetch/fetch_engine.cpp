@@ -57,14 +57,14 @@ FetchEngine::~FetchEngine() {
   curl_multi_cleanup(multi_);
 }
 
-void FetchEngine::apply(const wire::FetcherSettings& settings) {
-  policy_ = AddressPolicy(settings.allowed_networks, own_addresses());
-  user_agent_ = settings.user_agent;
-  queue_.set_host_limits(settings.host_limits);
+void FetchEngine::apply(wire::FetcherSettings settings) {
+  settings_ = std::move(settings);
+  policy_ = AddressPolicy(settings_.allowed_networks, own_addresses());
+  queue_.set_host_limits(settings_.host_limits);
   // Transfers start within the queue's limits, so this one only matters for redirects (and for a
   // host that is an origin and receives webhooks).
   curl_multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS,
-                    static_cast<long>(settings.host_limits.connections));
+                    static_cast<long>(settings_.host_limits.connections));
 }
 
 void FetchEngine::submit(wire::FetchRequest request) {
@@ -167,7 +167,7 @@ void FetchEngine::start_waiting() {
 
 void FetchEngine::start(std::unique_ptr<Transfer> transfer) {
   CURL* easy = take_handle();
-  transfer->prepare(easy, user_agent_, queue_.newest());
+  transfer->prepare(easy, settings_.user_agent, queue_.newest());
   running_[easy] = std::move(transfer);
   require(curl_multi_add_handle(multi_, easy) == CURLM_OK);
 }

@@ -28,7 +28,7 @@ class FetchEngine {
 
   // Applies to every connection and request from now on, those of running transfers included.
   // Throws std::invalid_argument when the list of networks is malformed.
-  void apply(const wire::FetcherSettings& settings);
+  void apply(wire::FetcherSettings settings);
 
   void submit(wire::FetchRequest request);
   void on_socket(int fd, std::uint32_t epoll_events);
@@ -58,7 +58,7 @@ class FetchEngine {
   int epoll_fd_;
   CURLM* multi_;
   AddressPolicy policy_;
-  std::string user_agent_;
+  wire::FetcherSettings settings_;
   AdmissionQueue<std::unique_ptr<Transfer>> queue_;
   std::unordered_map<CURL*, std::unique_ptr<Transfer>> running_;
   std::vector<CURL*> idle_handles_;

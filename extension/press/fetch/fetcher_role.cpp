@@ -72,8 +72,8 @@ class FetcherLoop {
   void take(wire::Message message) {
     if (auto* request = std::get_if<wire::FetchRequest>(&message)) {
       engine_.submit(std::move(*request));
-    } else if (const auto* settings = std::get_if<wire::FetcherSettings>(&message)) {
-      engine_.apply(*settings);
+    } else if (auto* settings = std::get_if<wire::FetcherSettings>(&message)) {
+      engine_.apply(std::move(*settings));
     } else {
       throw wire::WireError("unexpected message for a fetcher");
     }
