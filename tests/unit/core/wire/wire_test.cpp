@@ -92,7 +92,7 @@ TEST(WireTest, CompressRequestAndReply) {
 
 TEST(WireTest, EveryTruncationIsRefused) {
   for (const Message& message :
-       {Message(FetcherSettings{"a", 1, "b"}), Message(sample_request()), Message(FetchReply{}),
+       {Message(FetcherSettings{"a", {}, "b"}), Message(sample_request()), Message(FetchReply{}),
         Message(CompressRequest{}), Message(CompressReply{})}) {
     const std::string bytes = encode(message);
     for (std::size_t size = 0; size < bytes.size(); ++size) {
