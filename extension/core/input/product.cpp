@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 
-#include "core/text/plain_text.hpp"
 #include "core/input/serial_number.hpp"
-#include "core/text/text_scan.hpp"
-#include "core/net/url.hpp"
 #include "core/input/url_list.hpp"
+#include "core/net/url.hpp"
+#include "core/text/ascii.hpp"
+#include "core/text/plain_text.hpp"
+#include "core/text/text_scan.hpp"
 
 namespace imgpress {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 std::string_view cell_text(std::string_view cell, WorkMeter& meter) {
   const std::string_view text = trim_blanks(cell, meter);
   if (text == "\\N") return {};
-  const bool formula = text.size() >= 3 && text.substr(0, 2) == "=\"" && text.back() == '"';
+  const bool formula = text.size() >= 3 && starts_with(text, "=\"") && text.back() == '"';
   return formula ? trim_blanks(text.substr(2, text.size() - 3), meter) : text;
 }
 
@@ -27,7 +28,7 @@ bool is_total(std::string_view text) {
   std::string word;
   for (const char c : text.substr(0, 20)) {
     if (c == ':' || c == '=') break;
-    word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    word += to_lower(c);
   }
   while (!word.empty() && (word.back() == ' ' || word.back() == 's')) word.pop_back();
   return std::find(kWords.begin(), kWords.end(), word) != kWords.end();

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 
+#include "core/text/ascii.hpp"
 #include "core/text/plain_text.hpp"
 
 namespace imgpress {
@@ -14,10 +15,6 @@ constexpr std::size_t kLongestText = 100;
 constexpr std::string_view kUnicodeMinus = "\xE2\x88\x92";
 constexpr std::string_view kCurlyApostrophe = "\xE2\x80\x99";
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 // Blanks as ' ' and apostrophes as '\'', whatever their kind.
 std::string simplified(std::string_view text) {
   std::string out;
@@ -25,10 +22,10 @@ std::string simplified(std::string_view text) {
     std::size_t length = blank_length(text);
     if (length > 0) {
       out += ' ';
-    } else if (text.substr(0, 3) == kCurlyApostrophe) {
+    } else if (starts_with(text, kCurlyApostrophe)) {
       out += '\'';
       length = 3;
-    } else if (text.substr(0, 3) == kUnicodeMinus) {
+    } else if (starts_with(text, kUnicodeMinus)) {
       out += '-';
       length = 3;
     } else {

@@ -4,9 +4,10 @@
 #include <array>
 #include <optional>
 
-#include "core/text/plain_text.hpp"
 #include "core/input/quoted_string.hpp"
 #include "core/net/url.hpp"
+#include "core/text/ascii.hpp"
+#include "core/text/plain_text.hpp"
 
 namespace imgpress {
 namespace {
@@ -25,14 +26,6 @@ constexpr std::array<Wrapping, 6> kWrappings = {{{"<", ">"},
                                                  {"'", "'"},
                                                  {"\xE2\x80\x9C", "\xE2\x80\x9D"},
                                                  {"\xE2\x80\x98", "\xE2\x80\x99"}}};
-
-bool starts_with(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
-
-bool ends_with(std::string_view text, std::string_view suffix) {
-  return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
-}
 
 // The wrapping in front of a URL, or nullptr.
 const Wrapping* wrapping_at(std::string_view text) {
@@ -173,10 +166,8 @@ std::string_view without_bounds(std::string_view text) {
 bool means_nothing(std::string_view cell) {
   constexpr std::array<std::string_view, 9> kWords = {"null", "\\n",  "none", "nil", "nan",
                                                       "n/a",  "#n/a", "-",    "--"};
-  if (cell.size() > 4) return false;
-  std::string word;
-  for (const char c : cell) word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
+  return std::any_of(kWords.begin(), kWords.end(),
+                     [&](std::string_view word) { return equals_ignoring_case(cell, word); });
 }
 
 }  // namespace

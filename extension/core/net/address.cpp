@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "core/text/ascii.hpp"
+
 namespace imgpress {
 namespace {
 
@@ -83,13 +85,6 @@ const char* closed_reason(const IpAddress& address) {
   return nullptr;
 }
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const auto first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
 IpAddress masked(IpAddress address, int prefix_bits) {
   for (int i = 0; i < static_cast<int>(address.bytes.size()); ++i) {
     const int kept = std::clamp(prefix_bits - 8 * i, 0, 8);
@@ -108,7 +103,7 @@ int parse_prefix(std::string_view text) {
   if (text.empty() || text.size() > 3) return -1;
   int value = 0;
   for (const char c : text) {
-    if (c < '0' || c > '9') return -1;
+    if (!is_digit(c)) return -1;
     value = 10 * value + (c - '0');
   }
   return value;
@@ -165,10 +160,10 @@ bool Network::contains(const IpAddress& address) const {
 
 std::vector<Network> parse_networks(std::string_view list) {
   std::vector<Network> networks;
-  if (trimmed(list).empty()) return networks;
+  if (trim_spaces(list).empty()) return networks;
   for (;;) {
     const auto comma = list.find(',');
-    networks.push_back(parse_network(trimmed(list.substr(0, comma))));
+    networks.push_back(parse_network(trim_spaces(list.substr(0, comma))));
     if (comma == std::string_view::npos) return networks;
     list.remove_prefix(comma + 1);
   }

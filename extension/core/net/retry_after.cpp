@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "core/text/ascii.hpp"
+
 namespace imgpress {
 namespace {
 
@@ -75,10 +77,8 @@ std::optional<std::time_t> parse_http_date(const std::string& text, std::time_t 
 }  // namespace
 
 std::uint32_t retry_after_seconds(std::string_view header, std::time_t now) {
-  const auto first = header.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return 0;
-  header = header.substr(first, header.find_last_not_of(" \t") - first + 1);
-  if (header.find_first_not_of("0123456789") == std::string_view::npos) {
+  header = trim_spaces(header);
+  if (std::all_of(header.begin(), header.end(), is_digit)) {
     std::uint32_t seconds = 0;
     for (const char digit : header) {
       seconds =

@@ -4,22 +4,14 @@
 
 #include "core/rules/formats.hpp"
 
+#include "core/text/ascii.hpp"
+
 namespace imgpress {
 namespace {
 
 constexpr std::string_view kSuffix = "_compressed";
 constexpr std::string_view kNameless = "image";
 constexpr std::size_t kMaxNameBytes = 200;
-
-char to_lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool starts_with_ignoring_case(std::string_view text, std::string_view lower_case_prefix) {
-  if (text.size() < lower_case_prefix.size()) return false;
-  return std::equal(lower_case_prefix.begin(), lower_case_prefix.end(), text.begin(),
-                    [](char expected, char c) { return expected == to_lower(c); });
-}
 
 // Length of "http://" or "https://" at the start of `text`, else 0.
 std::size_t scheme_length(std::string_view text) {
@@ -52,30 +44,22 @@ NamePart find_name(std::string_view url) {
   return {begin, has_extension ? dot : end, end};
 }
 
-bool is_hex(char c) {
-  const char l = to_lower(c);
-  return (l >= '0' && l <= '9') || (l >= 'a' && l <= 'f');
-}
-
 bool is_plain(char c) {
-  const char l = to_lower(c);
-  return (l >= 'a' && l <= 'z') || (l >= '0' && l <= '9') ||
+  return is_letter(c) || is_digit(c) ||
          std::string_view("-._~!$'()*+=:@").find(c) != std::string_view::npos;
 }
 
 // Escapes what a path segment may not hold, and the comma, which separates URLs in a list.
 std::string encode_segment(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     const bool escaped =
-        c == '%' && i + 2 < text.size() && is_hex(text[i + 1]) && is_hex(text[i + 2]);
+        c == '%' && i + 2 < text.size() && is_hex_digit(text[i + 1]) && is_hex_digit(text[i + 2]);
     if (escaped || is_plain(c)) {
       out += c;
     } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+      append_percent_encoded(out, c);
     }
   }
   return out;
@@ -94,8 +78,7 @@ std::string_view served_extension(std::string_view source_extension, std::string
                                    [&](const FormatInfo& entry) { return entry.name == format; });
   if (known == kFormats.end()) return {};
   for (const std::string_view extension : known->extensions) {
-    const bool same = !extension.empty() && extension.size() == source_extension.size() &&
-                      starts_with_ignoring_case(source_extension, extension);
+    const bool same = !extension.empty() && equals_ignoring_case(source_extension, extension);
     if (same) return source_extension;
   }
   return known->extensions.front();
@@ -118,9 +101,7 @@ std::string host_of(std::string_view url) {
   std::string_view authority = url.substr(scheme, authority_end(url) - scheme);
   const std::size_t at = authority.rfind('@');
   if (at != std::string_view::npos) authority.remove_prefix(at + 1);
-  std::string host(authority);
-  std::transform(host.begin(), host.end(), host.begin(), to_lower);
-  return host;
+  return lower_case(authority);
 }
 
 std::string compressed_name(std::string_view url, std::string_view format) {

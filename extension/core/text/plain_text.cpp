@@ -1,5 +1,7 @@
 #include "core/text/plain_text.hpp"
 
+#include "core/text/utf8.hpp"
+
 namespace imgpress {
 
 std::string plain_text(std::string_view words) {
@@ -9,13 +11,6 @@ std::string plain_text(std::string_view words) {
     if (c < ' ' || c > '~') c = '?';
   }
   return out;
-}
-
-std::string_view cut_at_character(std::string_view text, std::size_t most_bytes) {
-  if (text.size() <= most_bytes) return text;
-  std::size_t end = most_bytes;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return text.substr(0, end);
 }
 
 std::string quote_shortened(std::string_view text) {

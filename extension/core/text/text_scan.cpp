@@ -2,15 +2,12 @@
 
 #include <algorithm>
 
+#include "core/text/ascii.hpp"
+
 namespace imgpress {
 namespace {
 
-constexpr std::size_t kPiece = 4096;
-
-// 0x1A is the mark with which DOS ends a file.
-bool is_ascii_blank(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r') || c == '\x1A';
-}
+constexpr char kEndOfFileMark = '\x1A';  // Ctrl-Z, with which DOS programs end a text file
 
 // The code point of a sequence of three bytes that begins with 0xE0 to 0xEF.
 unsigned three_byte_character(std::string_view text) {
@@ -40,7 +37,7 @@ std::size_t blank_before(std::string_view text, std::size_t end) {
 std::size_t find_any(std::string_view text, std::size_t from, const ByteSet& set,
                      WorkMeter& meter) {
   while (from < text.size()) {
-    const std::size_t end = std::min(text.size(), from + kPiece);
+    const std::size_t end = std::min(text.size(), from + WorkMeter::kPieceBytes);
     std::size_t i = from;
     while (i < end && !set.has(text[i])) ++i;
     meter.add(i - from + 1);
@@ -52,7 +49,7 @@ std::size_t find_any(std::string_view text, std::size_t from, const ByteSet& set
 
 std::size_t blank_length(std::string_view text) {
   if (text.empty()) return 0;
-  if (is_ascii_blank(text[0])) return 1;
+  if (is_space(text[0]) || text[0] == kEndOfFileMark) return 1;
   switch (static_cast<unsigned char>(text[0])) {
     case 0xC2:
       return text.substr(1, 1) == "\xA0" || text.substr(1, 1) == "\x85" ? 2 : 0;
@@ -94,7 +91,7 @@ std::string_view trim_blanks(std::string_view text, WorkMeter& meter) {
 
 void append_metered(std::string& out, std::string_view text, WorkMeter& meter) {
   while (!text.empty()) {
-    const std::string_view piece = text.substr(0, kPiece);
+    const std::string_view piece = text.substr(0, WorkMeter::kPieceBytes);
     out.append(piece);
     meter.add(piece.size());
     text.remove_prefix(piece.size());

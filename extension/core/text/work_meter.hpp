@@ -12,6 +12,7 @@ class WorkMeter {
   using Pause = void (*)();  // may throw, which ends the work
 
   static constexpr std::size_t kBytesBetweenPauses = std::size_t{64} * 1024;
+  static constexpr std::size_t kPieceBytes = 4096;  // how much a loop reports at a time
 
   explicit WorkMeter(Pause pause = nullptr) : pause_(pause) {}
 

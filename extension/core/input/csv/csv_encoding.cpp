@@ -4,40 +4,13 @@
 #include <string>
 
 #include "core/input/csv/file_kind.hpp"
-#include "core/text/plain_text.hpp"
+#include "core/text/ascii.hpp"
+#include "core/text/utf8.hpp"
 
 namespace imgpress {
 namespace {
 
-constexpr std::size_t kPiece = 4096;
 constexpr const char* kRemedy = ": save the file as \"CSV UTF-8\"";
-
-bool starts_with(std::string_view bytes, std::string_view prefix) {
-  return bytes.substr(0, prefix.size()) == prefix;
-}
-
-bool is_continuation(unsigned char byte) {
-  return (byte & 0xC0) == 0x80;
-}
-
-// Length of the well-formed sequence at the front (Unicode 15.0, table 3-7), 0 if there is none.
-std::size_t sequence_length(std::string_view bytes) {
-  const auto at = [&](std::size_t i) {
-    return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : static_cast<unsigned char>(0);
-  };
-  const unsigned char first = at(0);
-  const unsigned char second = at(1);
-  if (first != 0 && first < 0x80) return 1;
-  if (first < 0xC2 || first > 0xF4 || !is_continuation(second)) return 0;
-  if (first < 0xE0) return 2;
-  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
-      (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F) ||
-      !is_continuation(at(2))) {
-    return 0;
-  }
-  if (first < 0xF0) return 3;
-  return is_continuation(at(3)) ? 4 : 0;
-}
 
 // A character of UTF-16 and the bytes that it takes; length 0 where it is not well-formed.
 struct WideCharacter {
@@ -53,28 +26,11 @@ WideCharacter wide_character(std::string_view bytes, bool big) {
   };
   if (bytes.size() < 2) return {0, 0};
   const char32_t first = unit(0);
-  if (first < 0xD800 || first > 0xDFFF) return {first, 2};
-  if (first > 0xDBFF || bytes.size() < 4) return {0, 0};
+  if (!is_high_surrogate(first) && !is_low_surrogate(first)) return {first, 2};
+  if (!is_high_surrogate(first) || bytes.size() < 4) return {0, 0};
   const char32_t second = unit(2);
-  if (second < 0xDC00 || second > 0xDFFF) return {0, 0};
-  return {0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00), 4};
-}
-
-std::size_t write_utf8(char32_t code, char* out) {
-  const auto put = [&](std::size_t at, char32_t byte) { out[at] = static_cast<char>(byte); };
-  if (code < 0x80) return put(0, code), 1;
-  if (code < 0x800) return put(0, 0xC0 | code >> 6), put(1, 0x80 | (code & 0x3F)), 2;
-  if (code < 0x10000) {
-    put(0, 0xE0 | code >> 12);
-    put(1, 0x80 | (code >> 6 & 0x3F));
-    put(2, 0x80 | (code & 0x3F));
-    return 3;
-  }
-  put(0, 0xF0 | code >> 18);
-  put(1, 0x80 | (code >> 12 & 0x3F));
-  put(2, 0x80 | (code >> 6 & 0x3F));
-  put(3, 0x80 | (code & 0x3F));
-  return 4;
+  if (!is_low_surrogate(second)) return {0, 0};
+  return {join_surrogates(first, second), 4};
 }
 
 InputFault fault_at(int line, bool zero, const char* encoding) {
@@ -84,11 +40,11 @@ InputFault fault_at(int line, bool zero, const char* encoding) {
 std::optional<InputFault> find_utf8_fault(std::string_view bytes, WorkMeter& meter) {
   int line = 1;
   for (std::size_t i = 0, counted = 0; i < bytes.size();) {
-    const std::size_t length = sequence_length(bytes.substr(i));
+    const std::size_t length = utf8_character_length(bytes.substr(i));
     if (length == 0) return fault_at(line, bytes[i] == '\0', "UTF-8");
     if (bytes[i] == '\n' || (bytes[i] == '\r' && bytes.substr(i + 1, 1) != "\n")) ++line;
     i += length;
-    if (i - counted < kPiece && i < bytes.size()) continue;
+    if (i - counted < WorkMeter::kPieceBytes && i < bytes.size()) continue;
     meter.add(i - counted);
     counted = i;
   }
@@ -104,7 +60,7 @@ std::optional<InputFault> find_utf16_fault(std::string_view bytes, bool big, Wor
     if (next.code == '\r' || (next.code == '\n' && before != '\r')) ++line;
     before = next.code;
     i += next.length;
-    if (i - counted < kPiece && i < bytes.size()) continue;
+    if (i - counted < WorkMeter::kPieceBytes && i < bytes.size()) continue;
     meter.add(i - counted);
     counted = i;
   }
@@ -149,7 +105,8 @@ std::size_t Utf8Pieces::read(char* out, WorkMeter& meter) {
   }
   while (encoding_ != Encoding::kUtf8 && !rest_.empty() && count + 4 <= kMostBytes) {
     const WideCharacter next = wide_character(rest_, encoding_ == Encoding::kUtf16Big);
-    count += write_utf8(next.code, out + count);
+    const Utf8Character character = encode_utf8(next.code);
+    count += character.view().copy(out + count, character.length);
     rest_.remove_prefix(next.length);
   }
   meter.add(count);

@@ -26,7 +26,7 @@ std::size_t byte_order_mark_length(std::string_view utf8);
 // REQUIRES: find_encoding_fault() found nothing.
 class Utf8Pieces {
  public:
-  static constexpr std::size_t kMostBytes = 4096;
+  static constexpr std::size_t kMostBytes = WorkMeter::kPieceBytes;
 
   explicit Utf8Pieces(std::string_view bytes);
 

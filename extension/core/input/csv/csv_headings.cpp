@@ -4,8 +4,9 @@
 #include <array>
 
 #include "core/input/serial_number.hpp"
-#include "core/net/url.hpp"
 #include "core/input/url_list.hpp"
+#include "core/net/url.hpp"
+#include "core/text/ascii.hpp"
 
 namespace imgpress {
 namespace {
@@ -63,20 +64,15 @@ std::string bare(std::string_view heading) {
   while (!heading.empty()) {
     const char c = heading.front();
     const std::size_t blank = blank_length(heading);
-    if (c >= 'A' && c <= 'Z') {
-      out += static_cast<char>(c - 'A' + 'a');
-    } else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-               (static_cast<unsigned char>(c) >= 0x80 && blank == 0)) {
-      out += c;
-    }
+    const bool is_ascii = static_cast<unsigned char>(c) < 0x80;
+    if (is_letter(c) || is_digit(c) || (!is_ascii && blank == 0)) out += to_lower(c);
     heading.remove_prefix(std::max<std::size_t>(blank, 1));
   }
   return out;
 }
 
 std::string without_figures(std::string text) {
-  text.erase(std::remove_if(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; }),
-             text.end());
+  text.erase(std::remove_if(text.begin(), text.end(), is_digit), text.end());
   return text;
 }
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
-#include "core/text/plain_text.hpp"
 #include "core/input/url_list.hpp"
+#include "core/text/ascii.hpp"
+#include "core/text/plain_text.hpp"
+#include "core/text/utf8.hpp"
 
 namespace imgpress {
 namespace {
@@ -103,7 +105,7 @@ std::optional<CsvLayout> CsvLayout::from_header(const CsvRecord& header, char de
 bool CsvLayout::is_header(const CsvRecord& row) const {
   if (std::max(serial_, name_) >= row.fields.size()) return false;
   const std::string_view serial = row.fields[serial_];
-  const bool is_number = !serial.empty() && serial.front() >= '0' && serial.front() <= '9';
+  const bool is_number = !serial.empty() && is_digit(serial.front());
   return !is_number && meaning_of(row.fields[serial_]) == Heading::kSerialNumber &&
          meaning_of(row.fields[name_]) == Heading::kProductName;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "core/text/ascii.hpp"
+
 namespace imgpress {
 namespace {
 
@@ -70,9 +72,8 @@ constexpr TextSignature kTexts[] = {
 };
 
 bool has_signature(std::string_view bytes, const Signature& signature) {
-  return bytes.substr(0, signature.start.size()) == signature.start &&
-         bytes.size() >= signature.at &&
-         bytes.substr(signature.at, signature.bytes.size()) == signature.bytes;
+  return starts_with(bytes, signature.start) && bytes.size() >= signature.at &&
+         starts_with(bytes.substr(signature.at), signature.bytes);
 }
 
 // Spreadsheets are ZIP archives; the names of what is in them tell.
@@ -94,23 +95,22 @@ const char* kind_of_zip(std::string_view bytes) {
 std::string start_of_text(std::string_view bytes) {
   std::string out;
   for (const char c : bytes.substr(0, 200)) {
-    if (c == ' ' || c == '\t' || c == '\r' || c == '\n') continue;
-    out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    if (!is_space(c)) out += to_lower(c);
   }
-  if (out.substr(0, 3) == "\xEF\xBB\xBF") out.erase(0, 3);
+  if (starts_with(out, "\xEF\xBB\xBF")) out.erase(0, 3);
   return out;
 }
 
 }  // namespace
 
 const char* foreign_kind(std::string_view bytes) {
-  if (bytes.substr(0, 4) == "PK\x03\x04") return kind_of_zip(bytes);
+  if (starts_with(bytes, "PK\x03\x04")) return kind_of_zip(bytes);
   for (const Signature& signature : kSignatures) {
     if (has_signature(bytes, signature)) return signature.kind;
   }
   const std::string text = start_of_text(bytes);
   for (const TextSignature& signature : kTexts) {
-    if (text.compare(0, signature.start.size(), signature.start) == 0) return signature.kind;
+    if (starts_with(text, signature.start)) return signature.kind;
   }
   return nullptr;
 }
