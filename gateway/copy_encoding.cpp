@@ -1,5 +1,7 @@
 #include "copy_encoding.hpp"
 
+#include "ascii.hpp"
+
 namespace imgpress::gateway {
 namespace {
 
@@ -17,7 +19,7 @@ void append_32(std::string& out, std::uint32_t value) {
 }
 
 int digit_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
+  if (is_digit(c)) return c - '0';
   return (c | 0x20) - 'a' + 10;
 }
 

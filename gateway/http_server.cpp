@@ -1,7 +1,6 @@
 #include "http_server.hpp"
 
-#include <strings.h>
-
+#include "ascii.hpp"
 #include "log.hpp"
 #include "request_head.hpp"
 #include "route.hpp"
@@ -15,10 +14,6 @@ constexpr std::size_t kThreads = 128;
 constexpr LaneLimits kLaneLimits{
     {{48, 0}, {48, 256}, {4, kUnlimited, 256}, {kThreads, kUnlimited}}};
 static_assert(kLaneLimits[0].running + kLaneLimits[1].running + kLaneLimits[2].running < kThreads);
-
-bool names_close(const std::string& connection_header) {
-  return connection_header.size() == 5 && ::strcasecmp(connection_header.c_str(), "close") == 0;
-}
 
 // An answer without known length ends with the connection for clients that know no chunks.
 bool ends_with_connection(const httplib::Request& request) {
@@ -43,7 +38,8 @@ bool prepare(httplib::Request& request, int refusal, const std::string& finding)
   request.set_header(kBodyTypeHeader, request.get_header_value("Content-Type"));
   request.headers.erase("Content-Type");
 
-  if (!names_close(request.get_header_value("Connection")) && !ends_with_connection(request)) {
+  if (!equals_ignoring_case(request.get_header_value("Connection"), "close") &&
+      !ends_with_connection(request)) {
     return true;
   }
   request.headers.erase("Connection");

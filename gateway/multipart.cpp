@@ -1,7 +1,8 @@
 #include "multipart.hpp"
 
 #include <algorithm>
-#include <cctype>
+
+#include "ascii.hpp"
 
 namespace imgpress::gateway {
 namespace {
@@ -11,19 +12,6 @@ constexpr std::size_t kLongestHeaders = 8 * 1024;
 constexpr std::size_t kLongestPadding = 256;
 constexpr std::size_t kMostParts = 64;
 constexpr std::string_view kLineEnd = "\r\n";
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return std::tolower(static_cast<unsigned char>(x)) ==
-                  std::tolower(static_cast<unsigned char>(y));
-         });
-}
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 // Takes a quoted string (its opening quote first) off the text.
 std::string take_quoted(std::string_view& text) {
@@ -58,7 +46,7 @@ std::string_view content_disposition(std::string_view block) {
     const std::string_view line = block.substr(0, end);
     const std::size_t colon = line.find(':');
     if (colon != std::string_view::npos &&
-        equal_ignoring_case(trimmed(line.substr(0, colon)), "content-disposition")) {
+        equals_ignoring_case(trimmed(line.substr(0, colon)), "content-disposition")) {
       return trimmed(line.substr(colon + 1));
     }
     block.remove_prefix(std::min(end + kLineEnd.size(), block.size()));
@@ -69,8 +57,8 @@ std::string_view content_disposition(std::string_view block) {
 }  // namespace
 
 bool is_multipart_form(std::string_view content_type) {
-  return equal_ignoring_case(trimmed(content_type.substr(0, content_type.find(';'))),
-                             "multipart/form-data");
+  return equals_ignoring_case(trimmed(content_type.substr(0, content_type.find(';'))),
+                              "multipart/form-data");
 }
 
 std::optional<std::string> multipart_boundary(std::string_view content_type) {
@@ -90,7 +78,7 @@ std::optional<std::string> header_parameter(std::string_view header, std::string
     const std::string_view key = trimmed(header.substr(0, equals));
     header.remove_prefix(equals + 1);
     std::string value = take_value(header);
-    if (equal_ignoring_case(key, name)) return value;
+    if (equals_ignoring_case(key, name)) return value;
   }
   return std::nullopt;
 }

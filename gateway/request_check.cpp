@@ -1,9 +1,9 @@
 #include "request_check.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 
+#include "ascii.hpp"
 #include "multipart.hpp"
 
 namespace imgpress::gateway {
@@ -11,7 +11,7 @@ namespace {
 
 bool is_token_character(char c) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || kMarks.find(c) != kMarks.npos;
+  return is_letter(c) || is_digit(c) || kMarks.find(c) != kMarks.npos;
 }
 
 std::optional<Refusal> refuse_untrusted(const Framing& framing) {
@@ -36,9 +36,7 @@ bool is_header_name(std::string_view name) {
 }
 
 std::optional<std::uint64_t> parse_content_length(std::string_view text) {
-  if (text.empty() || std::isdigit(static_cast<unsigned char>(text.front())) == 0) {
-    return std::nullopt;
-  }
+  if (text.empty() || !is_digit(text.front())) return std::nullopt;
   std::uint64_t length = 0;
   const char* end = text.data() + text.size();
   const auto [stopped, error] = std::from_chars(text.data(), end, length);

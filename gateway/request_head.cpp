@@ -1,10 +1,9 @@
 #include "request_head.hpp"
 
-#include <strings.h>
-
 #include <algorithm>
 #include <optional>
 
+#include "ascii.hpp"
 #include "request_check.hpp"
 
 namespace imgpress::gateway {
@@ -16,10 +15,6 @@ constexpr std::string_view kLineEnd = "\r\n";
 
 // Stands in for a head that is not fit to be read.
 constexpr const char* kRefusedHead = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
-
-bool equals_ignoring_case(std::string_view one, std::string_view other) {
-  return one.size() == other.size() && ::strncasecmp(one.data(), other.data(), one.size()) == 0;
-}
 
 // Empty lines in front of a request are allowed.
 std::size_t head_begin(std::string_view input) {

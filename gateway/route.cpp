@@ -1,17 +1,14 @@
 #include "route.hpp"
 
-#include <cctype>
 #include <charconv>
+
+#include "ascii.hpp"
 
 namespace imgpress::gateway {
 namespace {
 
 constexpr std::size_t kUuidLength = 36;
 constexpr std::string_view kImages = "/images/";
-
-bool starts_with(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
 
 // "<uuid>/<position>/<anything>"
 std::optional<Route> parse_image(std::string_view rest) {
@@ -29,7 +26,7 @@ std::optional<Route> parse_image(std::string_view rest) {
 // The one segment that follows the prefix.
 std::optional<Route> parse_request(std::string_view path, std::string_view prefix,
                                    Resource resource) {
-  if (!starts_with(path, prefix)) return std::nullopt;
+  if (path.substr(0, prefix.size()) != prefix) return std::nullopt;
   const std::string_view segment = path.substr(prefix.size());
   if (segment.empty() || segment.find('/') != std::string_view::npos) return std::nullopt;
   return Route{resource, parse_uuid(segment).value_or(""), 0};
@@ -66,10 +63,9 @@ std::optional<std::string> parse_uuid(std::string_view text) {
   std::string id;
   id.reserve(kUuidLength);
   for (std::size_t i = 0; i < kUuidLength; ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
     const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-    if (hyphen ? c != '-' : std::isxdigit(c) == 0) return std::nullopt;
-    id += static_cast<char>(std::tolower(c));
+    if (hyphen ? text[i] != '-' : !is_hex_digit(text[i])) return std::nullopt;
+    id += to_lower(text[i]);
   }
   return id;
 }

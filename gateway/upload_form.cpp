@@ -1,18 +1,13 @@
 #include "upload_form.hpp"
 
+#include "ascii.hpp"
+
 namespace imgpress::gateway {
 namespace {
 
 // What a value has beyond this is dropped: SQL refuses such a value of any field that it knows.
 constexpr std::size_t kLongestValue = 4 * 1024;
 constexpr std::size_t kMostFields = 100;
-
-std::string trimmed(const std::string& text) {
-  constexpr const char* kBlanks = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string::npos) return "";
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
 
 bool is_utf8(const std::string& text) {
   try {
@@ -57,7 +52,7 @@ void UploadForm::part_continues(std::string_view bytes) {
 
 void UploadForm::part_ends() {
   if (in_file_) return;
-  const std::string value = trimmed(value_);
+  const std::string value(trimmed(value_));
   if (value.find('\0') != std::string::npos) {
     throw FormError(400, "The field \"" + name_ + "\" has a zero byte in it.");
   }

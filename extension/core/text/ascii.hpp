@@ -1,5 +1,5 @@
-// Characters and words of ASCII: letters, digits, white space, case. Unlike <cctype> these depend on
-// no locale, and they leave the bytes of UTF-8 characters alone.
+// Characters and words of ASCII: letters, digits, white space, case. Unlike <cctype> these depend
+// on no locale, and they leave the bytes of UTF-8 characters alone.
 #pragma once
 
 #include <string>
