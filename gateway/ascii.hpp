@@ -1,4 +1,5 @@
-// Letters, digits and blanks of ASCII, as HTTP means them. Unlike <cctype> they depend on no locale.
+// Letters, digits and blanks of ASCII, as HTTP means them. Unlike <cctype> they depend on no
+// locale.
 #pragma once
 
 #include <string_view>

@@ -94,18 +94,18 @@ PacketSocket::Received PacketSocket::receive(Packet& packet) {
   header.msg_controllen = control.size();
   ssize_t size = 0;
   while ((size = ::recvmsg(fd_.get(), &header, MSG_CMSG_CLOEXEC)) < 0) {
-    // A peer that ended with unread packets is told of once, and before what it had said until
-    // then.
+    // ECONNRESET: the peer ended with unread packets. It is reported once, and before the packets
+    // that the peer had sent, which are still to be read.
     if (errno == EINTR || errno == ECONNRESET) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return Received::kWouldBlock;
     fail("recvmsg");
   }
   UniqueFd attachment = take_descriptor(header);
-  if (size == 0) return Received::kPeerGone;  // no message of ours is empty
+  if (size == 0) return Received::kPeerGone;  // messages are never empty
   if ((header.msg_flags & MSG_TRUNC) != 0) throw wire::WireError("message too long");
   if ((header.msg_flags & MSG_CTRUNC) != 0 && !attachment) {
-    // The kernel had no descriptor left for us: none of the peer's doing.
-    throw std::system_error(EMFILE, std::generic_category(), "descriptor of a message");
+    // This process is at its limit of descriptors; the peer did nothing wrong.
+    throw std::system_error(EMFILE, std::generic_category(), "receiving a descriptor");
   }
   packet.message = wire::decode({buffer.data(), static_cast<std::size_t>(size)});
   packet.attachment = std::move(attachment);

@@ -1,8 +1,8 @@
-// Image bytes in memory that two processes can share and neither can change any more.
+// Image bytes in a sealed memfd: two processes share the memory, and neither can change it any
+// more.
 //
-// A memfd that its writer could still shrink would kill the reader with SIGBUS; after
-// F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE and F_SEAL_SEAL the kernel guarantees length and
-// content.
+// Without seals the writer could shrink the memory under the reader (SIGBUS) or change bytes that
+// were checked already. The seals make the kernel guarantee length and content.
 #pragma once
 
 #include <cstdint>
@@ -12,30 +12,30 @@
 
 namespace imgpress {
 
-// Grows while it is written; seal() ends that. Throws std::system_error when memory runs out.
+// Writes a memfd of any length, then seals it. Throws std::system_error if memory runs out.
 class MemoryWriter {
  public:
   explicit MemoryWriter(const char* name);
   void append(ByteView bytes);
   std::uint64_t size() const { return size_; }
-  UniqueFd seal();  // the writer is spent afterwards
+  UniqueFd seal();  // the writer cannot be used afterwards
 
  private:
   UniqueFd fd_;
   std::uint64_t size_ = 0;
 };
 
-// One sealed memfd with a copy of `bytes`.
+// A sealed memfd with a copy of `bytes`.
 UniqueFd make_sealed(const char* name, ByteView bytes);
 
-// Length in bytes as the kernel knows it. Throws std::runtime_error unless `fd` is a memfd with
-// every seal set: nothing that a peer states is believed.
+// Length in bytes, from the kernel: a length that a peer states is not trusted. Throws
+// std::runtime_error unless `fd` is a memfd with all seals.
 std::uint64_t sealed_size(int fd);
 
-// Copies the first `size` bytes to `target`. Throws std::runtime_error when there are fewer.
+// Copies the first `size` bytes to `target`. Throws std::runtime_error if there are fewer.
 void read_sealed(int fd, void* target, std::uint64_t size);
 
-// Read-only mapping of a sealed memfd. Same checks and errors as sealed_size().
+// A read-only mapping of a sealed memfd. Checks and throws like sealed_size().
 class SealedView {
  public:
   explicit SealedView(int fd);

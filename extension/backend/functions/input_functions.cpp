@@ -7,7 +7,7 @@
 
 #include "core/input/csv/csv_encoding.hpp"
 #include "core/input/csv/csv_input.hpp"
-#include "core/input/first_places.hpp"
+#include "core/input/first_occurrences.hpp"
 #include "core/input/product.hpp"
 
 #include "backend/bridge/boundary.hpp"
@@ -39,7 +39,7 @@ struct InputReader {
   int url_count = 0;
   RowSink* rows = nullptr;                  // nullptr: only the faults are wanted
   MemoryContext row_context = nullptr;      // reset after each row
-  std::optional<FirstPlaces> first_places;  // of the URLs; only if rows are wanted
+  std::optional<FirstOccurrences> first_occurrences;  // of the URLs; only if rows are wanted
   // The image numbers of the product, and the indexes of those that no earlier product names. The
   // number of an image is the place where its URL occurs first.
   std::vector<int32> image_nos;
@@ -52,13 +52,13 @@ void InputReader::take(std::optional<Product> read) {
   product = std::move(read);
   if (!product) return;
   ++product_count;
-  if (!first_places) return;
+  if (!first_occurrences) return;
   image_nos.clear();
   new_images.clear();
   for (const std::string& url : product->urls) {
     meter.add(Min(url.size(), WorkMeter::kBytesBetweenPauses));
     const int32 place = ++url_count;
-    const int32 earlier = first_places->find_or_note(url, place);
+    const int32 earlier = first_occurrences->find_or_insert(url, place);
     if (earlier == 0) new_images.push_back(image_nos.size());
     image_nos.push_back(earlier == 0 ? place : earlier);
   }
@@ -234,7 +234,7 @@ text* server_text(InputReader* reader, bytea* bytes) {
   initStringInfo(&out);
   enlargeStringInfo(&out, static_cast<int>(VARHDRSZ + (wide ? file.size() / 2 : file.size())));
   out.len = VARHDRSZ;
-  char piece[Utf8Pieces::kMostBytes];
+  char piece[Utf8Pieces::kMaxPieceBytes];
   for (;;) {
     CHECK_FOR_INTERRUPTS();
     size_t size = 0;
@@ -279,7 +279,7 @@ void expect_rows(InputReader* reader, RowSink* rows) {
   reader->rows = rows;
   reader->row_context =
       AllocSetContextCreate(CurrentMemoryContext, "imgpress row", ALLOCSET_DEFAULT_SIZES);
-  guard([&] { reader->first_places.emplace(key); });
+  guard([&] { reader->first_occurrences.emplace(key); });
 }
 
 }  // namespace

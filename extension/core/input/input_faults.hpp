@@ -1,5 +1,5 @@
-// What is wrong with an input: the first faults in full, the others as a number, so that a file of
-// a million bad rows takes no more memory than one of a thousand.
+// The faults of an input. Only the first ones are kept and the others counted, so that a file with
+// a million bad rows needs no more memory than one with a thousand.
 #pragma once
 
 #include <cstddef>
@@ -8,20 +8,20 @@
 
 namespace imgpress {
 
-// One thing wrong with the input, as the user sees it.
+// One fault, as the user sees it.
 struct InputFault {
   int line = 0;        // 1-based line of the CSV, or 1-based element of an array
-  std::string column;  // heading in its usual spelling; empty when the whole line is meant
+  std::string column;  // heading in its usual spelling; empty if it concerns the whole line
   std::string message;
 };
 
-constexpr std::size_t kMostFaultsListed = 1000;
+constexpr std::size_t kMaxListedFaults = 1000;
 
 class InputFaults {
  public:
   void add(InputFault fault) {
     ++count_;
-    if (listed_.size() < kMostFaultsListed) listed_.push_back(std::move(fault));
+    if (listed_.size() < kMaxListedFaults) listed_.push_back(std::move(fault));
   }
 
   bool empty() const { return count_ == 0; }

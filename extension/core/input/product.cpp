@@ -13,8 +13,8 @@
 namespace imgpress {
 namespace {
 
-// A cell without blanks around it. ="007" is how people keep a spreadsheet from changing it, and \N
-// is a database's NULL.
+// The value of a cell, without blanks around it. ="007" is a formula that keeps a spreadsheet from
+// dropping the zeros; \N is NULL in a database's export.
 std::string_view cell_text(std::string_view cell, WorkMeter& meter) {
   const std::string_view text = trim_blanks(cell, meter);
   if (text == "\\N") return {};
@@ -22,7 +22,7 @@ std::string_view cell_text(std::string_view cell, WorkMeter& meter) {
   return formula ? trim_blanks(text.substr(2, text.size() - 3), meter) : text;
 }
 
-// Words with which the last row of a table begins that is no product.
+// True for the label of a row of totals at the end of a table.
 bool is_total(std::string_view text) {
   constexpr std::array<std::string_view, 4> kWords = {"total", "grand total", "subtotal", "sum"};
   std::string word;
@@ -34,11 +34,11 @@ bool is_total(std::string_view text) {
   return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
 }
 
-// What is wrong with the URLs, or an empty string.
+// Returns the fault of the URLs, or an empty string.
 std::string read_urls(const ProductCells& cells, WorkMeter& meter, std::vector<std::string>& urls) {
   for (const std::string_view cell : cells.urls) {
-    std::string wrong = read_url_list(cell, meter, urls);
-    if (!wrong.empty()) return wrong;
+    std::string fault = read_url_list(cell, meter, urls);
+    if (!fault.empty()) return fault;
   }
   if (urls.empty()) return "no image URL: give at least one http:// or https:// URL";
   if (std::none_of(urls.begin(), urls.end(), is_http_url)) {
@@ -57,14 +57,14 @@ std::optional<Product> read_product(int line, const ProductCells& cells, WorkMet
   const std::string_view serial_text = cell_text(cells.serial_number, meter);
   const std::string_view name = cell_text(cells.name, meter);
   const SerialNumber serial = read_serial_number(serial_text, meter);
-  std::string wrong_urls = read_urls(cells, meter, product.urls);
+  std::string url_fault = read_urls(cells, meter, product.urls);
   if (!serial.fault.empty() && product.urls.empty() && (is_total(serial_text) || is_total(name))) {
     faults.add({line, kSerialColumn, "this looks like a row of totals, not a product: remove it"});
     return std::nullopt;
   }
   if (!serial.fault.empty()) faults.add({line, kSerialColumn, serial.fault});
   if (name.empty()) faults.add({line, kNameColumn, "empty: every product needs a name"});
-  if (!wrong_urls.empty()) faults.add({line, kUrlsColumn, std::move(wrong_urls)});
+  if (!url_fault.empty()) faults.add({line, kUrlsColumn, std::move(url_fault)});
   if (faults.count() > faults_before) return std::nullopt;
   product.serial_number = serial.value;
   append_metered(product.name, name, meter);

@@ -1,4 +1,4 @@
-// The rules for one product of a request, whichever way it was submitted (CSV, array, view).
+// Validates one product of a request, however it was submitted (CSV, array, view).
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct ProductCells {
   std::vector<std::string_view> urls;  // lists of URLs, left to right
 };
 
-// Returns the product, or nothing after having added every fault of these cells to `faults`.
+// Returns the product; no value if its cells have faults, which are all added to `faults`.
 std::optional<Product> read_product(int line, const ProductCells& cells, WorkMeter& meter,
                                     InputFaults& faults);
 

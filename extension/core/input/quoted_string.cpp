@@ -22,7 +22,7 @@ void append_character(std::string& out, char32_t code) {
   }
 }
 
-// The number behind \u at the front of `text`.
+// The UTF-16 unit of an escape such as \u00e9 at the front of `text`.
 std::optional<char32_t> unicode_escape(std::string_view text) {
   if (text.size() < 6 || !starts_with(text, "\\u")) return std::nullopt;
   std::uint32_t unit = 0;
@@ -31,7 +31,7 @@ std::optional<char32_t> unicode_escape(std::string_view text) {
   return static_cast<char32_t>(unit);
 }
 
-// Reads the escape at the front of `text`; returns its length. REQUIRES: two bytes at least.
+// Reads the escape at the front of `text`; returns its length. REQUIRES: at least two bytes.
 std::size_t read_json_escape(std::string_view text, std::string& out) {
   const std::optional<char32_t> unit = unicode_escape(text);
   if (!unit) {

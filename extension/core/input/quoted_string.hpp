@@ -1,4 +1,4 @@
-// Strings in quotes, as arrays of databases and programs hold them.
+// Reads the quoted strings in array literals of databases and programming languages.
 #pragma once
 
 #include <string>
@@ -9,14 +9,13 @@
 namespace imgpress {
 
 enum class Escapes {
-  kPlain,  // a backslash stands in front of a character that is meant as it is
+  kPlain,  // a backslash makes the next character literal
   kJson,   // \n, \/, \u00e9, ...
 };
 
-// Appends what the string means whose opening mark is text[begin] to `out`. Returns the place
-// behind its closing mark, npos where there is none. Characters other than printable ASCII that a
-// JSON escape names come out percent-encoded, as URLs want them: so the result can hold nothing
-// that the text around it could not hold.
+// Appends the value of the string whose opening quotation mark is text[begin] to `out`. Returns the
+// place after its closing mark; npos if there is none. What a JSON escape writes is percent-encoded
+// unless it is printable ASCII: URLs need that, and the text stays valid in any encoding.
 std::size_t read_quoted_string(std::string_view text, std::size_t begin, Escapes escapes,
                                std::string& out, WorkMeter& meter);
 

@@ -10,12 +10,11 @@
 namespace imgpress {
 namespace {
 
-// More is no number, in whatever way it is written.
-constexpr std::size_t kLongestText = 100;
+constexpr std::size_t kMaxTextBytes = 100;  // no number is longer, however it is written
 constexpr std::string_view kUnicodeMinus = "\xE2\x88\x92";
 constexpr std::string_view kCurlyApostrophe = "\xE2\x80\x99";
 
-// Blanks as ' ' and apostrophes as '\'', whatever their kind.
+// Replaces every kind of blank, apostrophe and minus sign by the ASCII one.
 std::string simplified(std::string_view text) {
   std::string out;
   while (!text.empty()) {
@@ -37,8 +36,8 @@ std::string simplified(std::string_view text) {
   return out;
 }
 
-// Takes the separators out of "12,345,678"; nothing unless every group but the first has three
-// digits and stands behind the same separator.
+// Removes the separators from "12,345,678". No value unless every group after the first has three
+// digits.
 std::optional<std::string> join_groups(std::string_view number, char separator) {
   std::string digits;
   std::size_t length = 0;  // of the group so far
@@ -58,11 +57,11 @@ std::optional<std::string> join_groups(std::string_view number, char separator) 
   return digits;
 }
 
-// The digits of a whole number without a sign, or nothing.
+// The digits of an integer without its sign; no value if it is not one.
 std::optional<std::string> whole_digits(std::string_view number) {
   const std::size_t separators = number.find_first_not_of("0123456789");
   if (separators == std::string_view::npos) return std::string(number);
-  // A fraction of zeros: behind the last mark, if that is none of thousands.
+  // A fraction of zeros: after the last mark, unless that separates thousands.
   const std::size_t mark = number.find_last_of(".,");
   if (mark != std::string_view::npos) {
     const std::string_view fraction = number.substr(mark + 1);
@@ -74,7 +73,7 @@ std::optional<std::string> whole_digits(std::string_view number) {
       const std::string_view whole = number.substr(0, mark);
       return whole.find(other) < mark ? join_groups(whole, other) : whole_digits(whole);
     }
-    // A single group behind a full stop is a thousand here and a fraction there.
+    // "1.000" is a thousand in some countries and a fraction in others.
     if (number[mark] == '.' && number.find('.') == mark) return std::nullopt;
   }
   const char separator = number[separators];
@@ -88,17 +87,17 @@ std::string fault_of(std::string_view text, std::string_view number) {
   if (exponent != std::string_view::npos && exponent > 0 && is_digit(number[0]) &&
       number.find_first_not_of("0123456789eE+-.,") == std::string_view::npos) {
     return quoted +
-           " is a number that a spreadsheet has shortened: give its column the format of whole "
-           "numbers and save again";
+           " is a number that a spreadsheet has shortened: format its column as whole numbers and "
+           "save the file again";
   }
   const bool one_group = number.size() > 4 && number[number.size() - 4] == '.' &&
                          number.find('.') == number.size() - 4 &&
                          join_groups(number, '.').has_value();
   if (one_group) {
     return "not a plain integer: " + quoted +
-           " may mean thousands or a fraction; write it in digits only";
+           " may mean thousands or a fraction; write it with digits only";
   }
-  return "not an integer: " + quoted + "; give a whole number in digits";
+  return "not an integer: " + quoted + "; write a whole number with digits only";
 }
 
 }  // namespace
@@ -110,13 +109,13 @@ SerialNumber read_serial_number(std::string_view text, WorkMeter& meter) {
     serial.fault = "empty: give an integer";
     return serial;
   }
-  const std::string simple = simplified(text.substr(0, kLongestText));
+  const std::string simple = simplified(text.substr(0, kMaxTextBytes));
   std::string_view number = simple;
   const bool negative = number.front() == '-';
   if (negative || number.front() == '+') number.remove_prefix(1);
   const bool starts_well = !number.empty() && is_digit(number.front());
   const auto digits =
-      starts_well && text.size() <= kLongestText ? whole_digits(number) : std::nullopt;
+      starts_well && text.size() <= kMaxTextBytes ? whole_digits(number) : std::nullopt;
   if (!digits) {
     serial.fault = fault_of(text, number);
     return serial;
@@ -124,7 +123,7 @@ SerialNumber read_serial_number(std::string_view text, WorkMeter& meter) {
   const std::string signed_digits = (negative ? "-" : "") + *digits;
   const char* end = signed_digits.data() + signed_digits.size();
   if (std::from_chars(signed_digits.data(), end, serial.value).ec != std::errc()) {
-    serial.fault = "not an integer of 64 bits: " + quote_shortened(text);
+    serial.fault = "out of range: " + quote_shortened(text) + " does not fit into 64 bits";
   }
   return serial;
 }

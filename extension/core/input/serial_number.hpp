@@ -1,4 +1,4 @@
-// Serial numbers as people and spreadsheets write them.
+// Reads serial numbers as people and spreadsheets write them.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +11,11 @@ namespace imgpress {
 
 struct SerialNumber {
   std::int64_t value = 0;
-  std::string fault;  // why the text is no serial number, or empty
+  std::string fault;  // why the text is not a serial number, or empty
 };
 
-// Takes integers with a sign, with thousands set apart (1,000; 1 000; 1'000; 1.000.000) and with a
-// fraction of zeros (1.0; 1,00). What can be read in two ways, or has lost digits (1E+05), is a
-// fault.
+// Accepts integers with a sign, thousands separators (1,000; 1 000; 1'000; 1.000.000) or a fraction
+// of zeros (1.0; 1,00). Numbers that are ambiguous (1.000) or have lost digits (1E+05) are faults.
 SerialNumber read_serial_number(std::string_view text, WorkMeter& meter);
 
 }  // namespace imgpress

@@ -12,13 +12,13 @@
 namespace imgpress {
 namespace {
 
-// What may separate two URLs: ASCII separators, and the bytes with which other blanks begin.
+// The first bytes of separators: ASCII ones, and those of blanks outside ASCII.
 constexpr ByteSet kSeparatorStarts(",;| \t\n\v\f\r\xC2\xE1\xE2\xE3\xEF");
 
-// What people put around a single URL.
+// A pair of marks around a single URL.
 struct Wrapping {
   std::string_view before;
-  std::string_view behind;
+  std::string_view after;
 };
 constexpr std::array<Wrapping, 6> kWrappings = {{{"<", ">"},
                                                  {"\"\"", "\"\""},
@@ -46,7 +46,7 @@ std::size_t skip_separators(std::string_view text, std::size_t from, WorkMeter& 
   return skip(text, from, separator_length, meter);
 }
 
-// Takes elements, and says when there are too many or one is too long.
+// Collects the elements of a list; a fault if there are too many, or one is too long.
 class Elements {
  public:
   Elements(WorkMeter& meter, std::vector<std::string>& urls) : meter_(meter), urls_(urls) {}
@@ -55,17 +55,17 @@ class Elements {
     element = trim_blanks(element, meter_);
     if (const Wrapping* wrapping = wrapping_at(element)) {
       element.remove_prefix(wrapping->before.size());
-      if (ends_with(element, wrapping->behind)) element.remove_suffix(wrapping->behind.size());
+      if (ends_with(element, wrapping->after)) element.remove_suffix(wrapping->after.size());
       element = trim_blanks(element, meter_);
     }
-    // No URL ends with one: it was meant to close the list, or closes what was opened elsewhere.
+    // A quotation mark is never the end of a URL: it closes the list, or was opened elsewhere.
     while (has_scheme(element) && element.back() == '"') element.remove_suffix(1);
     if (element.empty() || !fault_.empty()) return;
     if (element.size() > kMaxUrlBytes) {
       fault_ = "the URL " + quote_shortened(element) + " is longer than " +
                std::to_string(kMaxUrlBytes) + " bytes";
-    } else if (urls_.size() >= kMostUrlsInProduct) {
-      fault_ = "more than " + std::to_string(kMostUrlsInProduct) +
+    } else if (urls_.size() >= kMaxUrlsPerProduct) {
+      fault_ = "more than " + std::to_string(kMaxUrlsPerProduct) +
                " image URLs: divide them among several products";
     } else {
       urls_.emplace_back(element);
@@ -95,7 +95,8 @@ void split_plain_list(std::string_view list, WorkMeter& meter, Elements& element
   }
 }
 
-// An array in braces (PostgreSQL) or brackets (JSON, Python), read from its opening mark on.
+// Reads an array in braces (PostgreSQL) or brackets (JSON, Python). REQUIRES: `text` begins with
+// one.
 class ArrayText {
  public:
   ArrayText(std::string_view text, WorkMeter& meter, Elements& elements)
@@ -105,7 +106,7 @@ class ArrayText {
         is_json_(text.front() == '['),
         unquoted_end_(is_json_ ? ",[]" : ",{}") {}
 
-  // Returns false where it is no array.
+  // False if the text is not an array.
   bool read() {
     do {
       at_ = skip_blanks(text_, at_, meter_);
@@ -138,9 +139,9 @@ class ArrayText {
     const std::size_t begin = at_;
     at_ = find_any(text_, at_, unquoted_end_, meter_);
     const std::string_view element = trim_blanks(text_.substr(begin, at_ - begin), meter_);
-    const bool nothing = element == "NULL" || element == "null" || element == "None";
-    if (!nothing && is_json_) return false;
-    if (!nothing) elements_.add(element);
+    const bool is_null = element == "NULL" || element == "null" || element == "None";
+    if (!is_null && is_json_) return false;
+    if (!is_null) elements_.add(element);
     return true;
   }
 
@@ -153,7 +154,7 @@ class ArrayText {
   int depth_ = 0;
 };
 
-// "[0:1]={a,b}": PostgreSQL says so where an array does not begin at 1.
+// "{a,b}" for "[0:1]={a,b}", PostgreSQL's form of an array whose indexes do not begin at 1.
 std::string_view without_bounds(std::string_view text) {
   const std::size_t brace = text.substr(0, 100).find('{');
   if (brace == 0 || brace == std::string_view::npos || text[brace - 1] != '=') return text;
@@ -162,8 +163,8 @@ std::string_view without_bounds(std::string_view text) {
   return bounds ? text.substr(brace) : text;
 }
 
-// What databases, spreadsheets and people write where there is nothing.
-bool means_nothing(std::string_view cell) {
+// True for what databases, spreadsheets and people write into an empty cell.
+bool is_empty_marker(std::string_view cell) {
   constexpr std::array<std::string_view, 9> kWords = {"null", "\\n",  "none", "nil", "nan",
                                                       "n/a",  "#n/a", "-",    "--"};
   return std::any_of(kWords.begin(), kWords.end(),
@@ -175,14 +176,14 @@ bool means_nothing(std::string_view cell) {
 std::string read_url_list(std::string_view cell, WorkMeter& meter, std::vector<std::string>& urls) {
   const std::string_view text = without_bounds(trim_blanks(cell, meter));
   Elements elements(meter, urls);
-  if (text.empty() || means_nothing(text)) return {};
+  if (text.empty() || is_empty_marker(text)) return {};
   const bool in_brackets = text.front() == '[';
   if (in_brackets && text.back() == ']' && has_scheme(text.substr(skip_blanks(text, 1, meter)))) {
     split_plain_list(text.substr(1, text.size() - 2), meter, elements);
   } else if (in_brackets || text.front() == '{') {
     if (!ArrayText(text, meter, elements).read() && elements.fault().empty()) {
-      return "not a list that can be read: " + quote_shortened(text) +
-             "; write it as http://...,http://... or as an array of texts, [\"http://...\"] or "
+      return "this list of URLs cannot be read: " + quote_shortened(text) +
+             "; write it as http://...,http://... or as an array: [\"http://...\"] or "
              "{http://...}";
     }
   } else {

@@ -1,4 +1,4 @@
-// Lists of URLs, in the ways in which people, programs and databases write them.
+// Reads lists of URLs as people, programs and databases write them.
 #pragma once
 
 #include <string>
@@ -9,25 +9,28 @@
 
 namespace imgpress {
 
-constexpr std::size_t kMostUrlsInProduct = 100'000;
+constexpr std::size_t kMaxUrlsPerProduct = 100'000;
 
-// Appends the URLs of one cell to `urls`, in order; elements may be no URL at all. Returns what is
-// wrong with the list, or an empty string.
+// Appends the elements of the list in one cell to `urls`, in order, whether they are URLs or not.
+// Returns the fault of the list, or an empty string.
 //
-//   http://a/1,http://a/2        A comma (or semicolon, bar, blank, line end) separates two URLs
-//   only <http://a/1>; "http://a/2"   where the next one begins with http:// or https://, because
-//   real
-//                                image URLs contain commas.
-//   {http://a/1,"http://a/2"}    An array of PostgreSQL,
-//   ["http:\/\/a\/1"]            of JSON,
-//   ['http://a/1', None]         or as Python prints it. Their elements are not split any further,
-//   [http://a/1, http://a/2]     but for those in brackets only.
+// Plain lists: a comma, semicolon, bar, blank or line end separates two URLs only if http:// or
+// https:// follows, because real image URLs contain commas.
 //
-// Blanks (of any kind) around a URL and surplus separators are dropped; so are NULL and empty
-// elements.
+//   http://a/1,http://a/2
+//   <http://a/1>; "http://a/2"
+//   [http://a/1, http://a/2]
+//
+// Arrays of PostgreSQL, JSON and Python, whose elements are not split:
+//
+//   {http://a/1,"http://a/2"}
+//   ["http:\/\/a\/1"]
+//   ['http://a/1', None]
+//
+// Blanks around a URL, surplus separators, empty elements and NULL are dropped.
 std::string read_url_list(std::string_view cell, WorkMeter& meter, std::vector<std::string>& urls);
 
-// Whether a cell begins as a URL or as a list of them does.
+// True if a cell begins like a URL or like a list of URLs.
 bool begins_like_urls(std::string_view cell, WorkMeter& meter);
 
 }  // namespace imgpress

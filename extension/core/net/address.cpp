@@ -14,7 +14,7 @@ constexpr IpAddress v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint
   return {false, {a, b, c, d}};
 }
 
-// The first three groups of an IPv6 address; the others are zero.
+// An IPv6 address by its first three groups; the other groups are zero.
 constexpr IpAddress v6(std::uint16_t a, std::uint16_t b = 0, std::uint16_t c = 0) {
   return {true,
           {static_cast<std::uint8_t>(a >> 8), static_cast<std::uint8_t>(a),
@@ -24,13 +24,13 @@ constexpr IpAddress v6(std::uint16_t a, std::uint16_t b = 0, std::uint16_t c = 0
 
 constexpr IpAddress kLoopbackV6{true, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 
-struct ClosedNetwork {
+struct DeniedNetwork {
   Network network;
-  const char* what;
+  const char* description;
 };
 
-// IANA's special-purpose registries, and the address at which Azure serves its virtual machines.
-constexpr ClosedNetwork kClosed[] = {
+// The IANA special-purpose address registries, and the address of Azure's platform services.
+constexpr DeniedNetwork kDenied[] = {
     {{v4(0, 0, 0, 0), 8}, "an unspecified address"},
     {{v4(10, 0, 0, 0), 8}, "a private address"},
     {{v4(100, 64, 0, 0), 10}, "a carrier-internal address"},
@@ -65,20 +65,21 @@ IpAddress last_four_bytes(const IpAddress& address) {
   return v4(address.bytes[12], address.bytes[13], address.bytes[14], address.bytes[15]);
 }
 
-// ::ffff:a.b.c.d is nothing but another way to write a.b.c.d.
+// ::ffff:a.b.c.d is another spelling of a.b.c.d.
 IpAddress without_mapping(const IpAddress& address) {
   return kMappedV4.contains(address) ? last_four_bytes(address) : address;
 }
 
-// An interface identifier 0000:5efe or 0200:5efe holds the IPv4 end of a tunnel.
+// ISATAP tunnel endpoints (RFC 5214): the interface identifier begins with 0000:5efe or 0200:5efe,
+// and an IPv4 address follows.
 bool is_isatap(const IpAddress& address) {
   return address.is_v6 && (address.bytes[8] & 0xfd) == 0 && address.bytes[9] == 0 &&
          address.bytes[10] == 0x5e && address.bytes[11] == 0xfe;
 }
 
-const char* closed_reason(const IpAddress& address) {
-  for (const ClosedNetwork& closed : kClosed) {
-    if (closed.network.contains(address)) return closed.what;
+const char* denial_reason(const IpAddress& address) {
+  for (const DeniedNetwork& denied : kDenied) {
+    if (denied.network.contains(address)) return denied.description;
   }
   if (is_isatap(address)) return "a tunnel address";
   if (address.is_v6 && !kGlobalUnicast.contains(address)) return "not a public address";
@@ -112,18 +113,18 @@ int parse_prefix(std::string_view text) {
 Network parse_network(std::string_view entry) {
   const auto slash = entry.find('/');
   const auto address = IpAddress::parse(entry.substr(0, slash));
-  if (!address) reject(entry, "is not a network such as 10.0.0.0/8 or fd00::/8");
+  if (!address) reject(entry, "is not a network; write it as 10.0.0.0/8 or fd00::/8");
   const int full = address->is_v6 ? 128 : 32;
   int bits = full;
   if (slash != std::string_view::npos) {
     bits = parse_prefix(entry.substr(slash + 1));
     if (bits < 0 || bits > full) {
-      reject(entry, "has no prefix length from 0 to " + std::to_string(full));
+      reject(entry, "needs a prefix length from 0 to " + std::to_string(full));
     }
   }
   const IpAddress base = masked(*address, bits);
   if (!(base == *address)) {
-    reject(entry, "has bits behind its prefix; write " + base.to_string() + "/" +
+    reject(entry, "has bits set after its prefix; write " + base.to_string() + "/" +
                       std::to_string(bits) + " or a single address");
   }
   if (bits >= kMappedV4.prefix_bits && kMappedV4.contains(base)) {
@@ -175,7 +176,7 @@ AddressPolicy::AddressPolicy(std::string_view allowed_networks,
   for (IpAddress& own : own_) own = without_mapping(own);
 }
 
-bool AddressPolicy::is_opened(const IpAddress& address) const {
+bool AddressPolicy::is_listed(const IpAddress& address) const {
   return std::any_of(allowed_.begin(), allowed_.end(),
                      [&](const Network& network) { return network.contains(address); });
 }
@@ -183,15 +184,15 @@ bool AddressPolicy::is_opened(const IpAddress& address) const {
 std::optional<std::string> AddressPolicy::objection(const IpAddress& address,
                                                     std::uint16_t port) const {
   const IpAddress named = without_mapping(address);
-  // Behind NAT64 every IPv4 host has such an address: what counts is the host at the far end.
+  // A NAT64 address stands for an IPv4 host: the guard checks the host that is really reached.
   const IpAddress reached = kNat64.contains(named) ? last_four_bytes(named) : named;
-  if (is_opened(named) || is_opened(reached)) return std::nullopt;
-  if (const char* reason = closed_reason(reached)) return "is " + std::string(reason);
+  if (is_listed(named) || is_listed(reached)) return std::nullopt;
+  if (const char* reason = denial_reason(reached)) return "is " + std::string(reason);
   if (std::find(own_.begin(), own_.end(), reached) != own_.end()) {
     return "is an address of the database server itself";
   }
   if (port != 80 && port != 443) {
-    return "is open on ports 80 and 443 only, not on " + std::to_string(port);
+    return "is allowed on ports 80 and 443 only, not on " + std::to_string(port);
   }
   return std::nullopt;
 }

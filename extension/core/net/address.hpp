@@ -1,9 +1,8 @@
-// Which network addresses may be fetched from: the rules of the address guard.
+// The rules of the address guard: which network addresses imgpress may connect to.
 //
-// The guard judges the socket address that is about to be connected, never the URL's text, so that
-// redirects, DNS rebinding and fancy spellings of an address make no difference. Only public
-// addresses are open, and of those only ports 80 and 443; an allow-list opens further networks, on
-// any port.
+// The guard checks the socket address right before connecting, never the text of the URL, so
+// redirects, DNS rebinding and unusual spellings of an address cannot get around it. Allowed are
+// public addresses on ports 80 and 443, and the networks of an allow-list on any port.
 #pragma once
 
 #include <array>
@@ -33,25 +32,25 @@ struct Network {
   bool contains(const IpAddress& address) const;
 };
 
-// A comma-separated list of networks ("10.0.0.0/8, fd00::/8, 192.168.1.5"); empty text is an empty
-// list. Throws std::invalid_argument with a message that names the bad entry.
+// Parses a comma-separated list of networks ("10.0.0.0/8, fd00::/8, 192.168.1.5"); empty text is an
+// empty list. Throws std::invalid_argument with a message that names the bad entry.
 std::vector<Network> parse_networks(std::string_view list);
 
 class AddressPolicy {
  public:
-  AddressPolicy() = default;  // nothing but the public internet
+  AddressPolicy() = default;  // only public addresses
 
-  // `own_addresses` are this machine's own: closed, public or not, unless the allow-list opens
-  // them. Throws std::invalid_argument like parse_networks().
+  // `own_addresses` are the addresses of this machine. They are denied even where they are public,
+  // unless the allow-list names them. Throws std::invalid_argument like parse_networks().
   explicit AddressPolicy(std::string_view allowed_networks,
                          std::vector<IpAddress> own_addresses = {});
 
-  // No value when the connection is allowed; otherwise what is wrong with the address, as the end
-  // of a sentence: "is a private address".
+  // Why the connection is denied, as the end of a sentence ("is a private address"); no value if it
+  // is allowed.
   std::optional<std::string> objection(const IpAddress& address, std::uint16_t port) const;
 
  private:
-  bool is_opened(const IpAddress& address) const;
+  bool is_listed(const IpAddress& address) const;
 
   std::vector<Network> allowed_;
   std::vector<IpAddress> own_;

@@ -42,7 +42,7 @@ std::optional<std::time_t> to_time(const DateParts& parts) {
   return ::timegm(&broken_down);
 }
 
-// RFC 9110: a two-digit year that seems more than 50 years ahead belongs to the past century.
+// RFC 9110: a two-digit year that seems more than 50 years in the future is in the last century.
 int full_year(int two_digits, std::time_t now) {
   std::tm today{};
   ::gmtime_r(&now, &today);

@@ -1,4 +1,4 @@
-// The Retry-After header of a 429 or 503 answer.
+// The Retry-After header of a 429 or 503 response.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,11 @@
 
 namespace imgpress {
 
-// No server may hold an image back for longer than this by one answer.
+// The longest pause that one response can ask for.
 constexpr std::uint32_t kMaxRetryAfterSeconds = 3600;
 
-// Seconds to wait, from "120" or from an HTTP-date (any of the three forms of RFC 9110) seen at
-// `now`; at most kMaxRetryAfterSeconds. 0 for a moment in the past and for anything else.
+// Parses "120" or an HTTP date in any of the three forms of RFC 9110. Returns the seconds to wait
+// from `now`, at most kMaxRetryAfterSeconds; 0 for a date in the past and for an invalid header.
 std::uint32_t retry_after_seconds(std::string_view header, std::time_t now);
 
 }  // namespace imgpress

@@ -1,4 +1,4 @@
-// A borrowed run of bytes: what C++20 calls std::span<const std::uint8_t>.
+// A view of bytes that somebody else owns, like C++20's std::span<const std::uint8_t>.
 #pragma once
 
 #include <cstddef>

@@ -20,7 +20,7 @@ class SipState {
  public:
   explicit SipState(const HashKey& key)
       : v0_(key.low ^ 0x736f6d6570736575),
-        v1_(key.high ^ 0x646f72616e646f6d ^ 0xee),  // 0xee: 128 bits are wanted
+        v1_(key.high ^ 0x646f72616e646f6d ^ 0xee),  // 0xee selects the 128-bit result
         v2_(key.low ^ 0x6c7967656e657261),
         v3_(key.high ^ 0x7465646279746573) {}
 

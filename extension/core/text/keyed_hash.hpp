@@ -1,5 +1,5 @@
-// SipHash-2-4 with a result of 128 bits (Aumasson and Bernstein, 2012): a keyed hash. Who does not
-// know the key cannot find two texts with one hash, so that equal hashes mean equal texts.
+// SipHash-2-4 with a 128-bit result (Aumasson and Bernstein, 2012): a keyed hash. Without the key
+// nobody can construct two texts with the same hash, so equal hashes may be taken for equal texts.
 #pragma once
 
 #include <cstdint>

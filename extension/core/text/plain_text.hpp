@@ -1,5 +1,5 @@
-// Words that come from a press (and perhaps from a hostile origin) before they go into SQL or a
-// log.
+// Text from outside, made fit for a message: what a press says (perhaps in the words of a hostile
+// server), and what the user wrote.
 #pragma once
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace imgpress {
 
-// Printable ASCII only, at most 500 bytes: valid in every database encoding and harmless in a
-// terminal. Anything else becomes '?'.
+// The first 500 bytes, with '?' for everything but printable ASCII: valid in every database
+// encoding and harmless in a terminal.
 std::string plain_text(std::string_view words);
 
-// UTF-8 text of the user's in quotes, shortened to about 60 bytes at a character boundary.
+// The user's UTF-8 text in quotation marks; longer than 60 bytes, it is cut between two characters.
 std::string quote_shortened(std::string_view text);
 
 }  // namespace imgpress

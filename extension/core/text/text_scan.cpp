@@ -9,7 +9,7 @@ namespace {
 
 constexpr char kEndOfFileMark = '\x1A';  // Ctrl-Z, with which DOS programs end a text file
 
-// The code point of a sequence of three bytes that begins with 0xE0 to 0xEF.
+// Decodes a character of three bytes. REQUIRES: the first is 0xE0 to 0xEF.
 unsigned three_byte_character(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   return (byte(0) & 0x0Fu) << 12 | (byte(1) & 0x3Fu) << 6 | (byte(2) & 0x3Fu);
@@ -24,7 +24,7 @@ bool is_wide_blank(unsigned character) {
          character == 0x3000 || character == 0xFEFF;      // ideographic, byte order mark
 }
 
-// Where the blank begins that ends at `end`; `end` itself without one.
+// Where the blank before `end` begins; `end` if there is none.
 std::size_t blank_before(std::string_view text, std::size_t end) {
   for (std::size_t length = 1; length <= 3 && length <= end; ++length) {
     if (blank_length(text.substr(end - length)) == length) return end - length;

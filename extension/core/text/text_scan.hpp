@@ -1,4 +1,5 @@
-// Walking over text of any length: each function is linear and tells a WorkMeter what it looks at.
+// Searching and trimming text of any length. Each function takes time linear in what it reads, and
+// reports that to a WorkMeter, so that it can be interrupted.
 #pragma once
 
 #include <array>
@@ -22,23 +23,24 @@ class ByteSet {
   std::array<bool, 256> has_{};
 };
 
-// Where the first byte of the set stands at or behind `from`; text.size() without one.
+// Index of the first byte of the set at or after `from`; text.size() if there is none.
 std::size_t find_any(std::string_view text, std::size_t from, const ByteSet& set, WorkMeter& meter);
 
-// Length of the blank at the front of `text`, 0 without one. Blanks are ASCII's white space and
-// what looks like it in UTF-8: no-break, thin, ideographic and zero-width spaces, marks of
-// direction, line and paragraph separators, byte order marks.
+// Length of the blank at the front of `text`; 0 if there is none. Blanks are ASCII white space, its
+// relatives in UTF-8 (no-break, thin, ideographic and zero-width spaces, line and paragraph
+// separators), and what is as invisible: direction marks and byte order marks.
 std::size_t blank_length(std::string_view text);
 
-// Index of the first place at or behind `from` where `length_of` finds nothing to skip; text.size()
-// without one.
+// Skips while `length_of` finds something (it returns the length to skip, or 0): index of the first
+// byte at or after `from` that is not skipped.
 std::size_t skip(std::string_view text, std::size_t from,
                  std::size_t (*length_of)(std::string_view), WorkMeter& meter);
 
-// Index of the first character at or behind `from` that is no blank; text.size() without one.
+// Index of the first character at or after `from` that is not a blank; text.size() if there is
+// none.
 std::size_t skip_blanks(std::string_view text, std::size_t from, WorkMeter& meter);
 
-// Without the blanks at both ends.
+// `text` without the blanks at both ends.
 std::string_view trim_blanks(std::string_view text, WorkMeter& meter);
 
 // Appends text of any length to `out`.

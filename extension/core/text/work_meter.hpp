@@ -1,5 +1,5 @@
-// How much of the input has been looked at: every loop over it says so here. That shows whether the
-// work grows like the input, and gives the caller its turn often enough to be interrupted.
+// Counts the bytes of input that have been read; every loop over input reports to it. The total
+// lets tests check that the work is linear, and the callback lets PostgreSQL interrupt it.
 #pragma once
 
 #include <cstddef>
@@ -9,14 +9,14 @@ namespace imgpress {
 
 class WorkMeter {
  public:
-  using Pause = void (*)();  // may throw, which ends the work
+  using Pause = void (*)();  // may throw, to abort the work
 
   static constexpr std::size_t kBytesBetweenPauses = std::size_t{64} * 1024;
   static constexpr std::size_t kPieceBytes = 4096;  // how much a loop reports at a time
 
   explicit WorkMeter(Pause pause = nullptr) : pause_(pause) {}
 
-  // REQUIRES: bytes <= kBytesBetweenPauses, so that no pause is far away.
+  // REQUIRES: bytes <= kBytesBetweenPauses, so that no interrupt waits for long.
   void add(std::size_t bytes) {
     total_ += bytes;
     if (total_ < next_pause_) return;

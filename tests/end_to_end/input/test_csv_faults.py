@@ -65,20 +65,20 @@ def test_a_column_that_is_there_twice_is_told_with_its_places(shop):
         (
             f"Products, spring\n\nS. No.;Product Name;URLs\n1;SKU1;{A}\n",
             1,
-            "the header stands in line 3: remove what is above it",
+            "the header is in line 3: remove the lines above it",
         ),
         (
             f'"S. No.,Product Name,URLs"\n"1,SKU1,{A}"\n',
             1,
-            "the whole line is in quotation marks: take them away around each line",
+            "the whole line is in quotation marks: remove those around each line",
         ),
         (
             "hello\n",
             1,
-            'a single column, "hello", is no header: begin with '
+            'the header has a single column, "hello": begin the file with '
             "S. No.,Product Name,Input Image Urls",
         ),
-        (f"{HEAD}1,SKU1,{A}\n{HEAD}2,SKU2,{A}\n", 3, "this is a header once more: remove it"),
+        (f"{HEAD}1,SKU1,{A}\n{HEAD}2,SKU2,{A}\n", 3, "this line repeats the header: remove it"),
     ],
 )
 def test_a_header_that_is_not_where_it_belongs_is_one_fault(shop, csv, line, message):
@@ -113,21 +113,21 @@ def test_a_file_of_another_kind_is_told_by_its_name(shop, start, kind):
     [
         (f"1E+05,SKU,{A}", "Serial Number", '"1E+05" is a number that a spreadsheet has shortened'),
         (f"1.000,SKU,{A}", "Serial Number", '"1.000" may mean thousands or a fraction'),
-        (f"x,SKU,{A}", "Serial Number", 'not an integer: "x"; give a whole number'),
-        (f"9223372036854775808,SKU,{A}", "Serial Number", "not an integer of 64 bits"),
+        (f"x,SKU,{A}", "Serial Number", 'not an integer: "x"; write a whole number'),
+        (f"9223372036854775808,SKU,{A}", "Serial Number", "does not fit into 64 bits"),
         (
             f"1;SKU;{A}",
             None,
-            "one column, the header 3: separate them with a comma, as the header does",
+            "one column, the header has 3: separate the columns with a comma, as the header does",
         ),
         ("Total,,", "Serial Number", "a row of totals, not a product: remove it"),
         (",Total: 2,", "Serial Number", "a row of totals, not a product: remove it"),
-        (f"1,Shoe, red,{A}", "Product Name", "put text with a comma in it in double quotes"),
-        (f'1,"SKU,{A}', "Product Name", "a quotation mark is opened here and closed nowhere"),
-        (f'1,SKU,"{A}', "Input Image Urls", "a quotation mark is opened here and closed nowhere"),
+        (f"1,Shoe, red,{A}", "Product Name", "put text that contains a comma in double quotes"),
+        (f'1,"SKU,{A}', "Product Name", "a quotation mark opens here and is never closed"),
+        (f'1,SKU,"{A}', "Input Image Urls", "a quotation mark opens here and is never closed"),
         ("1,SKU,www.images.example/a.jpg", "Input Image Urls", "write the address in full"),
-        (f'1,SKU,"[""{A}"""', "Input Image Urls", "not a list that can be read"),
-        (f'1,SKU,"[{{""src"":""{A}""}}]"', "Input Image Urls", "not a list that can be read"),
+        (f'1,SKU,"[""{A}"""', "Input Image Urls", "this list of URLs cannot be read"),
+        (f'1,SKU,"[{{""src"":""{A}""}}]"', "Input Image Urls", "this list of URLs cannot be read"),
         (f"1,SKU,{A}{'x' * 9000}", "Input Image Urls", "is longer than 8192 bytes"),
         ("1,SKU,\\N", "Input Image Urls", "give at least one http:// or https:// URL"),
     ],

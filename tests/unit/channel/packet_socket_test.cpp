@@ -37,8 +37,8 @@ std::size_t open_descriptors() {
   return count;
 }
 
-// Runs in a process of its own as a user without privileges, who is bound by the limit.
-[[noreturn]] void exceed_descriptors_under_way() {
+// Runs in a process of its own, as an unprivileged user: the limit does not apply to root.
+[[noreturn]] void exceed_descriptors_in_transit() {
   constexpr rlim_t kLimit = 24;
   const rlimit limit{kLimit, kLimit};
   auto [left, right] = PacketSocket::make_pair();
@@ -47,7 +47,7 @@ std::size_t open_descriptors() {
   if (::geteuid() == 0 && ::setuid(65534) != 0) std::exit(11);
   rlim_t sent = 0;
   while (left.send(reply(1), memory.get()) == Sent::kYes) {
-    if (++sent > 4 * kLimit) std::exit(12);  // no limit was met
+    if (++sent > 4 * kLimit) std::exit(12);  // the limit does not apply
   }
   if (left.send_within(std::chrono::milliseconds(5), reply(1), memory.get()) != Sent::kWouldBlock) {
     std::exit(13);
@@ -59,8 +59,8 @@ std::size_t open_descriptors() {
   std::exit(left.send(reply(1), memory.get()) == Sent::kYes ? 0 : 15);
 }
 
-TEST(PacketSocketTest, TooManyDescriptorsUnderWayPass) {
-  EXPECT_EXIT(exceed_descriptors_under_way(), testing::ExitedWithCode(0), "");
+TEST(PacketSocketTest, TooManyDescriptorsInTransitWouldBlock) {
+  EXPECT_EXIT(exceed_descriptors_in_transit(), testing::ExitedWithCode(0), "");
 }
 
 TEST(PacketSocketTest, KeepsMessagesApartAndInOrder) {
@@ -90,7 +90,7 @@ TEST(PacketSocketTest, CarriesSealedMemory) {
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(view.bytes().data), view.bytes().size), text);
 }
 
-TEST(PacketSocketTest, AnAttachmentDoesNotStickToTheNextPacket) {
+TEST(PacketSocketTest, AnAttachmentBelongsToOnePacket) {
   auto [left, right] = PacketSocket::make_pair();
   const UniqueFd memory = make_sealed("test", {});
   left.send(reply(1), memory.get());
@@ -112,7 +112,7 @@ TEST(PacketSocketTest, TheLongestMessagePasses) {
   EXPECT_THROW(left.send(reply(1, std::string(room + 1, 'x'))), wire::WireError);
 }
 
-TEST(PacketSocketTest, NonblockingEndsSayWhenTheyWouldBlock) {
+TEST(PacketSocketTest, NonblockingEndsReportWouldBlock) {
   auto [left, right] = PacketSocket::make_pair();
   left.set_nonblocking();
   right.set_nonblocking();
@@ -130,7 +130,7 @@ TEST(PacketSocketTest, NonblockingEndsSayWhenTheyWouldBlock) {
   EXPECT_EQ(left.send(reply(0)), Sent::kYes);
 }
 
-TEST(PacketSocketTest, TellsThatTheOtherEndIsGone) {
+TEST(PacketSocketTest, ReportsThatThePeerIsGone) {
   auto [left, right] = PacketSocket::make_pair();
   left.send(reply(1));
   left = PacketSocket();
@@ -140,7 +140,7 @@ TEST(PacketSocketTest, TellsThatTheOtherEndIsGone) {
   EXPECT_EQ(right.send(reply(2)), Sent::kPeerGone);
 }
 
-TEST(PacketSocketTest, NoisyPacketsThrowAndLeakNothing) {
+TEST(PacketSocketTest, MalformedPacketsThrowAndLeakNothing) {
   auto [left, right] = PacketSocket::make_pair();
   const std::size_t before = open_descriptors();
   const UniqueFd memory = make_sealed("test", {});
@@ -176,20 +176,20 @@ TEST(PacketSocketTest, PacketsThatAreTooLongThrow) {
   EXPECT_THROW(right.receive(packet), wire::WireError);
 }
 
-TEST(PacketSocketTest, WhatAPeerSaidBeforeItEndedIsRead) {
+TEST(PacketSocketTest, PacketsOfAPeerThatEndedAreStillRead) {
   auto [ours, theirs] = PacketSocket::make_pair();
   ours.set_nonblocking();
   wire::CompressReply reply;
   reply.id = 1;
   theirs.send(reply);
-  ours.send(wire::CompressRequest{});  // never read, so that the end is told as a reset
+  ours.send(wire::CompressRequest{});  // never read, so that the end is a connection reset
   theirs = PacketSocket();
   Packet packet;
   EXPECT_EQ(ours.receive(packet), PacketSocket::Received::kPacket);
   EXPECT_EQ(ours.receive(packet), PacketSocket::Received::kPeerGone);
 }
 
-TEST(PacketSocketTest, NoFreeDescriptorIsNoFaultOfThePeer) {
+TEST(PacketSocketTest, RunningOutOfDescriptorsIsNoWireError) {
   auto [ours, theirs] = PacketSocket::make_pair();
   const UniqueFd memory = make_sealed("test", {reinterpret_cast<const std::uint8_t*>("x"), 1});
   theirs.send(wire::CompressReply{}, memory.get());

@@ -20,7 +20,7 @@ std::string text_of(int fd) {
   return {reinterpret_cast<const char*>(view.bytes().data), view.bytes().size};
 }
 
-TEST(SealedMemoryTest, HoldsWhatWasAppended) {
+TEST(SealedMemoryTest, HoldsTheAppendedBytes) {
   MemoryWriter writer("test");
   writer.append(view_of("one "));
   writer.append(view_of(""));
@@ -43,7 +43,7 @@ TEST(SealedMemoryTest, EmptyContent) {
   EXPECT_EQ(text_of(fd.get()), "");
 }
 
-TEST(SealedMemoryTest, CannotBeChangedAnyMore) {
+TEST(SealedMemoryTest, CannotBeChanged) {
   const UniqueFd fd = make_sealed("test", view_of("fixed"));
   EXPECT_LT(::ftruncate(fd.get(), 0), 0);
   EXPECT_LT(::ftruncate(fd.get(), 100), 0);
@@ -52,7 +52,7 @@ TEST(SealedMemoryTest, CannotBeChangedAnyMore) {
   EXPECT_EQ(text_of(fd.get()), "fixed");
 }
 
-TEST(SealedMemoryTest, RefusesMemoryThatItsWriterCanStillChange) {
+TEST(SealedMemoryTest, RefusesMemoryWithoutAllSeals) {
   const UniqueFd open_memory(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   ASSERT_EQ(::write(open_memory.get(), "abc", 3), 3);
   EXPECT_THROW(sealed_size(open_memory.get()), std::runtime_error);
@@ -65,7 +65,7 @@ TEST(SealedMemoryTest, RefusesMemoryThatItsWriterCanStillChange) {
   }
 }
 
-TEST(SealedMemoryTest, RefusesWhatIsNoMemory) {
+TEST(SealedMemoryTest, RefusesOtherDescriptors) {
   const UniqueFd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   EXPECT_THROW(sealed_size(file.get()), std::runtime_error);
   EXPECT_THROW(sealed_size(-1), std::runtime_error);

@@ -1,4 +1,4 @@
-// In which of its forms a CSV is written: told by its header.
+// Detects the dialect of a CSV (delimiter and quotation mark) by its header.
 #pragma once
 
 #include <string_view>
@@ -7,17 +7,17 @@
 
 namespace imgpress {
 
-// Reads up to the next record with something in it; false at the end.
-bool next_filled(CsvReader& reader, CsvRecord& record, std::size_t most_fields, WorkMeter& meter);
+// Reads the next record that is not blank; false at the end.
+bool next_filled(CsvReader& reader, CsvRecord& record, std::size_t max_fields, WorkMeter& meter);
 
-// The delimiter (the one that the file names, or '\0' if it names none, comma, semicolon, tab, bar)
-// and the quotation mark in which the header reads best.
-CsvDialect detect_dialect(std::string_view text, char named, WorkMeter& meter);
+// The dialect in which the most headings are recognised. Delimiters are comma, semicolon, tab, bar,
+// and `declared`, the one that a line `sep=` in front of the header declares ('\0' without one).
+CsvDialect detect_dialect(std::string_view text, char declared, WorkMeter& meter);
 
-// Where a header stands below lines of another kind, such as a title: its line, 0 without one.
+// The line of a header that other lines precede, such as a title; 0 if there is none.
 int find_header_below(std::string_view text, WorkMeter& meter);
 
-// Whether a cell is a header by itself: then the lines of the file are in quotes as wholes.
-bool is_header_in_a_cell(std::string_view cell, WorkMeter& meter);
+// True if one cell holds a whole header, as in a file whose lines are each in quotation marks.
+bool is_whole_header(std::string_view cell, WorkMeter& meter);
 
 }  // namespace imgpress

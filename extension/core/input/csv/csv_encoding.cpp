@@ -10,9 +10,7 @@
 namespace imgpress {
 namespace {
 
-constexpr const char* kRemedy = ": save the file as \"CSV UTF-8\"";
-
-// A character of UTF-16 and the bytes that it takes; length 0 where it is not well-formed.
+// A character of UTF-16 and its length in bytes; 0 if it is malformed.
 struct WideCharacter {
   char32_t code;
   std::size_t length;
@@ -34,7 +32,7 @@ WideCharacter wide_character(std::string_view bytes, bool big) {
 }
 
 InputFault fault_at(int line, bool zero, const char* encoding) {
-  return {line, "", (zero ? "holds a zero byte" : std::string("not ") + encoding) + kRemedy};
+  return {line, "", (zero ? "holds a zero byte" : std::string("not ") + encoding) + kSaveAsCsv};
 }
 
 std::optional<InputFault> find_utf8_fault(std::string_view bytes, WorkMeter& meter) {
@@ -77,11 +75,11 @@ Encoding encoding_of(std::string_view bytes) {
 
 std::optional<InputFault> find_encoding_fault(std::string_view bytes, WorkMeter& meter) {
   if (const char* kind = foreign_kind(bytes)) {
-    return InputFault{1, "", std::string("this is ") + kind + ", not a CSV" + kRemedy};
+    return InputFault{1, "", std::string("this is ") + kind + ", not a CSV" + kSaveAsCsv};
   }
   if (starts_with(bytes, std::string_view("\xFF\xFE\0\0", 4)) ||
       starts_with(bytes, std::string_view("\0\0\xFE\xFF", 4))) {
-    return InputFault{1, "", std::string("this is UTF-32") + kRemedy};
+    return InputFault{1, "", std::string("this is UTF-32") + kSaveAsCsv};
   }
   const Encoding encoding = encoding_of(bytes);
   if (encoding == Encoding::kUtf8) return find_utf8_fault(bytes, meter);
@@ -99,11 +97,11 @@ Utf8Pieces::Utf8Pieces(std::string_view bytes) : encoding_(encoding_of(bytes)), 
 std::size_t Utf8Pieces::read(char* out, WorkMeter& meter) {
   std::size_t count = 0;
   if (encoding_ == Encoding::kUtf8) {
-    const std::string_view piece = cut_at_character(rest_, kMostBytes);
+    const std::string_view piece = cut_at_character(rest_, kMaxPieceBytes);
     count = piece.copy(out, piece.size());
     rest_.remove_prefix(count);
   }
-  while (encoding_ != Encoding::kUtf8 && !rest_.empty() && count + 4 <= kMostBytes) {
+  while (encoding_ != Encoding::kUtf8 && !rest_.empty() && count + 4 <= kMaxPieceBytes) {
     const WideCharacter next = wide_character(rest_, encoding_ == Encoding::kUtf16Big);
     const Utf8Character character = encode_utf8(next.code);
     count += character.view().copy(out + count, character.length);

@@ -11,12 +11,11 @@
 namespace imgpress {
 namespace {
 
-// No heading that is known is longer, with its blanks and dots.
-constexpr std::size_t kLongestHeading = 100;
+constexpr std::size_t kMaxHeadingBytes = 100;  // known headings are shorter, with blanks and dots
 constexpr std::size_t kHeadingsCompared = 100;
 
 struct Spelling {
-  std::string_view bare;  // in small letters, without anything between them
+  std::string_view bare;
   Heading meaning;
 };
 
@@ -57,10 +56,11 @@ constexpr std::array<Spelling, 34> kSpellings = {{
     {"url", Heading::kLink},
 }};
 
-// Small letters, figures and whatever is not ASCII; a heading that is too long is nothing.
+// The letters (in lower case), digits and non-ASCII characters of a heading; empty if it is too
+// long.
 std::string bare(std::string_view heading) {
   std::string out;
-  if (heading.size() > kLongestHeading) return out;
+  if (heading.size() > kMaxHeadingBytes) return out;
   while (!heading.empty()) {
     const char c = heading.front();
     const std::size_t blank = blank_length(heading);
@@ -71,12 +71,12 @@ std::string bare(std::string_view heading) {
   return out;
 }
 
-std::string without_figures(std::string text) {
+std::string without_digits(std::string text) {
   text.erase(std::remove_if(text.begin(), text.end(), is_digit), text.end());
   return text;
 }
 
-// Letters to change, add or leave out until one word is the other.
+// The Levenshtein distance.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -92,7 +92,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// How far a heading is from a spelling, in percent of the longer one; 100 where they share nothing.
+// How different a heading is from a spelling, in percent of the longer one.
 std::size_t distance(std::string_view heading, std::string_view spelling) {
   if (heading.empty()) return 100;
   const std::size_t longer = std::max(heading.size(), spelling.size());
@@ -107,14 +107,14 @@ std::size_t distance(std::string_view heading, std::string_view spelling) {
 
 Heading meaning_of(std::string_view heading) {
   const std::string exact = bare(heading);
-  const std::string numberless = without_figures(exact);
+  const std::string without_number = without_digits(exact);
   for (const Spelling& spelling : kSpellings) {
     const bool numbered =
         spelling.meaning == Heading::kImageUrls || spelling.meaning == Heading::kLink;
-    if (spelling.bare != (numbered ? numberless : exact)) continue;
-    // A link with a number is one of several, and so are the images.
-    return spelling.meaning == Heading::kLink && exact != numberless ? Heading::kImageUrls
-                                                                     : spelling.meaning;
+    if (spelling.bare != (numbered ? without_number : exact)) continue;
+    // "URL 2" is one of several: these are the images.
+    return spelling.meaning == Heading::kLink && exact != without_number ? Heading::kImageUrls
+                                                                         : spelling.meaning;
   }
   return Heading::kOther;
 }
@@ -126,17 +126,17 @@ std::size_t count_known(const CsvFields& headings) {
 }
 
 std::size_t find_nearest(Heading wanted, const CsvFields& headings) {
-  constexpr std::size_t kTooFar = 45;
+  constexpr std::size_t kMaxDistance = 45;  // percent
   std::size_t nearest = std::string_view::npos;
-  std::size_t least = kTooFar;
+  std::size_t least = kMaxDistance;
   for (std::size_t i = 0; i < std::min(headings.size(), kHeadingsCompared); ++i) {
-    const std::string heading = without_figures(bare(headings[i]));
+    const std::string heading = without_digits(bare(headings[i]));
     if (meaning_of(headings[i]) != Heading::kOther) continue;
     for (const Spelling& spelling : kSpellings) {
       if (spelling.meaning != wanted) continue;
-      const std::size_t far = distance(heading, spelling.bare);
-      if (far >= least) continue;
-      least = far;
+      const std::size_t its_distance = distance(heading, spelling.bare);
+      if (its_distance >= least) continue;
+      least = its_distance;
       nearest = i;
     }
   }

@@ -1,4 +1,4 @@
-// What the headings of a CSV mean, in the spellings that people use.
+// Recognises the headings of a CSV in the spellings that people use.
 #pragma once
 
 #include <cstddef>
@@ -16,20 +16,20 @@ enum class Heading {
   kSerialNumber,
   kProductName,
   kImageUrls,  // numbered or not: "Input Image Urls", "Image 3"
-  kLink,       // "URL" alone: the images, unless other columns name them more plainly
+  kLink,       // "URL": taken for the images if no other column is
 };
 
-// Whatever the case, blanks, dots, underscores, hyphens and quotes.
+// Ignores case, blanks, dots, underscores, hyphens and quotes.
 Heading meaning_of(std::string_view heading);
 
-// How many of the headings are known.
+// How many of the headings have a meaning.
 std::size_t count_known(const CsvFields& headings);
 
-// The heading that looks most like a misspelt `wanted` ("Serial Number", ...), or npos. Only those
-// of no known meaning are looked at, and no more than the first hundred.
+// Index of the heading that is most likely a misspelt `wanted`, or npos. Compares the first hundred
+// headings, except those that have a meaning of their own.
 std::size_t find_nearest(Heading wanted, const CsvFields& headings);
 
-// Whether the first record is a product rather than a header.
+// True if the first record is a product rather than a header.
 bool looks_like_data(const CsvFields& record, WorkMeter& meter);
 
 }  // namespace imgpress

@@ -11,17 +11,16 @@ CsvInput::CsvInput(std::string_view text, WorkMeter& meter, InputFaults& faults)
     : meter_(meter), faults_(faults) {
   text.remove_prefix(byte_order_mark_length(text));
   if (const char* kind = foreign_kind(text)) {
-    faults_.add(
-        {1, "", std::string("this is ") + kind + ", not a CSV: save the file as \"CSV UTF-8\""});
+    faults_.add({1, "", std::string("this is ") + kind + ", not a CSV" + kSaveAsCsv});
     return;
   }
   const std::size_t separator_line = separator_line_length(text);
-  const char named = separator_line > 5 && text[4] != '\r' ? text[4] : '\0';
+  const char declared = separator_line > 5 && text[4] != '\r' ? text[4] : '\0';
   text.remove_prefix(separator_line);
-  const CsvDialect dialect = detect_dialect(text, named, meter);
+  const CsvDialect dialect = detect_dialect(text, declared, meter);
   const int first_line = separator_line > 0 ? 2 : 1;
   reader_.emplace(text, dialect, meter, first_line);
-  if (!next_filled(*reader_, record_, kMostColumns, meter_)) {
+  if (!next_filled(*reader_, record_, kMaxColumns, meter_)) {
     faults_.add({1, "", "the file is empty: it needs a header and product rows"});
     return;
   }
@@ -34,34 +33,34 @@ CsvInput::CsvInput(std::string_view text, WorkMeter& meter, InputFaults& faults)
   }
 }
 
-// Why the first record cannot be a header, or an empty string.
+// Why the first record cannot be a header; empty if it can.
 std::string CsvInput::fault_of_header(std::string_view text, int first_line) {
   if (!record_.fault.empty()) return record_.fault;
-  if (record_.columns > kMostColumns) {
+  if (record_.columns > kMaxColumns) {
     return "the header has " + std::to_string(record_.columns) + " columns, more than " +
-           std::to_string(kMostColumns) +
-           ": put the header S. No.,Product Name,Input Image Urls into a line of its own";
+           std::to_string(kMaxColumns) + ": put the header " + kUsualHeader +
+           " on a line of its own";
   }
   if (count_known(record_.fields) > 0 || looks_like_data(record_.fields, meter_)) return {};
-  if (record_.columns == 1 && is_header_in_a_cell(record_.fields.front(), meter_)) {
-    return "the whole line is in quotation marks: take them away around each line";
+  if (record_.columns == 1 && is_whole_header(record_.fields.front(), meter_)) {
+    return "the whole line is in quotation marks: remove those around each line";
   }
   const int below = find_header_below(text, meter_);
   if (below == 0 && record_.columns == 1) {
-    return "a single column, " + quote_shortened(record_.fields.front()) +
-           ", is no header: begin with S. No.,Product Name,Input Image Urls";
+    return "the header has a single column, " + quote_shortened(record_.fields.front()) +
+           ": begin the file with " + kUsualHeader;
   }
   if (below == 0) return {};
-  return "the header stands in line " + std::to_string(below + first_line - 1) +
-         ": remove what is above it";
+  return "the header is in line " + std::to_string(below + first_line - 1) +
+         ": remove the lines above it";
 }
 
 std::optional<Product> CsvInput::next() {
-  while (layout_ && next_filled(*reader_, record_, kMostRowColumns, meter_)) {
+  while (layout_ && next_filled(*reader_, record_, kMaxRowColumns, meter_)) {
     any_row_ = true;
     if (auto product = read_row()) return product;
   }
-  note_end();
+  end();
   return std::nullopt;
 }
 
@@ -71,15 +70,16 @@ std::optional<Product> CsvInput::read_row() {
     return std::nullopt;
   }
   if (layout_->is_header(record_)) {
-    faults_.add({record_.line, "", "this is a header once more: remove it"});
+    faults_.add({record_.line, "", "this line repeats the header: remove it"});
     return std::nullopt;
   }
   if (!layout_->read_cells(record_, meter_, cells_, faults_)) return std::nullopt;
   return read_product(record_.line, cells_, meter_, faults_);
 }
 
-void CsvInput::note_end() {
-  if (layout_ && !any_row_) faults_.add({1, "", "no product row below the header"});
+void CsvInput::end() {
+  if (layout_ && !any_row_)
+    faults_.add({1, "", "no product row below the header: add at least one"});
   layout_.reset();
 }
 

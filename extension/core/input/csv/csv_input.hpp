@@ -1,4 +1,4 @@
-// A whole CSV, from its text to its products and faults.
+// Reads a whole CSV: its text becomes products and faults.
 #pragma once
 
 #include <optional>
@@ -15,20 +15,19 @@ namespace imgpress {
 
 class CsvInput {
  public:
-  // Reads up to the header. The text must stay, and is UTF-8 or in another encoding that holds
-  // ASCII.
+  // Reads the header. The text must outlive this object; its encoding must be a superset of ASCII.
   CsvInput(std::string_view text, WorkMeter& meter, InputFaults& faults);
 
-  // The next product that is free of faults; nothing at the end, when every fault has been noted.
+  // The next product without faults; no value at the end, when `faults` has all faults of the file.
   std::optional<Product> next();
 
-  // The columns that are not used, by their headings.
+  // The headings of the columns that are not used.
   const std::vector<std::string>& ignored_columns() const { return ignored_; }
 
  private:
   std::string fault_of_header(std::string_view text, int first_line);
   std::optional<Product> read_row();
-  void note_end();
+  void end();
 
   WorkMeter& meter_;
   InputFaults& faults_;

@@ -32,11 +32,11 @@ void add_missing(const CsvRecord& header, Heading wanted, const char* column, In
   faults.add({header.line, column,
               nearest != kAbsent ? "column missing: is " + quote_shortened(header.fields[nearest]) +
                                        " meant? Rename it to " + name
-                                 : "column missing: name it " + name + "; the header has " +
-                                       list_of(header.fields)});
+                                 : "column missing: add it or name it " + name +
+                                       "; the header has " + list_of(header.fields)});
 }
 
-// Index of the one heading that means this; reports none and two.
+// Index of the heading with this meaning; a fault if there is none, or more than one.
 std::size_t find_column(const CsvRecord& header, Heading wanted, const char* column,
                         InputFaults& faults) {
   std::size_t found = kAbsent;
@@ -74,10 +74,9 @@ std::optional<CsvLayout> CsvLayout::from_header(const CsvRecord& header, char de
   const std::size_t faults_before = faults.count();
   const CsvFields& fields = header.fields;
   if (looks_like_data(fields, meter)) {
-    faults.add(
-        {header.line, "",
-         "line " + std::to_string(header.line) +
-             " looks like data: put the header S. No.,Product Name,Input Image Urls above it"});
+    faults.add({header.line, "",
+                "line " + std::to_string(header.line) + " looks like data: put the header " +
+                    kUsualHeader + " above it"});
     return std::nullopt;
   }
   CsvLayout layout;
@@ -89,7 +88,7 @@ std::optional<CsvLayout> CsvLayout::from_header(const CsvRecord& header, char de
   if (faults.count() > faults_before) return std::nullopt;
   layout.width_ = fields.size();
   while (trim_blanks(fields[layout.width_ - 1], meter).empty()) {
-    --layout.width_;  // ends at a known column at the latest
+    --layout.width_;  // stops at the last known column
   }
   for (std::size_t i = 0; i < layout.width_; ++i) {
     const bool is_image = std::binary_search(layout.urls_.begin(), layout.urls_.end(), i);
@@ -116,16 +115,16 @@ bool CsvLayout::read_cells(const CsvRecord& row, WorkMeter& meter, ProductCells&
   const auto cell = [&](std::size_t i) {
     return i < fields.size() ? fields[i] : std::string_view();
   };
-  if (row.columns > kMostRowColumns) {
+  if (row.columns > kMaxRowColumns) {
     faults.add({row.line, "",
                 "the row has " + std::to_string(row.columns) + " columns, more than " +
-                    std::to_string(kMostRowColumns) + ": put the list of URLs in double quotes"});
+                    std::to_string(kMaxRowColumns) + ": put the list of URLs in double quotes"});
     return false;
   }
   if (row.columns == 1 && width_ > 1 && fields[0].find_first_of(",;\t|") != kAbsent) {
     faults.add({row.line, "",
-                "the row has one column, the header " + std::to_string(width_) +
-                    ": separate them with a " + delimiter_name() + ", as the header does"});
+                "the row has one column, the header has " + std::to_string(width_) +
+                    ": separate the columns with a " + delimiter_name() + ", as the header does"});
     return false;
   }
   cells.serial_number = cell(serial_);
@@ -142,7 +141,7 @@ bool CsvLayout::join_surplus(const CsvRecord& row, WorkMeter& meter, ProductCell
                              InputFaults& faults) {
   if (urls_.back() + 1 != width_) {
     faults.add({row.line, kUrlsColumn,
-                "the row has " + std::to_string(row.columns) + " columns, the header " +
+                "the row has " + std::to_string(row.columns) + " columns, the header has " +
                     std::to_string(width_) + ": put the list of URLs in double quotes"});
     return false;
   }
@@ -150,7 +149,8 @@ bool CsvLayout::join_surplus(const CsvRecord& row, WorkMeter& meter, ProductCell
   if (!first.empty() && !begins_like_urls(first, meter)) {
     faults.add({row.line, kNameColumn,
                 "the row has more columns than the header, and " + quote_shortened(first) +
-                    " is no URL: put text with a " + delimiter_name() + " in it in double quotes"});
+                    " is not a URL: put text that contains a " + delimiter_name() +
+                    " in double quotes"});
     return false;
   }
   joined_urls_.clear();

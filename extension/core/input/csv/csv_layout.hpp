@@ -1,4 +1,4 @@
-// Where the columns of an uploaded CSV are: found by their headings, in any order.
+// Finds the columns of a CSV by their headings, and takes the cells of a product out of a row.
 #pragma once
 
 #include <optional>
@@ -13,27 +13,29 @@
 
 namespace imgpress {
 
-constexpr std::size_t kMostColumns = 4096;      // of a header
-constexpr std::size_t kMostRowColumns = 65536;  // of a row, whose surplus columns are URLs
+constexpr std::size_t kMaxColumns = 4096;      // in the header
+constexpr std::size_t kMaxRowColumns = 65536;  // in a row: its surplus columns are URLs
+constexpr const char* kUsualHeader = "S. No.,Product Name,Input Image Urls";
 
 class CsvLayout {
  public:
-  // Reads the header. Returns nothing after having added what is missing or double to `faults`.
+  // Reads the header. No value if columns are missing or named twice; `faults` then has the
+  // reasons.
   static std::optional<CsvLayout> from_header(const CsvRecord& header, char delimiter,
                                               WorkMeter& meter, InputFaults& faults);
 
-  // Whether a row is the header again, as where two files were put together.
+  // True if a row repeats the header, as in files that were concatenated.
   bool is_header(const CsvRecord& row) const;
 
-  // Takes the cells of one row. Columns beyond the header are further URLs (an unquoted list) where
-  // URLs are the last column; elsewhere they are a fault, and the result is false. `cells` borrows
-  // from `row` and from this layout, until the next call.
+  // Takes the cells of one row; false after a fault. Surplus columns are further URLs (an unquoted
+  // list) if the URLs are the last column of the header, else a fault. `cells` points into `row`
+  // and into this layout, until the next call.
   bool read_cells(const CsvRecord& row, WorkMeter& meter, ProductCells& cells, InputFaults& faults);
 
-  // The heading of a column as faults name it.
+  // The name of a column for messages.
   std::string column_name(std::size_t column) const;
 
-  // The columns that are not used, by their headings or numbers.
+  // The headings (or numbers) of the columns that are not used.
   const std::vector<std::string>& ignored() const { return ignored_; }
 
  private:
@@ -44,7 +46,7 @@ class CsvLayout {
   std::size_t serial_ = 0;
   std::size_t name_ = 0;
   std::vector<std::size_t> urls_;  // left to right
-  std::size_t width_ = 0;          // columns of the header, trailing empty ones not counted
+  std::size_t width_ = 0;          // columns of the header without the empty ones at its end
   char delimiter_ = ',';
   std::vector<std::string> ignored_;
   std::string joined_urls_;

@@ -18,7 +18,7 @@ bool closes_curly(std::string_view text) {
   return mark == "\xE2\x80\x9C" || mark == "\xE2\x80\x9D" || mark == "\xE2\x80\x9F";
 }
 
-// A curly quote begins with the byte E2.
+// Curly quotation marks begin with the byte E2.
 constexpr ByteSet kCurlyOrLineEnd("\xE2\r\n");
 constexpr ByteSet kLineEnds("\r\n");
 
@@ -35,7 +35,7 @@ CsvReader::CsvReader(std::string_view text, CsvDialect dialect, WorkMeter& meter
   quoted_marks_.add(dialect.quote);
 }
 
-bool CsvReader::next(CsvRecord& record, std::size_t most_fields) {
+bool CsvReader::next(CsvRecord& record, std::size_t max_fields) {
   record.fields.clear();
   record.fault.clear();
   record.columns = 0;
@@ -44,19 +44,20 @@ bool CsvReader::next(CsvRecord& record, std::size_t most_fields) {
   if (at_ >= text_.size()) return false;
   for (;;) {
     const Span span = read_field(record);
-    if (record.columns++ < most_fields) spans_.push_back(span);
+    if (record.columns++ < max_fields) spans_.push_back(span);
     if (!record.fault.empty()) at_ = find_any(text_, at_, kLineEnds, meter_);
     if (at_ >= text_.size() || pass_line_end()) break;
     ++at_;  // the delimiter
   }
-  lay_out(record.fields);
+  build_fields(record.fields);
   return true;
 }
 
-// Leaves the place at the delimiter, the line end or the end behind the field.
+// Leaves at_ after the field: at the delimiter, the line end or the end of the text.
 CsvReader::Span CsvReader::read_field(CsvRecord& record) {
   const std::size_t start = at_;
-  const std::size_t begin = behind_blanks(at_);  // those are not part of a quoted field
+  const std::size_t begin =
+      skip_blanks_in_field(at_);  // blanks before a quotation mark do not count
   const std::string_view rest = text_.substr(begin);
   if (!rest.empty() && rest.front() == dialect_.quote) {
     return read_quoted(start, begin + 1, record);
@@ -71,8 +72,8 @@ CsvReader::Span CsvReader::read_plain(std::size_t begin) {
   return {begin, at_, Rewriting::kNone};
 }
 
-// Index of the first character of this field at or behind `at` that is no blank, or of its end.
-std::size_t CsvReader::behind_blanks(std::size_t at) {
+// Index of the first character at or after `at` that is not a blank, but not beyond the field.
+std::size_t CsvReader::skip_blanks_in_field(std::size_t at) {
   while (at < text_.size() && !field_ends_.has(text_[at])) {
     const std::size_t length = blank_length(text_.substr(at));
     meter_.add(1);
@@ -82,21 +83,22 @@ std::size_t CsvReader::behind_blanks(std::size_t at) {
   return at;
 }
 
-// Leaves the place at the mark that closes what was opened in front of `begin`; false without one.
+// Leaves at_ at the closing quotation mark of the field whose text begins at `begin`; false if
+// there is none.
 bool CsvReader::find_closing_mark(std::size_t begin, Rewriting& rewriting) {
   for (at_ = begin;;) {
     at_ = find_any(text_, at_, quoted_marks_, meter_);
     if (at_ >= text_.size()) return false;
-    const bool behind_backslash = at_ > begin && text_[at_ - 1] == '\\';
+    const bool after_backslash = at_ > begin && text_[at_ - 1] == '\\';
     if (at_line_end()) {
       if (text_[at_] == '\r' && rewriting == Rewriting::kNone) rewriting = Rewriting::kMarks;
       pass_line_end();
-    } else if (behind_backslash && rewriting == Rewriting::kBackslashes) {
+    } else if (after_backslash && rewriting == Rewriting::kBackslashes) {
       ++at_;
     } else if (text_.substr(at_ + 1, 1) == text_.substr(at_, 1)) {
       if (rewriting == Rewriting::kNone) rewriting = Rewriting::kMarks;
       at_ += 2;
-    } else if (behind_backslash && !ends_field(behind_blanks(at_ + 1))) {
+    } else if (after_backslash && !ends_field(skip_blanks_in_field(at_ + 1))) {
       rewriting = Rewriting::kBackslashes;
       ++at_;
     } else {
@@ -105,33 +107,33 @@ bool CsvReader::find_closing_mark(std::size_t begin, Rewriting& rewriting) {
   }
 }
 
-// `begin` is behind the opening mark of a field that starts at `start`.
+// Reads a field that starts at `start`; `begin` is the place after its opening quotation mark.
 CsvReader::Span CsvReader::read_quoted(std::size_t start, std::size_t begin, CsvRecord& record) {
   const int opened_at = line_;
   Span inside{begin, begin, Rewriting::kNone};
   if (!find_closing_mark(begin, inside.rewriting)) {
     record.fault =
-        "not readable as CSV: a quotation mark is opened here and closed nowhere; close it, or "
-        "write it twice where it belongs to the text";
+        "not readable as CSV: a quotation mark opens here and is never closed; close it, or double "
+        "it if it is part of the text";
     inside.rewriting = Rewriting::kNone;
     return inside;
   }
   inside.end = at_;
-  const std::size_t behind_mark = at_ + 1;
-  at_ = behind_blanks(behind_mark);
+  const std::size_t after_mark = at_ + 1;
+  at_ = skip_blanks_in_field(after_mark);
   if (ends_field(at_)) return inside;
   if (line_ != opened_at) {
-    record.fault =
-        "not readable as CSV: the quotation mark that is opened here is closed in line " +
-        std::to_string(line_) +
-        " in the midst of text; write it twice where it belongs to the text";
+    record.fault = "not readable as CSV: the quotation mark that opens here is closed in line " +
+                   std::to_string(line_) +
+                   " in the middle of text; double it if it is part of the text";
   }
-  return as_written(start, behind_mark);
+  return read_literally(start, after_mark);
 }
 
-// A field with marks in it that are no quotes. Marks around the whole of it are still left out.
-CsvReader::Span CsvReader::as_written(std::size_t start, std::size_t behind_mark) {
-  at_ = find_any(text_, behind_mark, field_ends_, meter_);
+// Reads a field whose quotation marks are text. A pair around the whole field is left out all the
+// same.
+CsvReader::Span CsvReader::read_literally(std::size_t start, std::size_t after_mark) {
+  at_ = find_any(text_, after_mark, field_ends_, meter_);
   const std::string_view field = trim_blanks(text_.substr(start, at_ - start), meter_);
   const auto begin = static_cast<std::size_t>(field.data() - text_.data());
   if (field.size() >= 2 && field.back() == dialect_.quote) {
@@ -140,7 +142,7 @@ CsvReader::Span CsvReader::as_written(std::size_t start, std::size_t behind_mark
   return {begin, begin + field.size(), Rewriting::kNone};
 }
 
-// True for a field that is a whole in curly quotes. Each line is searched once at most.
+// Reads a field that is in curly quotes as a whole; false if it is not. Searches each line once.
 bool CsvReader::read_curly(std::size_t begin, Span& span) {
   std::size_t i = begin + kCurlyBytes;
   for (;; ++i) {
@@ -151,7 +153,7 @@ bool CsvReader::read_curly(std::size_t begin, Span& span) {
     no_curly_before_ = i;
     return false;
   }
-  const std::size_t end = behind_blanks(i + kCurlyBytes);
+  const std::size_t end = skip_blanks_in_field(i + kCurlyBytes);
   if (!ends_field(end)) {
     no_curly_before_ = i;
     return false;
@@ -176,8 +178,8 @@ bool CsvReader::pass_line_end() {
   return true;
 }
 
-// Appends what a quoted field means to rewritten_.
-void CsvReader::keep(const Span& span) {
+// Appends the value of a quoted field to rewritten_.
+void CsvReader::append_rewritten(const Span& span) {
   std::size_t i = span.begin;
   while (i < span.end) {
     const std::string_view field = text_.substr(0, span.end);
@@ -185,8 +187,8 @@ void CsvReader::keep(const Span& span) {
     append_metered(rewritten_, field.substr(i, mark - i), meter_);
     if (mark == span.end) return;
     const char c = text_[mark];
-    const bool behind_backslash = mark > span.begin && text_[mark - 1] == '\\';
-    if (c == dialect_.quote && behind_backslash && span.rewriting == Rewriting::kBackslashes) {
+    const bool after_backslash = mark > span.begin && text_[mark - 1] == '\\';
+    if (c == dialect_.quote && after_backslash && span.rewriting == Rewriting::kBackslashes) {
       rewritten_.back() = c;
       i = mark + 1;
       continue;
@@ -197,19 +199,19 @@ void CsvReader::keep(const Span& span) {
   }
 }
 
-void CsvReader::lay_out(CsvFields& fields) {
+void CsvReader::build_fields(CsvFields& fields) {
   std::size_t room = 0;
   for (const Span& span : spans_)
     room += span.rewriting == Rewriting::kNone ? 0 : span.end - span.begin;
   rewritten_.clear();
-  rewritten_.reserve(room);  // the fields borrow from it, so that it must not move any more
+  rewritten_.reserve(room);  // the fields point into it: it must not be reallocated
   for (const Span& span : spans_) {
     if (span.rewriting == Rewriting::kNone) {
       fields.push_back(text_.substr(span.begin, span.end - span.begin));
       continue;
     }
     const std::size_t begin = rewritten_.size();
-    keep(span);
+    append_rewritten(span);
     fields.push_back(std::string_view(rewritten_).substr(begin));
   }
 }

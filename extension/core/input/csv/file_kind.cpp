@@ -12,8 +12,8 @@ using namespace std::string_view_literals;
 
 struct Signature {
   std::string_view start;
-  std::size_t at;          // where further bytes stand
-  std::string_view bytes;  // these, or none
+  std::size_t at;          // offset of `bytes`
+  std::string_view bytes;  // further bytes, or none
   const char* kind;
 };
 
@@ -48,7 +48,7 @@ constexpr Signature kSignatures[] = {
      "a program"},
 };
 
-// Beginnings of text in small letters and without blanks.
+// The beginning of a text, in lower case and without white space.
 struct TextSignature {
   std::string_view start;
   const char* kind;
@@ -76,7 +76,7 @@ bool has_signature(std::string_view bytes, const Signature& signature) {
          starts_with(bytes.substr(signature.at), signature.bytes);
 }
 
-// Spreadsheets are ZIP archives; the names of what is in them tell.
+// Office documents are ZIP archives: the names of the files inside tell them apart.
 const char* kind_of_zip(std::string_view bytes) {
   const std::string_view start = bytes.substr(0, 8192);
   const auto holds = [&](std::string_view name) {
@@ -91,7 +91,7 @@ const char* kind_of_zip(std::string_view bytes) {
   return "a spreadsheet (or another archive)";
 }
 
-// The first characters in small letters, without what may be in the way of them.
+// The first characters in lower case, without white space and byte order mark.
 std::string start_of_text(std::string_view bytes) {
   std::string out;
   for (const char c : bytes.substr(0, 200)) {

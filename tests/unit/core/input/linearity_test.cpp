@@ -1,6 +1,6 @@
-// Twice the input is twice the work, whatever the input is. Work is what the loops say that they
-// look at. That they say so is shown by its being no less than the file; a loop that keeps silent
-// and grows faster would not end within a test's time at these sizes.
+// Twice the input takes twice the work, whatever the input is. Work is what loops report to their
+// WorkMeter. That they do report is shown by its being no less than the file; a loop that does not,
+// and is slower than linear, would not end within a test's time at these sizes.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -34,14 +34,14 @@ std::string urls(const std::string& content) {
 
 struct Shape {
   const char* name;
-  std::function<std::string(std::size_t)> file;  // about so many bytes
+  std::function<std::string(std::size_t)> file;  // of about this many bytes
 };
 
 void PrintTo(const Shape& shape, std::ostream* out) {
   *out << shape.name;
 }
 
-// Ends what has lost all measure, so that the test need not be waited for.
+// Aborts work that is far from linear, so that the test fails quickly.
 std::uint64_t pauses_left = 0;
 
 void spend_pause() {
@@ -68,7 +68,7 @@ TEST_P(Linearity, TwiceTheInputIsTwiceTheWork) {
   const std::string twice = GetParam().file(2 * kBytes);
   const std::uint64_t least = work(once);
   const std::uint64_t most = work(twice);
-  EXPECT_GE(least, once.size() / 4);  // characters of many bytes count once
+  EXPECT_GE(least, once.size() / 4);  // a character of up to four bytes counts once
   EXPECT_LE(least, once.size() * 20 + 1'000'000);
   EXPECT_LE(most, least * 22 / 10);
 }
@@ -127,8 +127,8 @@ const Shape kShapes[] = {
 
 INSTANTIATE_TEST_SUITE_P(Files, Linearity, testing::ValuesIn(kShapes));
 
-// A caller that wants to stop gets its turn soon, wherever the work is.
-TEST_P(Linearity, IsInterruptedSoon) {
+// The callback that may abort the work is called often, wherever the work is.
+TEST_P(Linearity, CanBeInterruptedSoon) {
   struct Stop {};
   const std::string file = GetParam().file(400'000);
   WorkMeter meter([] { throw Stop(); });
@@ -142,18 +142,18 @@ TEST_P(Linearity, IsInterruptedSoon) {
   EXPECT_LE(meter.total(), 2 * WorkMeter::kBytesBetweenPauses);
 }
 
-TEST(CsvInput, FaultsTakeBoundedRoom) {
+TEST(CsvInput, FaultsTakeBoundedMemory) {
   WorkMeter meter;
   InputFaults faults;
   const std::string file = kHeader + times(100'000, "x,,\n");
   CsvInput input(file, meter, faults);
   EXPECT_FALSE(input.next());
   EXPECT_EQ(faults.count(), 300'000u);
-  EXPECT_EQ(faults.listed().size(), kMostFaultsListed);
-  EXPECT_EQ(faults.unlisted(), 300'000u - kMostFaultsListed);
+  EXPECT_EQ(faults.listed().size(), kMaxListedFaults);
+  EXPECT_EQ(faults.unlisted(), 300'000u - kMaxListedFaults);
 }
 
-TEST(FindEncodingFault, LooksAtTheWholeFileOnce) {
+TEST(FindEncodingFault, ReadsTheFileOnce) {
   for (const std::string& file :
        {std::string(1'000'000, 'a'), "\xFF\xFE" + times(500'000, "a\x01")}) {
     WorkMeter meter;

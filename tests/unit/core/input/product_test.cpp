@@ -11,7 +11,7 @@ std::optional<Product> read(std::string_view serial, std::string_view name, std:
   return read_product(7, {serial, name, {urls}}, meter, faults);
 }
 
-TEST(ReadProduct, TakesAGoodOne) {
+TEST(ReadProduct, AcceptsAGoodProduct) {
   InputFaults faults;
   const auto product = read(" 12 ", " SKU1 ", "http://a/1.jpg, http://a/2.jpg", faults);
   ASSERT_TRUE(product);
@@ -41,7 +41,7 @@ TEST(ReadProduct, NamesEveryFaultOfARow) {
   EXPECT_NE(faults.listed()[0].message.find("\"x1\""), std::string::npos);
 }
 
-TEST(ReadProduct, WantsOneHttpUrlAtLeast) {
+TEST(ReadProduct, NeedsAtLeastOneHttpUrl) {
   InputFaults faults;
   EXPECT_FALSE(read("1", "n", " , ", faults));
   EXPECT_FALSE(read("1", "n", "file:///etc/passwd", faults));
@@ -49,7 +49,7 @@ TEST(ReadProduct, WantsOneHttpUrlAtLeast) {
   EXPECT_TRUE(read("1", "n", "file:///etc/passwd,http://a/1.jpg", faults));
 }
 
-TEST(ReadProduct, TakesTheListsOfSeveralColumnsFromLeftToRight) {
+TEST(ReadProduct, JoinsTheListsOfSeveralColumnsFromLeftToRight) {
   InputFaults faults;
   WorkMeter meter;
   const auto product =
@@ -77,7 +77,7 @@ TEST(ReadProduct, ARowOfTotalsIsOneFault) {
   EXPECT_TRUE(read("1", "Total", "http://a/1", faults));
 }
 
-TEST(ReadProduct, RefusesAnEndlessUrl) {
+TEST(ReadProduct, RefusesATooLongUrl) {
   InputFaults faults;
   EXPECT_FALSE(read("1", "n", "http://a/" + std::string(9000, 'x'), faults));
   ASSERT_EQ(faults.count(), 1u);

@@ -50,7 +50,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 class NoSerialNumber : public testing::TestWithParam<const char*> {};
 
-TEST_P(NoSerialNumber, IsAFaultThatNamesIt) {
+TEST_P(NoSerialNumber, IsAFaultThatQuotesIt) {
   const SerialNumber serial = read(GetParam());
   EXPECT_NE(serial.fault, "") << GetParam();
   EXPECT_NE(serial.fault.find(GetParam()), std::string::npos) << serial.fault;
@@ -61,7 +61,7 @@ INSTANTIATE_TEST_SUITE_P(Texts, NoSerialNumber,
                                          ",5", ".0", "1/2", "1-2", "x1", "1x", "0x10", "1e300",
                                          "9223372036854775808", "1,000.5", "#1"));
 
-TEST(SerialNumber, SaysWhatIsDoubtful) {
+TEST(SerialNumber, ExplainsAmbiguousNumbers) {
   EXPECT_NE(read("1E+05").fault.find("shortened"), std::string::npos);
   EXPECT_NE(read("1.23457E+11").fault.find("shortened"), std::string::npos);
   EXPECT_NE(read("1.000").fault.find("thousands or a fraction"), std::string::npos);
@@ -69,7 +69,7 @@ TEST(SerialNumber, SaysWhatIsDoubtful) {
   EXPECT_NE(read("9223372036854775808").fault.find("64 bits"), std::string::npos);
 }
 
-TEST(SerialNumber, LongTextIsNone) {
+TEST(SerialNumber, LongTextIsAFault) {
   EXPECT_NE(read(std::string(1'000'000, '1')).fault, "");
   EXPECT_LT(read(std::string(1'000'000, '1')).fault.size(), 200u);
 }

@@ -42,11 +42,11 @@ TEST(UrlList, DropsSurplusSeparators) {
   EXPECT_TRUE(list("").empty());
 }
 
-TEST(UrlList, KeepsWhatIsNoUrlAtItsPlace) {
+TEST(UrlList, KeepsElementsThatAreNotUrls) {
   EXPECT_EQ(list("nonsense,http://a/2.jpg"), (Urls{"nonsense", "http://a/2.jpg"}));
 }
 
-TEST(UrlList, KnowsTheOtherSeparators) {
+TEST(UrlList, SplitsAtOtherSeparators) {
   for (const char* between : {";", "|", " ", "\n", " ; ", "\r\n", ",\n", "\t", "\xC2\xA0",
                               ",\xE2\x80\x8B", "\xEF\xBB\xBF", "\xE3\x80\x80"}) {
     const std::string cell = std::string("http://a/1;x.jpg") + between + "https://a/2|y.jpg";
@@ -54,7 +54,7 @@ TEST(UrlList, KnowsTheOtherSeparators) {
   }
 }
 
-TEST(UrlList, BlanksOfEveryKindAroundAUrlAreNoPartOfIt) {
+TEST(UrlList, DropsBlanksOfEveryKindAroundAUrl) {
   for (const char* blank : {"\xC2\xA0", "\xE2\x80\x8B", "\xEF\xBB\xBF", "\xE2\x80\xAF",
                             "\xE2\x80\x8E", "\xE2\x81\xA0", "\xE3\x80\x80", "\x0B"}) {
     const std::string b = blank;
@@ -66,7 +66,7 @@ TEST(UrlList, BlanksOfEveryKindAroundAUrlAreNoPartOfIt) {
             Urls{"http://a/my photo \xC2\xA9\xE2\x82\xAC.jpg"});
 }
 
-TEST(UrlList, TakesWhatStandsAroundASingleUrlAway) {
+TEST(UrlList, DropsMarksAroundASingleUrl) {
   EXPECT_EQ(list("<http://a/1.jpg>, <http://a/2.jpg>"), kTwo);
   EXPECT_EQ(list("\"http://a/1.jpg\",\"http://a/2.jpg\""), kTwo);
   EXPECT_EQ(list("'http://a/1.jpg'; 'http://a/2.jpg'"), kTwo);
@@ -100,25 +100,25 @@ TEST(UrlList, ReadsListsAsProgramsPrintThem) {
   EXPECT_EQ(list("[http://a/1.jpg, http://a/2.jpg]"), kTwo);
 }
 
-TEST(UrlList, KnowsWhatIsWrittenForNothing) {
+TEST(UrlList, EmptyMarkersAreEmptyLists) {
   for (const char* cell : {"NULL", "\\N", "N/A", "#N/A", "none", "nan", "-", "--", " null "}) {
     EXPECT_TRUE(list(cell).empty()) << cell;
   }
   EXPECT_EQ(list("na.jpg"), Urls{"na.jpg"});
 }
 
-TEST(UrlList, SaysWhatItCannotRead) {
+TEST(UrlList, UnreadableListsAreFaults) {
   for (const char* cell :
        {"[\"http://a/1\"", "[\"http://a/1", "{\"http://a/1\"", "{http://a/1",
         "[{\"src\":\"http://a/1\"}]", "{\"src\":\"http://a/1\"}", "[1]",
         "[\"http://a/1\"] and more", "{http://a/1}}", "[\"http://a/1\" \"x\"]"}) {
-    EXPECT_NE(fault(cell).find("not a list that can be read"), std::string::npos) << cell;
+    EXPECT_NE(fault(cell).find("this list of URLs cannot be read"), std::string::npos) << cell;
   }
 }
 
-TEST(UrlList, IsBounded) {
+TEST(UrlList, LimitsLengthAndNumber) {
   std::string many = "{";
-  for (std::size_t i = 0; i <= kMostUrlsInProduct; ++i) many += "a,";
+  for (std::size_t i = 0; i <= kMaxUrlsPerProduct; ++i) many += "a,";
   EXPECT_NE(fault(many + "a}").find("more than 100000 image URLs"), std::string::npos);
   EXPECT_NE(fault("http://a/" + std::string(kMaxUrlBytes, 'x')).find("longer than"),
             std::string::npos);

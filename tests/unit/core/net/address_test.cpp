@@ -26,7 +26,7 @@ std::string parse_error(const std::string& list) {
   }
 }
 
-TEST(AddressTest, OpensPublicAddressesOnTheWebPorts) {
+TEST(AddressTest, AllowsPublicAddressesOnTheWebPorts) {
   const AddressPolicy policy;
   for (const char* address :
        {"1.1.1.1", "93.184.216.34", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0",
@@ -38,7 +38,7 @@ TEST(AddressTest, OpensPublicAddressesOnTheWebPorts) {
   }
 }
 
-TEST(AddressTest, ClosesEverythingThatIsNotPublic) {
+TEST(AddressTest, DeniesEverythingThatIsNotPublic) {
   const AddressPolicy policy;
   for (const char* address :
        {"0.0.0.0",       "0.1.2.3",         "10.0.0.1",     "10.255.255.255",
@@ -65,18 +65,18 @@ TEST(AddressTest, LooksThroughMappedAndNat64Addresses) {
   const AddressPolicy opened("127.0.0.0/8");
   EXPECT_EQ(objection(opened, "::ffff:127.0.0.1", 8080), "");
   EXPECT_EQ(objection(opened, "64:ff9b::7f00:1", 8080), "");
-  // Whoever opens IPv6 as a whole has not opened IPv4 in another spelling.
+  // An allow-list with all of IPv6 does not allow IPv4 addresses in their IPv6 spelling.
   EXPECT_NE(objection(AddressPolicy("::/0"), "::ffff:127.0.0.1"), "");
 }
 
-TEST(AddressTest, PublicAddressesAreClosedOnOtherPorts) {
+TEST(AddressTest, DeniesPublicAddressesOnOtherPorts) {
   const AddressPolicy policy;
   EXPECT_NE(objection(policy, "93.184.216.34", 8080).find("8080"), std::string::npos);
   EXPECT_NE(objection(policy, "2606:4700::1111", 22), "");
   EXPECT_EQ(objection(AddressPolicy("93.184.216.34"), "93.184.216.34", 8080), "");
 }
 
-TEST(AddressTest, AllowedNetworksOpenOnAnyPort) {
+TEST(AddressTest, AllowsListedNetworksOnAnyPort) {
   const AddressPolicy policy(" 10.0.0.0/8, 192.168.1.5 ,fd00::/8,::1");
   EXPECT_EQ(objection(policy, "10.200.1.1", 9000), "");
   EXPECT_EQ(objection(policy, "192.168.1.5", 1), "");
@@ -87,7 +87,7 @@ TEST(AddressTest, AllowedNetworksOpenOnAnyPort) {
   EXPECT_NE(objection(policy, "fc12::1"), "");
 }
 
-TEST(AddressTest, ClosesTheMachinesOwnPublicAddresses) {
+TEST(AddressTest, DeniesTheMachinesOwnPublicAddresses) {
   const AddressPolicy policy("", {ip("93.184.216.34"), ip("2606:4700::1111")});
   EXPECT_NE(objection(policy, "93.184.216.34"), "");
   EXPECT_NE(objection(policy, "::ffff:93.184.216.34"), "");

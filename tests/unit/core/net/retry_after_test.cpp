@@ -32,7 +32,7 @@ TEST(RetryAfterTest, TwoDigitYearsFollowTheClock) {
   EXPECT_EQ(retry_after_seconds("Sunday, 06-Nov-94 08:49:37 GMT", in_2026), 0u);
 }
 
-TEST(RetryAfterTest, MomentsInThePastAndNonsenseAreNothing) {
+TEST(RetryAfterTest, PastDatesAndInvalidHeadersAreZero) {
   for (const char* header :
        {"Sun, 06 Nov 1994 08:49:36 GMT", "", "  ", "-5", "soon", "12 seconds", "1.5",
         "Sun, 06 Foo 1994 08:50:37 GMT", "Sun, 46 Nov 1994 08:50:37 GMT",

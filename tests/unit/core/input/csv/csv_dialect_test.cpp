@@ -20,18 +20,18 @@ TEST(DetectDialect, FindsTheDelimiterThatShowsTheColumns) {
   EXPECT_EQ(delimiter(""), ',');
 }
 
-TEST(DetectDialect, PrefersTheDelimiterThatTheFileNamesWhereBothFit) {
+TEST(DetectDialect, PrefersTheDeclaredDelimiterIfBothFit) {
   EXPECT_EQ(delimiter("S. No.^Product Name^URLs", '^'), '^');
   EXPECT_EQ(delimiter("S. No.,Product Name,URLs", ';'), ',');
 }
 
-TEST(DetectDialect, TakesApostrophesForQuotesWhereTheHeaderBeginsWithOne) {
+TEST(DetectDialect, ApostrophesQuoteIfTheHeaderBeginsWithOne) {
   WorkMeter meter;
   EXPECT_EQ(detect_dialect("'S. No.','Product Name','URLs'", '\0', meter).quote, '\'');
   EXPECT_EQ(detect_dialect("S. No.,Product Name,URLs", '\0', meter).quote, '"');
 }
 
-TEST(FindHeaderBelow, LooksAtTheFirstLinesOnly) {
+TEST(FindHeaderBelow, SearchesTheFirstLinesOnly) {
   WorkMeter meter;
   EXPECT_EQ(find_header_below("Products\n\nS. No.;Product Name;URLs\n", meter), 3);
   EXPECT_EQ(find_header_below("Products\n1,2,3\n", meter), 0);
@@ -41,11 +41,11 @@ TEST(FindHeaderBelow, LooksAtTheFirstLinesOnly) {
   EXPECT_EQ(find_header_below(far + "S. No.,Product Name\n", meter), 0);
 }
 
-TEST(IsHeaderInACell, NeedsTwoHeadings) {
+TEST(IsWholeHeader, NeedsTwoHeadings) {
   WorkMeter meter;
-  EXPECT_TRUE(is_header_in_a_cell("S. No.,Product Name,URLs", meter));
-  EXPECT_TRUE(is_header_in_a_cell("S. No.;Product Name", meter));
-  EXPECT_FALSE(is_header_in_a_cell("S. No.", meter));
+  EXPECT_TRUE(is_whole_header("S. No.,Product Name,URLs", meter));
+  EXPECT_TRUE(is_whole_header("S. No.;Product Name", meter));
+  EXPECT_FALSE(is_whole_header("S. No.", meter));
 }
 
 }  // namespace

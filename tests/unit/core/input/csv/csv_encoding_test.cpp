@@ -14,7 +14,7 @@ std::string as_utf8(std::string_view bytes) {
   WorkMeter meter;
   Utf8Pieces pieces(bytes);
   std::string all;
-  std::string piece(Utf8Pieces::kMostBytes, '\0');
+  std::string piece(Utf8Pieces::kMaxPieceBytes, '\0');
   while (const std::size_t count = pieces.read(piece.data(), meter)) all.append(piece, 0, count);
   return all;
 }
@@ -28,7 +28,7 @@ std::string utf16(std::u16string_view text, bool big) {
   return bytes;
 }
 
-TEST(FindEncodingFault, TakesUtf8) {
+TEST(FindEncodingFault, AcceptsUtf8) {
   EXPECT_FALSE(find_encoding_fault(""));
   EXPECT_FALSE(find_encoding_fault("\xEF\xBB\xBFs,\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\n"));
 }
@@ -40,7 +40,7 @@ TEST(FindEncodingFault, NamesTheLine) {
   EXPECT_NE(fault->message.find("CSV UTF-8"), std::string::npos);
 }
 
-TEST(FindEncodingFault, RefusesWhatIsNotWellFormed) {
+TEST(FindEncodingFault, RefusesMalformedUtf8) {
   for (const char* bytes : {"\xC0\xAF", "\xC3", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80",
                             "\x80", "\xF0\x9F\x98"}) {
     EXPECT_TRUE(find_encoding_fault(bytes));
@@ -53,13 +53,13 @@ TEST(FindEncodingFault, CountsEveryKindOfLineEnd) {
   EXPECT_EQ(find_encoding_fault(utf16(u"\uFEFFa\r\nb\rc\n\xD800z", false))->line, 4);
 }
 
-TEST(FindEncodingFault, TellsForeignFilesByTheirNames) {
+TEST(FindEncodingFault, NamesForeignFiles) {
   const auto message = [](std::string_view bytes) { return find_encoding_fault(bytes)->message; };
   EXPECT_NE(message("PK\x03\x04rest").find("spreadsheet"), std::string::npos);
   EXPECT_EQ(message("\xFF\xD8\xFF\xE0").find("this is a JPEG image, not a CSV"), 0u);
 }
 
-TEST(FindEncodingFault, WantsWholeUtf16) {
+TEST(FindEncodingFault, RefusesMalformedUtf16) {
   for (const bool big : {false, true}) {
     EXPECT_FALSE(find_encoding_fault(utf16(u"\uFEFFa\u00e4\u20ac\U0001F600", big)));
     EXPECT_TRUE(find_encoding_fault(utf16(u"\uFEFFa\xD83D", big)));
@@ -71,7 +71,7 @@ TEST(FindEncodingFault, WantsWholeUtf16) {
             std::string::npos);
 }
 
-TEST(Utf8Pieces, AreTheTextWithoutItsMark) {
+TEST(Utf8Pieces, AreTheTextWithoutItsByteOrderMark) {
   const std::string text = "a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80";
   EXPECT_EQ(as_utf8("\xEF\xBB\xBF" + text), text);
   EXPECT_EQ(as_utf8(utf16(u"\uFEFFa\u00e4\u20ac\U0001F600", false)), text);
@@ -83,9 +83,9 @@ TEST(Utf8Pieces, HoldWholeCharacters) {
   WorkMeter meter;
   for (std::size_t shift = 0; shift < 4; ++shift) {
     std::string text(shift, 'x');
-    while (text.size() < 3 * Utf8Pieces::kMostBytes) text += "\xF0\x9F\x98\x80";
+    while (text.size() < 3 * Utf8Pieces::kMaxPieceBytes) text += "\xF0\x9F\x98\x80";
     Utf8Pieces pieces(text);
-    std::string piece(Utf8Pieces::kMostBytes, '\0');
+    std::string piece(Utf8Pieces::kMaxPieceBytes, '\0');
     std::string all;
     while (const std::size_t count = pieces.read(piece.data(), meter)) {
       EXPECT_FALSE(find_encoding_fault({piece.data(), count}));
@@ -95,7 +95,7 @@ TEST(Utf8Pieces, HoldWholeCharacters) {
   }
 }
 
-TEST(ByteOrderMark, IsOnlyOneWhenWhole) {
+TEST(ByteOrderMark, MustBeComplete) {
   EXPECT_EQ(byte_order_mark_length("\xEF\xBB\xBF"
                                    "a"),
             3u);

@@ -49,7 +49,7 @@ TEST_F(Layout, NamesEveryMissingColumn) {
   EXPECT_EQ(faults_.listed()[1].column, kUrlsColumn);
 }
 
-TEST_F(Layout, RefusesDoubleColumns) {
+TEST_F(Layout, RefusesColumnsThatAreNamedTwice) {
   EXPECT_FALSE(from({"S. No.", "Product Name", "URLs", "product_name"}));
   ASSERT_EQ(faults_.count(), 1u);
   EXPECT_EQ(faults_.listed()[0].column, kNameColumn);
@@ -57,7 +57,7 @@ TEST_F(Layout, RefusesDoubleColumns) {
             std::string::npos);
 }
 
-TEST_F(Layout, EveryImageColumnCountsFromLeftToRight) {
+TEST_F(Layout, UsesAllImageColumnsFromLeftToRight) {
   for (const CsvFields& images :
        {CsvFields{"Input Image Urls", "Input Image Urls 2", "Image 3"},
         CsvFields{"URLs", "URLs", "URLs"}, CsvFields{"Image 1 URL", "image_2_url", "IMAGE URL #3"},
@@ -70,19 +70,19 @@ TEST_F(Layout, EveryImageColumnCountsFromLeftToRight) {
   }
 }
 
-TEST_F(Layout, ALinkBesideImageColumnsIsNoImage) {
+TEST_F(Layout, IgnoresALinkColumnBesideImageColumns) {
   const auto layout = from({"S. No.", "Product Name", "URL", "Image Urls"});
   ASSERT_TRUE(layout);
   EXPECT_EQ(layout->ignored(), std::vector<std::string>{"URL"});
 }
 
-TEST_F(Layout, NamesTheColumnsThatItIgnores) {
+TEST_F(Layout, NamesIgnoredColumns) {
   const auto layout = from({"", "S. No.", " Colour ", "Product Name", "URLs", "Price", ""});
   ASSERT_TRUE(layout);
   EXPECT_EQ(layout->ignored(), (std::vector<std::string>{"column 1", "Colour", "Price"}));
 }
 
-TEST_F(Layout, OffersTheNearestName) {
+TEST_F(Layout, SuggestsTheNearestName) {
   EXPECT_FALSE(from({"Serial", "Prodct Name", "Image Lnks"}));
   ASSERT_EQ(faults_.count(), 3u);
   EXPECT_NE(faults_.listed()[0].message.find("\"Serial\""), std::string::npos);
@@ -107,7 +107,7 @@ TEST_F(Layout, DataInsteadOfAHeaderIsOneFault) {
 }
 
 TEST_F(Layout, AMessageNamesNoMoreThanTwentyHeadings) {
-  EXPECT_FALSE(from(CsvFields(kMostColumns, std::string_view("quantity"))));
+  EXPECT_FALSE(from(CsvFields(kMaxColumns, std::string_view("quantity"))));
   EXPECT_LT(faults_.listed().front().message.size(), 500u);
 }
 
@@ -146,7 +146,7 @@ TEST_F(Layout, ARowHasABoundedNumberOfColumns) {
   auto layout = from({"S. No.", "Product Name", "URLs"});
   ASSERT_TRUE(layout);
   CsvRecord row = record(2, {"1", "n", "http://a/1"});
-  row.columns = kMostRowColumns + 1;
+  row.columns = kMaxRowColumns + 1;
   EXPECT_FALSE(layout->read_cells(row, meter_, cells_, faults_));
 }
 

@@ -40,13 +40,13 @@ TEST(CsvReader, AMarkInsideAFieldIsText) {
             (Rows{{"1", "12\" Monitor", "u"}, {"2", "24\" Monitor", "u"}}));
 }
 
-TEST(CsvReader, WhatGoesOnBehindAClosingMarkIsTakenAsItIsWritten) {
+TEST(CsvReader, TextAfterAClosingMarkMakesTheFieldLiteral) {
   EXPECT_EQ(rows_of("1,\"Best\" shoe,u\n"), (Rows{{"1", "\"Best\" shoe", "u"}}));
   EXPECT_EQ(rows_of("1,\"12\" screen\",u\n"), (Rows{{"1", "12\" screen", "u"}}));
   EXPECT_EQ(rows_of("1,\"say \"hi\"\",u\n"), (Rows{{"1", "say \"hi\"", "u"}}));
 }
 
-TEST(CsvReader, AMarkBehindABackslashMayBeText) {
+TEST(CsvReader, AMarkAfterABackslashMayBeText) {
   EXPECT_EQ(rows_of("1,\"Shoe \\\"red\\\", big\",u\n"), (Rows{{"1", "Shoe \"red\", big", "u"}}));
   EXPECT_EQ(rows_of("1,\"a \\\"b\\\"\",u\n"), (Rows{{"1", "a \"b\"", "u"}}));
   // A backslash at the end of a field is one.
@@ -58,7 +58,7 @@ TEST(CsvReader, BlanksAroundAQuotedFieldAreDropped) {
   EXPECT_EQ(rows_of("1,  \"a,b\"\xC2\xA0, c\n"), (Rows{{"1", "a,b", " c"}}));
 }
 
-TEST(CsvReader, CurlyQuotesAroundAWholeFieldAreQuotes) {
+TEST(CsvReader, CurlyQuotesQuoteAWholeField) {
   EXPECT_EQ(rows_of("1,\xE2\x80\x9CShoe, red\xE2\x80\x9D,u\n"), (Rows{{"1", "Shoe, red", "u"}}));
   EXPECT_EQ(rows_of("1,\xE2\x80\x9EShoe, red\xE2\x80\x9C ,u\n"), (Rows{{"1", "Shoe, red", "u"}}));
   // Around a part, or never closed in this line, they are text.
@@ -101,11 +101,11 @@ TEST(CsvReader, AnUnclosedMarkIsAFaultWhereItOpens) {
   ASSERT_TRUE(reader.next(record, 9));
   EXPECT_EQ(record.line, 2);
   EXPECT_EQ(record.columns, 2u);
-  EXPECT_NE(record.fault.find("closed nowhere"), std::string::npos);
+  EXPECT_NE(record.fault.find("never closed"), std::string::npos);
   EXPECT_FALSE(reader.next(record, 9));
 }
 
-TEST(CsvReader, AMarkClosedInAnotherLineAmidTextIsAFault) {
+TEST(CsvReader, AMarkClosedInTheMiddleOfAnotherLineIsAFault) {
   WorkMeter meter;
   CsvReader reader("1,\"SKU,u\n2,\"Hat\",u\n3,Cap,u\n", {}, meter);
   CsvRecord record;
@@ -117,7 +117,7 @@ TEST(CsvReader, AMarkClosedInAnotherLineAmidTextIsAFault) {
   EXPECT_EQ(record.line, 3);
 }
 
-TEST(CsvReader, KeepsAsManyFieldsAsAreWantedAndCountsTheOthers) {
+TEST(CsvReader, KeepsTheWantedFieldsAndCountsTheOthers) {
   WorkMeter meter;
   const std::string wide(100'000, ',');
   CsvReader reader(wide, {}, meter);

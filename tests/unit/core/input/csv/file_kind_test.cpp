@@ -14,7 +14,7 @@ std::string kind(std::string_view bytes) {
   return name == nullptr ? "" : name;
 }
 
-TEST(ForeignKind, IsToldByTheFirstBytes) {
+TEST(ForeignKind, IsRecognisedByTheFirstBytes) {
   EXPECT_EQ(kind("\xFF\xD8\xFF\xE0\0\x10JFIF"sv), "a JPEG image");
   EXPECT_EQ(kind("\x89PNG\r\n\x1A\n"sv), "a PNG image");
   EXPECT_EQ(kind("GIF89a"), "a GIF image");
@@ -27,7 +27,7 @@ TEST(ForeignKind, IsToldByTheFirstBytes) {
   EXPECT_EQ(kind("\x1F\x8B\x08"), "an archive (gzip)");
 }
 
-TEST(ForeignKind, LooksIntoArchives) {
+TEST(ForeignKind, TellsArchivesApartByTheirFiles) {
   EXPECT_EQ(kind("PK\x03\x04............[Content_Types].xml"), "a spreadsheet");
   EXPECT_EQ(kind("PK\x03\x04......mimetypeapplication/vnd.oasis.opendocument.spreadsheet"),
             "a spreadsheet");
@@ -36,7 +36,7 @@ TEST(ForeignKind, LooksIntoArchives) {
   EXPECT_EQ(kind("PK\x03\x04............photo.jpg"), "a spreadsheet (or another archive)");
 }
 
-TEST(ForeignKind, IsToldByTheFirstWords) {
+TEST(ForeignKind, IsRecognisedByTheFirstWords) {
   EXPECT_EQ(kind("<!DOCTYPE html>\n<html>"), "HTML");
   EXPECT_EQ(kind("\n  <HTML lang=en>"), "HTML");
   EXPECT_EQ(kind("\xEF\xBB\xBF<?xml version='1.0'?>"), "XML");
