@@ -28,7 +28,7 @@ void forbid_caching(httplib::Response& response) {
   response.set_header("Cache-Control", "no-store");
 }
 
-// One call of the library for one piece of the answer.
+// Called by the library for each piece of the answer.
 bool send_next(RowStream& rows, httplib::DataSink& sink) {
   try {
     std::string piece;
@@ -68,7 +68,7 @@ Failure explain(const std::exception_ptr& exception) {
   } catch (const ConnectionLost& error) {
     log_line(std::string("a connection to PostgreSQL was lost: ") + error.what());
   } catch (const DatabaseUnavailable&) {
-    // The pool has logged what is new about it.
+    // Logged already, by the pool.
   } catch (const std::exception& error) {
     log_line(std::string("internal error: ") + error.what());
     return {500, "Internal error."};

@@ -1,4 +1,4 @@
-// How results, refusals and failures become HTTP answers. Everything but pages and images is JSON.
+// Turns results, refusals and failures into HTTP answers: JSON, except for pages and images.
 #pragma once
 
 #include <httplib.h>
@@ -14,13 +14,13 @@
 
 namespace imgpress::gateway {
 
-// Keeps the order in which fields were added.
+// Objects keep the order in which their fields were added.
 using Json = nlohmann::ordered_json;
 
-// UTF-8 as it is; bytes that are no UTF-8 become replacement characters.
+// Bytes that are not valid UTF-8 become replacement characters.
 std::string to_text(const Json& json);
 
-// Thrown by whoever serves a request: an answer other than success, with a sentence for the client.
+// Thrown by a handler to answer with another status than success and a sentence for the client.
 class HttpError : public std::runtime_error {
  public:
   HttpError(int status, const std::string& message)
@@ -36,7 +36,7 @@ void answer_json(httplib::Response& response, int status, const Json& json);
 // {"error": message}
 void answer_error(httplib::Response& response, int status, const std::string& message);
 
-// The status and the message that fit an exception; logs what only the operator may read.
+// The HTTP status and the message for an exception. Details that are not for clients are logged.
 struct Failure {
   int status;
   std::string message;
@@ -44,11 +44,11 @@ struct Failure {
 Failure explain(const std::exception_ptr& exception);
 void answer_failure(httplib::Response& response, const Failure& failure);
 
-// Sends the stream piece by piece; breaks the connection off where the stream throws.
+// Sends the stream piece by piece; aborts the connection if the stream throws.
 void answer_rows(const httplib::Request& request, httplib::Response& response, int status,
                  std::shared_ptr<RowStream> rows);
 
-// Says that the connection ends with this answer.
+// Closes the connection after this answer, and tells the client so.
 void close_after(httplib::Response& response);
 
 }  // namespace imgpress::gateway

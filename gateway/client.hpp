@@ -9,7 +9,7 @@ namespace imgpress::gateway {
 
 struct Client {
   Socket socket;
-  std::string input;  // received, but no part of a request that was served
+  std::string input;  // received, but not part of a request that was served
 };
 
 }  // namespace imgpress::gateway

@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kInputBytes = 64 * 1024;
-constexpr std::size_t kOutputBytes = 16 * 1024;  // small answers leave in one piece
+constexpr std::size_t kOutputBytes = 16 * 1024;  // small answers are sent in one piece
 constexpr auto kStallTime = seconds(30);
 constexpr std::uint64_t kSlowestPace = 32 * 1024;  // bytes a second, beyond the stall time
 
@@ -126,8 +126,8 @@ bool ConnectionStream::is_writable() const {
   return wait(POLLOUT, Clock::now() + kStallTime);
 }
 
-// The library copies these into request headers, where a header of the same name from the client
-// comes first. Nothing here asks for them, so they stay empty.
+// The library copies these into request headers, where a client can override them. Nothing here
+// uses them, so they stay empty.
 void ConnectionStream::get_remote_ip_and_port(std::string& ip, int& port) const {
   ip.clear();
   port = 0;

@@ -1,5 +1,6 @@
-// The bytes of one request and its answer, with the limits that the HTTP library does not have: a
-// body has a total time and an exact end, an answer a slowest pace. Reads and writes are buffered.
+// The bytes of one request and its answer, buffered, with limits that the HTTP library lacks: a
+// body must arrive in a total time and ends at its exact length; a client must read the answer at a
+// minimum speed.
 #pragma once
 
 #include <httplib.h>
@@ -14,21 +15,22 @@ namespace imgpress::gateway {
 
 class ConnectionStream : public httplib::Stream {
  public:
-  // The socket stays the caller's. The head has come; what came after it begins with the body.
+  // The caller keeps the socket. `head` is the head of the request, `input` the bytes received
+  // after it.
   ConnectionStream(int socket, std::string_view head, std::string_view input);
 
-  // From here on reads take that many bytes of body.
+  // The next `length` bytes are the body, and reads end there.
   void begin_body(std::uint64_t length);
   std::uint64_t body_left() const { return body_left_; }
 
-  // Sends what was written. False if the client did not take it.
+  // Sends what was written. False if the client did not receive it.
   bool flush();
 
-  // What was received but not read: it belongs to the next request.
+  // Received but not read: it belongs to the next request.
   std::string_view unread() const { return input_; }
 
-  // Makes the close of the socket a reset, so that nobody takes a broken-off answer for a whole
-  // one.
+  // Makes close() reset the connection, so that the client does not take an aborted answer for a
+  // complete one.
   void reset_on_close();
 
   // httplib::Stream
@@ -38,7 +40,7 @@ class ConnectionStream : public httplib::Stream {
   ssize_t write(const char* data, std::size_t size) override;
   void get_remote_ip_and_port(std::string& ip, int& port) const override;
   void get_local_ip_and_port(std::string& ip, int& port) const override;
-  // The library only asks whether select() could take it. It is not used here.
+  // The library only checks that select() could take it; it is not used otherwise.
   int socket() const override { return 0; }
 
  private:

@@ -1,5 +1,4 @@
-// PostgreSQL's binary COPY format, as far as imgpress_internal.upload_parts (uuid, int4, bytea)
-// needs it.
+// Writes PostgreSQL's binary COPY format for imgpress_internal.upload_parts (uuid, int4, bytea).
 #pragma once
 
 #include <cstdint>
@@ -8,13 +7,13 @@
 
 namespace imgpress::gateway {
 
-// What precedes the first row.
+// Comes before the first row.
 std::string copy_header();
 
-// What ends the data.
+// Comes after the last row.
 std::string copy_trailer();
 
-// The beginning of a row whose third column, of the given size, is sent right after it.
+// The beginning of a row; the third column, of `size` bytes, must follow.
 // REQUIRES: upload_id is 8-4-4-4-12 hexadecimal digits; size < 2^31.
 std::string copy_row_head(std::string_view upload_id, std::int32_t part_number, std::size_t size);
 

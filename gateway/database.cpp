@@ -14,8 +14,8 @@ using std::chrono::seconds;
 constexpr auto kSessionTime = seconds(5);
 constexpr std::size_t kPipelined = 32;  // statements in one round trip
 
-// No short statement of the gateway takes a second: one that takes ten waits for a lock or a dying
-// disk, and its client has gone. Uploads and long answers lift this for their transaction.
+// Short statements take less than a second: after ten, one is waiting for a lock or a failing disk,
+// and its client has gone. Uploads and long answers lift this limit for their transaction.
 constexpr const char* kSession = "SET statement_timeout = '10s'";
 
 int milliseconds_until(Deadline deadline) {
@@ -27,8 +27,8 @@ bool is_shutdown(std::string_view sqlstate) {
   return sqlstate.substr(0, 2) == "08" || sqlstate.substr(0, 4) == "57P0";
 }
 
-// A plan or name of a prepared statement that the server no longer accepts, as after an upgrade of
-// the extension or DISCARD ALL: a fresh connection prepares anew.
+// The server no longer accepts a prepared statement, for example after an upgrade of the extension
+// or DISCARD ALL: a fresh connection prepares it again.
 bool is_outdated_statement(std::string_view sqlstate) {
   return sqlstate == "26000" || sqlstate == "0A000";
 }
@@ -41,7 +41,7 @@ std::string_view Result::value(int row, int column) const {
 }
 
 Connection::Connection(const std::string& conninfo) {
-  // What stands before dbname is a default that the connection string may change.
+  // Defaults come before dbname: the connection string in dbname overrides them.
   const char* names[] = {"application_name", "connect_timeout", "keepalives_idle",
                          "dbname",           "client_encoding", nullptr};
   const char* values[] = {"imgpress-gateway", "3", "60", conninfo.c_str(), "UTF8", nullptr};
@@ -93,7 +93,7 @@ void Connection::start_pipeline(const Statement& statement, const std::string* v
   sent(PQpipelineSync(connection_.get()));
 }
 
-// PostgreSQL skips what comes behind a statement that it refused: that has no outcome yet.
+// PostgreSQL skips the statements after one that failed: they get no outcome here.
 void Connection::read_pipeline(std::vector<Outcome>& outcomes, Deadline deadline) {
   for (;;) {
     Result result = next_result(deadline);
@@ -152,7 +152,7 @@ void Connection::copy_write(std::string_view bytes, Deadline deadline) {
   if (PQputCopyData(connection_.get(), bytes.data(), static_cast<int>(bytes.size())) != 1) {
     lost(PQerrorMessage(connection_.get()));
   }
-  flush(deadline);  // libpq would keep the bytes in memory otherwise
+  flush(deadline);  // or libpq would collect the bytes in memory
 }
 
 void Connection::copy_end(Deadline deadline) {
@@ -180,7 +180,8 @@ bool Connection::in_transaction() const {
 
 bool Connection::stale() {
   pollfd readable{PQsocket(connection_.get()), POLLIN, 0};
-  // An idle connection has nothing to say, except that it ends (or that a setting changed).
+  // The server sends nothing on an idle connection, except that it ends (or that a setting
+  // changed).
   while (::poll(&readable, 1, 0) > 0) {
     if (PQconsumeInput(connection_.get()) == 0) return true;
   }
@@ -191,8 +192,8 @@ void Connection::sent(int ok) {
   if (ok != 1) lost(PQerrorMessage(connection_.get()));
 }
 
-// Hands libpq's output to the kernel, taking in what the server says meanwhile: two sides that
-// only write would wait for each other for ever.
+// Sends libpq's output, and reads what the server sends meanwhile: if both sides only wrote, they
+// would wait for each other for ever.
 void Connection::flush(Deadline deadline) {
   for (int left = PQflush(connection_.get()); left != 0; left = PQflush(connection_.get())) {
     if (left < 0) lost(PQerrorMessage(connection_.get()));
@@ -211,7 +212,7 @@ void Connection::wait(short events, Deadline deadline) {
   }
 }
 
-// The next result of the statement under way; holds nothing at its end.
+// The next result of the running statement; empty at its end.
 Result Connection::next_result(Deadline deadline) {
   flush(deadline);
   while (PQisBusy(connection_.get()) == 1) {
@@ -246,7 +247,7 @@ void Connection::fail(const PGresult* result) {
   throw error_of(result);
 }
 
-// Throws itself where the connection is of no more use.
+// Throws ConnectionLost if the connection cannot be used any more.
 DatabaseError Connection::error_of(const PGresult* result) {
   const char* sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char* message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);

@@ -23,7 +23,7 @@ inline Deadline within(Clock::duration time) {
   return Clock::now() + time;
 }
 
-// PostgreSQL refused a statement. what() is its primary message; the hint is empty where none came.
+// A statement failed. what() is the primary message; the hint may be empty.
 class DatabaseError : public std::runtime_error {
  public:
   DatabaseError(std::string sqlstate, const std::string& message, std::string hint = "")
@@ -36,19 +36,19 @@ class DatabaseError : public std::runtime_error {
   std::string hint_;
 };
 
-// PostgreSQL cannot be reached, or not in time. what() is for the log.
+// PostgreSQL cannot be reached, or does not answer in time. what() is for the log.
 class DatabaseUnavailable : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-// A connection that was good before broke: a new one may do.
+// A connection that had worked is lost: a new one may work.
 class ConnectionLost : public DatabaseUnavailable {
  public:
   using DatabaseUnavailable::DatabaseUnavailable;
 };
 
-// The rows of a statement, or one of them.
+// Rows of a statement: all of them, or one.
 class Result {
  public:
   explicit Result(PGresult* result) : result_(result) {}
@@ -67,17 +67,17 @@ class Result {
 
 enum class ValueFormat { kText = 0, kBinary = 1 };
 
-// A statement that is prepared once in each connection. Statements live as long as the program.
+// A statement that each connection prepares once. Must live as long as the program.
 struct Statement {
   const char* name;
   const char* sql;
   ValueFormat format = ValueFormat::kText;
 };
 
-// As text; nullptr is NULL.
+// Parameters as text; nullptr is NULL.
 using Parameters = std::initializer_list<const char*>;
 
-// What came of one statement of several.
+// The outcome of one of several statements.
 using Outcome = std::variant<Result, DatabaseError>;
 
 class Connection {
@@ -87,30 +87,30 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // All below throw DatabaseError, DatabaseUnavailable or ConnectionLost.
+  // All functions below throw DatabaseError, DatabaseUnavailable or ConnectionLost.
 
   // One or more statements without parameters; returns the last result.
   Result execute(const char* sql, Deadline deadline);
   Result query(const Statement& statement, Parameters parameters, Deadline deadline);
-  // The statement once for each of the values, its only parameter; their outcomes in that order.
-  // Takes one round trip for some dozens of them, and one more for each that PostgreSQL refuses.
+  // Executes the statement for each value of its only parameter; the outcomes are in the same
+  // order. Takes one round trip for a few dozen values, and one more for each that fails.
   std::vector<Outcome> query_each(const Statement& statement,
                                   const std::vector<std::string>& values, Deadline deadline);
 
-  // A query whose rows are fetched one by one: none is kept here.
+  // Starts a query whose rows are then fetched one by one.
   void start_rows(const char* sql, Parameters parameters, Deadline deadline);
   std::optional<Result> next_row(Deadline deadline);
 
-  // COPY FROM STDIN: begin, write as often as wanted, then end (or abort, which stores nothing).
+  // COPY FROM STDIN: begin, any number of writes, then end (or abort, which stores nothing).
   void copy_begin(const char* sql, Deadline deadline);
   void copy_write(std::string_view bytes, Deadline deadline);
   void copy_end(Deadline deadline);
   void copy_abort(Deadline deadline);
 
-  // True when the connection can take its next statement, inside or outside a transaction.
+  // True if the connection can execute a statement, inside or outside a transaction.
   bool ready() const;
   bool in_transaction() const;
-  // True where an idle connection turns out to be closed by the other side.
+  // True if the server has closed this idle connection.
   bool stale();
 
  private:

@@ -21,7 +21,7 @@ bool if_none_match(std::string_view header, std::string_view etag) {
     if (header.front() == '*') {
       header.remove_prefix(1);
       skip_blanks_and_commas(header);
-      return header.empty();  // the star stands alone or means nothing
+      return header.empty();  // a star is valid only alone
     }
     if (header.substr(0, 2) == "W/") header.remove_prefix(2);
     if (header.empty() || header.front() != '"') return false;

@@ -1,4 +1,4 @@
-// Conditional requests.
+// ETags and conditional requests.
 #pragma once
 
 #include <string>
@@ -6,11 +6,11 @@
 
 namespace imgpress::gateway {
 
-// The header form of a tag: in quotes.
+// A tag as it stands in a header: in quotes.
 std::string quoted_etag(std::string_view etag);
 
-// True if an If-None-Match value (a list, weak forms among it, or *) names the tag, by the weak
-// comparison that RFC 9110 wants here. The tag comes without quotes.
+// True if the value of If-None-Match (a list of strong and weak tags, or *) matches the tag, by
+// weak comparison as in RFC 9110. `etag` is without quotes.
 bool if_none_match(std::string_view header, std::string_view etag);
 
 }  // namespace imgpress::gateway

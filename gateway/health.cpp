@@ -6,7 +6,7 @@ namespace {
 
 constexpr auto kHealthTime = std::chrono::seconds(2);
 
-// Reaches the extension's function and its table, changes nothing, and is no error for the log.
+// Needs the extension's function and its table; changes nothing, and logs no error.
 constexpr Statement kProbe{
     "health", "SELECT imgpress.output_etag('00000000-0000-0000-0000-000000000000', 0)"};
 
@@ -18,7 +18,7 @@ void answer_health(Pool& pool, httplib::Response& response) {
                     [](Lease& lease) { return lease->query(kProbe, {}, within(kHealthTime)); });
     answer_json(response, 200, Json{{"status", "ok"}});
   } catch (const std::exception&) {
-    // Whatever is wrong, the service does not work: no other status for those who watch it.
+    // Whatever is wrong, the service is unavailable: monitoring sees a single status.
     answer_failure(response, {503, explain(std::current_exception()).message});
   }
 }

@@ -8,24 +8,25 @@
 namespace imgpress::gateway {
 namespace {
 
-// Threads cost little. What the slow lanes leave is for requests that no client can draw out.
+// Threads are cheap. The slow lanes may not take all of them: the rest serves requests that a slow
+// client cannot prolong.
 constexpr std::size_t kThreads = 128;
-// Few threads for statuses: those that come meanwhile are asked for together.
+// Statuses need few threads: those that wait share one round trip to the database.
 constexpr LaneLimits kLaneLimits{
     {{48, 0}, {48, 256}, {4, kUnlimited, 256}, {kThreads, kUnlimited}}};
 static_assert(kLaneLimits[0].running + kLaneLimits[1].running + kLaneLimits[2].running < kThreads);
 
-// An answer without known length ends with the connection for clients that know no chunks.
+// HTTP/1.0 has no chunked encoding: an answer of unknown length ends with the connection.
 bool ends_with_connection(const httplib::Request& request) {
   if (request.version != "HTTP/1.0") return false;
   const Resource resource = parse_route(request.path).resource;
   return resource == Resource::kProducts || resource == Resource::kUpload;
 }
 
-// Settles what the library would otherwise do with the request. True if the connection may stay
-// open after the answer.
+// Changes headers to which the library would react wrongly. True if the connection may stay open
+// after the answer.
 bool prepare(httplib::Request& request, int refusal, const std::string& finding) {
-  // It would compress long answers on the fly at the slowest level; a proxy in front does better.
+  // The library would compress long answers at the slowest level: leave that to a proxy.
   request.headers.erase("Accept-Encoding");
 
   request.headers.erase(kRefusalHeader);
@@ -43,7 +44,7 @@ bool prepare(httplib::Request& request, int refusal, const std::string& finding)
     return true;
   }
   request.headers.erase("Connection");
-  request.set_header("Connection", "close");  // the one spelling that the library knows
+  request.set_header("Connection", "close");  // the library knows no other spelling
   return false;
 }
 
@@ -67,7 +68,7 @@ HttpServer::HttpServer(Lookup look_up)
       workers_(kThreads, kLaneLimits, [this](Jobs jobs) { work(std::move(jobs)); }) {}
 
 void HttpServer::serve(Socket listener) {
-  svr_sock_ = listener.get();  // the library takes this for "not shutting down"
+  svr_sock_ = listener.get();  // without a socket the library believes that it is shutting down
   lobby_.run(std::move(listener));
   workers_.shut_down();
 }
@@ -81,7 +82,7 @@ void HttpServer::stop_serving() {
 void HttpServer::dispatch(Client client) {
   RequestHead head = take_head(client.input);
   Lane lane = head.refusal == 0 ? lane_of(head.method, head.target) : Lane::kQuick;
-  // One who does not read its answers must not hold up the others of its kind.
+  // A client that does not read its answers must not delay the other statuses.
   if (lane == Lane::kStatus && !has_room(client.socket)) lane = Lane::kDownload;
   workers_.submit({std::move(client), std::move(head), lane});
 }
@@ -102,7 +103,7 @@ void HttpServer::converse(Job job, const std::string& finding) {
   try {
     next = serve_one(stream, job, finding);
   } catch (const std::exception& error) {
-    log_line(std::string("a connection was broken off: ") + error.what());
+    log_line(std::string("a connection was aborted: ") + error.what());
   }
   if (next == Next::kReset) stream.reset_on_close();
   if (next == Next::kReset || next == Next::kClose) return;
@@ -113,8 +114,8 @@ void HttpServer::converse(Job job, const std::string& finding) {
 
 HttpServer::Next HttpServer::serve_one(ConnectionStream& stream, const Job& job,
                                        const std::string& finding) {
-  bool has_head = false;        // it was read and made sense
-  bool end_is_certain = false;  // of this request, and with it the beginning of the next
+  bool has_head = false;        // the library could parse it
+  bool end_is_certain = false;  // it is clear where this request ends and the next one begins
   bool keep_open = false;
   bool close_asked = false;
   const bool last = stopping_;
@@ -126,8 +127,8 @@ HttpServer::Next HttpServer::serve_one(ConnectionStream& stream, const Job& job,
     stream.begin_body(length.value_or(0));
   });
   if (!stream.flush()) return Next::kReset;
-  if (!has_head) return Next::kLinger;  // the library answered with an error by itself
-  if (!answered) return Next::kReset;   // broken off
+  if (!has_head) return Next::kLinger;  // the library has answered with an error
+  if (!answered) return Next::kReset;   // aborted
   if (!end_is_certain || stream.body_left() > 0) return Next::kLinger;
   return keep_open && !close_asked && !last ? Next::kRequest : Next::kClose;
 }

@@ -1,9 +1,8 @@
-// cpp-httplib's server with its own accept loop and its own care for connections.
+// cpp-httplib's server, with its handling of connections replaced.
 //
-// The library parses requests and writes answers. What it does around that is replaced, since its
-// compiled-in form in distributions cannot be tuned: a listen queue of five, a thread pool without
-// bound, a thread for every connection however idle, and connections kept open after a request
-// whose end is uncertain.
+// The library parses requests and writes answers. The rest is done here, because the library as
+// distributions compile it has a listen queue of five, an unbounded thread pool, a thread for every
+// idle connection, and keeps connections open after a request whose end is uncertain.
 #pragma once
 
 #include <httplib.h>
@@ -18,21 +17,21 @@
 
 namespace imgpress::gateway {
 
-// The real Content-Type of a request with a body. It is kept from the library, which would put its
-// own multipart parser between the body and whoever reads it.
+// The Content-Type of a request. The library must not see it: it would run its own multipart parser
+// on the body.
 constexpr const char* kBodyTypeHeader = "imgpress-body-type";
 
-// Set by the server alone: the status with which the request is refused, whatever it asks for.
+// Set by the server: the status with which the request is refused, whatever its path.
 constexpr const char* kRefusalHeader = "imgpress-refusal";
 
-// Set by the server alone: what was found for a request that was served together with others.
+// Set by the server: the result for a request that was looked up together with others.
 constexpr const char* kFindingHeader = "imgpress-finding";
 
-// Called for requests that are served together, with the ids in their paths: what is found for
-// each, in that order. Must not throw.
+// Looks up several requests at once, by the ids in their paths; the results are in the same order.
+// Must not throw.
 using Lookup = std::function<std::vector<std::string>(const std::vector<std::string>& ids)>;
 
-// How the end of a request is given.
+// The headers that say where the request ends.
 Framing framing_of(const httplib::Request& request);
 
 class HttpServer : public httplib::Server {

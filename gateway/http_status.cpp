@@ -8,11 +8,11 @@ namespace {
 constexpr const char* kNoExtension = "The imgpress extension is not available in this database.";
 
 constexpr StatusRule kRules[] = {
-    // What the caller can mend
+    // The caller can correct it
     {"22", 400, nullptr},  // data exceptions: CSV faults, bad parameters, text not UTF-8
     {"P0002", 404, kNoSuchRequest},
     {"54", 413, "The upload is larger than PostgreSQL can take."},
-    // What passes, or what the operator must mend: worth another try later
+    // Temporary, or for the operator to correct: the caller may try again later
     {"08", 503, "The connection to PostgreSQL was lost."},
     {"25006", 503, "PostgreSQL accepts no changes at the moment."},
     {"40", 503, "PostgreSQL could not carry out the request at the moment."},
@@ -23,7 +23,7 @@ constexpr StatusRule kRules[] = {
     {"3F000", 503, kNoExtension},  // no schema imgpress
     {"42883", 503, kNoExtension},  // no such function
     {"42P01", 503, kNoExtension},  // no such table
-    // What should not happen
+    // Unexpected
     {"42501", 500, "The gateway's database role lacks a privilege."},
     {"", 500, "Internal error."},
 };
@@ -40,7 +40,7 @@ const StatusRule& status_rule(std::string_view sqlstate) {
     best = &rule;
     best_length = length;
   }
-  return *best;  // the empty beginning fits everything
+  return *best;  // the empty prefix matches everything
 }
 
 }  // namespace imgpress::gateway

@@ -1,4 +1,4 @@
-// The one table from SQLSTATE to HTTP status.
+// The table of HTTP statuses by SQLSTATE.
 #pragma once
 
 #include <string_view>
@@ -6,17 +6,17 @@
 namespace imgpress::gateway {
 
 struct StatusRule {
-  const char* sqlstate;  // whole or its beginning
+  const char* sqlstate;  // a whole SQLSTATE or a prefix
   int status;
-  const char* message;  // told to the client; nullptr: PostgreSQL's own message is meant for it
+  const char* message;  // for the client; nullptr: PostgreSQL's own message is fit for it
 };
 
-// The rule with the longest beginning that fits; a state that no rule names is a 500.
+// The rule with the longest matching prefix; an unknown SQLSTATE is a 500.
 const StatusRule& status_rule(std::string_view sqlstate);
 
 constexpr const char* kNoSuchRequest = "No request has this id.";
 
-// CSV faults: answered with the list of them.
+// The SQLSTATE of CSV faults, which are answered with their list.
 constexpr std::string_view kCsvFaults = "22P04";
 
 }  // namespace imgpress::gateway

@@ -9,8 +9,8 @@ namespace {
 constexpr Statement kEtag{"etag",
                           "SELECT imgpress.output_etag($1::pg_catalog.uuid, $2::pg_catalog.int4)"};
 
-// Binary, since bytea as text is twice as long. The time comes as a number: the binary form of
-// timestamptz is PostgreSQL's own; rounded up, it would lie in the future for a moment.
+// Binary, because bytea as text is twice as long. The time is a number, because binary timestamptz
+// is a format of PostgreSQL's own; rounded down, so that Last-Modified is never in the future.
 constexpr Statement kImage{
     "image",
     "SELECT content_type, etag, "
@@ -40,7 +40,7 @@ Result query(Pool& pool, const Statement& statement, const Route& route) {
   });
 }
 
-// True if the client's copy is good, without touching the bytes of the image.
+// True if the client's copy is up to date; does not read the image.
 bool client_has_it(Pool& pool, const Route& route, const httplib::Request& request,
                    httplib::Response& response) {
   const std::string wanted = request.get_header_value("If-None-Match");
@@ -65,7 +65,7 @@ void answer_image(Pool& pool, const Route& route, const httplib::Request& reques
   if (!image->is_null(0, 2)) {
     response.set_header("Last-Modified", http_date(big_endian(image->value(0, 2))));
   }
-  // Sent right from the result: another copy of the image would be for nothing.
+  // Sent straight from the result, without another copy of the image.
   response.set_content_provider(
       image->value(0, 3).size(), std::string(image->value(0, 0)),
       [image](std::size_t offset, std::size_t length, httplib::DataSink& sink) {

@@ -1,5 +1,5 @@
-// Which requests may hold a thread for as long as their client is slow, and which are served
-// together.
+// Sorts requests into lanes: those that keep a thread busy while their client is slow, those that
+// are served together, and quick ones.
 #pragma once
 
 #include <cstddef>
@@ -9,14 +9,14 @@
 namespace imgpress::gateway {
 
 enum class Lane {
-  kUpload,    // reads a body
-  kDownload,  // may write more than the kernel takes at once
-  kStatus,    // asks for a status: those that wait share a round trip to the database
-  kQuick,     // takes as long as the database: health, the page, refusals
+  kUpload,    // reads a body: as slow as the client
+  kDownload,  // may write more than fits into the socket buffer: as slow as the client
+  kStatus,    // statuses that wait share one round trip to the database
+  kQuick,     // as slow as the database: health, the page, refusals
 };
 constexpr std::size_t kLanes = 4;
 
-// Looks at what the client sent before anything is decoded: what is not plainly quick is not.
+// Judges the target as sent, before it is decoded: what is not clearly quick counts as slow.
 Lane lane_of(std::string_view method, std::string_view target);
 
 // REQUIRES: the target belongs to Lane::kStatus.

@@ -26,14 +26,13 @@ using std::chrono::seconds;
 constexpr std::size_t kMostGuests = 1000;
 constexpr std::size_t kInputBytes = 64 * 1024;
 constexpr int kEventsAtOnce = 64;
-// A client that was called in is not heard until it is back.
+// A client with a complete head is not watched until it is back in the lobby.
 constexpr std::uint32_t kOnce = EPOLLIN | EPOLLONESHOT;
 constexpr auto kSweepTime = milliseconds(500);
-constexpr auto kIdleTime = seconds(30);
 constexpr auto kHeadTime = seconds(10);
 constexpr auto kLingerTime = seconds(10);
 constexpr auto kLingerStall = seconds(2);
-constexpr int kAcceptPause = 100;  // milliseconds, when no file descriptor is left
+constexpr int kAcceptPause = 100;  // milliseconds, after running out of file descriptors
 
 Socket checked(int fd, const char* what) {
   if (fd < 0) throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
@@ -49,7 +48,7 @@ Lobby::Lobby(Ready ready)
       buffer_(kInputBytes) {}
 
 void Lobby::run(Socket listener) {
-  // A client may leave between the event and accept(), which must not wait for the next one.
+  // If the client has gone before accept(), that must not block until the next one.
   ::fcntl(listener.get(), F_SETFL, ::fcntl(listener.get(), F_GETFL) | O_NONBLOCK);
   if (!watch(listener.get(), EPOLLIN) || !watch(stop_event_.get(), EPOLLIN)) {
     throw std::runtime_error(std::string("epoll_ctl: ") + std::strerror(errno));
@@ -75,7 +74,7 @@ void Lobby::run(Socket listener) {
 void Lobby::stop() {
   stopping_ = true;
   const std::uint64_t one = 1;
-  // An eventfd at zero always takes a one.
+  // Cannot fail: the counter of the eventfd is zero.
   [[maybe_unused]] const ssize_t written = ::write(stop_event_.get(), &one, sizeof one);
 }
 
@@ -95,7 +94,7 @@ bool Lobby::watch(int fd, std::uint32_t events) {
   epoll_event event{};
   event.events = events;
   event.data.fd = fd;
-  // Most have been here before: a client is forgotten when its socket is closed, not earlier.
+  // Most clients have been here before: epoll forgets a socket only when it is closed.
   return ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0 ||
          (errno == ENOENT && ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0);
 }
@@ -108,7 +107,7 @@ void Lobby::accept_clients(int listener) {
       ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
       admit({{std::move(socket), ""}, Clock::now() + kIdleTime, {}});
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      // The client stays in the queue, so waiting for it would not block.
+      // The client stays in the queue: epoll_wait() would return at once, again and again.
       log_line(std::string("cannot accept a connection: ") + std::strerror(errno));
       std::unique_lock lock(mutex_);
       const bool has_room = evict();
@@ -134,7 +133,7 @@ void Lobby::attend(int fd) {
   {
     const std::lock_guard lock(mutex_);
     const auto found = guests_.find(fd);
-    if (found == guests_.end()) return;  // the stop event, or one just evicted
+    if (found == guests_.end()) return;  // the stop event, or a client just evicted
     Guest& guest = found->second;
     const std::size_t seen = guest.client.input.size();
     if (!receive(guest)) {
@@ -165,7 +164,7 @@ bool Lobby::receive(Guest& guest) {
   return true;
 }
 
-// Closes the connection whose time would be up first, to make room. False if there is none.
+// Closes the connection whose deadline is next, to free a descriptor. False if there is none.
 bool Lobby::evict() {
   const auto first = std::min_element(
       guests_.begin(), guests_.end(),

@@ -1,5 +1,5 @@
-// Where connections are that do not need a thread: those whose next request has not come yet, or
-// not to the end of its head, and those that only take leave. One thread watches over all of them.
+// Keeps the connections that need no thread: those that wait for (the complete head of) their next
+// request, and those that are being closed. One thread watches all of them.
 #pragma once
 
 #include <atomic>
@@ -13,21 +13,24 @@
 
 namespace imgpress::gateway {
 
+// How long a connection may wait for its next request.
+constexpr auto kIdleTime = std::chrono::seconds(30);
+
 class Lobby {
  public:
-  // Takes a client whose input begins with a complete head. Must not block nor throw.
+  // Receives a client whose input begins with a complete head. Must neither block nor throw.
   using Ready = std::function<void(Client)>;
 
   explicit Lobby(Ready ready);
 
-  // Accepts clients and waits for their requests until stop(); then closes whoever is here.
+  // Accepts clients and waits for their requests until stop(); then closes the connections in here.
   void run(Socket listener);
 
-  // These may be called from any thread.
+  // The functions below may be called from any thread.
   void stop();
   void await_request(Client client);
-  // Tells the client that no more comes, and takes what it still sends for a while: closing at once
-  // would make the kernel reset the connection, and the client lose the answer.
+  // Ends the answer, and reads for a while what the client still sends: if the connection were
+  // closed at once, the kernel would reset it and the client would lose the answer.
   void linger(Client client);
 
  private:
@@ -35,7 +38,7 @@ class Lobby {
   struct Guest {
     Client client;
     Clock::time_point deadline;
-    Clock::time_point leaves;  // of one who lingers: the end of it all
+    Clock::time_point leaves;  // final deadline of a client that lingers
     bool lingers = false;
   };
 

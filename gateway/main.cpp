@@ -1,4 +1,4 @@
-// imgpress-gateway: the REST face of imgpress.
+// imgpress-gateway: imgpress over HTTP.
 
 #include <csignal>
 #include <pthread.h>
@@ -33,7 +33,7 @@ std::optional<std::string> environment(const std::string& name) {
   return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
 }
 
-// From here on, and in every thread started later, the signals wait for await_end().
+// Blocks SIGTERM and SIGINT in this and all later threads: only await_end() receives them.
 sigset_t hold_end_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -66,7 +66,7 @@ int run(const Options& options) {
   server.stop_serving();
   if (serving.wait_for(kGrace) != std::future_status::ready) {
     log_line("ended with requests under way");
-    // Nothing is lost that was promised: PostgreSQL rolls back what these requests had begun.
+    // PostgreSQL rolls back what these requests had begun; none of them was answered.
     ::_exit(EXIT_SUCCESS);
   }
   return EXIT_SUCCESS;

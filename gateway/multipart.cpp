@@ -18,7 +18,7 @@ std::string take_quoted(std::string_view& text) {
   std::string value;
   text.remove_prefix(1);
   while (!text.empty() && text.front() != '"') {
-    // Only \" and \\ are escapes: some clients send Windows paths with bare backslashes.
+    // Only \" and \\ are escapes: some clients send Windows paths without doubling backslashes.
     if (text.size() > 1 && text[0] == '\\' && (text[1] == '"' || text[1] == '\\')) {
       text.remove_prefix(1);
     }
@@ -86,11 +86,11 @@ std::optional<std::string> header_parameter(std::string_view header, std::string
 MultipartParser::MultipartParser(const std::string& boundary, PartListener& listener)
     : listener_(listener),
       delimiter_("\r\n--" + boundary),
-      // The first boundary has no line before it; with this it looks like all the others.
+      // The first boundary has no line end before it: with this one it looks like all others.
       buffer_(kLineEnd) {}
 
 void MultipartParser::feed(std::string_view bytes) {
-  if (state_ == State::kEpilogue) return;  // what follows the last boundary means nothing
+  if (state_ == State::kEpilogue) return;  // bytes after the last boundary are ignored
   buffer_.append(bytes);
   while (step()) {
   }
@@ -98,7 +98,7 @@ void MultipartParser::feed(std::string_view bytes) {
   start_ = 0;
 }
 
-// False when more bytes are needed.
+// False if more bytes are needed.
 bool MultipartParser::step() {
   switch (state_) {
     case State::kPreamble:
@@ -123,7 +123,7 @@ bool MultipartParser::skip_to_delimiter() {
     state_ = State::kDelimiter;
     return true;
   }
-  // The end of what is there may be the beginning of the delimiter.
+  // The last bytes may be the beginning of the delimiter.
   if (pending().size() >= delimiter_.size()) consume(pending().size() - delimiter_.size() + 1);
   return false;
 }
@@ -142,7 +142,7 @@ bool MultipartParser::after_delimiter() {
   }
   if (text.substr(end, 2) != kLineEnd) throw MultipartError("A multipart boundary is malformed.");
   if (++parts_ > kMostParts) throw MultipartError("The form has too many fields.");
-  // The line end stays: a part without headers then ends its block like any other.
+  // Keeps the line end: with it, the headers of a part without any end like all others.
   consume(end);
   state_ = State::kHeaders;
   return true;

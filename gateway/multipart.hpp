@@ -1,7 +1,7 @@
 // A push parser for multipart/form-data (RFC 7578) that never holds more than a few kilobytes.
 //
-// The HTTP library's own parser loses the first boundary where a read ends inside it, keeps a
-// body in memory after a boundary that goes on unexpectedly, and knows one spelling of the headers.
+// The HTTP library's own parser misses the first boundary if a read ends inside it, buffers the
+// whole body after a malformed boundary, and knows only one spelling of the headers.
 #pragma once
 
 #include <cstddef>
@@ -13,24 +13,24 @@
 
 namespace imgpress::gateway {
 
-// What boundaries, part headers and small fields may add to the file in an upload.
+// How much boundaries, part headers and small fields may add to the file of an upload.
 constexpr std::uint64_t kFormOverhead = 64 * 1024;
 
 bool is_multipart_form(std::string_view content_type);
 
-// The boundary parameter of a Content-Type; nothing where it is missing, empty or too long.
+// The boundary parameter of a Content-Type; no value if it is missing, empty or too long.
 std::optional<std::string> multipart_boundary(std::string_view content_type);
 
 // The value of one parameter of a header such as `form-data; name="file"; filename=a.csv`.
 std::optional<std::string> header_parameter(std::string_view header, std::string_view name);
 
-// The body is not what multipart/form-data allows; what() is a sentence for the user.
+// The body is not valid multipart/form-data; what() is a sentence for the user.
 class MultipartError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-// Told of the parts in their order. What it throws passes through MultipartParser::feed().
+// Called for the parts in order. Its exceptions pass through MultipartParser::feed().
 class PartListener {
  public:
   virtual ~PartListener() = default;
@@ -43,7 +43,7 @@ class MultipartParser {
  public:
   MultipartParser(const std::string& boundary, PartListener& listener);
 
-  // Throws MultipartError; must not be called again after that.
+  // Throws MultipartError, after which it must not be called again.
   void feed(std::string_view bytes);
 
   // True once the closing boundary was seen.

@@ -81,7 +81,7 @@ const Setting* find_setting(const std::string& flag) {
 
 Options parse_options(const std::vector<std::string>& arguments, const Environment& environment) {
   Options options;
-  // --help must work whatever the environment says.
+  // --help must work even if a variable is invalid.
   for (const std::string& argument : arguments) {
     if (argument == "--help" || argument == "-h") options.help = true;
   }
@@ -122,20 +122,25 @@ ListenAddress parse_listen_address(const std::string& text) {
 }
 
 std::string usage() {
+  const Options defaults;
+  const std::string address = defaults.listen.host + ':' + std::to_string(defaults.listen.port);
   return R"(imgpress-gateway offers imgpress over HTTP.
 
 Usage: imgpress-gateway [OPTION]...
 
   --listen HOST:PORT         where to listen; port 0 takes a free one
-                             (default 127.0.0.1:8080; IMGPRESS_LISTEN)
+                             (default )" +
+         address + R"(; IMGPRESS_LISTEN)
   --database CONNINFO        the database, as a libpq connection string or URI
                              (default: libpq's PG* variables; IMGPRESS_DATABASE)
   --allow-remote             allow --listen to name an address that other machines can reach;
                              the gateway does not authenticate (IMGPRESS_ALLOW_REMOTE=1)
   --max-upload-bytes NUMBER  the largest CSV accepted
-                             (default 268435456; IMGPRESS_MAX_UPLOAD_BYTES)
+                             (default )" +
+         std::to_string(defaults.max_upload_bytes) + R"(; IMGPRESS_MAX_UPLOAD_BYTES)
   --connections NUMBER       the most connections to the database
-                             (default 8; IMGPRESS_CONNECTIONS)
+                             (default )" +
+         std::to_string(defaults.connections) + R"(; IMGPRESS_CONNECTIONS)
   --help, --version
 
 SIGTERM and SIGINT end it; requests under way get five seconds.

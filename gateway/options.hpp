@@ -32,7 +32,7 @@ class OptionError : public std::runtime_error {
 // Looks up one environment variable.
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 
-// The command line wins over the environment, the environment over the defaults.
+// The command line overrides the environment, and that the defaults.
 // Throws OptionError.
 Options parse_options(const std::vector<std::string>& arguments, const Environment& environment);
 

@@ -9,8 +9,8 @@
 namespace imgpress::gateway {
 namespace {
 
-// NONCE stands for a value that is new in every answer: the browser runs the one script and uses
-// the one style sheet that carry it, and nothing that was smuggled in.
+// NONCE stands for a random value that each answer replaces: the browser accepts only the script
+// and the style sheet that carry it, and nothing that was injected.
 constexpr const char* kPage = R"html(<!DOCTYPE html>
 <html lang="en">
 <head>

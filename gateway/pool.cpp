@@ -10,7 +10,8 @@ namespace {
 constexpr auto kRollbackTime = std::chrono::seconds(2);
 constexpr std::size_t kKeptForShortUses = 2;
 
-// Leaves the transaction that an error may have left open. False if the connection is of no use.
+// Ends a transaction that an error may have left open. False if the connection cannot be used
+// again.
 bool tidy(Connection& connection) {
   if (!connection.ready()) return false;
   if (!connection.in_transaction()) return true;
@@ -41,7 +42,7 @@ Lease Pool::acquire(Use use, Deadline deadline) {
 
 Lease Pool::acquire_fresh(Use use, Deadline deadline) {
   take_place(use, deadline);
-  std::vector<std::unique_ptr<Connection>> dropped;  // closed outside the lock
+  std::vector<std::unique_ptr<Connection>> dropped;  // to be closed outside the lock
   {
     const std::lock_guard lock(mutex_);
     dropped.swap(idle_);
@@ -51,7 +52,7 @@ Lease Pool::acquire_fresh(Use use, Deadline deadline) {
 
 void Pool::take_place(Use use, Deadline deadline) {
   std::unique_lock lock(mutex_);
-  // Whoever waits here has no place for them either: take() in leave_place() sees to that.
+  // This overtakes no waiting request: leave_place() gives them free places at once.
   if (place_for(use)) return take(use);
   Waiter waiter{use, false, {}};
   const auto position = waiters_.insert(waiters_.end(), &waiter);
@@ -83,7 +84,7 @@ void Pool::take(Use use) {
   if (use == Use::kLong) ++long_in_use_;
 }
 
-// The one used last, since it is the likeliest to be warm; dead ones are dropped on the way.
+// The connection used last, whose caches are the warmest; drops dead ones on the way.
 std::unique_ptr<Connection> Pool::idle_connection() {
   for (;;) {
     std::unique_ptr<Connection> connection;
@@ -109,7 +110,7 @@ std::unique_ptr<Connection> Pool::connect(Use use) {
   }
 }
 
-// Logs when the database goes and comes, not for every request in between.
+// Logs when the database becomes unavailable or available, not for each request in between.
 void Pool::note_state(const std::string& failure) {
   {
     const std::lock_guard lock(mutex_);
@@ -124,7 +125,7 @@ void Pool::give_back(Use use, std::unique_ptr<Connection> connection) {
     const std::lock_guard lock(mutex_);
     idle_.push_back(std::move(connection));
   } else {
-    connection.reset();  // before the place is free: no more connections than places
+    connection.reset();  // before freeing the place, or there would be one connection too many
   }
   leave_place(use);
 }

@@ -1,4 +1,4 @@
-// A bounded pool of connections, opened when first needed.
+// A pool of connections with a maximum size; each is opened when first needed.
 #pragma once
 
 #include <condition_variable>
@@ -13,13 +13,13 @@
 
 namespace imgpress::gateway {
 
-// Long uses (uploads, lists of products) last as long as a client is slow; they never take the last
-// connections, so that status, images and health stay quick.
+// Long uses (uploads, lists of products) last as long as their client is slow. They never take the
+// last connections, so that status, images and health stay fast.
 enum class Use { kShort, kLong };
 
 class Pool;
 
-// The right to use one connection until destruction.
+// One connection of the pool, returned by the destructor.
 class Lease {
  public:
   Lease(Pool& pool, Use use, std::unique_ptr<Connection> connection, bool reused)
@@ -29,7 +29,7 @@ class Lease {
   ~Lease();
 
   Connection* operator->() const { return connection_.get(); }
-  // True if the connection served somebody before: it may have died since unnoticed.
+  // True if the connection was used before: it may have died since then.
   bool reused() const { return reused_; }
 
  private:
@@ -44,9 +44,9 @@ class Pool {
   // REQUIRES: size > 0
   Pool(std::string conninfo, std::size_t size);
 
-  // Waits for a free place until the deadline. Throws DatabaseUnavailable.
+  // Waits until the deadline for a connection. Throws DatabaseUnavailable.
   Lease acquire(Use use, Deadline deadline);
-  // The same with a connection that was opened just now; drops the idle ones.
+  // Likewise, but opens a new connection, and closes the idle ones.
   Lease acquire_fresh(Use use, Deadline deadline);
 
  private:
@@ -78,8 +78,8 @@ class Pool {
   std::optional<std::string> failure_;  // why the last attempt to connect failed
 };
 
-// Runs work(Lease&) and, where a connection from the pool turns out to be dead, once more on a
-// fresh one. REQUIRES: the work may be done twice.
+// Runs work(Lease&). If a used connection turns out to be dead, runs it again on a new one.
+// REQUIRES: running the work twice is harmless.
 template <typename Work>
 auto with_connection(Pool& pool, Use use, Deadline deadline, Work&& work) {
   std::optional<Lease> lease(pool.acquire(use, deadline));

@@ -1,5 +1,5 @@
-// The GET side of the API: each function asks one SQL function and answers with what it says.
-// Those that answer throw HttpError, DatabaseError and DatabaseUnavailable.
+// The GET requests of the API: each function calls one SQL function and answers with its result.
+// The answer_...() functions throw HttpError, DatabaseError and DatabaseUnavailable.
 #pragma once
 
 #include <httplib.h>
@@ -9,12 +9,13 @@
 
 namespace imgpress::gateway {
 
-// How long a request may wait for a free connection, and for its answer. The session's
-// statement_timeout comes first, so that normally PostgreSQL itself says why.
+// How long a request may wait for a free connection, and for PostgreSQL's answer. The session's
+// statement_timeout is shorter, so that normally PostgreSQL itself reports the reason.
 constexpr auto kConnectionWait = std::chrono::seconds(5);
 constexpr auto kQueryTime = std::chrono::seconds(15);
 
-// What answer_status() takes for the statuses of these requests, known in one go. Throws nothing.
+// Looks up the statuses of several requests at once, in the form that answer_status() reads from
+// kFindingHeader. Throws nothing.
 std::vector<std::string> find_statuses(Pool& pool, const std::vector<std::string>& request_ids);
 
 void answer_health(Pool& pool, httplib::Response& response);

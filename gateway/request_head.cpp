@@ -9,11 +9,11 @@
 namespace imgpress::gateway {
 namespace {
 
-constexpr std::size_t kLineBytes = 8 * 1024;  // more than that the library refuses in its own way
+constexpr std::size_t kLineBytes = 8 * 1024;  // the limit of the library, which would just hang up
 constexpr std::size_t kHeadBytes = 32 * 1024;
 constexpr std::string_view kLineEnd = "\r\n";
 
-// Stands in for a head that is not fit to be read.
+// Replaces a head that is refused.
 constexpr const char* kRefusedHead = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
 
 // Empty lines in front of a request are allowed.
@@ -21,7 +21,7 @@ std::size_t head_begin(std::string_view input) {
   return std::min(input.find_first_not_of(kLineEnd), input.size());
 }
 
-// Behind the empty line that ends the head, with or without CR; npos where it has not come.
+// The place after the empty line (with or without CR) that ends the head; npos if it is incomplete.
 std::size_t head_end(std::string_view input, std::size_t from) {
   for (std::size_t at = input.find('\n', from); at != input.npos; at = input.find('\n', at + 1)) {
     const std::string_view next = input.substr(at + 1, 2);
@@ -35,7 +35,7 @@ bool first_line_too_long(std::string_view input) {
   return input.size() > kLineBytes && input.substr(0, kLineBytes).find('\n') == input.npos;
 }
 
-// Takes a line without its end; nothing where it does not end as it should.
+// Takes a line without its end; no value unless it ends with CR LF.
 std::optional<std::string_view> take_line(std::string_view& text) {
   const std::size_t end = text.find_first_of(std::string_view("\r\n\0", 3));
   if (end == text.npos || text.substr(end, 2) != kLineEnd) return std::nullopt;
@@ -62,7 +62,7 @@ bool read_request_line(std::string_view line, RequestHead& head) {
   const std::string_view method = line.substr(0, first);
   const std::string_view target = line.substr(first + 1, last - first - 1);
   const std::string_view version = line.substr(last + 1);
-  if (!is_header_name(method)) return false;  // both are tokens
+  if (!is_header_name(method)) return false;  // methods are tokens like header names
   if (target.empty() || target.find(' ') != target.npos) return false;
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return false;
   const bool served = method == "GET" || method == "HEAD" || method == "POST";
@@ -82,9 +82,9 @@ int read_head(std::string_view text, RequestHead& head) {
     const std::size_t colon = line->find(':');
     if (line->size() + kLineEnd.size() > kLineBytes) return 431;
     if (!line->empty() && (colon == line->npos || line->front() == ' ' || line->front() == '\t')) {
-      return 400;  // a continued line among them: who else reads it may join it with the other
+      return 400;  // also a folded line, which a proxy might join with the line before
     }
-    // Ranges are ignored, good ones and bad ones: nothing here is so big.
+    // Ranges are ignored, valid or not.
     if (equals_ignoring_case(line->substr(0, colon), "Range")) continue;
     head.text.append(*line).append(kLineEnd);
     if (line->empty()) return 0;

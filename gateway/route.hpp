@@ -1,4 +1,4 @@
-// Which resource a path names.
+// Finds the resource that a path names.
 #pragma once
 
 #include <optional>
@@ -11,13 +11,13 @@ enum class Resource { kUnknown, kPage, kHealth, kUpload, kStatus, kProducts, kIm
 
 struct Route {
   Resource resource = Resource::kUnknown;
-  // In lower case. Empty where the path holds something that is no uuid: nobody has such a request.
+  // In lower case; empty if the path has something else in its place: there is no such request.
   std::string request_id;
   int position = 0;  // of an image
 };
 
-// The path as decoded, without the query. A trailing slash makes no difference to the API.
-// Images are found under any prefix, since a public URL may have one.
+// `path` is decoded and without the query. A trailing slash makes no difference to the API. Images
+// are found below any prefix, because the public URL may have one.
 Route parse_route(std::string_view path);
 
 // The value of the Allow header. REQUIRES: resource is not kUnknown.

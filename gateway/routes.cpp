@@ -6,6 +6,7 @@
 #include "http_date.hpp"
 #include "http_server.hpp"
 #include "http_status.hpp"
+#include "lobby.hpp"
 #include "multipart.hpp"
 #include "page.hpp"
 #include "queries.hpp"
@@ -18,7 +19,7 @@ namespace {
 
 using HandlerResponse = httplib::Server::HandlerResponse;
 
-// What was found wrong before the library saw the request.
+// The message for a status that was decided before the library saw the request.
 const char* refusal_message(int status) {
   switch (status) {
     case 414:
@@ -32,7 +33,7 @@ const char* refusal_message(int status) {
   }
 }
 
-// Why the request cannot be served, if so; known from its head alone.
+// Why the request is refused, as far as its head tells; no value if it is not.
 std::optional<Refusal> refuse(const httplib::Request& request, const Route& route,
                               std::uint64_t max_upload_bytes) {
   const Framing framing = framing_of(request);
@@ -53,7 +54,7 @@ void answer_refusal(const httplib::Request& request, httplib::Response& response
                     const Route& route, const Refusal& refusal) {
   answer_failure(response, {refusal.status, refusal.message});
   if (refusal.status == 405) response.set_header("Allow", allowed_methods(route.resource));
-  // A body is left unread, or nobody knows where it ends.
+  // The body is left unread, or its end is unknown.
   if (body_length(framing_of(request)) != 0) close_after(response);
 }
 
@@ -88,7 +89,7 @@ void answer_exception(httplib::Response& response, const std::exception_ptr& exc
   answer_failure(response, explain(exception));
 }
 
-// Errors that the library finds by itself, before any of the code here is asked.
+// Errors that the library detects itself, before it calls any handler.
 void complete_error(httplib::Response& response) {
   if (!response.body.empty() || response.content_provider_) return;
   answer_error(response, response.status, refusal_message(response.status));
@@ -99,8 +100,12 @@ void complete_headers(httplib::Response& response) {
   const bool closes = response.get_header_value("Connection") == "close";
   response.headers.erase("Connection");
   response.headers.erase("Keep-Alive");
-  response.headers.erase("Accept-Ranges");  // the library's claim for HEAD; ranges are ignored
-  response.set_header(closes ? "Connection" : "Keep-Alive", closes ? "close" : "timeout=30");
+  response.headers.erase("Accept-Ranges");  // the library claims this for HEAD; ranges are ignored
+  if (closes) {
+    response.set_header("Connection", "close");
+  } else {
+    response.set_header("Keep-Alive", "timeout=" + std::to_string(kIdleTime.count()));
+  }
   if (response.status == 304) response.headers.erase("Content-Length");
   response.set_header("Date", http_date(std::time(nullptr)));
   response.set_header("X-Content-Type-Options", "nosniff");
@@ -120,7 +125,7 @@ void install_routes(httplib::Server& server, Pool& pool, std::uint64_t max_uploa
         return response.status;
       });
 
-  // Everything is answered here but uploads, whose body only a handler below can read.
+  // Answers everything but uploads: only a handler can read a body.
   server.set_pre_routing_handler(
       [&pool, max_upload_bytes](const httplib::Request& request, httplib::Response& response) {
         const Route route = parse_route(request.path);

@@ -1,4 +1,4 @@
-// Wires resources to those who answer for them.
+// Connects resources with the functions that answer them.
 #pragma once
 
 #include <httplib.h>

@@ -3,7 +3,7 @@
 namespace imgpress::gateway {
 namespace {
 
-// The first row of 100,000 products comes when PostgreSQL has put all of them together.
+// PostgreSQL builds the whole result, perhaps 100,000 products, before it sends the first row.
 constexpr auto kFirstRowTime = std::chrono::minutes(5);
 constexpr auto kRowTime = std::chrono::seconds(30);
 constexpr std::size_t kChunkBytes = 64 * 1024;

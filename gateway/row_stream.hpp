@@ -1,4 +1,4 @@
-// A long JSON answer made row by row: neither the rows nor the text are ever in memory as a whole.
+// A long JSON answer, made row by row: neither the rows nor the text are in memory as a whole.
 #pragma once
 
 #include <functional>
@@ -14,13 +14,13 @@ class RowStream {
   // Appends the JSON of one row.
   using WriteRow = std::function<void(const Result& row, std::string& out)>;
 
-  // Takes over a lease in whose transaction start_rows() was just called, and waits for the first
-  // row: what is wrong with the query is thrown here, before anything was answered.
-  // head and tail enclose the rows, which are separated by commas.
+  // Takes over a lease on which start_rows() was just called, and waits for the first row: throws
+  // the errors of the query, before anything was answered. The answer is `head`, the rows separated
+  // by commas, and `tail`.
   RowStream(Lease lease, std::string head, WriteRow write_row, std::string tail);
 
-  // Appends some kilobytes of the answer to out; false when all of it was given before.
-  // Throws where the database fails on the way.
+  // Appends the next few kilobytes of the answer to `out`; false at the end. Throws if the database
+  // fails.
   bool next(std::string& out);
 
  private:

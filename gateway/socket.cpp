@@ -14,7 +14,7 @@
 namespace imgpress::gateway {
 namespace {
 
-// Clients arrive in bursts: with a short queue the kernel drops their SYN and they wait a second.
+// Clients arrive in bursts: with a short queue the kernel drops their SYN, and they wait a second.
 constexpr int kBacklog = 1024;
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
@@ -42,7 +42,7 @@ Socket listen_on(const addrinfo& candidate) {
   Socket socket(::socket(candidate.ai_family, candidate.ai_socktype | SOCK_CLOEXEC, 0));
   if (!socket) return Socket();
   const int yes = 1;
-  // Not SO_REUSEPORT: a second gateway on the same port must fail, not take every other client.
+  // Not SO_REUSEPORT: a second gateway on this port must fail instead of taking every other client.
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   if (::bind(socket.get(), candidate.ai_addr, candidate.ai_addrlen) != 0) return Socket();
   if (::listen(socket.get(), kBacklog) != 0) return Socket();
@@ -72,7 +72,7 @@ bool is_loopback(const sockaddr& address) {
 
 Socket open_listener(const ListenAddress& address, bool allow_remote) {
   const AddressList candidates = resolve(address);
-  // The addresses decide, not the name: "localhost" may be anything in /etc/hosts.
+  // Checks the addresses, not the name: /etc/hosts may define "localhost" as anything.
   for (const addrinfo* it = candidates.get(); it != nullptr && !allow_remote; it = it->ai_next) {
     if (is_loopback(*it->ai_addr)) continue;
     throw std::runtime_error("refusing to listen on " + spelled(address) +

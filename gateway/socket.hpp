@@ -9,7 +9,7 @@
 
 namespace imgpress::gateway {
 
-// Sole owner of a socket or another file descriptor.
+// Owns a socket or another file descriptor and closes it.
 class Socket {
  public:
   Socket() = default;
@@ -30,7 +30,7 @@ class Socket {
   int fd_ = -1;
 };
 
-// True when a few bytes can be sent without waiting for the other side.
+// True if a few bytes can be sent without waiting for the peer.
 bool has_room(const Socket& socket);
 
 // Where to listen. An empty host means every interface.
@@ -42,11 +42,11 @@ struct ListenAddress {
 // True for 127.0.0.0/8, ::1 and the IPv4 loopback mapped into IPv6.
 bool is_loopback(const sockaddr& address);
 
-// Binds and listens. Throws std::runtime_error with a sentence for the user: also where the address
-// is not a loopback one and allow_remote is false.
+// Binds and listens. Throws std::runtime_error with a sentence for the user, also if the address is
+// not a loopback address and allow_remote is false.
 Socket open_listener(const ListenAddress& address, bool allow_remote);
 
-// "http://127.0.0.1:8080", with the port that was really taken.
+// "http://127.0.0.1:8080", with the actual port.
 std::string url_of(const Socket& listener);
 
 }  // namespace imgpress::gateway

@@ -7,7 +7,7 @@ namespace {
 
 constexpr Statement kStatus{"status", "SELECT imgpress.request_status($1::pg_catalog.uuid)"};
 
-// A finding is a HTTP status and behind it the status of the request, or why there is none.
+// A finding is the HTTP status (three digits), followed by the status of the request or a message.
 constexpr int kFound = 200;
 constexpr std::size_t kDigits = 3;
 

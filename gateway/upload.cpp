@@ -11,13 +11,13 @@
 namespace imgpress::gateway {
 namespace {
 
-// A body on its way through the form into the transaction.
+// Passes a body through the parser of the form into the transaction.
 class Upload {
  public:
   Upload(Pool& pool, std::uint64_t most_bytes, const std::string& boundary)
       : transaction_(pool), form_(transaction_, most_bytes), parser_(boundary, form_) {}
 
-  // Never throws: after the first failure the rest of the body is only counted off.
+  // Never throws: after the first failure the rest of the body is ignored.
   void take(std::string_view bytes) noexcept {
     if (failure_) return;
     try {
@@ -28,7 +28,7 @@ class Upload {
     }
   }
 
-  // Throws what was wrong.
+  // Throws the first failure.
   UploadTransaction::Outcome finish() {
     if (failure_) std::rethrow_exception(failure_);
     if (!parser_.complete()) throw MultipartError("The form ends before its last boundary.");
@@ -53,7 +53,7 @@ Json accepted(const UploadTransaction::Outcome& outcome) {
   return answer;
 }
 
-// What is wrong with an upload has "details" also where no line is to blame.
+// A refused upload always has "details", even if no line is at fault.
 void answer_bad_upload(httplib::Response& response, const std::string& message) {
   answer_json(response, 400, Json{{"error", message}, {"details", Json::array()}});
 }
@@ -83,7 +83,7 @@ void answer_upload(Pool& pool, std::uint64_t most_bytes, const httplib::Request&
     upload.take({data, size});
     return true;
   });
-  if (!whole) {  // the client left or was too slow: what is answered hardly matters
+  if (!whole) {  // the client left or was too slow, and will hardly read the answer
     close_after(response);
     return answer_bad_upload(response, "The upload is incomplete.");
   }

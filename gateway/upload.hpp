@@ -9,8 +9,8 @@
 
 namespace imgpress::gateway {
 
-// Reads the body to its end whatever is wrong with it, so that every client, also one that does not
-// listen while it sends, gets its answer. REQUIRES: refuse_upload() had nothing against it.
+// Reads the body to its end even if it is refused: some clients read no answer before they have
+// sent everything. REQUIRES: refuse_upload() did not refuse the request.
 void answer_upload(Pool& pool, std::uint64_t most_bytes, const httplib::Request& request,
                    httplib::Response& response, const httplib::ContentReader& read_body);
 

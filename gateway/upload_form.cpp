@@ -5,7 +5,7 @@
 namespace imgpress::gateway {
 namespace {
 
-// What a value has beyond this is dropped: SQL refuses such a value of any field that it knows.
+// Longer values are cut: no field takes one, so SQL refuses it anyway.
 constexpr std::size_t kLongestValue = 4 * 1024;
 constexpr std::size_t kMostFields = 100;
 
@@ -54,7 +54,7 @@ void UploadForm::part_ends() {
   if (in_file_) return;
   const std::string value(trimmed(value_));
   if (value.find('\0') != std::string::npos) {
-    throw FormError(400, "The field \"" + name_ + "\" has a zero byte in it.");
+    throw FormError(400, "The field \"" + name_ + "\" contains a zero byte.");
   }
   if (value_.size() < kLongestValue && !is_utf8(value)) {
     throw FormError(400, "The field \"" + name_ + "\" is not in UTF-8.");

@@ -1,4 +1,4 @@
-// The form of an upload: a file, which is passed on as it comes, and small fields.
+// The form of an upload: a file, which is passed on piece by piece, and small fields.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace imgpress::gateway {
 
-// The form is not what an upload needs; what() is a sentence for the client.
+// The form is not a valid upload; what() is a sentence for the client.
 class FormError : public std::runtime_error {
  public:
   FormError(int status, const std::string& message)
@@ -31,19 +31,18 @@ class FileSink {
 
 class UploadForm : public PartListener {
  public:
-  // A file of more bytes than that is refused.
+  // A file of more than `most_bytes` is refused.
   UploadForm(FileSink& sink, std::uint64_t most_bytes) : sink_(sink), most_bytes_(most_bytes) {}
 
-  // PartListener. They throw FormError and whatever the sink throws.
+  // PartListener: these throw FormError, and the exceptions of the sink.
   void part_begins(const std::string& name) override;
   void part_continues(std::string_view bytes) override;
   void part_ends() override;
 
-  // To be called at the end of the form. Throws FormError where there was no file.
+  // Call this at the end of the form. Throws FormError if there was no file.
   void require_file() const;
 
-  // The other fields by name, as a JSON object; one that was left empty is null. What they may be,
-  // SQL knows.
+  // The other fields by name, as a JSON object; an empty field is null. SQL validates them.
   const Json& fields() const { return fields_; }
 
  private:

@@ -11,9 +11,9 @@ namespace {
 constexpr std::size_t kPartBytes = 128 * 1024;
 constexpr auto kCopyTime = std::chrono::seconds(30);
 constexpr auto kAbortTime = std::chrono::seconds(5);
-constexpr auto kSubmitTime = std::chrono::minutes(11);  // after PostgreSQL's own limit
+constexpr auto kSubmitTime = std::chrono::minutes(11);  // longer than PostgreSQL's own limit
 
-// The COPY lasts as long as the client sends; the server's limits on a body hold there instead.
+// The COPY lasts as long as the client sends: the limits on the body apply instead.
 constexpr const char* kBegin =
     "BEGIN; SET LOCAL statement_timeout = 0; SELECT pg_catalog.gen_random_uuid()";
 constexpr const char* kCopy =
@@ -29,7 +29,7 @@ constexpr const char* kFaults =
     "ORDER BY line";
 
 void write_fault(const Result& row, std::string& out) {
-  // A fault of the file as a whole has no line or column.
+  // A fault of the whole file has no line or column.
   const auto text = [&](int column) {
     return row.is_null(0, column) ? Json() : Json(std::string(row.value(0, column)));
   };
@@ -65,7 +65,7 @@ void UploadTransaction::send_part() {
 }
 
 UploadTransaction::Outcome UploadTransaction::submit(const Json& fields) {
-  // An empty file is one empty part, so that PostgreSQL can say what is wrong with it.
+  // An empty file is sent as one empty part, so that PostgreSQL reports its fault.
   if (!part_.empty() || part_number_ == 0) send_part();
   (*lease_)->copy_write(copy_trailer(), within(kCopyTime));
   copying_ = false;
@@ -88,7 +88,8 @@ UploadTransaction::Outcome UploadTransaction::submit(const Json& fields) {
   }
 }
 
-// The parts are still there behind the savepoint, and go when the stream gives the lease back.
+// The parts are still there after the rollback to the savepoint. They vanish when the stream
+// returns its lease.
 std::shared_ptr<RowStream> UploadTransaction::open_faults(const std::string& message) {
   (*lease_)->execute(kToSavepoint, within(kQueryTime));
   (*lease_)->start_rows(kFaults, {upload_id_.c_str()}, within(kQueryTime));
@@ -104,7 +105,7 @@ void UploadTransaction::abandon() noexcept {
   try {
     if (copying_) (*lease_)->copy_abort(within(kAbortTime));
   } catch (const std::exception&) {
-    // The pool finds the connection unusable and closes it, which rolls back as well.
+    // The pool will close the broken connection, which rolls back as well.
   }
   copying_ = false;
   lease_.reset();

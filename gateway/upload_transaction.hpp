@@ -1,4 +1,4 @@
-// A CSV on its way into PostgreSQL: one transaction, of which nothing stays unless it is committed.
+// Stores an uploaded CSV in PostgreSQL, in one transaction.
 #pragma once
 
 #include <cstdint>
@@ -15,28 +15,28 @@ namespace imgpress::gateway {
 class UploadTransaction : public FileSink {
  public:
   explicit UploadTransaction(Pool& pool) : pool_(pool) {}
-  // Rolls back what was not committed and returns the connection in good order.
+  // Rolls back unless committed, and returns the connection to the pool.
   ~UploadTransaction() override;
   UploadTransaction(const UploadTransaction&) = delete;
   UploadTransaction& operator=(const UploadTransaction&) = delete;
 
-  // All below throw DatabaseError and DatabaseUnavailable.
+  // All functions below throw DatabaseError and DatabaseUnavailable.
 
-  // FileSink: takes a connection only now, when there is something to store.
+  // FileSink. Takes a connection only here, when there is something to store.
   void begin() override;
   void write(std::string_view bytes) override;
 
-  // Ends the transaction: by commit, or by taking the faults out of it for the answer.
+  // Submits the CSV and commits; if it has faults, the transaction stays open to stream them.
   struct Outcome {
-    std::string request_id;             // of the new request, or empty
+    std::string request_id;             // of the new request; empty if the CSV has faults
     std::string ignored_columns;        // a JSON array
     std::string ignored_fields;         // likewise
-    std::shared_ptr<RowStream> faults;  // the JSON of the answer where the CSV has faults
+    std::shared_ptr<RowStream> faults;  // the answer, if the CSV has faults
   };
   // REQUIRES: begin() was called.
   Outcome submit(const Json& fields);
 
-  // Rolls back. May be called at any time.
+  // Rolls back. Can be called at any time.
   void abandon() noexcept;
 
  private:

@@ -27,7 +27,7 @@ void WorkerPool::submit(Job job) {
     }
     LaneState& lane = state_of(job.lane);
     lane.queue.push_back(std::move(job));
-    // Where others were waiting before, somebody is on the way or none is allowed to come.
+    // If other jobs wait, a thread has been woken for them, or the lane is at its limit.
     if (lane.queue.size() > 1 || !lane.startable()) return;
   }
   changed_.notify_one();
@@ -48,8 +48,8 @@ void WorkerPool::shut_down() {
   threads_.clear();
 }
 
-// The slow lanes come first: their limits keep threads for the others, but nothing else keeps any
-// for them. Null where nothing can begin.
+// The first lane with a job that may start, nullptr if there is none. Slow lanes come first: their
+// limits leave threads for the quick lane, but the quick lane has no limit.
 WorkerPool::LaneState* WorkerPool::startable_lane() {
   const auto found = std::find_if(lanes_.begin(), lanes_.end(),
                                   [](const LaneState& lane) { return lane.startable(); });

@@ -1,4 +1,4 @@
-// A fixed number of threads that serve requests, not all of them for the slow kinds.
+// A fixed number of threads that serve requests. Slow lanes may use only some of them.
 #pragma once
 
 #include <array>
@@ -17,12 +17,12 @@
 
 namespace imgpress::gateway {
 
-// A request whose head has come.
+// A request whose head is complete.
 struct Job {
   Client client;
   RequestHead head;
   Lane lane = Lane::kQuick;
-  bool turned_away = false;  // its lane was full: to be answered with a refusal, quickly
+  bool turned_away = false;  // its lane was full: answer 503
 };
 
 using Jobs = std::vector<Job>;
@@ -30,30 +30,31 @@ using Jobs = std::vector<Job>;
 constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max() / 2;
 
 struct LaneLimit {
-  std::size_t running;       // threads at work for it
-  std::size_t waiting;       // jobs; more are turned away
-  std::size_t together = 1;  // of those that wait, as many go to one thread at once
+  std::size_t running;       // maximum of threads
+  std::size_t waiting;       // maximum of waiting jobs; further ones are turned away
+  std::size_t together = 1;  // maximum of jobs that one thread takes at once
 };
-// In the order of Lane. The quick lane must not be limited: it takes those who are turned away.
+// In the order of Lane. The quick lane must be unlimited: it answers the jobs that are turned away.
 using LaneLimits = std::array<LaneLimit, kLanes>;
 
 class WorkerPool {
  public:
-  // Takes at least one job, all of the same lane.
+  // Receives one or more jobs of the same lane.
   using Work = std::function<void(Jobs)>;
 
-  // The work must not throw. REQUIRES: the other lanes together leave threads to the quick one.
+  // The work must not throw. REQUIRES: the limits of the other lanes leave threads for the quick
+  // one.
   WorkerPool(std::size_t threads, const LaneLimits& limits, Work work);
-  // Ends like shut_down().
+  // Calls shut_down().
   ~WorkerPool();
 
-  // Never blocks. After stop_accepting() the connection is closed instead.
+  // Never blocks. After stop_accepting() it closes the connection instead.
   void submit(Job job);
 
-  // Closes what waits; no work begins any more. May be called from any thread.
+  // Closes the connections of waiting jobs; no further job starts. Can be called from any thread.
   void stop_accepting();
 
-  // The same, and returns when all work has ended. A second call does nothing.
+  // Likewise, and waits until all work has ended. A second call does nothing.
   void shut_down();
 
  private:
