@@ -2,6 +2,7 @@
 #include <string>
 
 #include "core/net/url.hpp"
+#include "core/rules/output_name.hpp"
 
 #include "backend/bridge/boundary.hpp"
 #include "backend/settings.hpp"
@@ -11,13 +12,6 @@ namespace {
 
 std::string_view view_of(text* value) {
   return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
-}
-
-std::string served_url(std::string_view base, const char* request_id, int image_no,
-                       std::string_view source_url, std::string_view format) {
-  while (!base.empty() && base.back() == '/') base.remove_suffix(1);
-  return std::string(base) + "/images/" + request_id + '/' + std::to_string(image_no) + '/' +
-         compressed_name(source_url, format);
 }
 
 }  // namespace
@@ -39,7 +33,7 @@ Datum imgpress_served_url(PG_FUNCTION_ARGS) {
   auto* url = make_in<std::string>(CurrentMemoryContext);
   guard([&] {
     *url = static_cast<OutputUrlStyle>(config.output_url_style) == OutputUrlStyle::kSimulated
-               ? simulated_output_url(view_of(source_url))
+               ? simulated_url(view_of(source_url))
                : served_url(config.public_url, request_id, image_no, view_of(source_url),
                             view_of(format));
   });

@@ -1,11 +1,13 @@
 """The output images as the gateway serves them."""
 
+import csv
 import uuid
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 
 from harness.catalogue import ERROR_TEXT, catalogue, split_urls
+from harness.cluster import CHECKOUT
 from harness.images import decode, psnr
 from pictures import PICTURES
 
@@ -67,6 +69,34 @@ def test_name_is_cosmetic(shop, outputs):
     url = outputs["mug-front.jpg"]
     other = url.rsplit("/", 1)[0] + "/anything.jpg"
     assert shop.fetch_output(other).body == shop.fetch_output(url).body
+
+
+with open(CHECKOUT / "tests" / "cases" / "output_urls.tsv", encoding="utf-8") as cases:
+    CASES = list(
+        csv.DictReader(
+            (line for line in cases if not line.startswith("#")),
+            delimiter="\t",
+            quoting=csv.QUOTE_NONE,
+        )
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["source_url"])
+def test_output_url_is_what_the_gateway_serves(shop, outputs, case):
+    request, image = shop.output_path(outputs["mug-front.jpg"]).split("/")[-3:-1]
+    made = {}
+    for style in ("served", "simulated"):
+        ((made[style],),) = shop.cluster.query(
+            "SELECT imgpress.output_url(%s, %s, %s, %s)"
+            " FROM set_config('imgpress.public_url', %s, false) a,"
+            " set_config('imgpress.output_url_style', %s, false) b",
+            (request, image, case["source_url"], case["format"], case["public_url"], style),
+        )
+    assert made["simulated"] == case["simulated_url"]
+    assert made["served"] == case["output_url"].format(request=request, image=image)
+    answer = shop.gateway.get(urlsplit(made["served"]).path)
+    assert answer.status == 200
+    assert answer.body == shop.fetch_output(outputs["mug-front.jpg"]).body
 
 
 def test_unknown_output(shop, outputs):

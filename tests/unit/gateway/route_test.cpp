@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "support/output_url_cases.hpp"
+
 namespace imgpress::gateway {
 namespace {
 
-const std::string kId = "0123abcd-4567-89ef-0123-456789abcdef";
+const std::string kId = kCaseRequest;
 
 TEST(Route, ApiWithAndWithoutTrailingSlash) {
   EXPECT_EQ(parse_route("/").resource, Resource::kPage);
@@ -46,6 +48,31 @@ TEST(Route, ImagesUnderAnyPrefix) {
   }
   EXPECT_EQ(parse_route("/images/" + kId + "/0/a/b").resource, Resource::kImage);
   EXPECT_EQ(parse_route("/images/" + kId + "/0/").resource, Resource::kImage);
+}
+
+// As the HTTP library decodes a path.
+std::string decoded(const std::string& path) {
+  std::string out;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const bool is_encoded = path[i] == '%';
+    out += is_encoded ? static_cast<char>(std::stoi(path.substr(i + 1, 2), nullptr, 16)) : path[i];
+    i += is_encoded ? 2 : 0;
+  }
+  return out;
+}
+
+TEST(Route, OutputUrlsLeadToTheirImages) {
+  for (const OutputUrlCase& expected : output_url_cases()) {
+    const std::string& url = expected.output_url;
+    const std::string path = url.substr(url.find('/', url.find("://") + 3));
+    const std::string behind_a_proxy = path.substr(path.find("/images/" + kId));
+    for (const std::string& requested : {path, behind_a_proxy}) {
+      const Route route = parse_route(decoded(requested));
+      EXPECT_EQ(route.resource, Resource::kImage) << requested;
+      EXPECT_EQ(route.request_id, kCaseRequest) << requested;
+      EXPECT_EQ(route.position, kCaseImage) << requested;
+    }
+  }
 }
 
 TEST(Route, NoImages) {
