@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "channel/unique_fd.hpp"
-#include "core/wire/wire.hpp"
+#include "core/wire/encoding.hpp"
 
 namespace imgpress {
 

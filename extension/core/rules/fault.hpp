@@ -4,6 +4,7 @@
 // trying again can help, SQL shows the name and an ordinary session gets the SQLSTATE.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -31,6 +32,9 @@ enum class Fault : std::uint8_t {
 };
 
 constexpr int kFaultCount = static_cast<int>(Fault::kCancelled) + 1;
+constexpr std::size_t count_of(Fault) {
+  return kFaultCount;
+}
 
 // Stable lower-case name, shown in SQL (images.error_code): "not_an_image".
 const char* fault_name(Fault fault);

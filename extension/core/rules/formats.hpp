@@ -28,6 +28,10 @@ constexpr std::array kFormats = {
     FormatInfo{"gif", "GIF", "image/gif", {".gif"}},
 };
 
+constexpr std::size_t count_of(ImageFormat) {
+  return kFormats.size();
+}
+
 constexpr const FormatInfo& info_of(ImageFormat format) {
   return kFormats[static_cast<std::size_t>(format)];
 }

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/net/address.hpp"
-#include "core/wire/wire.hpp"
+#include "core/wire/messages.hpp"
 #include "press/fetch/admission_queue.hpp"
 #include "press/fetch/transfer.hpp"
 

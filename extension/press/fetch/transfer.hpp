@@ -10,7 +10,7 @@
 #include <string>
 
 #include "channel/sealed_memory.hpp"
-#include "core/wire/wire.hpp"
+#include "core/wire/messages.hpp"
 #include "press/fetch/address_guard.hpp"
 #include "press/fetch/host_allowance.hpp"
 

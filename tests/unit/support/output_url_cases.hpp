@@ -30,8 +30,8 @@ inline std::vector<OutputUrlCase> output_url_cases() {
     if (std::exchange(header, false)) continue;
     OutputUrlCase one;
     std::istringstream fields(line);
-    for (std::string* field : {&one.public_url, &one.source_url, &one.format, &one.output_url,
-                               &one.simulated_url}) {
+    for (std::string* field :
+         {&one.public_url, &one.source_url, &one.format, &one.output_url, &one.simulated_url}) {
       if (!std::getline(fields, *field, '\t')) throw std::runtime_error("missing field: " + line);
     }
     one.output_url.replace(one.output_url.find(placeholder), placeholder.size(),

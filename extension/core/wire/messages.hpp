@@ -1,0 +1,117 @@
+// The messages between a press and its owner (a backend or a drainer).
+//
+// To add a message: a struct with its fields() here, and its name in Message. Image bytes are not
+// part of a message: they are attached to it as a sealed memfd (channel/packet_socket).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "core/rules/fault.hpp"
+#include "core/rules/formats.hpp"
+#include "core/rules/host_limits.hpp"
+#include "core/rules/options.hpp"
+
+namespace imgpress::wire {
+
+// The first message of a press: it is confined, and takes work from now on. Stays the first of all
+// messages and begins with its version, so that an owner of another version can read that much.
+struct Ready {
+  std::string version;
+  std::uint32_t pid = 0;
+  std::vector<std::string> layers;  // of its confinement, as the kernel confirms them
+
+  static auto fields() { return std::make_tuple(&Ready::version, &Ready::pid, &Ready::layers); }
+};
+
+// To the fetcher: the first message, and again whenever the settings change.
+struct FetcherSettings {
+  std::string allowed_networks;  // comma-separated CIDR list; validated by the sender
+  HostLimits host_limits;
+  std::string user_agent;
+
+  static auto fields() {
+    using M = FetcherSettings;
+    return std::make_tuple(&M::allowed_networks, &M::host_limits, &M::user_agent);
+  }
+};
+
+enum class Method : std::uint8_t { kGet, kPost };
+constexpr std::size_t count_of(Method) {
+  return static_cast<std::size_t>(Method::kPost) + 1;
+}
+
+// To the fetcher. A GET follows redirects and returns the body; a POST (webhook) does neither.
+struct FetchRequest {
+  std::uint64_t id = 0;
+  Method method = Method::kGet;
+  std::string url;
+  std::vector<std::string> headers;  // "Name: value", for a POST
+  std::string body;                  // for a POST
+  std::uint64_t max_bytes = 0;       // limit for the body of the response
+  std::uint32_t timeout_ms = 0;      // for the whole transfer, from its start
+  std::uint32_t connect_timeout_ms = 0;
+
+  static auto fields() {
+    using M = FetchRequest;
+    return std::make_tuple(&M::id, &M::method, &M::url, &M::headers, &M::body, &M::max_bytes,
+                           &M::timeout_ms, &M::connect_timeout_ms);
+  }
+};
+
+// From the fetcher. After a successful GET the body is attached.
+struct FetchReply {
+  std::uint64_t id = 0;
+  Fault fault = Fault::kNone;
+  std::uint32_t http_status = 0;          // 0 if there was no response
+  std::uint32_t retry_after_seconds = 0;  // from the response; 0 if it has none
+  std::string message;                    // the reason, for the user; empty on success
+  bool postponed = false;                 // not fetched: the host has asked for a pause this long
+
+  static auto fields() {
+    using M = FetchReply;
+    return std::make_tuple(&M::id, &M::fault, &M::http_status, &M::retry_after_seconds, &M::message,
+                           &M::postponed);
+  }
+};
+
+// To a codec; the source image is attached.
+struct CompressRequest {
+  std::uint64_t id = 0;
+  ImageOptions options;
+  std::uint64_t max_pixels = 0;
+  std::uint32_t cpu_seconds = 0;  // limit of CPU time for this image
+
+  static auto fields() {
+    using M = CompressRequest;
+    return std::make_tuple(&M::id, &M::options, &M::max_pixels, &M::cpu_seconds);
+  }
+};
+
+// From a codec. On success the output image is attached.
+struct CompressReply {
+  std::uint64_t id = 0;
+  Fault fault = Fault::kNone;
+  ImageFormat format = ImageFormat::kJpeg;
+  bool kept_source = false;  // the output is the source without metadata: no JPEG was smaller
+  std::uint32_t width = 0;   // pixels, as stored (before any EXIF orientation)
+  std::uint32_t height = 0;
+  std::string reason;         // of a failure
+  std::string warning;        // about a success
+  std::string digest;         // of the output, in hexadecimal; only a hint for caches
+  std::uint32_t work_us = 0;  // microseconds taken; only a hint for planning
+
+  static auto fields() {
+    using M = CompressReply;
+    return std::make_tuple(&M::id, &M::fault, &M::format, &M::kept_source, &M::width, &M::height,
+                           &M::reason, &M::warning, &M::digest, &M::work_us);
+  }
+};
+
+using Message =
+    std::variant<Ready, FetcherSettings, FetchRequest, FetchReply, CompressRequest, CompressReply>;
+
+}  // namespace imgpress::wire
