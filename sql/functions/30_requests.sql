@@ -33,9 +33,6 @@ CREATE OR REPLACE FUNCTION imgpress.request_products(
     OUT serial_number bigint, OUT product_name text, OUT input_image_urls text, OUT output_image_urls text
 ) RETURNS SETOF record
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    -- Nobody has counted the images of a request that has just come. Whatever the planner believes of
-    -- them, each is looked up by its number (OFFSET 0 keeps it from joining them otherwise).
-    SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
     PERFORM imgpress_internal.find_request(request_id);
@@ -50,6 +47,7 @@ BEGIN
                    bool_and(g.ended_at IS NOT NULL) AS all_ended
             FROM unnest(p.image_nos) WITH ORDINALITY AS n(image_no, place)
             CROSS JOIN LATERAL (
+                -- OFFSET 0 keeps this a subquery: each image is looked up by its number.
                 SELECT x.request_id, x.image_no, x.url, x.status, x.output_format, x.ended_at
                 FROM imgpress.images x WHERE x.request_id = p.request_id AND x.image_no = n.image_no OFFSET 0
             ) g

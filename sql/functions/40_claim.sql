@@ -1,23 +1,4 @@
--- The drainer's side of the queue, first part: claiming images.
-
-CREATE OR REPLACE FUNCTION imgpress_internal.plan_by_index() RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    setting text;
-BEGIN
-    -- Right after a submission the tables have no statistics yet, and the planner would choose badly: a bitmap
-    -- of a million images for a claim of 64, or 20 ms of JIT compilation for a statement of 0.1 ms.
-    FOREACH setting IN ARRAY ARRAY['enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin',
-        'jit'] LOOP
-        PERFORM set_config(setting, 'off', true);
-    END LOOP;
-    PERFORM set_config('plan_cache_mode', 'force_generic_plan', true);
-END
-$$;
-COMMENT ON FUNCTION imgpress_internal.plan_by_index() IS
-    'Makes the rest of this transaction use index scans, nested loops and generic plans. Every function that a drainer '
-    'calls begins with it';
+-- The drainer's side of the queue, first part: claiming images. How its functions are planned: 85_plans.sql.
 
 CREATE OR REPLACE FUNCTION imgpress_internal.share_of_turn(slots integer, slots_left integer, waiting integer,
     held integer, is_first boolean)
@@ -208,7 +189,6 @@ DECLARE
     retries record;
     turns record;
 BEGIN
-    PERFORM imgpress_internal.plan_by_index();
     retries := imgpress_internal.lock_due_retries(least(slots, retry_slots));
     turns := imgpress_internal.take_turns(
         slots - coalesce(cardinality(retries.ids), 0), held_requests, held_counts);
@@ -255,7 +235,7 @@ COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, int
     'another claim would find images at once, and the milliseconds until an image or a webhook is due';
 
 GRANT EXECUTE ON FUNCTION
-    imgpress_internal.plan_by_index(), imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean),
+    imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean),
     imgpress_internal.lock_next_images(uuid, integer, integer),
     imgpress_internal.count_turns(integer, uuid[], integer[], integer),
     imgpress_internal.take_turns(integer, uuid[], integer[]),

@@ -110,7 +110,6 @@ AS $$
 DECLARE
     recorded integer[];
 BEGIN
-    PERFORM imgpress_internal.plan_by_index();
     recorded := imgpress_internal.record_outcomes(outcomes);
 
     -- The bytes go from the argument into the row, and through nothing else: each step would copy them.
@@ -153,7 +152,6 @@ DECLARE
     off constant integer := CASE WHEN uncounted THEN 1 ELSE 0 END;
     released bigint;
 BEGIN
-    PERFORM imgpress_internal.plan_by_index();
     -- Images before leases, as when they are finished. What somebody has locked stays under its lease,
     -- which has expired then.
     WITH held AS MATERIALIZED (
@@ -183,7 +181,6 @@ CREATE OR REPLACE FUNCTION imgpress_internal.renew_leases(tokens bigint[], lease
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM imgpress_internal.plan_by_index();
     UPDATE imgpress_internal.leases l SET expires_at = clock_timestamp() + lease WHERE l.token = ANY (tokens);
     -- Those that another drainer renews or releases at this moment are its own matter.
     RETURN imgpress_internal.release_leases(array(
@@ -199,7 +196,6 @@ CREATE OR REPLACE FUNCTION imgpress_internal.rescue(drainer integer) RETURNS big
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM imgpress_internal.plan_by_index();
     UPDATE imgpress.webhook_deliveries d SET lease_token = NULL, next_attempt_at = clock_timestamp()
         WHERE d.status = 'Pending' AND d.lease_token IS NOT NULL AND d.worker_no = rescue.drainer;
     RETURN imgpress_internal.release_leases(

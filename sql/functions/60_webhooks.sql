@@ -73,7 +73,6 @@ DECLARE
     unix_time bigint := extract(epoch FROM clock_timestamp())::bigint;
     due bigint[];
 BEGIN
-    PERFORM imgpress_internal.plan_by_index();
     due := array(
         SELECT d.id FROM imgpress.webhook_deliveries d
         WHERE d.status = 'Pending' AND d.next_attempt_at <= clock_timestamp()

@@ -1,7 +1,7 @@
 -- Submitting by SQL: what is stored, and every fault of a CSV with its line. Nothing is processed
 -- here, since the transaction is rolled back.
 BEGIN;
-SELECT plan(66);
+SELECT plan(68);
 
 CREATE FUNCTION pg_temp.stored(request uuid) RETURNS TABLE (serial integer, name text, urls text)
 LANGUAGE sql AS $$
@@ -92,6 +92,14 @@ SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,h
 SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', 'ftp://x') $$, '22023');
 SELECT throws_ok($$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', E'http://x/\r\nX: 1') $$, '22023',
     'webhook_url contains a control character, such as a line end');
+-- The limit that the table has is the one that the error names.
+SELECT substring(pg_get_constraintdef(oid) FROM '<= (\d+)')::integer AS longest FROM pg_constraint
+    WHERE conname = 'webhook_url_is_short' \gset
+CREATE FUNCTION pg_temp.submit_with_webhook(bytes integer) RETURNS uuid LANGUAGE sql AS
+$$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', rpad('http://hook/', bytes, 'x')) $$;
+SELECT lives_ok(format('SELECT pg_temp.submit_with_webhook(%s)', :longest), 'the longest webhook URL');
+SELECT throws_ok(format('SELECT pg_temp.submit_with_webhook(%s + 1)', :longest), '22023',
+    format('webhook_url is longer than %s bytes', :longest));
 -- Effort: the argument, else the setting of the session that submits, once and for all.
 CREATE FUNCTION pg_temp.effort_of(request uuid) RETURNS text LANGUAGE sql AS
 $$ SELECT effort FROM imgpress.progress WHERE request_id = request $$;

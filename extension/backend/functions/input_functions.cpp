@@ -37,8 +37,8 @@ struct InputReader {
   std::optional<Product> product;  // the last one that was read
   int product_count = 0;
   int url_count = 0;
-  RowSink* rows = nullptr;                  // nullptr: only the faults are wanted
-  MemoryContext row_context = nullptr;      // reset after each row
+  RowSink* rows = nullptr;                            // nullptr: only the faults are wanted
+  MemoryContext row_context = nullptr;                // reset after each row
   std::optional<FirstOccurrences> first_occurrences;  // of the URLs; only if rows are wanted
   // The image numbers of the product, and the indexes of those that no earlier product names. The
   // number of an image is the place where its URL occurs first.

@@ -87,8 +87,7 @@ void pin_settings() {
       {"transaction_timeout", "0"},
       {"idle_in_transaction_session_timeout", "0"},
       {"exit_on_error", "off"},
-      // imgpress_internal.plan_by_index() relies on these. One process is enough for such
-      // statements.
+      // sql/functions/85_plans.sql relies on these. One process is enough for such statements.
       {"enable_indexscan", "on"},
       {"enable_nestloop", "on"},
       {"max_parallel_workers_per_gather", "0"},

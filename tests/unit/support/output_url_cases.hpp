@@ -5,6 +5,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace imgpress {
@@ -21,7 +22,7 @@ struct OutputUrlCase {
 };
 
 inline std::vector<OutputUrlCase> output_url_cases() {
-  std::ifstream file(IMGPRESS_TEST_CASES "/output_urls.tsv");
+  std::ifstream file(IMGPRESS_SOURCE_DIR "/tests/cases/output_urls.tsv");
   const std::string placeholder = "{request}/{image}";
   std::vector<OutputUrlCase> cases;
   bool header = true;

@@ -1,0 +1,38 @@
+// The limits of an input as the documentation states them.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "core/input/csv/csv_layout.hpp"
+#include "core/input/input_faults.hpp"
+#include "core/input/url_list.hpp"
+#include "core/net/url.hpp"
+
+namespace imgpress {
+namespace {
+
+bool says(const char* file, const std::string& sentence) {
+  std::ifstream stream(std::string(IMGPRESS_SOURCE_DIR "/") + file);
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  return text.find(sentence) != std::string::npos;
+}
+
+TEST(Limits, OfACsvAreThoseInTheDocs) {
+  static_assert(kMaxUrlsPerProduct == 100'000);  // the docs write it as 100,000
+  EXPECT_TRUE(says("docs/sql.md", "A header has at most " + std::to_string(kMaxColumns) +
+                                      " columns, a row " + std::to_string(kMaxRowColumns) +
+                                      ", a product 100,000 URLs, a URL " +
+                                      std::to_string(kMaxUrlBytes) + " bytes."));
+}
+
+TEST(Limits, OfListedFaultsAreThoseInTheDocs) {
+  const std::string number = std::to_string(kMaxListedFaults);
+  EXPECT_TRUE(says("docs/sql.md", "one row for each fault, up to " + number));
+  EXPECT_TRUE(says("docs/rest.md", "of more than " + number + " the number"));
+  EXPECT_TRUE(says("sql/functions/20_submit.sql", "After " + number + " faults a last row"));
+}
+
+}  // namespace
+}  // namespace imgpress
