@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "core/net/address.hpp"
+#include "core/net/url.hpp"
 
 #include "backend/bridge/postgres_api.hpp"
 
@@ -55,9 +56,7 @@ bool check_retry_delays(char** value, void**, GucSource) {
 }
 
 bool check_public_url(char** value, void**, GucSource) {
-  if (pg_strncasecmp(*value, "http://", 7) == 0 || pg_strncasecmp(*value, "https://", 8) == 0) {
-    return true;
-  }
+  if (has_scheme(*value)) return true;
   GUC_check_errdetail("It must begin with http:// or https://.");
   return false;
 }

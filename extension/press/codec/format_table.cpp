@@ -1,8 +1,8 @@
 #include "press/codec/format_table.hpp"
 
 #include <algorithm>
-#include <cctype>
 
+#include "core/text/ascii.hpp"
 #include "press/formats/gif.hpp"
 #include "press/formats/png.hpp"
 #include "press/formats/webp.hpp"
@@ -61,7 +61,7 @@ bool is_bmp(std::string_view file) {
 
 bool is_netpbm(std::string_view file) {
   return file.size() >= 3 && file[0] == 'P' && file[1] >= '1' && file[1] <= '7' &&
-         std::isspace(static_cast<unsigned char>(file[2])) != 0;
+         is_space(file[2]);
 }
 
 }  // namespace

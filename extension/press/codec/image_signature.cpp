@@ -1,12 +1,12 @@
 #include "press/codec/image_signature.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
 #include <string>
 #include <string_view>
 
 #include "core/rules/fault.hpp"
+#include "core/text/ascii.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -39,20 +39,20 @@ const char* name_of_other_file(std::string_view file) {
 // The beginning of a text in lower case, without byte order mark and leading white space; empty if
 // the bytes are no text.
 std::string text_beginning(std::string_view file) {
-  if (file.substr(0, 3) == "\xEF\xBB\xBF") file.remove_prefix(3);
+  if (starts_with(file, "\xEF\xBB\xBF")) file.remove_prefix(3);
   std::string text;
   for (const char c : file.substr(0, kTextWindow)) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool blank = std::isspace(byte) != 0;
+    const bool blank = is_space(c);
     if (byte < 0x20 && !blank) return {};
     if (text.empty() && blank) continue;
-    text.push_back(static_cast<char>(std::tolower(byte)));
+    text.push_back(to_lower(c));
   }
   return text;
 }
 
 const char* name_of_text(std::string_view text) {
-  const auto starts = [text](std::string_view head) { return text.substr(0, head.size()) == head; };
+  const auto starts = [text](std::string_view head) { return starts_with(text, head); };
   const auto contains = [text](std::string_view part) { return text.find(part) != text.npos; };
   if (starts("<!doctype html") || starts("<html") || starts("<head") || starts("<body") ||
       contains("<html")) {
