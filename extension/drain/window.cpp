@@ -31,7 +31,7 @@ FinishedImage Window::judge(ImageOutcome outcome, const RetryLimits& limits) {
   finished.image_no = held.image_no;
   finished.verdict = imgpress::judge(result, held.history, limits, unit_random);
   if (outcome.ending != Ending::kDone) {
-    finished.error_code = fault_name(outcome.fault);
+    finished.error_code = error_code(outcome.fault).name;
     finished.error = std::move(outcome.reason);
     return finished;
   }

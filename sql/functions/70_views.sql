@@ -19,10 +19,20 @@ COMMENT ON VIEW imgpress.progress IS
     'How far each request is. Images are counted, that is different URLs; source_bytes and output_bytes are of those '
     'that have an output';
 
+CREATE OR REPLACE FUNCTION imgpress.error_codes(OUT code text, OUT sqlstate text, OUT transient boolean, OUT hint text)
+    RETURNS SETOF record
+    LANGUAGE c STABLE PARALLEL SAFE ROWS 15 AS 'MODULE_PATHNAME', 'imgpress_error_codes';
+COMMENT ON FUNCTION imgpress.error_codes() IS
+    'The values of images.error_code. sqlstate: what compress_image() and compress_image_url() raise for it; NULL '
+    'where they never do. transient: another attempt may succeed; NULL for http_status, where it depends on the '
+    'status. hint: what to do about it';
+GRANT EXECUTE ON FUNCTION imgpress.error_codes() TO imgpress_user;
+
 CREATE OR REPLACE VIEW imgpress.failures AS
     SELECT i.request_id, i.image_no, p.serial_number, p.product_name, i.url, i.attempts, i.error_code, i.error,
-           i.ended_at AS failed_at
+           i.ended_at AS failed_at, e.hint
     FROM imgpress.images i
+    LEFT JOIN imgpress.error_codes() e ON e.code = i.error_code
     CROSS JOIN LATERAL (
         SELECT x.serial_number, x.product_name FROM imgpress.products x
         WHERE x.request_id = i.request_id AND x.product_no = i.first_product_no OFFSET 0

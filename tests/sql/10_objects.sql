@@ -1,6 +1,6 @@
 -- What CREATE EXTENSION makes: objects, comments, privileges.
 BEGIN;
-SELECT plan(26);
+SELECT plan(28);
 
 SELECT has_schema('imgpress');
 SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries', 'webhook_secrets']);
@@ -64,7 +64,12 @@ SELECT is(has_function_privilege('imgpress_user', 'imgpress.purge(interval)', 'E
 SELECT is((SELECT array_agg(r) FROM unnest(ARRAY['imgpress_user', 'imgpress_admin', 'imgpress_gateway', 'imgpress_worker']) r
            WHERE has_schema_privilege(r, 'imgpress_internal', 'USAGE')), ARRAY['imgpress_gateway', 'imgpress_worker'],
     'the machinery is for imgpress''s own roles');
-SELECT cmp_ok((SELECT count(*) FROM pg_proc WHERE pronamespace = 'imgpress'::regnamespace), '<=', 20::bigint, 'the manual is short');
+SELECT cmp_ok((SELECT count(*) FROM pg_proc WHERE pronamespace = 'imgpress'::regnamespace), '<=', 21::bigint, 'the manual is short');
+
+SELECT results_eq($$ SELECT sqlstate, transient, hint IS NOT NULL FROM imgpress.error_codes() WHERE code IN ('http_status', 'timeout', 'cancelled') ORDER BY code $$,
+    $$ VALUES (NULL, false, true), ('IP009', NULL, true), ('IP011', true, true) $$,
+    'a code without an SQLSTATE is never raised; whether http_status is transient depends on the status');
+SELECT is((SELECT count(DISTINCT code) FROM imgpress.error_codes()), (SELECT count(*) FROM imgpress.error_codes()), 'each code once');
 
 SELECT * FROM finish();
 ROLLBACK;

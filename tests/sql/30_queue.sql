@@ -1,7 +1,7 @@
 -- The queue's own functions, played by hand: claims, fences, rescue, fairness. The drainer sees none
 -- of it, since the transaction is rolled back.
 BEGIN;
-SELECT plan(40);
+SELECT plan(41);
 
 CREATE FUNCTION pg_temp.request(images integer) RETURNS uuid LANGUAGE sql AS $$
     SELECT imgpress.submit(array_agg((n, 'P', 'http://a/' || n)::imgpress.product_input ORDER BY n))
@@ -95,6 +95,8 @@ SELECT imgpress.cancel(:'big');
 SELECT is(pg_temp.finish(5, :'big', 1, 'Completed'), NULL, 'work on a cancelled request is dropped');
 SELECT results_eq(format('SELECT status, reason, failed_count FROM imgpress.processing_requests WHERE id = %L', :'big'),
     $$ VALUES ('Failed', 'cancelled', 1000) $$);
+SELECT is_empty('SELECT error_code FROM imgpress.images WHERE error_code IS NOT NULL EXCEPT SELECT code FROM imgpress.error_codes()',
+    'what SQL writes is an error code that error_codes() has');
 
 -- Nothing is counted that nobody has worked on.
 DELETE FROM imgpress.processing_requests;

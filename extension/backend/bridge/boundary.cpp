@@ -71,8 +71,8 @@ void CaughtError::raise() const {
 }
 
 void raise_fault(Fault fault, const char* message) {
-  const char* state = fault_sqlstate(fault);
-  const char* hint = fault_hint(fault);
+  const char* state = error_code(fault).sqlstate;
+  const char* hint = error_code(fault).hint;
   ereport(ERROR, (errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
                   errmsg("%s", message), hint != nullptr ? errhint("%s", hint) : 0));
   pg_unreachable();

@@ -13,7 +13,7 @@ Verdict judge(const AttemptResult& result, const AttemptHistory& history, const 
 
   const bool killed_codec = result.ending == Ending::kKilledCodec;
   verdict.kind = Verdict::Kind::kSetAside;
-  verdict.transient = !killed_codec && fault_is_transient(result.fault, result.http_status);
+  verdict.transient = !killed_codec && is_transient(result.fault, result.http_status);
   bool again = history.attempts < kMaxAttempts;
   if (killed_codec) {
     again = again && ++verdict.codec_crashes < kMaxCodecCrashes;

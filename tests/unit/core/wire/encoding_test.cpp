@@ -148,7 +148,7 @@ TEST(WireTest, UnknownKindsAndValuesAreRefused) {
   bytes[0] = static_cast<char>(std::variant_size_v<Message>);
   EXPECT_THROW(decode(bytes), WireError);
   bytes = encode(FetchReply{});
-  bytes[9] = static_cast<char>(kFaultCount);
+  bytes[9] = static_cast<char>(Fault::kEnd);
   EXPECT_THROW(decode(bytes), WireError);
   bytes = encode(CompressReply{});
   bytes[10] = static_cast<char>(count_of(ImageFormat()));

@@ -136,7 +136,7 @@ TEST_F(FetcherEncodingTest, APartOfAFileIsRefusedByItsName) {
     EXPECT_EQ(got.reply.http_status, 206u);
     EXPECT_TRUE(contains(got.reply.message, "HTTP 206 Partial Content")) << got.reply.message;
     EXPECT_FALSE(got.has_body);
-    EXPECT_TRUE(fault_is_transient(got.reply.fault, 206));
+    EXPECT_TRUE(is_transient(got.reply.fault, 206));
   }
 }
 
