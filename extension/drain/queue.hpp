@@ -73,6 +73,7 @@ struct FinishedImage {
   Verdict verdict;
   const char* error_code = nullptr;  // if it is not done
   std::string error;
+  int http_status = 0;  // 0: the server has not answered
   std::string warning;
   UniqueFd output;  // sealed memfd, if it is done
   std::uint64_t source_bytes = 0;

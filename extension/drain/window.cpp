@@ -30,6 +30,7 @@ FinishedImage Window::judge(ImageOutcome outcome, const RetryLimits& limits) {
   finished.request_id = held.request_id;
   finished.image_no = held.image_no;
   finished.verdict = imgpress::judge(result, held.history, limits, unit_random);
+  finished.http_status = outcome.http_status;
   if (outcome.ending != Ending::kDone) {
     finished.error_code = error_code(outcome.fault).name;
     finished.error = std::move(outcome.reason);

@@ -108,7 +108,7 @@ BEGIN
     LOOP
         UPDATE imgpress.images i
             SET status = 'Pending', retry_at = clock_timestamp(), ended_at = NULL, attempts = 0,
-                failed_attempts = 0, codec_crashes = 0, error_code = NULL, error = NULL
+                failed_attempts = 0, codec_crashes = 0, error_code = NULL, error = NULL, http_status = NULL
             WHERE i.request_id = one.id AND i.error_code IS NOT NULL AND i.status = 'Failed'
               AND (i.transient OR NOT only_transient);
         GET DIAGNOSTICS reset_images = ROW_COUNT;

@@ -30,7 +30,7 @@ GRANT EXECUTE ON FUNCTION imgpress.error_codes() TO imgpress_user;
 
 CREATE OR REPLACE VIEW imgpress.failures AS
     SELECT i.request_id, i.image_no, p.serial_number, p.product_name, i.url, i.attempts, i.error_code, i.error,
-           i.ended_at AS failed_at, e.hint
+           i.ended_at AS failed_at, i.http_status, e.hint
     FROM imgpress.images i
     LEFT JOIN imgpress.error_codes() e ON e.code = i.error_code
     CROSS JOIN LATERAL (

@@ -98,6 +98,7 @@ CREATE TABLE imgpress.images (
     output_format    text,
     error_code       text,
     error            text,
+    http_status      integer,
     PRIMARY KEY (request_id, image_no),
     CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
     CONSTRAINT processing_has_lease CHECK ((lease_token IS NOT NULL) = (status = 'Processing')),
@@ -126,6 +127,8 @@ COMMENT ON COLUMN imgpress.images.output_format IS
 COMMENT ON COLUMN imgpress.images.error_code IS
     'Short name of the last error, e.g. http_status, timeout, damaged_image';
 COMMENT ON COLUMN imgpress.images.error IS 'The last error in words';
+COMMENT ON COLUMN imgpress.images.http_status IS
+    'HTTP status of the server''s answer in the last attempt; NULL: it has not answered';
 
 CREATE INDEX images_retry ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX images_errors ON imgpress.images (request_id, image_no) WHERE error_code IS NOT NULL;

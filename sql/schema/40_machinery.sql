@@ -71,6 +71,7 @@ CREATE TYPE imgpress_internal.outcome AS (
     transient       boolean,
     error_code      text,
     error           text,
+    http_status     integer,
     source_bytes    integer,
     output_format   text,
     content_type    text,

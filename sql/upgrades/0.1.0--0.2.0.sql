@@ -214,7 +214,7 @@ COMMENT ON COLUMN imgpress.outputs.etag IS
 
 ALTER TABLE imgpress.images RENAME COLUMN position TO image_no;
 ALTER TABLE imgpress.images RENAME COLUMN product_no TO first_product_no;
-ALTER TABLE imgpress.images DROP COLUMN copy_of, ADD COLUMN output_format text;
+ALTER TABLE imgpress.images DROP COLUMN copy_of, ADD COLUMN output_format text, ADD COLUMN http_status integer;
 -- Where somebody has deleted an output, nothing tells any more what it was.
 UPDATE imgpress.images i SET output_format = coalesce((
         SELECT substr(o.content_type, length('image/') + 1)
@@ -232,6 +232,8 @@ COMMENT ON COLUMN imgpress.images.image_no IS
     'Place of the URL''s first occurrence among all URLs of the request, from 1; a URL that occurs again leaves a '
     'gap';
 COMMENT ON COLUMN imgpress.images.first_product_no IS 'The first product that names it';
+COMMENT ON COLUMN imgpress.images.http_status IS
+    'HTTP status of the server''s answer in the last attempt; NULL: it has not answered';
 COMMENT ON COLUMN imgpress.images.output_format IS
     'What its output is: jpeg, or the source''s own format where its bytes were kept';
 
@@ -335,6 +337,7 @@ CREATE TYPE imgpress_internal.outcome AS (
     transient       boolean,
     error_code      text,
     error           text,
+    http_status     integer,
     source_bytes    integer,
     output_format   text,
     content_type    text,

@@ -28,6 +28,8 @@ FAILURE_COLUMNS = (
     "attempts",
     "error_code",
     "error",
+    "http_status",
+    "hint",
 )
 
 

@@ -37,6 +37,7 @@ BEGIN
     ELSE
         outcome.error_code := 'timeout';
         outcome.error := 'timed out';
+        outcome.http_status := 504;
     END IF;
     PERFORM imgpress_internal.finish_images(ARRAY[outcome], ARRAY[CASE WHEN done THEN decode(repeat('ab', 40), 'hex') END]);
     RETURN CASE WHEN held AND NOT EXISTS (SELECT FROM imgpress.images i WHERE i.request_id = request AND i.image_no = pos AND i.lease_token = token) THEN 1 END;
@@ -74,8 +75,8 @@ SELECT pg_temp.finish(3, :'id', 4, 'Completed');
 SELECT is(imgpress.request_status(:'id'), 'Completed', 'a failed image does not fail its request');
 SELECT results_eq(format('SELECT succeeded, failed, source_bytes, output_bytes FROM imgpress.progress WHERE request_id = %L', :'id'),
     $$ VALUES (3, 1, 300::bigint, 120::bigint) $$, 'counters count each image once');
-SELECT results_eq(format('SELECT image_no, error_code, error FROM imgpress.failures WHERE request_id = %L', :'id'),
-    $$ VALUES (2, 'timeout', 'timed out') $$, 'failures tell the reason');
+SELECT results_eq(format('SELECT image_no, error_code, error, http_status FROM imgpress.failures WHERE request_id = %L', :'id'),
+    $$ VALUES (2, 'timeout', 'timed out', 504) $$, 'failures tell the reason');
 
 -- Fairness: whoever was served longest ago comes first.
 SELECT pg_temp.request(1000) AS big \gset
@@ -117,7 +118,7 @@ SELECT is_empty('SELECT FROM imgpress_internal.leases WHERE token = 21', 'the la
 -- Completed has bytes; else nothing is recorded, of no image.
 SELECT pg_temp.request(1) AS id \gset
 SELECT count(*) FROM pg_temp.claim(22, 4);
-SELECT throws_ok(format($$ SELECT imgpress_internal.finish_images(ARRAY[(22, %L, 1, 'Completed', NULL, 0, 0, false, NULL, NULL, 9, 'jpeg', 'image/jpeg', 'digest', 4, 3, false, NULL)::imgpress_internal.outcome], ARRAY[NULL::bytea]) $$, :'id'),
+SELECT throws_ok(format($$ SELECT imgpress_internal.finish_images(ARRAY[(22, %L, 1, 'Completed', NULL, 0, 0, false, NULL, NULL, 200, 9, 'jpeg', 'image/jpeg', 'digest', 4, 3, false, NULL)::imgpress_internal.outcome], ARRAY[NULL::bytea]) $$, :'id'),
     '23502', NULL, 'an output without bytes is refused');
 SELECT is(pg_temp.finish(22, :'id', 1, 'Completed'), 1);
 SELECT results_eq(format('SELECT octet_length(bytes), etag FROM imgpress.outputs WHERE request_id = %L', :'id'), $$ VALUES (40, 'digest') $$);

@@ -16,11 +16,12 @@ constexpr std::uint64_t kMostBytesInAdvance = 8 << 20;
 constexpr std::chrono::milliseconds kSendPause{5};
 
 // The outcome of the image that the codec worked on when it ended.
-ImageOutcome outcome_of_last_image(const ImageTask& task, const PressEnded& ended) {
+ImageOutcome outcome_of_last_image(const FetchedImage& image, const PressEnded& ended) {
   ImageOutcome outcome;
-  outcome.key = task.key;
+  outcome.key = image.task.key;
   outcome.ending = ended.why() == PressEnd::kOutOfCpu ? Ending::kFailed : Ending::kKilledCodec;
   outcome.fault = ended.fault();
+  outcome.http_status = image.http_status;
   outcome.reason = ended.what();
   return outcome;
 }
@@ -77,7 +78,7 @@ void CodecStage::replace(CodecClient& codec, const PressEnded& ended, TimePoint 
                          std::vector<ImageOutcome>& outcomes) {
   std::deque<FetchedImage> held = codec.take_held();
   if (!held.empty()) {
-    outcomes.push_back(outcome_of_last_image(held.front().task, ended));
+    outcomes.push_back(outcome_of_last_image(held.front(), ended));
     held.pop_front();
   }
   put_back(std::move(held));

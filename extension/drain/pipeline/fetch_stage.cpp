@@ -46,7 +46,8 @@ void FetchStage::take_outcome(FetchOutcome outcome, Results& results) {
   const Task task = std::move(in_flight_.extract(outcome.id).mapped());
   const auto* image = std::get_if<ImageTask>(&task);
   if (image != nullptr && outcome.fault == Fault::kNone) {
-    results.fetched.push_back({*image, std::move(outcome.body), outcome.body_bytes});
+    results.fetched.push_back(
+        {*image, outcome.http_status, std::move(outcome.body), outcome.body_bytes});
     return;
   }
   report(task, outcome.postponed ? Ending::kInterrupted : Ending::kFailed, outcome, results);

@@ -63,6 +63,7 @@ ImageOutcome CodecClient::outcome_of(const wire::CompressReply& reply, UniqueFd 
   ImageOutcome outcome;
   outcome.key = reply.id;
   outcome.fault = reply.fault;
+  outcome.http_status = source.http_status;
   outcome.source_bytes = source.source_bytes;
   if (reply.fault == Fault::kNone) {
     outcome.output_bytes = sealed_size(output.get());

@@ -26,7 +26,8 @@ struct ImageTask {
 // An image on its way from the fetcher to a codec.
 struct FetchedImage {
   ImageTask task;
-  UniqueFd source;  // sealed memfd
+  int http_status = 0;  // of the answer that brought it
+  UniqueFd source;      // sealed memfd
   std::uint64_t source_bytes = 0;
 };
 
@@ -34,7 +35,7 @@ struct ImageOutcome {
   std::uint64_t key = 0;
   Ending ending = Ending::kDone;
   Fault fault = Fault::kNone;  // kNone if done, and only then
-  int http_status = 0;
+  int http_status = 0;         // 0: the server has not answered
   std::uint32_t retry_after_seconds = 0;
   std::string reason;   // why it is not done
   std::string warning;  // something that the user should know although it is done

@@ -88,6 +88,21 @@ def test_status_of_the_origin_is_told(mixed):
     _, failures = mixed
     assert "404" in failures["missing.jpg"]["error"]
     assert "500" in failures["status/500/a.jpg"]["error"]
+    statuses = {
+        "missing.jpg": 404,
+        "status/500/a.jpg": 500,
+        "status/403/a.jpg": 403,
+        "text.jpg": 200,
+        "hang/a.jpg": None,
+    }
+    assert {path: failures[path]["http_status"] for path in statuses} == statuses
+
+
+def test_each_failure_has_the_hint_of_its_code(shop, mixed):
+    _, failures = mixed
+    hints = dict(shop.sql("SELECT code, hint FROM imgpress.error_codes()"))
+    for failure in failures.values():
+        assert failure["hint"] and failure["hint"] == hints[failure["error_code"]]
 
 
 def test_denied_address_names_the_setting_that_opens_it(mixed):

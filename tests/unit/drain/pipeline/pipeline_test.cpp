@@ -62,6 +62,7 @@ TEST_F(PipelineTest, ImagesPassThroughAndFailuresTellWhy) {
   for (std::uint64_t key = 1; key <= 20; ++key) {
     const ImageOutcome& outcome = outcomes_.at(key);
     EXPECT_EQ(outcome.fault, Fault::kNone) << outcome.reason;
+    EXPECT_EQ(outcome.http_status, 200);
     EXPECT_EQ(outcome.source_bytes, picture.size());
     EXPECT_LT(outcome.output_bytes, picture.size());
     EXPECT_EQ(outcome.width, 320u);
@@ -69,6 +70,7 @@ TEST_F(PipelineTest, ImagesPassThroughAndFailuresTellWhy) {
   EXPECT_EQ(outcomes_.at(21).fault, Fault::kHttpStatus);
   EXPECT_EQ(outcomes_.at(21).http_status, 404);
   EXPECT_EQ(outcomes_.at(22).fault, Fault::kNotAnImage);
+  EXPECT_EQ(outcomes_.at(22).http_status, 200);
 }
 
 TEST_F(PipelineTest, EachImageGetsItsOwnEffort) {
@@ -127,6 +129,7 @@ TEST_F(PipelineTest, ADeadCodecCostsTheImageThatItHeld) {
     const bool killed_codec = outcome.ending == Ending::kKilledCodec;
     if (killed_codec) ++died;
     EXPECT_EQ(outcome.fault, killed_codec ? Fault::kPressDied : Fault::kNone);
+    EXPECT_EQ(outcome.http_status, 200);
   }
   EXPECT_EQ(died, 1);
 }
