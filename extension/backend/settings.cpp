@@ -7,6 +7,7 @@
 
 #include "core/net/address.hpp"
 #include "core/net/url.hpp"
+#include "core/rules/verdict.hpp"
 
 #include "backend/bridge/postgres_api.hpp"
 
@@ -161,7 +162,7 @@ void define_work() {
              &stored.images_in_flight, 256, 2, 4096);
   define_int("imgpress.max_attempts",
              "Number of attempts for an image whose error may be temporary.", &stored.max_attempts,
-             3, 1, 1000);
+             3, 1, kMaxAttempts);
   define_int("imgpress.retry_base_delay",
              "Pause before the second attempt; doubles before each further one.",
              &stored.retry_base_delay_ms, 1000, 1, 24 * 60 * 60 * 1000, GUC_UNIT_MS);

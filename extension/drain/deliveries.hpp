@@ -1,4 +1,5 @@
-// The webhooks that a drainer delivers: which are under way, and how they ended.
+// The webhook deliveries of a drainer: those under way, and those that ended and are to be
+// recorded.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +14,27 @@ namespace imgpress {
 class Deliveries {
  public:
   int free_slots() const;
+  std::vector<std::int64_t> tokens() const;  // of the leases that must be kept
 
   // Hands claimed deliveries to the pipeline.
   void start(std::int64_t token, std::vector<ClaimedDelivery> claimed, Pipeline& pipeline);
 
-  // Takes how they ended; whoever asks for ended() records it, and says once that is done.
-  void take(std::vector<DeliveryOutcome> outcomes);
+  // An attempt has ended. What becomes of the delivery is in ended() until forget().
+  void judge(DeliveryOutcome outcome, const std::vector<std::int64_t>& retry_delays_ms,
+             double unit_random);
   const std::vector<FinishedDelivery>& ended() const { return ended_; }
+  // These, the first of ended(), have been recorded.
   void forget(const std::vector<FinishedDelivery>& recorded);
 
  private:
-  std::unordered_map<std::int64_t, std::int64_t> tokens_;  // by id, from claim until recorded
+  struct Held {
+    std::int64_t token = 0;
+    int attempts = 0;
+  };
+
+  bool goes_on(std::int64_t id, std::int64_t token);
+
+  std::unordered_map<std::int64_t, Held> held_;  // by id, from claim until recorded
   std::vector<FinishedDelivery> ended_;
 };
 

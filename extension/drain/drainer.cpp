@@ -26,7 +26,6 @@ constexpr milliseconds kFirstErrorPause{500};
 constexpr seconds kLongestErrorPause{60};
 // A look that nobody asked for: covers what cannot wake a drainer (a prepared transaction, say).
 constexpr seconds kFallbackLook{60};
-constexpr seconds kDeliveryGrace{60};
 
 constexpr TimePoint kNow{};  // due since ever
 constexpr TimePoint kNever = TimePoint::max();
@@ -91,14 +90,20 @@ void Drainer::take_outcomes() {
   const TimePoint now = now_();
   const bool had_none = ended_.empty();
   for (ImageOutcome& outcome : pipeline_.take_image_outcomes()) {
-    ended_.push_back(window_.judge(std::move(outcome), settings_.retry));
+    ended_.push_back(window_.judge(std::move(outcome), settings_.retry, unit_random()));
   }
   if (put_off_until_ <= now) {
     std::move(put_off_.begin(), put_off_.end(), std::back_inserter(ended_));
     put_off_.clear();
   }
   if (had_none) ended_since_ = now;
-  deliveries_.take(pipeline_.take_delivery_outcomes());
+  for (DeliveryOutcome& outcome : pipeline_.take_delivery_outcomes()) {
+    deliveries_.judge(std::move(outcome), settings_.webhook_retry_delays_ms, unit_random());
+  }
+}
+
+double Drainer::unit_random() {
+  return std::uniform_real_distribution<double>(0, 1)(random_);
 }
 
 void Drainer::begin_next_call() {
@@ -225,19 +230,26 @@ Call Drainer::make_call(std::size_t kind) {
     case kRescue:
       return RescueCall{number_};
     case kRenew:
-      renew_at_ = now_() + settings_.lease / 3;
-      return RenewCall{window_.tokens(), settings_.lease};
+      return make_renew();
     case kRelease:
       return ReleaseCall{lost_tokens_};
     case kFinish:
       return make_finish();
     case kFinishDeliveries:
-      return FinishDeliveriesCall{deliveries_.ended(), settings_.webhook_retry_delays};
+      return FinishDeliveriesCall{deliveries_.ended()};
     case kClaim:
       return make_claim();
     default:
       return make_claim_deliveries();
   }
+}
+
+RenewCall Drainer::make_renew() {
+  renew_at_ = now_() + settings_.lease / 3;
+  std::vector<std::int64_t> tokens = window_.tokens();
+  const std::vector<std::int64_t> of_deliveries = deliveries_.tokens();
+  tokens.insert(tokens.end(), of_deliveries.begin(), of_deliveries.end());
+  return {std::move(tokens), settings_.lease};
 }
 
 // As many as fit; one, however large it is.
@@ -264,10 +276,7 @@ ClaimCall Drainer::make_claim() {
 
 ClaimDeliveriesCall Drainer::make_claim_deliveries() {
   look_for_deliveries_ = false;
-  // Nothing renews these leases, so they outlast the attempt.
-  const Milliseconds lease =
-      std::max<Milliseconds>(settings_.lease, 2 * settings_.webhook_timeout + kDeliveryGrace);
-  return {number_, random_token(), deliveries_.free_slots(), lease};
+  return {number_, random_token(), deliveries_.free_slots(), settings_.lease};
 }
 
 void Drainer::take(RescueCall&, RescueAnswer&) {
@@ -275,7 +284,7 @@ void Drainer::take(RescueCall&, RescueAnswer&) {
 }
 
 void Drainer::take(RenewCall&, RenewAnswer& answer) {
-  if (answer.rescued) look_ = true;
+  if (answer.rescued) expect_work();
 }
 
 void Drainer::take(ReleaseCall&, ReleaseAnswer&) {

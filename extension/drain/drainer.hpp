@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <random>
 #include <vector>
 
 #include "drain/deliveries.hpp"
@@ -25,8 +26,7 @@ struct DrainerSettings {
   RetryLimits retry;
   int images_in_flight = 2;
   Milliseconds lease{};
-  Milliseconds webhook_timeout{};
-  std::vector<double> webhook_retry_delays;  // seconds, behind each attempt
+  std::vector<std::int64_t> webhook_retry_delays_ms;  // the n-th follows the n-th attempt
 };
 
 // A source of monotonic time.
@@ -64,6 +64,7 @@ class Drainer {
   bool take_answer();
   void note_failure(std::size_t kind);
   void put_off(FinishedImage image, TimePoint now);
+  double unit_random();
 
   TimePoint due_at(std::size_t kind) const;
   TimePoint asked_for(std::size_t kind) const;
@@ -75,6 +76,7 @@ class Drainer {
   int free_retry_slots() const;
 
   Call make_call(std::size_t kind);
+  RenewCall make_renew();
   FinishCall make_finish();
   ClaimCall make_claim();
   ClaimDeliveriesCall make_claim_deliveries();
@@ -94,6 +96,7 @@ class Drainer {
   Queue& queue_;
   Pipeline& pipeline_;
   const Now now_;
+  std::mt19937_64 random_{std::random_device{}()};
 
   std::optional<Call> call_;  // that is open
   std::size_t last_kind_ = 0;

@@ -70,7 +70,7 @@ struct FinishedImage {
   std::int64_t token = 0;
   RequestId request_id{};
   std::int32_t image_no = 0;
-  Verdict verdict;
+  ImageVerdict verdict;
   const char* error_code = nullptr;  // if it is not done
   std::string error;
   int http_status = 0;  // 0: the server has not answered
@@ -118,6 +118,7 @@ struct ClaimedDelivery {
   std::string url;
   std::string payload;
   std::vector<std::string> headers;
+  int attempts = 0;  // including this one
 };
 struct ClaimDeliveriesAnswer {
   std::vector<ClaimedDelivery> deliveries;
@@ -134,15 +135,14 @@ struct ClaimDeliveriesCall {
 struct FinishedDelivery {
   std::int64_t id = 0;
   std::int64_t token = 0;
-  int http_status = 0;
-  std::string error;  // empty: delivered
-  std::uint32_t retry_after_seconds = 0;
+  Verdict verdict;
+  int http_status = 0;  // 0: the server has not answered
+  std::string error;    // if it was not delivered
 };
 struct FinishDeliveriesAnswer {};
 struct FinishDeliveriesCall {
   using Answer = FinishDeliveriesAnswer;
   std::vector<FinishedDelivery> deliveries;
-  std::vector<double> retry_delays;  // seconds, behind each attempt
 };
 
 using Call = std::variant<RescueCall, RenewCall, ReleaseCall, FinishCall, FinishDeliveriesCall,

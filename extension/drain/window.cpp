@@ -19,17 +19,16 @@ std::vector<std::int64_t> Window::tokens() const {
   return tokens;
 }
 
-FinishedImage Window::judge(ImageOutcome outcome, const RetryLimits& limits) {
+FinishedImage Window::judge(ImageOutcome outcome, const RetryLimits& limits, double unit_random) {
   const Held& held = images_.at(outcome.key);
   const AttemptResult result{outcome.ending, outcome.fault, outcome.http_status,
                              outcome.retry_after_seconds};
-  const double unit_random = std::uniform_real_distribution<double>(0, 1)(random_);
   FinishedImage finished;
   finished.key = outcome.key;
   finished.token = held.token;
   finished.request_id = held.request_id;
   finished.image_no = held.image_no;
-  finished.verdict = imgpress::judge(result, held.history, limits, unit_random);
+  finished.verdict = judge_image(result, held.history, limits, unit_random);
   finished.http_status = outcome.http_status;
   if (outcome.ending != Ending::kDone) {
     finished.error_code = error_code(outcome.fault).name;

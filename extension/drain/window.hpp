@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <map>
-#include <random>
 #include <unordered_map>
 #include <vector>
 
@@ -24,7 +23,7 @@ class Window {
 
   // What is to be recorded of an image whose attempt has ended so; it stays held until release().
   // REQUIRES: it is held.
-  FinishedImage judge(ImageOutcome outcome, const RetryLimits& limits);
+  FinishedImage judge(ImageOutcome outcome, const RetryLimits& limits, double unit_random);
 
   // REQUIRES: the image is held.
   void release(std::uint64_t key);
@@ -42,7 +41,6 @@ class Window {
   std::map<RequestId, int> per_request_;
   std::size_t retries_ = 0;  // held images that are not at their first attempt
   std::uint64_t next_key_ = 1;
-  std::mt19937_64 random_{std::random_device{}()};
 };
 
 }  // namespace imgpress

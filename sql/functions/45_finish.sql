@@ -96,7 +96,10 @@ BEGIN
           AND NOT EXISTS (
               SELECT FROM unnest(l.request_ids, l.image_nos) AS h(request_id, image_no)
               JOIN imgpress.images i ON i.request_id = h.request_id AND i.image_no = h.image_no
-              WHERE i.lease_token = l.token);
+              WHERE i.lease_token = l.token)
+          AND NOT EXISTS (
+              SELECT FROM imgpress.webhook_deliveries d
+              WHERE d.id = ANY (l.delivery_ids) AND d.lease_token = l.token);
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.end_leases(bigint[]) IS
@@ -150,10 +153,11 @@ CREATE OR REPLACE FUNCTION imgpress_internal.release_leases(tokens bigint[], unc
 AS $$
 DECLARE
     off constant integer := CASE WHEN uncounted THEN 1 ELSE 0 END;
-    released bigint;
+    images bigint;
+    deliveries bigint;
 BEGIN
-    -- Images before leases, as when they are finished. What somebody has locked stays under its lease,
-    -- which has expired then.
+    -- Images and deliveries are locked before their lease, as in finish_images() and finish_delivery().
+    -- Rows that another session has locked keep their lease, which expires now: a later call puts them back.
     WITH held AS MATERIALIZED (
         SELECT i.request_id, i.image_no
         FROM imgpress_internal.leases l, unnest(l.request_ids, l.image_nos) AS h(request_id, image_no)
@@ -164,46 +168,50 @@ BEGIN
     UPDATE imgpress.images i
         SET status = 'Pending', lease_token = NULL, retry_at = clock_timestamp(), attempts = i.attempts - off
         FROM held h WHERE i.request_id = h.request_id AND i.image_no = h.image_no;
-    GET DIAGNOSTICS released = ROW_COUNT;
-    PERFORM imgpress_internal.end_leases(tokens);
-    UPDATE imgpress_internal.leases l SET expires_at = clock_timestamp() WHERE l.token = ANY (tokens);
+    GET DIAGNOSTICS images = ROW_COUNT;
+    WITH held AS MATERIALIZED (
+        SELECT d.id FROM imgpress_internal.leases l, unnest(l.delivery_ids) AS h(id)
+            JOIN imgpress.webhook_deliveries d ON d.id = h.id
+        WHERE l.token = ANY (tokens) AND d.lease_token = l.token
+        FOR NO KEY UPDATE OF d SKIP LOCKED
+    )
     UPDATE imgpress.webhook_deliveries d
         SET lease_token = NULL, next_attempt_at = clock_timestamp(), attempts = d.attempts - off
-        WHERE d.status = 'Pending' AND d.lease_token = ANY (tokens);
-    RETURN released;
+        FROM held h WHERE d.id = h.id;
+    GET DIAGNOSTICS deliveries = ROW_COUNT;
+    PERFORM imgpress_internal.end_leases(tokens);
+    UPDATE imgpress_internal.leases l SET expires_at = clock_timestamp() WHERE l.token = ANY (tokens);
+    RETURN images + deliveries;
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.release_leases(bigint[], boolean) IS
-    'Gives back images and webhooks held under these tokens: they are due again at once, and the attempt does not '
-    'count if nobody has worked on them (uncounted). Returns how many images were';
+    'Puts the images and webhook deliveries under these leases back: they are due at once. uncounted: nobody has '
+    'worked on them, so the attempt does not count. Returns how many rows were put back';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.renew_leases(tokens bigint[], lease interval) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE imgpress_internal.leases l SET expires_at = clock_timestamp() + lease WHERE l.token = ANY (tokens);
-    -- Those that another drainer renews or releases at this moment are its own matter.
+    -- SKIP LOCKED: another drainer is renewing or releasing the lease at this moment.
     RETURN imgpress_internal.release_leases(array(
         SELECT l.token FROM imgpress_internal.leases l WHERE l.expires_at < clock_timestamp()
         ORDER BY l.token FOR UPDATE SKIP LOCKED));
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.renew_leases(bigint[], interval) IS
-    'The holder of these leases is alive; puts back what is held under leases that have expired, and returns how '
-    'many images';
+    'Extends these leases, whose holder is alive. Also puts back what is held under expired leases, of any drainer; '
+    'returns how many rows that were';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.rescue(drainer integer) RETURNS bigint
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-BEGIN
-    UPDATE imgpress.webhook_deliveries d SET lease_token = NULL, next_attempt_at = clock_timestamp()
-        WHERE d.status = 'Pending' AND d.lease_token IS NOT NULL AND d.worker_no = rescue.drainer;
-    RETURN imgpress_internal.release_leases(
-        array(SELECT l.token FROM imgpress_internal.leases l WHERE l.drainer = rescue.drainer));
-END
+    SELECT imgpress_internal.release_leases(
+        array(SELECT l.token FROM imgpress_internal.leases l WHERE l.drainer = $1))
 $$;
 COMMENT ON FUNCTION imgpress_internal.rescue(integer) IS
-    'A drainer that starts takes back what one of its number held when it ended; returns how many images';
+    'For a drainer that starts: puts back what its predecessor of the same number had claimed; returns how many rows '
+    'that were';
 
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.announce_end(uuid),

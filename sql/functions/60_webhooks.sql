@@ -79,17 +79,18 @@ BEGIN
         ORDER BY d.next_attempt_at LIMIT slots FOR NO KEY UPDATE SKIP LOCKED);
     IF due <> '{}' THEN
         PERFORM imgpress.webhook_secret();
+        INSERT INTO imgpress_internal.leases (token, drainer, delivery_ids, expires_at)
+            VALUES (token, drainer, due, clock_timestamp() + lease);
         WITH signed AS (
             UPDATE imgpress.webhook_deliveries d
-                SET attempts = d.attempts + 1, lease_token = token, worker_no = drainer,
-                    next_attempt_at = clock_timestamp() + lease
+                SET attempts = d.attempts + 1, lease_token = token, next_attempt_at = NULL
                 WHERE d.id = ANY (due)
                 RETURNING (d.id, d.url, d.payload, ARRAY[
                     'content-type: application/json',
                     'webhook-id: ' || d.message_id,
                     'webhook-timestamp: ' || unix_time,
                     'webhook-signature: ' || imgpress_internal.webhook_signature(d.message_id, unix_time, d.payload)
-                ])::imgpress_internal.claimed_delivery AS delivery
+                ], d.attempts)::imgpress_internal.claimed_delivery AS delivery
         )
         SELECT array_agg(s.delivery) INTO claimed FROM signed s;
     END IF;
@@ -97,34 +98,29 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.claim_deliveries(integer, bigint, integer, interval) IS
-    'Webhook messages that are due, signed for this attempt, and in how many milliseconds the next one is (NULL: '
-    'never)';
+    'Claims up to so many webhook messages that are due under one lease, signed for this attempt. due_in_ms: in how '
+    'many milliseconds the next one is due; NULL: none is waiting';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.finish_delivery(
-    delivery_id bigint, token bigint, http_status integer, error text, retry_after_seconds integer,
-        delays double precision[]
+    delivery_id bigint, token bigint, status text, retry_delay_ms bigint, http_status integer, error text
 ) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     UPDATE imgpress.webhook_deliveries d
-        SET lease_token = NULL, last_http_status = nullif($3, 0), last_error = $4,
-            status = CASE WHEN $4 IS NULL THEN 'Delivered'
-                          WHEN $3 = 410 OR d.attempts > cardinality($6) THEN 'Failed'
-                          ELSE 'Pending' END,
-            ended_at = CASE WHEN $4 IS NULL OR $3 = 410 OR d.attempts > cardinality($6) THEN clock_timestamp() END,
-            -- Up to a tenth later, so that a receiver's restart does not meet all of them at once.
-            next_attempt_at = clock_timestamp()
-                + greatest($6[d.attempts] * (1 + random() / 10), $5) * interval '1 second'
-        WHERE d.id = $1 AND d.lease_token = $2
+        SET lease_token = NULL, status = $3, last_http_status = $5, last_error = $6,
+            next_attempt_at = clock_timestamp() + $4 * interval '1 millisecond',
+            ended_at = CASE WHEN $3 <> 'Pending' THEN clock_timestamp() END
+        WHERE d.id = $1 AND d.lease_token = $2;
+    SELECT imgpress_internal.end_leases(ARRAY[$2])
 $$;
-COMMENT ON FUNCTION imgpress_internal.finish_delivery(bigint, bigint, integer, text, integer, double precision[]) IS
-    'Records one attempt; error NULL means delivered. delays[n] is the pause behind the n-th attempt in seconds; 410 '
-    'Gone ends it';
+COMMENT ON FUNCTION imgpress_internal.finish_delivery(bigint, bigint, text, bigint, integer, text) IS
+    'Records the end of an attempt that still has its lease: Delivered, Failed, or Pending with the delay of the next '
+    'attempt, as the drainer has decided';
 
 GRANT EXECUTE ON FUNCTION imgpress.webhook_secret() TO imgpress_admin, imgpress_worker;
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.hmac_sha256(bytea, bytea), imgpress_internal.webhook_signature(text, bigint, text),
     imgpress_internal.webhook_payload(imgpress.processing_requests),
     imgpress_internal.claim_deliveries(integer, bigint, integer, interval),
-    imgpress_internal.finish_delivery(bigint, bigint, integer, text, integer, double precision[])
+    imgpress_internal.finish_delivery(bigint, bigint, text, bigint, integer, text)
     TO imgpress_worker;

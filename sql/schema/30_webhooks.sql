@@ -10,7 +10,6 @@ CREATE TABLE imgpress.webhook_deliveries (
     status           text NOT NULL DEFAULT 'Pending',
     attempts         smallint NOT NULL DEFAULT 0,
     lease_token      bigint,
-    worker_no        integer,
     next_attempt_at  timestamptz DEFAULT now(),
     last_http_status integer,
     last_error       text,
@@ -18,16 +17,27 @@ CREATE TABLE imgpress.webhook_deliveries (
     ended_at         timestamptz,
     CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Delivered', 'Failed')),
     CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status <> 'Pending')),
-    CONSTRAINT only_pending_has_lease CHECK (lease_token IS NULL OR status = 'Pending')
+    CONSTRAINT pending_is_leased_or_due CHECK (
+        num_nonnulls(lease_token, next_attempt_at) = CASE status WHEN 'Pending' THEN 1 ELSE 0 END),
+    CONSTRAINT leased_is_counted CHECK (lease_token IS NULL OR attempts > 0),
+    CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR last_error IS NOT NULL)
 );
 COMMENT ON TABLE imgpress.webhook_deliveries IS 'Webhook messages and how their delivery went';
 COMMENT ON COLUMN imgpress.webhook_deliveries.message_id IS
     'Header webhook-id: the same on every attempt, so that a receiver can tell repetitions';
 COMMENT ON COLUMN imgpress.webhook_deliveries.payload IS 'The exact body, as it is signed';
-COMMENT ON COLUMN imgpress.webhook_deliveries.worker_no IS
-    'Number of the worker that made the last attempt; 0 is the background worker';
+COMMENT ON COLUMN imgpress.webhook_deliveries.status IS
+    'Pending, Delivered (the receiver answered with 2xx) or Failed (given up: the retries are used up, or the receiver '
+    'answered 410 Gone)';
+COMMENT ON COLUMN imgpress.webhook_deliveries.attempts IS
+    'Attempts that were begun; counted before the message is sent';
+COMMENT ON COLUMN imgpress.webhook_deliveries.lease_token IS
+    'The lease of the attempt that is under way: only its holder may record the end; NULL: none is';
 COMMENT ON COLUMN imgpress.webhook_deliveries.next_attempt_at IS
-    'When the next attempt is due; during an attempt: when its lease ends';
+    'When the next attempt is due; NULL while one is under way, and after the end';
+COMMENT ON COLUMN imgpress.webhook_deliveries.last_http_status IS
+    'Status of the receiver''s answer in the last attempt; NULL: it has not answered';
+COMMENT ON COLUMN imgpress.webhook_deliveries.last_error IS 'Why the last attempt failed; NULL after a success';
 
 CREATE INDEX webhook_deliveries_due ON imgpress.webhook_deliveries (next_attempt_at) WHERE status = 'Pending';
 CREATE INDEX webhook_deliveries_request ON imgpress.webhook_deliveries (request_id);

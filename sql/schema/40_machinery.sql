@@ -1,15 +1,16 @@
 -- Tables and types that only imgpress itself uses.
 
 CREATE TABLE imgpress_internal.leases (
-    token       bigint PRIMARY KEY,
-    drainer     integer NOT NULL,
-    request_ids uuid[] NOT NULL,
-    image_nos   integer[] NOT NULL,
-    expires_at  timestamptz NOT NULL
+    token        bigint PRIMARY KEY,
+    drainer      integer NOT NULL,
+    request_ids  uuid[] NOT NULL DEFAULT '{}',
+    image_nos    integer[] NOT NULL DEFAULT '{}',
+    delivery_ids bigint[] NOT NULL DEFAULT '{}',
+    expires_at   timestamptz NOT NULL
 );
 COMMENT ON TABLE imgpress_internal.leases IS
-    'Batches of images that a drainer has claimed and not finished yet. Images of a drainer that died are put back '
-    'into the queue';
+    'What drainers have claimed and not finished yet: one row for each claim of images or of webhook deliveries. After '
+    'expires_at any drainer may put it back';
 COMMENT ON COLUMN imgpress_internal.leases.drainer IS
     'Number of the drainer that holds the lease; 0 is the background worker';
 
@@ -53,10 +54,11 @@ COMMENT ON TYPE imgpress.product_input IS
     'where the next one starts with http:// or https://), or an array as text';
 
 CREATE TYPE imgpress_internal.claimed_delivery AS (
-    id      bigint,
-    url     text,
-    payload text,
-    headers text[]
+    id       bigint,
+    url      text,
+    payload  text,
+    headers  text[],
+    attempts smallint
 );
 COMMENT ON TYPE imgpress_internal.claimed_delivery IS 'A webhook message that a drainer is to deliver';
 

@@ -157,8 +157,12 @@ COMMENT ON SCHEMA imgpress_internal IS
 -- What is in flight is given back: the token of no lease survives the update.
 UPDATE imgpress.images SET status = 'Pending', lease_token = NULL, retry_at = clock_timestamp()
     WHERE status = 'Processing';
-UPDATE imgpress.webhook_deliveries SET lease_token = NULL, next_attempt_at = clock_timestamp()
-    WHERE lease_token IS NOT NULL AND status = 'Pending';
+-- next_attempt_at was the end of the lease during an attempt, and kept its value after the end.
+UPDATE imgpress.webhook_deliveries d
+    SET lease_token = NULL, next_attempt_at = CASE
+        WHEN d.status <> 'Pending' THEN NULL
+        WHEN d.lease_token IS NULL THEN coalesce(d.next_attempt_at, clock_timestamp())
+        ELSE clock_timestamp() END;
 DELETE FROM imgpress.leases;
 
 -- Products name their images.
@@ -296,18 +300,36 @@ COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Total size of th
 COMMENT ON COLUMN imgpress.processing_requests.claimed_at IS
     'When a worker last claimed images of this request; the request that has waited longest comes next';
 
-ALTER TABLE imgpress.webhook_deliveries ADD COLUMN worker_no integer, DROP CONSTRAINT webhook_deliveries_status_check,
+ALTER TABLE imgpress.webhook_deliveries DROP CONSTRAINT webhook_deliveries_status_check,
     ADD CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Delivered', 'Failed')),
     ADD CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status <> 'Pending')),
-    ADD CONSTRAINT only_pending_has_lease CHECK (lease_token IS NULL OR status = 'Pending');
-COMMENT ON COLUMN imgpress.webhook_deliveries.worker_no IS
-    'Number of the worker that made the last attempt; 0 is the background worker';
+    ADD CONSTRAINT pending_is_leased_or_due CHECK (
+        num_nonnulls(lease_token, next_attempt_at) = CASE status WHEN 'Pending' THEN 1 ELSE 0 END),
+    ADD CONSTRAINT leased_is_counted CHECK (lease_token IS NULL OR attempts > 0),
+    ADD CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR last_error IS NOT NULL);
+COMMENT ON COLUMN imgpress.webhook_deliveries.status IS
+    'Pending, Delivered (the receiver answered with 2xx) or Failed (given up: the retries are used up, or the receiver '
+    'answered 410 Gone)';
+COMMENT ON COLUMN imgpress.webhook_deliveries.attempts IS
+    'Attempts that were begun; counted before the message is sent';
+COMMENT ON COLUMN imgpress.webhook_deliveries.lease_token IS
+    'The lease of the attempt that is under way: only its holder may record the end; NULL: none is';
+COMMENT ON COLUMN imgpress.webhook_deliveries.next_attempt_at IS
+    'When the next attempt is due; NULL while one is under way, and after the end';
+COMMENT ON COLUMN imgpress.webhook_deliveries.last_http_status IS
+    'Status of the receiver''s answer in the last attempt; NULL: it has not answered';
+COMMENT ON COLUMN imgpress.webhook_deliveries.last_error IS 'Why the last attempt failed; NULL after a success';
 ALTER TABLE imgpress.webhook_secrets RENAME CONSTRAINT webhook_secrets_secret_check TO secret_is_well_formed;
 
 -- The machinery.
 ALTER TABLE imgpress.leases SET SCHEMA imgpress_internal;
 ALTER TABLE imgpress_internal.leases RENAME COLUMN positions TO image_nos;
-ALTER TABLE imgpress_internal.leases ADD COLUMN drainer integer NOT NULL;
+ALTER TABLE imgpress_internal.leases ADD COLUMN drainer integer NOT NULL,
+    ALTER COLUMN request_ids SET DEFAULT '{}', ALTER COLUMN image_nos SET DEFAULT '{}',
+    ADD COLUMN delivery_ids bigint[] NOT NULL DEFAULT '{}';
+COMMENT ON TABLE imgpress_internal.leases IS
+    'What drainers have claimed and not finished yet: one row for each claim of images or of webhook deliveries. After '
+    'expires_at any drainer may put it back';
 COMMENT ON COLUMN imgpress_internal.leases.drainer IS
     'Number of the drainer that holds the lease; 0 is the background worker';
 ALTER TABLE imgpress.csv_upload_rows SET SCHEMA imgpress_internal;
@@ -320,10 +342,11 @@ COMMENT ON TABLE imgpress_internal.upload_parts IS
 ALTER TYPE imgpress.product_input ALTER ATTRIBUTE serial_number TYPE bigint;
 
 CREATE TYPE imgpress_internal.claimed_delivery AS (
-    id      bigint,
-    url     text,
-    payload text,
-    headers text[]
+    id       bigint,
+    url      text,
+    payload  text,
+    headers  text[],
+    attempts smallint
 );
 COMMENT ON TYPE imgpress_internal.claimed_delivery IS 'A webhook message that a drainer is to deliver';
 CREATE TYPE imgpress_internal.outcome AS (

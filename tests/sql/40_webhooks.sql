@@ -1,6 +1,6 @@
 -- Webhooks: signature, outbox, schedule.
 BEGIN;
-SELECT plan(18);
+SELECT plan(34);
 
 -- RFC 4231, test cases 1 and 6 (a key longer than the block).
 SELECT is(encode(imgpress_internal.hmac_sha256(decode(repeat('0b', 20), 'hex'), 'Hi There'), 'hex'),
@@ -26,20 +26,47 @@ SELECT imgpress.cancel(:'id');
 SELECT results_eq($$ SELECT url, status, payload::json->>'type', payload::json->'data'->>'request_id' FROM imgpress.webhook_deliveries $$,
     format($$ VALUES ('http://hook/', 'Pending', 'request.failed', %L) $$, :'id'), 'one message at the end');
 
--- Delivery.
-SELECT d.id AS delivery, d.headers[2] AS id_header, d.headers[3] AS time_header
+-- A claim counts the attempt and leases the message, until the drainer says what became of it.
+SELECT d.id AS delivery, d.attempts, d.headers[2] AS id_header
     FROM imgpress_internal.claim_deliveries(0, 1, 10, '1 minute') c, unnest(c.claimed) d \gset
 SELECT matches(:'id_header'::text, '^webhook-id: msg_[0-9a-f]{32}$');
+SELECT is(:attempts, 1, 'the drainer learns which attempt it is');
+SELECT results_eq('SELECT status, attempts, lease_token, next_attempt_at FROM imgpress.webhook_deliveries',
+    $$ VALUES ('Pending', 1::smallint, 1::bigint, NULL::timestamptz) $$, 'during an attempt there is a lease and no next attempt');
 SELECT is((SELECT claimed FROM imgpress_internal.claim_deliveries(0, 2, 10, '1 minute')), NULL, 'a message under lease is not handed out twice');
-SELECT imgpress_internal.finish_delivery(:'delivery', 2, 200, NULL, 0, '{5}');
+SELECT imgpress_internal.finish_delivery(:'delivery', 2, 'Delivered', NULL, 200, NULL);
 SELECT is((SELECT status FROM imgpress.webhook_deliveries), 'Pending', 'a foreign token ends nothing');
-SELECT imgpress_internal.finish_delivery(:'delivery', 1, 500, 'HTTP 500', 0, '{5}');
-SELECT is((SELECT next_attempt_at - clock_timestamp() BETWEEN '4 seconds' AND '6 seconds' FROM imgpress.webhook_deliveries), true,
-    'a failed attempt waits for its turn in the schedule');
+SELECT isnt_empty('SELECT FROM imgpress_internal.leases WHERE token = 1', 'nor the lease');
+SELECT imgpress_internal.finish_delivery(:'delivery', 1, 'Pending', 5000, 500, 'HTTP 500');
+SELECT results_eq($$ SELECT lease_token, next_attempt_at - clock_timestamp() BETWEEN '4 seconds' AND '5 seconds', last_http_status, last_error FROM imgpress.webhook_deliveries $$,
+    $$ VALUES (NULL::bigint, true, 500, 'HTTP 500') $$, 'a retry is due after the delay that the drainer has chosen');
+SELECT is_empty('SELECT FROM imgpress_internal.leases', 'its lease has ended');
+SELECT is((SELECT due_in_ms FROM imgpress_internal.claim_deliveries(0, 2, 10, '1 minute')) BETWEEN 4000 AND 5000, true, 'a claim tells when it is due');
 UPDATE imgpress.webhook_deliveries SET next_attempt_at = clock_timestamp() - interval '1 second';
 SELECT is((SELECT d.headers[2] FROM imgpress_internal.claim_deliveries(0, 3, 10, '1 minute') c, unnest(c.claimed) d), :'id_header', 'a repetition keeps its id');
-SELECT imgpress_internal.finish_delivery(:'delivery', 3, 410, 'HTTP 410', 0, '{5,5,5}');
-SELECT is((SELECT status FROM imgpress.webhook_deliveries), 'Failed', '410 Gone ends it');
+
+-- What a drainer leaves behind is due at once.
+SELECT is(imgpress_internal.renew_leases('{}', '1 minute'), 0::bigint, 'a lease that has not expired is left alone');
+SELECT is(imgpress_internal.renew_leases('{3}', '-1 second'), 1::bigint, 'an expired one is put back');
+SELECT is_empty('SELECT FROM imgpress_internal.leases', 'and ends');
+SELECT is((SELECT count(*) FROM imgpress_internal.claim_deliveries(5, 4, 10, '1 minute') c, unnest(c.claimed)), 1::bigint);
+SELECT is(imgpress_internal.rescue(0), 0::bigint, 'a starting drainer leaves alone what others hold');
+SELECT is(imgpress_internal.rescue(5), 1::bigint, 'and takes back what one of its number held');
+SELECT is((SELECT d.attempts FROM imgpress_internal.claim_deliveries(0, 5, 10, '1 minute') c, unnest(c.claimed) d), 4::smallint);
+SELECT imgpress_internal.release_leases('{5}', uncounted => true);
+SELECT is((SELECT attempts FROM imgpress.webhook_deliveries), 3::smallint, 'an attempt that was not begun does not count');
+SELECT count(*) FROM imgpress_internal.claim_deliveries(0, 6, 10, '1 minute');
+SELECT imgpress_internal.finish_delivery(:'delivery', 6, 'Failed', NULL, 410, 'HTTP 410');
+SELECT results_eq('SELECT status, lease_token, next_attempt_at, ended_at IS NOT NULL FROM imgpress.webhook_deliveries',
+    $$ VALUES ('Failed', NULL::bigint, NULL::timestamptz, true) $$, 'after the end there is neither lease nor next attempt');
+
+-- The table says what can be.
+SELECT throws_ok($$ UPDATE imgpress.webhook_deliveries SET status = 'Pending', ended_at = NULL $$, '23514',
+    'new row for relation "webhook_deliveries" violates check constraint "pending_is_leased_or_due"', 'Pending is leased or due');
+SELECT throws_ok($$ UPDATE imgpress.webhook_deliveries SET next_attempt_at = now() $$, '23514',
+    'new row for relation "webhook_deliveries" violates check constraint "pending_is_leased_or_due"', 'ended is not due');
+SELECT throws_ok($$ UPDATE imgpress.webhook_deliveries SET last_error = NULL $$, '23514',
+    'new row for relation "webhook_deliveries" violates check constraint "failed_has_error"', 'Failed says why');
 
 -- Each end is told once, by a message of its own.
 SELECT is(imgpress.retry_failed(:'id', only_transient => true), 0::bigint, 'cancelled images are not retried by themselves');

@@ -25,15 +25,15 @@ std::size_t codecs(const Settings& config) {
   return static_cast<std::size_t>(config.codecs > 0 ? config.codecs : std::max(cores, 1L));
 }
 
-// "5, 300, 1800". The check hook of the setting has made sure that it is a list of numbers.
-std::vector<double> seconds_of(const char* list) {
-  std::vector<double> seconds;
+// From "5, 300, 1800" in seconds; the setting's check hook refuses anything but a list of numbers.
+std::vector<std::int64_t> delays_ms(const char* list) {
+  std::vector<std::int64_t> delays;
   for (const char* next = list;; ++next) {
     char* end = nullptr;
-    seconds.push_back(std::strtod(next, &end));
+    delays.push_back(static_cast<std::int64_t>(1000 * std::strtod(next, &end)));
     next = end;
     while (*next == ' ') ++next;
-    if (*next == '\0') return seconds;
+    if (*next == '\0') return delays;
   }
 }
 
@@ -47,8 +47,7 @@ DrainerSettings drainer_settings(const Settings& config, const char* press_path)
   made.retry = {config.max_attempts, config.retry_base_delay_ms, config.retry_max_delay_ms};
   made.images_in_flight = images_in_flight(config);
   made.lease = Milliseconds(config.lease_ms);
-  made.webhook_timeout = Milliseconds(config.webhook_timeout_ms);
-  made.webhook_retry_delays = seconds_of(config.webhook_retry_delays);
+  made.webhook_retry_delays_ms = delays_ms(config.webhook_retry_delays);
   return made;
 }
 

@@ -76,13 +76,14 @@ std::optional<Milliseconds> duration_of(const Row& row, const char* column) {
   return Milliseconds(DatumGetInt64(value));
 }
 
-const char* status_word(Verdict::Kind kind) {
-  switch (kind) {
+// The new status of an image or a delivery; `done` is its word for success.
+const char* status_word(const Verdict& verdict, const char* done) {
+  switch (verdict.kind) {
     case Verdict::Kind::kDone:
-      return "Completed";
+      return done;
     case Verdict::Kind::kRetry:
       return "Pending";
-    case Verdict::Kind::kSetAside:
+    case Verdict::Kind::kGivenUp:
       break;
   }
   return "Failed";
@@ -146,7 +147,8 @@ void SpiQueue::carry_out(const RescueCall& call, RescueAnswer*) {
   execute(&rescue_, {{INT4OID, Int32GetDatum(call.drainer)}});
   const int64 rescued = Row::of_result(0).get_int8("rescued");
   if (rescued == 0) return;
-  ereport(LOG, (errmsg("imgpress: %lld images of a worker that has ended go back to the queue",
+  ereport(LOG, (errmsg("imgpress: %lld images and webhooks that an earlier worker had claimed "
+                       "are processed again",
                        static_cast<long long>(rescued))));
 }
 
@@ -222,7 +224,7 @@ Datum outcome_of(TupleDesc descriptor, const FinishedImage& image) {
   outcome.set("token", Int64GetDatum(image.token));
   outcome.set("request_id", uuid_datum(image.request_id));
   outcome.set("image_no", Int32GetDatum(image.image_no));
-  outcome.set_text("status", status_word(image.verdict.kind));
+  outcome.set_text("status", status_word(image.verdict, "Completed"));
   outcome.set("failed_attempts", Int16GetDatum(static_cast<int16>(image.verdict.failed_attempts)));
   outcome.set("codec_crashes", Int16GetDatum(static_cast<int16>(image.verdict.codec_crashes)));
   outcome.set("transient", BoolGetDatum(image.verdict.transient));
@@ -296,27 +298,26 @@ void SpiQueue::note_claimed_delivery(const Row& row, ClaimDeliveriesAnswer* answ
   const char* url = row.get_text("url");
   const char* payload = row.get_text("payload");
   const Elements headers = array_elements(row, "headers");
+  const int16 attempts = row.get_int2("attempts");
   auto** lines = static_cast<const char**>(palloc(sizeof(char*) * Max(headers.count, 1)));
   for (int i = 0; i < headers.count; ++i) lines[i] = TextDatumGetCString(headers.values[i]);
-  guard([&] { answer->deliveries.push_back({id, url, payload, {lines, lines + headers.count}}); });
+  guard([&] {
+    answer->deliveries.push_back({id, url, payload, {lines, lines + headers.count}, attempts});
+  });
 }
 
 void SpiQueue::carry_out(const FinishDeliveriesCall& call, FinishDeliveriesAnswer*) {
-  ArrayArgument delays(FLOAT8OID, static_cast<int>(call.retry_delays.size()));
-  for (std::size_t i = 0; i < call.retry_delays.size(); ++i) {
-    delays.set(static_cast<int>(i), Float8GetDatum(call.retry_delays[i]));
-  }
-  const Datum retry_delays = delays.datum();
   for (const FinishedDelivery& delivery : call.deliveries) {
-    const bool delivered = delivery.error.empty();
+    const bool delivered = delivery.verdict.kind == Verdict::Kind::kDone;
+    const bool retried = delivery.verdict.kind == Verdict::Kind::kRetry;
     execute(
         &finish_delivery_,
         {{INT8OID, Int64GetDatum(delivery.id)},
          {INT8OID, Int64GetDatum(delivery.token)},
-         {INT4OID, Int32GetDatum(delivery.http_status)},
-         {TEXTOID, delivered ? (Datum)0 : CStringGetTextDatum(delivery.error.c_str()), delivered},
-         {INT4OID, Int32GetDatum(static_cast<int32>(delivery.retry_after_seconds))},
-         {FLOAT8ARRAYOID, retry_delays}});
+         {TEXTOID, CStringGetTextDatum(status_word(delivery.verdict, "Delivered"))},
+         {INT8OID, Int64GetDatum(delivery.verdict.retry_delay_ms), !retried},
+         {INT4OID, Int32GetDatum(delivery.http_status), delivery.http_status == 0},
+         {TEXTOID, delivered ? (Datum)0 : CStringGetTextDatum(delivery.error.c_str()), delivered}});
   }
 }
 

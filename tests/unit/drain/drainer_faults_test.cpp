@@ -302,6 +302,38 @@ TEST_F(DrainerTest, AWebhookThatMayHaveBeenClaimedIsGivenBackUncounted) {
   EXPECT_EQ(queue_.webhooks[0].attempts, 1);
 }
 
+TEST_F(DrainerTest, AWebhookWhoseRetryMayHaveBeenRecordedIsSentAgainWhenItIsDue) {
+  queue_.webhooks.push_back({1});
+  settle();
+  queue_.end_next<FinishDeliveriesCall>(CallEnd::kUnknown, true);
+  pipeline_.deliver(Fault::kTimeout);
+  settle();
+  queue_.fail_all<FinishDeliveriesCall>();
+  pass(minutes(2));  // nothing tells the drainer of it: the fallback look finds it
+  ASSERT_EQ(pipeline_.deliveries.size(), 1u);
+  queue_.fail_all<FinishDeliveriesCall>(false);
+  pipeline_.deliver();
+  pass(minutes(1));
+  EXPECT_TRUE(queue_.webhooks[0].delivered);
+  EXPECT_EQ(queue_.webhooks[0].attempts, 2);
+}
+
+TEST_F(DrainerTest, AWebhookThatIsClaimedAgainAfterItsDeliveryIsNotSentAgain) {
+  queue_.webhooks.push_back({1});
+  settle();
+  queue_.fail_all<FinishDeliveriesCall>();
+  pipeline_.deliver();
+  settle();
+  queue_.webhooks[0].token = 0;  // the lease was lost, and the row put back
+  drainer_->expect_work();
+  settle();
+  EXPECT_NE(queue_.webhooks[0].token, 0) << "claimed again";
+  EXPECT_TRUE(pipeline_.deliveries.empty());
+  queue_.fail_all<FinishDeliveriesCall>(false);
+  pass(seconds(1));
+  EXPECT_TRUE(queue_.webhooks[0].delivered);
+}
+
 TEST_F(DrainerTest, AReleaseIsRepeatedUntilItIsCertain) {
   queue_.add_request(1, 1);
   queue_.end_next<ClaimCall>(CallEnd::kUnknown, true);

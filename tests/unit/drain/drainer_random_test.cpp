@@ -157,8 +157,7 @@ class RandomDrainerTest : public testing::TestWithParam<unsigned> {
     settings_.images_in_flight = 64;
     settings_.retry = {3, 1000, 60'000};
     settings_.lease = minutes(5);
-    settings_.webhook_timeout = seconds(20);
-    settings_.webhook_retry_delays.assign(1000, 5);
+    settings_.webhook_retry_delays_ms.assign(1000, 5'000);
     drainer_ = std::make_unique<Drainer>(1, settings_, watched_, pipeline_, clock_.source());
     watched_.renewed_at = clock_.now();
     queue_.on_submit = [this](const Call&) {

@@ -332,6 +332,43 @@ TEST_F(DrainerTest, DeliversWebhooksAndTriesAgain) {
   EXPECT_EQ(pipeline_.deliveries.size(), 1u);
 }
 
+TEST_F(DrainerTest, AWebhookIsGivenUpAfterTheLastDelay) {
+  queue_.webhooks.push_back({1});
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    settle();
+    ASSERT_EQ(pipeline_.deliveries.size(), 1u) << attempt;
+    pipeline_.deliver(Fault::kTimeout);
+    pass(minutes(6));
+  }
+  EXPECT_TRUE(queue_.webhooks[0].given_up);
+  EXPECT_TRUE(pipeline_.deliveries.empty());
+}
+
+TEST_F(DrainerTest, KeepsTheLeaseOfAWebhookThatIsUnderWay) {
+  queue_.webhooks.push_back({1});
+  settle();
+  pass(minutes(5));
+  ASSERT_FALSE(queue_.renewals.empty());
+  EXPECT_EQ(queue_.renewals.back().tokens, std::vector<std::int64_t>{queue_.webhooks[0].token});
+  pipeline_.deliver();
+  settle();
+  pass(minutes(5));
+  EXPECT_TRUE(queue_.renewals.back().tokens.empty());
+}
+
+TEST_F(DrainerTest, AnAttemptGoesOnUnderTheLeaseOfASecondClaim) {
+  queue_.webhooks.push_back({1});
+  settle();
+  queue_.webhooks[0].token = 0;  // the lease was lost, and its row put back
+  drainer_->expect_work();
+  settle();
+  ASSERT_NE(queue_.webhooks[0].token, 0) << "claimed again";
+  EXPECT_EQ(pipeline_.deliveries.size(), 1u) << "but not sent again";
+  pipeline_.deliver();
+  settle();
+  EXPECT_TRUE(queue_.webhooks[0].delivered);
+}
+
 TEST_F(DrainerTest, DeliversSoManyAtATime) {
   for (std::int64_t id = 1; id <= 40; ++id) queue_.webhooks.push_back({id});
   settle();

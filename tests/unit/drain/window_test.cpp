@@ -36,13 +36,15 @@ TEST(Window, AFailureCarriesItsReason) {
   outcome.key = window.hold(7, image(10, 3));
   outcome.ending = Ending::kFailed;
   outcome.fault = Fault::kNotAnImage;
+  outcome.http_status = 200;
   outcome.reason = "an HTML page, not an image";
-  const FinishedImage finished = window.judge(std::move(outcome), {3, 1, 1});
+  const FinishedImage finished = window.judge(std::move(outcome), {3, 1, 1}, 0.5);
   EXPECT_EQ(finished.token, 7);
   EXPECT_EQ(finished.request_id, RequestId{10});
   EXPECT_EQ(finished.image_no, 3);
-  EXPECT_EQ(finished.verdict.kind, Verdict::Kind::kSetAside);
+  EXPECT_EQ(finished.verdict.kind, Verdict::Kind::kGivenUp);
   EXPECT_STREQ(finished.error_code, "not_an_image");
+  EXPECT_EQ(finished.http_status, 200);
   EXPECT_EQ(finished.error, "an HTML page, not an image");
   EXPECT_FALSE(finished.output);
 }

@@ -21,8 +21,7 @@ class DrainerTest : public testing::Test {
     settings_.images_in_flight = 256;
     settings_.retry = {3, 1000, 60'000};
     settings_.lease = std::chrono::minutes(5);
-    settings_.webhook_timeout = std::chrono::seconds(20);
-    settings_.webhook_retry_delays = {5, 300};
+    settings_.webhook_retry_delays_ms = {5'000, 300'000};
     start();
   }
 

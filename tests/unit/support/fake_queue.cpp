@@ -14,6 +14,10 @@ std::size_t size_of(const Call& call) {
   return 0;
 }
 
+bool is_waiting(const FakeQueue::Webhook& webhook) {
+  return !webhook.delivered && !webhook.given_up && webhook.token == 0;
+}
+
 }  // namespace
 
 void FakeQueue::add_request(std::uint8_t id, int count) {
@@ -67,6 +71,7 @@ RescueAnswer FakeQueue::carry_out(const RescueCall& call) {
     image.state = State::kRetry;
     image.retry_at = clock_.now();
   }
+  for (Webhook& webhook : webhooks) webhook.token = 0;
   return {};
 }
 
@@ -88,7 +93,7 @@ ReleaseAnswer FakeQueue::carry_out(const ReleaseCall& call) {
   for (Webhook& webhook : webhooks) {
     const bool named =
         std::find(call.tokens.begin(), call.tokens.end(), webhook.token) != call.tokens.end();
-    if (webhook.delivered || !named) continue;
+    if (!named) continue;
     webhook.token = 0;
     webhook.due = clock_.now();
     --webhook.attempts;
@@ -172,7 +177,7 @@ std::optional<Milliseconds> FakeQueue::image_due_in() const {
 std::optional<Milliseconds> FakeQueue::delivery_due_in() const {
   std::optional<TimePoint> first;
   for (const Webhook& webhook : webhooks) {
-    if (!webhook.delivered) first = std::min(first.value_or(webhook.due), webhook.due);
+    if (is_waiting(webhook)) first = std::min(first.value_or(webhook.due), webhook.due);
   }
   return left_until(first);
 }
@@ -180,12 +185,11 @@ std::optional<Milliseconds> FakeQueue::delivery_due_in() const {
 ClaimDeliveriesAnswer FakeQueue::carry_out(const ClaimDeliveriesCall& call) {
   ClaimDeliveriesAnswer answer;
   for (Webhook& webhook : webhooks) {
-    if (webhook.delivered || webhook.due > clock_.now()) continue;
+    if (!is_waiting(webhook) || webhook.due > clock_.now()) continue;
     if (static_cast<int>(answer.deliveries.size()) == call.slots) break;
     webhook.token = call.token;
-    webhook.due = clock_.now() + call.lease;
     ++webhook.attempts;
-    answer.deliveries.push_back({webhook.id, "http://a/hook", "{}", {}});
+    answer.deliveries.push_back({webhook.id, "http://a/hook", "{}", {}, webhook.attempts});
   }
   answer.due_in = delivery_due_in();
   return answer;
@@ -196,9 +200,9 @@ FinishDeliveriesAnswer FakeQueue::carry_out(const FinishDeliveriesCall& call) {
     for (Webhook& webhook : webhooks) {
       if (webhook.id != finished.id || webhook.token != finished.token) continue;
       webhook.token = 0;
-      webhook.delivered = finished.error.empty();
-      const auto delay = call.retry_delays.at(static_cast<std::size_t>(webhook.attempts) - 1);
-      webhook.due = clock_.now() + std::chrono::seconds(static_cast<int>(delay));
+      webhook.delivered = finished.verdict.kind == Verdict::Kind::kDone;
+      webhook.given_up = finished.verdict.kind == Verdict::Kind::kGivenUp;
+      webhook.due = clock_.now() + Milliseconds(finished.verdict.retry_delay_ms);
     }
   }
   return {};

@@ -34,6 +34,7 @@ class FakeQueue final : public Queue {
     bool delivered = false;
     TimePoint due{};
     int attempts = 0;
+    bool given_up = false;
   };
 
   explicit FakeQueue(FakeClock& clock) : clock_(clock) {}
