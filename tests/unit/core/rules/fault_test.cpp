@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "core/rules/formats.hpp"
+
 namespace imgpress {
 namespace {
 
@@ -35,6 +37,12 @@ TEST(ErrorCodes, TheHintNamesTheTransientStatuses) {
   for (const int status : kTransientStatuses) {
     EXPECT_NE(hint.find(std::to_string(status)), std::string::npos) << status;
   }
+}
+
+TEST(ErrorCodes, HintsNameTheSupportedFormats) {
+  EXPECT_STREQ(hint_of(error_code(Fault::kUnsupportedImage)),
+               ("Supported formats are " + list_of_formats() + ".").c_str());
+  EXPECT_STREQ(hint_of(kCancelled), kCancelled.hint);
 }
 
 TEST(ErrorCodes, AValueBehindTheLastIsUnknown) {
