@@ -14,20 +14,22 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kBatchImages = 64;  // finished in one transaction
+// At most this much is recorded in one transaction.
+constexpr std::size_t kBatchImages = 64;
 constexpr std::uint64_t kBatchBytes = 8 << 20;
-constexpr milliseconds kGather{25};  // how long a batch may take to fill up
-// For images whose rows somebody has locked: twice as long each time, as long as there are any.
+constexpr milliseconds kBatchPause{
+    25};  // how long an ended image waits for others to share a commit
+// Pauses before images whose rows are locked are recorded again: doubled as long as there are any.
 constexpr milliseconds kFirstPutOff{250};
 constexpr seconds kLongestPutOff{2};
-constexpr milliseconds kLookAgain{250};  // for what is due, but could not be claimed
-constexpr milliseconds kClaimPause{50};
+constexpr milliseconds kBlockedPause{250};  // when something is due but cannot be claimed
+constexpr milliseconds kClaimPause{50};     // longest wait for a claim to become worth its cost
 constexpr milliseconds kFirstErrorPause{500};
 constexpr seconds kLongestErrorPause{60};
-// A look that nobody asked for: covers what cannot wake a drainer (a prepared transaction, say).
-constexpr seconds kFallbackLook{60};
+// Something may be committed without waking the drainer, COMMIT PREPARED for instance.
+constexpr seconds kFallbackPause{60};
 
-constexpr TimePoint kNow{};  // due since ever
+constexpr TimePoint kNow{};
 constexpr TimePoint kNever = TimePoint::max();
 
 template <typename T, std::size_t I = 0>
@@ -47,7 +49,7 @@ constexpr std::size_t kFinishDeliveries = kind_of<FinishDeliveriesCall>();
 constexpr std::size_t kClaim = kind_of<ClaimCall>();
 constexpr std::size_t kClaimDeliveries = kind_of<ClaimDeliveriesCall>();
 
-// Names a lease: random, so that no two drainers ever make the same one.
+// Identifies a lease. Random, so that no two drainers use the same one.
 std::int64_t random_token() {
   std::int64_t token = 0;
   if (::getrandom(&token, sizeof token, 0) != sizeof token) {
@@ -73,8 +75,8 @@ void Drainer::reconfigure(DrainerSettings settings) {
 
 void Drainer::expect_work() {
   if (!rescued_) pauses_[kRescue].until = {};  // the extension may just have been updated
-  look_ = true;
-  look_for_deliveries_ = true;
+  claim_wanted_ = true;
+  deliveries_wanted_ = true;
 }
 
 bool Drainer::turn() {
@@ -82,7 +84,7 @@ bool Drainer::turn() {
   take_outcomes();
   if (!call_) begin_next_call();
   const bool installed = !call_ || take_answer();
-  take_outcomes();  // of a turn of the pipeline in between: nothing else would tell of them
+  take_outcomes();  // take_answer() has turned the pipeline, and nothing else would report these
   return installed;
 }
 
@@ -152,17 +154,17 @@ void Drainer::note_failure(std::size_t kind) {
 TimePoint Drainer::deadline() const {
   TimePoint earliest = pipeline_.deadline();
   if (!put_off_.empty()) earliest = std::min(earliest, put_off_until_);
-  if (call_) return earliest;  // the queue itself tells when that has ended
+  if (call_) return earliest;  // the queue wakes the owner when it has ended
   for (std::size_t kind = 0; kind < kKinds; ++kind) earliest = std::min(earliest, due_at(kind));
   return earliest;
 }
 
 TimePoint Drainer::due_at(std::size_t kind) const {
   if (!rescued_ && kind != kRescue) return kNever;
-  return std::max(asked_for(kind), paused_until(kind));
+  return std::max(wanted_at(kind), paused_until(kind));
 }
 
-TimePoint Drainer::asked_for(std::size_t kind) const {
+TimePoint Drainer::wanted_at(std::size_t kind) const {
   switch (kind) {
     case kRescue:
       return rescued_ ? kNever : kNow;
@@ -181,8 +183,8 @@ TimePoint Drainer::asked_for(std::size_t kind) const {
   }
 }
 
-// Each kind has a pause of its own, so that none holds up another; but where any call about images
-// fails, the database is in trouble (a full disk, say), and no further ones are claimed.
+// A failing kind of call does not hold up the others, with one exception: while any call about
+// images fails, the database is in trouble (a full disk, perhaps), and no more images are claimed.
 TimePoint Drainer::paused_until(std::size_t kind) const {
   TimePoint until = pauses_[kind].until;
   if (kind != kClaim) return until;
@@ -192,7 +194,7 @@ TimePoint Drainer::paused_until(std::size_t kind) const {
   return until;
 }
 
-// A lone image is finished at once; under load a batch shares one commit.
+// A single image is recorded at once. Under load, several share one commit.
 TimePoint Drainer::finish_due_at() const {
   if (ended_.empty()) return kNever;
   if (ended_.size() >= kBatchImages || ended_.size() + put_off_.size() == window_.size()) {
@@ -200,19 +202,19 @@ TimePoint Drainer::finish_due_at() const {
   }
   std::uint64_t bytes = 0;
   for (const FinishedImage& image : ended_) bytes += image.output_bytes;
-  return bytes >= kBatchBytes ? kNow : ended_since_ + kGather;
+  return bytes >= kBatchBytes ? kNow : ended_since_ + kBatchPause;
 }
 
 TimePoint Drainer::claim_due_at() const {
   if (free_slots() == 0 || !pipeline_.ready()) return kNever;
-  return look_ ? kNow : std::min(next_due_, next_look_);
+  return claim_wanted_ ? kNow : std::min(next_retry_, next_claim_);
 }
 
-// A claim of images sees whether there are webhooks. While none is possible, they are looked for
-// by themselves.
+// A claim of images reports when a webhook is due. While the window is full and no images are
+// claimed, webhooks are claimed without knowing of one.
 TimePoint Drainer::claim_deliveries_due_at() const {
   if (deliveries_.free_slots() == 0 || !pipeline_.ready()) return kNever;
-  const bool look = look_for_deliveries_ && free_slots() == 0;
+  const bool look = deliveries_wanted_ && free_slots() == 0;
   return look ? kNow : next_delivery_;
 }
 
@@ -220,7 +222,7 @@ int Drainer::free_slots() const {
   return std::max(0, settings_.images_in_flight - static_cast<int>(window_.size()));
 }
 
-// Retries get half of the window at the most: a dead origin must not starve fresh images.
+// Retries get at most half of the window: a host that is down must not starve new images.
 int Drainer::free_retry_slots() const {
   return std::max(0, settings_.images_in_flight / 2 - static_cast<int>(window_.held_retries()));
 }
@@ -252,7 +254,7 @@ RenewCall Drainer::make_renew() {
   return {std::move(tokens), settings_.lease};
 }
 
-// As many as fit; one, however large it is.
+// As many images as a batch may hold, but at least one.
 FinishCall Drainer::make_finish() {
   FinishCall call;
   std::uint64_t bytes = 0;
@@ -266,8 +268,8 @@ FinishCall Drainer::make_finish() {
 }
 
 ClaimCall Drainer::make_claim() {
-  look_ = false;
-  next_look_ = now_() + kFallbackLook;
+  claim_wanted_ = false;
+  next_claim_ = now_() + kFallbackPause;
   const auto& held = window_.held_per_request();
   return {
       number_,        random_token(), free_slots(), free_retry_slots(), {held.begin(), held.end()},
@@ -275,7 +277,7 @@ ClaimCall Drainer::make_claim() {
 }
 
 ClaimDeliveriesCall Drainer::make_claim_deliveries() {
-  look_for_deliveries_ = false;
+  deliveries_wanted_ = false;
   return {number_, random_token(), deliveries_.free_slots(), settings_.lease};
 }
 
@@ -289,10 +291,10 @@ void Drainer::take(RenewCall&, RenewAnswer& answer) {
 
 void Drainer::take(ReleaseCall&, ReleaseAnswer&) {
   lost_tokens_.clear();
-  look_ = true;
+  claim_wanted_ = true;
 }
 
-// All of them are offered again together.
+// Images whose rows are locked are recorded again all together.
 void Drainer::put_off(FinishedImage image, TimePoint now) {
   if (put_off_.empty()) {
     const bool again = now < put_off_until_ + put_off_pause_;
@@ -306,7 +308,7 @@ void Drainer::put_off(FinishedImage image, TimePoint now) {
 void Drainer::take(FinishCall& call, FinishAnswer& answer) {
   const TimePoint now = now_();
   auto next_put_off = answer.put_off.begin();
-  bool tried_again = false;
+  bool any_retry = false;
   for (std::size_t i = 0; i < call.images.size(); ++i) {
     FinishedImage& image = call.images[i];
     if (next_put_off != answer.put_off.end() && *next_put_off == i) {
@@ -314,41 +316,42 @@ void Drainer::take(FinishCall& call, FinishAnswer& answer) {
       put_off(std::move(image), now);
       continue;
     }
-    tried_again = tried_again || image.verdict.kind == Verdict::Kind::kRetry;
+    any_retry = any_retry || image.verdict.kind == Verdict::Kind::kRetry;
     window_.release(image.key);
     ++finished_;
   }
   ended_since_ = now;
-  // A claim of few images costs nearly as much as one of many, so it waits until a quarter of what
-  // was held has been finished (or for kClaimPause, since what is left may hang), unless something
-  // else is to be looked for: webhooks of an ended request, retries.
-  if (answer.ended) look_for_deliveries_ = true;
-  if (answer.ended || tried_again || window_.size() <= enough_held_) {
-    look_ = true;
+  // A claim of few images costs nearly as much as one of many. So it waits until a quarter of the
+  // window has ended, or for kClaimPause, because the remaining images may be slow. A claim also
+  // tells when retries and webhooks are due: if there may be new ones, it does not wait.
+  if (answer.ended) deliveries_wanted_ = true;
+  if (answer.ended || any_retry || window_.size() <= refill_below_) {
+    claim_wanted_ = true;
   } else {
-    next_look_ = std::min<TimePoint>(next_look_, now + kClaimPause);
+    next_claim_ = std::min<TimePoint>(next_claim_, now + kClaimPause);
   }
 }
 
 void Drainer::take(FinishDeliveriesCall& call, FinishDeliveriesAnswer&) {
   deliveries_.forget(call.deliveries);
-  expect_work();  // there are free slots, and times of next attempts
+  expect_work();  // slots are free, and retries may be due
 }
 
-// Work begins only now, when it is certain that the images are ours.
+// Work begins only now that the claim is committed: before, the images might not be ours.
 void Drainer::take(ClaimCall& call, ClaimAnswer& answer) {
   const TimePoint now = now_();
   for (ClaimedImage& image : answer.images) {
     const std::uint64_t key = window_.hold(call.token, image);
     pipeline_.add(ImageTask{key, std::move(image.url), image.options});
   }
-  enough_held_ = window_.size() * 3 / 4;
-  if (answer.more && !answer.images.empty()) look_ = true;
-  // What is due and was not claimed (no slot is free for it, or somebody has locked it) is looked
-  // at again a little later, not at once.
-  next_due_ = answer.due_in ? now + std::max<Milliseconds>(*answer.due_in, kLookAgain) : kNever;
+  refill_below_ = window_.size() * 3 / 4;
+  if (answer.more && !answer.images.empty()) claim_wanted_ = true;
+  // An image that is due but was not claimed has a locked row or found no free slot: claiming again
+  // at once would not help.
+  next_retry_ =
+      answer.due_in ? now + std::max<Milliseconds>(*answer.due_in, kBlockedPause) : kNever;
   next_delivery_ = answer.delivery_due_in ? now + *answer.delivery_due_in : kNever;
-  look_for_deliveries_ = false;
+  deliveries_wanted_ = false;
   pipeline_.turn(now);
 }
 
@@ -358,19 +361,20 @@ void Drainer::take(ClaimDeliveriesCall& call, ClaimDeliveriesAnswer& answer) {
   deliveries_.start(call.token, std::move(answer.deliveries), pipeline_);
   next_delivery_ = kNever;
   if (answer.due_in) {
-    // What is due and was not found has been locked by somebody: not at once again.
+    // If one is due but none was claimed, its row is locked: claiming again at once would not help.
     next_delivery_ =
-        now + (found ? *answer.due_in : std::max<Milliseconds>(*answer.due_in, kLookAgain));
+        now + (found ? *answer.due_in : std::max<Milliseconds>(*answer.due_in, kBlockedPause));
   }
   pipeline_.turn(now);
 }
 
-// Nothing is lost by a call that was rolled back, or may have been.
+// What the call would have done is done later: by repeating it, or by releasing a claim that may
+// have been committed.
 void Drainer::undo(Call& call, CallEnd end) {
   if (auto* finish = std::get_if<FinishCall>(&call)) {
     std::move(finish->images.rbegin(), finish->images.rend(), std::front_inserter(ended_));
   } else if (auto* claim = std::get_if<ClaimCall>(&call)) {
-    look_ = true;
+    claim_wanted_ = true;
     if (end == CallEnd::kUnknown) lost_tokens_.push_back(claim->token);
   } else if (auto* deliveries = std::get_if<ClaimDeliveriesCall>(&call)) {
     if (end == CallEnd::kUnknown) lost_tokens_.push_back(deliveries->token);

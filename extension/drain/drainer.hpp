@@ -1,9 +1,9 @@
-// The drainer: decides what to ask of the queue and when, and moves images between queue and
-// pipeline. It knows no database, no process and no clock but the ones that it is given.
+// The drainer moves images and webhook deliveries between the queue (the database) and the pipeline
+// (the presses), and decides when to call the queue. Queue, pipeline and clock are handed in.
 //
-// Each kind of call has a time when it is due. One call is open at a time; the kinds take turns, so
-// that none of them, however busy, holds up another. A call that failed is tried again after a
-// pause that doubles each time.
+// Each kind of call has a time when it is due. One call is open at a time, and the kinds take
+// turns, so that a busy kind does not hold up another. A call that failed is repeated after a
+// pause, which doubles with every further failure.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@ namespace imgpress {
 struct DrainerSettings {
   PipelineSettings pipeline;
   RetryLimits retry;
-  int images_in_flight = 2;
+  int images_in_flight = 2;  // claimed and not recorded yet, at most
   Milliseconds lease{};
   std::vector<std::int64_t> webhook_retry_delays_ms;  // the n-th follows the n-th attempt
 };
@@ -34,17 +34,17 @@ using Now = std::function<TimePoint()>;
 
 class Drainer {
  public:
-  // `number` tells this drainer from others of the same database. Queue and pipeline outlive it.
+  // `number` is unique among the drainers of a database. Queue and pipeline outlive the drainer.
   Drainer(int number, DrainerSettings settings, Queue& queue, Pipeline& pipeline, Now now);
 
   void reconfigure(DrainerSettings settings);
-  // Somebody says that there is something to claim.
+  // There may be something to claim.
   void expect_work();
 
-  // Takes what has happened, and begins the next call that is due. Returns false when the extension
-  // is not (or no longer) there. Throws what Pipeline::turn() throws.
+  // Collects what has ended, and begins the next call that is due. Returns false when the extension
+  // is not installed in the database. Throws what Pipeline::turn() throws.
   bool turn();
-  // When the next turn() is due, if neither the pipeline nor the queue has something before.
+  // When to call turn() again, unless the pipeline or the queue has an answer earlier.
   TimePoint deadline() const;
 
   std::uint64_t finished() const { return finished_; }  // images
@@ -53,7 +53,7 @@ class Drainer {
  private:
   static constexpr std::size_t kKinds = std::variant_size_v<Call>;
 
-  // After an error.
+  // After errors of one kind of call.
   struct Pause {
     Clock::duration length{};
     TimePoint until{};
@@ -67,7 +67,7 @@ class Drainer {
   double unit_random();
 
   TimePoint due_at(std::size_t kind) const;
-  TimePoint asked_for(std::size_t kind) const;
+  TimePoint wanted_at(std::size_t kind) const;
   TimePoint paused_until(std::size_t kind) const;
   TimePoint finish_due_at() const;
   TimePoint claim_due_at() const;
@@ -81,7 +81,7 @@ class Drainer {
   ClaimCall make_claim();
   ClaimDeliveriesCall make_claim_deliveries();
 
-  // A call that was committed; one that was not.
+  // take(): the call was committed. undo(): it was not, or perhaps not.
   void take(RescueCall& call, RescueAnswer& answer);
   void take(RenewCall& call, RenewAnswer& answer);
   void take(ReleaseCall& call, ReleaseAnswer& answer);
@@ -98,30 +98,30 @@ class Drainer {
   const Now now_;
   std::mt19937_64 random_{std::random_device{}()};
 
-  std::optional<Call> call_;  // that is open
+  std::optional<Call> call_;  // the open one
   std::size_t last_kind_ = 0;
   std::array<Pause, kKinds> pauses_{};
-  Clock::duration absence_{};  // how long a call keeps us, lately
+  Clock::duration absence_{};  // how long recent calls blocked the drainer
   bool rescued_ = false;
   TimePoint renew_at_{};
-  std::vector<std::int64_t> lost_tokens_;  // of claims that may have happened
+  std::vector<std::int64_t> lost_tokens_;  // of claims whose commit is uncertain
 
   Window window_;
-  std::deque<FinishedImage> ended_;  // to be recorded
-  TimePoint ended_since_{};          // when the first of them came
-  std::vector<FinishedImage> put_off_;
+  std::deque<FinishedImage> ended_;     // to be recorded
+  TimePoint ended_since_{};             // when the first of them ended
+  std::vector<FinishedImage> put_off_;  // to be recorded later: their rows are locked
   TimePoint put_off_until_{};
   Clock::duration put_off_pause_{};
   std::uint64_t finished_ = 0;
 
-  bool look_ = true;             // for something to claim
-  TimePoint next_due_{};         // something will be there
-  TimePoint next_look_{};        // even if nobody asks
-  std::size_t enough_held_ = 0;  // images; fewer, and more are claimed
+  bool claim_wanted_ = true;
+  TimePoint next_retry_{};        // when an image in the database is due again
+  TimePoint next_claim_{};        // when to claim even if nothing is known to be due
+  std::size_t refill_below_ = 0;  // claim when the window holds no more images than this
 
   Deliveries deliveries_;
-  bool look_for_deliveries_ = true;
-  TimePoint next_delivery_ = TimePoint::max();  // one will be due
+  bool deliveries_wanted_ = true;
+  TimePoint next_delivery_ = TimePoint::max();  // when one in the database is due
 };
 
 }  // namespace imgpress

@@ -1,8 +1,8 @@
-// The drainer's one interface to a database, in value types.
+// The drainer's interface to a database, in plain value types.
 //
-// A call is submitted, and its answer is asked for until it is there: an implementation may carry
-// it out while it is submitted (SPI), or meanwhile (libpq). One call is open at a time. Each is one
-// transaction, and what it answers counts only when that has been committed.
+// A call is submitted, then polled for its answer. An implementation may run it inside submit()
+// (SPI), or between submit() and poll() (libpq). Each call is one transaction; its answer is valid
+// only if the transaction was committed.
 #pragma once
 
 #include <array>
@@ -27,12 +27,12 @@ using Milliseconds = std::chrono::milliseconds;
 // How a call ended.
 enum class CallEnd {
   kCommitted,
-  kNotInstalled,  // the extension (of our version) is not in this database: nothing was done
-  kFailed,        // rolled back, and said in the log why
-  kUnknown,       // the answer to a COMMIT was lost: it may have happened or not
+  kNotInstalled,  // the database has no imgpress of this version; nothing was done
+  kFailed,        // rolled back; the log says why
+  kUnknown,       // the connection was lost during COMMIT: it may have been committed or not
 };
 
-// Takes back what a drainer of this number held when it ended: images and webhooks.
+// At the start: puts back the images and webhooks that a drainer of this number held when it ended.
 struct RescueAnswer {};
 struct RescueCall {
   using Answer = RescueAnswer;
@@ -49,56 +49,56 @@ struct ClaimedImage {
 struct ClaimAnswer {
   std::vector<ClaimedImage> images;
   bool more = false;  // another claim would find images at once
-  // How long until something is due that nobody announces, by the database's clock; never, without.
-  std::optional<Milliseconds> due_in;           // images
-  std::optional<Milliseconds> delivery_due_in;  // webhooks
+  // Time until the next one is due, measured by the database's clock; nothing if none is waiting.
+  std::optional<Milliseconds> due_in;           // of a retry of an image
+  std::optional<Milliseconds> delivery_due_in;  // of a webhook
 };
-// Claims images under one lease. Which ones, the database decides: the requests take turns.
+// Claims images under one lease. The database chooses them: requests take turns.
 struct ClaimCall {
   using Answer = ClaimAnswer;
   int drainer = 0;
   std::int64_t token = 0;
-  int slots = 0;                                // images at the most
-  int retry_slots = 0;                          // of them, images that were tried before
+  int slots = 0;                                // most images
+  int retry_slots = 0;                          // most retries among them
   std::vector<std::pair<RequestId, int>> held;  // images that this drainer holds, by request
   Milliseconds lease{};
 };
 
 // What became of an image.
 struct FinishedImage {
-  std::uint64_t key = 0;  // the drainer's own
+  std::uint64_t key = 0;  // of the drainer's window, see Window::hold()
   std::int64_t token = 0;
   RequestId request_id{};
   std::int32_t image_no = 0;
   ImageVerdict verdict;
-  const char* error_code = nullptr;  // if it is not done
-  std::string error;
-  int http_status = 0;  // 0: the server has not answered
+  const char* error_code = nullptr;  // why it failed; nullptr if it is done
+  std::string error;                 // the same in words
+  int http_status = 0;               // 0: the server has not answered
   std::string warning;
   UniqueFd output;  // sealed memfd, if it is done
   std::uint64_t source_bytes = 0;
   std::uint64_t output_bytes = 0;
   ImageFormat format = ImageFormat::kJpeg;
-  std::string digest;  // of the output's bytes, as the codec tells it: a hint for caches
+  std::string digest;  // of the output, computed by the codec: a validator for caches
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   bool kept_source = false;
 };
 struct FinishAnswer {
-  std::vector<std::size_t> put_off;  // indexes: somebody has locked the row; offer it again later
+  std::vector<std::size_t> put_off;  // indexes of images whose rows are locked: to be sent again
   bool ended = false;                // a request has ended
 };
-// Records what became of images, all or nothing, each fenced by its token. Doing so twice is
-// harmless: what is recorded is not the drainer's any more.
+// Records the ends of images in one transaction. Images that are no longer leased under their token
+// are skipped, so repeating the call is harmless.
 struct FinishCall {
   using Answer = FinishAnswer;
   std::vector<FinishedImage> images;
 };
 
 struct RenewAnswer {
-  bool rescued = false;  // there is something to claim
+  bool rescued = false;  // something was put back and can be claimed
 };
-// Keeps the leases of these tokens, and takes back what drainers that are gone held.
+// Extends these leases, and puts back what is held under expired leases of other drainers.
 struct RenewCall {
   using Answer = RenewAnswer;
   std::vector<std::int64_t> tokens;
@@ -106,8 +106,8 @@ struct RenewCall {
 };
 
 struct ReleaseAnswer {};
-// Gives back the images and webhooks that are held under these tokens; uncounted, since nobody has
-// worked on them.
+// Puts back the images and webhooks under these leases. Nobody has worked on them, so their attempt
+// does not count.
 struct ReleaseCall {
   using Answer = ReleaseAnswer;
   std::vector<std::int64_t> tokens;
@@ -122,7 +122,7 @@ struct ClaimedDelivery {
 };
 struct ClaimDeliveriesAnswer {
   std::vector<ClaimedDelivery> deliveries;
-  std::optional<Milliseconds> due_in;  // the next one
+  std::optional<Milliseconds> due_in;  // until the next one is due; nothing if none is waiting
 };
 struct ClaimDeliveriesCall {
   using Answer = ClaimDeliveriesAnswer;
@@ -137,7 +137,7 @@ struct FinishedDelivery {
   std::int64_t token = 0;
   Verdict verdict;
   int http_status = 0;  // 0: the server has not answered
-  std::string error;    // if it was not delivered
+  std::string error;    // why it was not delivered; empty if it was
 };
 struct FinishDeliveriesAnswer {};
 struct FinishDeliveriesCall {
@@ -152,19 +152,19 @@ using Answer = std::variant<RescueAnswer, RenewAnswer, ReleaseAnswer, FinishAnsw
 
 struct Ended {
   CallEnd end = CallEnd::kFailed;
-  Answer answer;  // of the call's own kind, if committed
+  Answer answer;  // of the call's kind; empty unless committed
 };
 
 class Queue {
  public:
   virtual ~Queue() = default;
 
-  // Begins a call, which stays valid until it has ended. REQUIRES: no other one is open.
-  // An implementation inside PostgreSQL may end the process in here: whoever calls must be in a
-  // state in which it can be destroyed.
+  // Begins a call. REQUIRES: no other call is open, and `call` outlives this one.
+  // An implementation inside PostgreSQL may end the process in here (a FATAL error runs exit
+  // handlers), so the caller must be in a state in which it can be destroyed.
   virtual void submit(const Call& call) = 0;
 
-  // How the open call ended, once; nothing while it goes on.
+  // Returns the end of the open call, once; nothing while it is running.
   virtual std::optional<Ended> poll() = 0;
 };
 

@@ -1,4 +1,4 @@
-// What a drainer holds: the images it has claimed, under which lease, for which request.
+// The images that a drainer has claimed and not recorded yet, with their leases and requests.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace imgpress {
 
 class Window {
  public:
-  // Returns the key under which the pipeline knows the image.
+  // Returns a key that identifies the image in the pipeline.
   std::uint64_t hold(std::int64_t token, const ClaimedImage& image);
 
   std::size_t size() const { return images_.size(); }
@@ -21,8 +21,8 @@ class Window {
   std::size_t held_retries() const { return retries_; }
   std::vector<std::int64_t> tokens() const;
 
-  // What is to be recorded of an image whose attempt has ended so; it stays held until release().
-  // REQUIRES: it is held.
+  // Decides what becomes of an image whose attempt has ended; the result is to be recorded. The
+  // image stays held until release(). REQUIRES: it is held.
   FinishedImage judge(ImageOutcome outcome, const RetryLimits& limits, double unit_random);
 
   // REQUIRES: the image is held.
@@ -39,7 +39,7 @@ class Window {
   std::unordered_map<std::uint64_t, Held> images_;
   std::unordered_map<std::int64_t, int> per_token_;
   std::map<RequestId, int> per_request_;
-  std::size_t retries_ = 0;  // held images that are not at their first attempt
+  std::size_t retries_ = 0;  // held images that have been attempted before
   std::uint64_t next_key_ = 1;
 };
 
