@@ -152,7 +152,7 @@ using Answer = std::variant<RescueAnswer, RenewAnswer, ReleaseAnswer, FinishAnsw
 
 struct Ended {
   CallEnd end = CallEnd::kFailed;
-  Answer answer;  // of the call's kind; empty unless committed
+  Answer answer;  // of the call's kind; meaningless unless committed
 };
 
 class Queue {

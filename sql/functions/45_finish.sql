@@ -1,4 +1,4 @@
--- The queue as a drainer sees it, second part: what became of images.
+-- The queue as a drainer sees it, second part: recording results, and leases.
 
 CREATE OR REPLACE FUNCTION imgpress_internal.announce_end(request_id uuid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -15,8 +15,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.announce_end(uuid) IS
-    'Puts the webhook of a request that has just ended into the outbox and sends NOTIFY imgpress, in the transaction '
-    'that ends it';
+    'For a request that has just ended: writes its webhook message and sends NOTIFY imgpress, in the transaction that '
+    'ends the request';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.count_ended(
     request_ids uuid[], succeeded integer[], failed integer[], source_sizes bigint[], output_sizes bigint[]
@@ -49,8 +49,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.count_ended(uuid[], integer[], integer[], bigint[], bigint[]) IS
-    'Moves the counters of requests, each given once, and ends those whose last image has ended; returns whether '
-    'there was one';
+    'Adds to the counters of requests, each given once, and ends the requests whose last image has ended; returns '
+    'whether any has ended';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.record_outcomes(outcomes imgpress_internal.outcome[],
     OUT recorded integer[])
@@ -59,8 +59,8 @@ AS $$
 DECLARE
     free_requests uuid[];
 BEGIN
-    -- Requests before images, as everywhere: whoever locks in this order cannot deadlock. What
-    -- another session has locked is left out, so that an open transaction delays its own rows only.
+    -- Requests are locked before images everywhere, in the order of their ids, so there are no deadlocks.
+    -- SKIP LOCKED: an open transaction of a user delays only the rows that it has locked.
     free_requests := array(
         SELECT r.id FROM imgpress.processing_requests r
         WHERE r.id = ANY (array(SELECT DISTINCT o.request_id FROM unnest(outcomes) o))
@@ -84,8 +84,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.record_outcomes(imgpress_internal.outcome[]) IS
-    'Updates the rows of images that still bear their token and that nobody has locked; returns the ordinals of '
-    'their outcomes';
+    'Updates the images that are still leased under their token and not locked by another session; returns the '
+    'ordinals of their outcomes';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.end_leases(tokens bigint[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -103,7 +103,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.end_leases(bigint[]) IS
-    'Ends those of the leases under which no image is held any more';
+    'Deletes the leases among these under which nothing is held any more';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.finish_images(
     outcomes imgpress_internal.outcome[], outputs bytea[], OUT put_off integer[], OUT ended boolean
@@ -115,7 +115,7 @@ DECLARE
 BEGIN
     recorded := imgpress_internal.record_outcomes(outcomes);
 
-    -- The bytes go from the argument into the row, and through nothing else: each step would copy them.
+    -- The bytes go straight from the argument into the row: each step in between would copy them.
     INSERT INTO imgpress.outputs (
             request_id, image_no, content_type, etag, width, height, source_bytes, kept_source, warning, bytes)
         SELECT o.request_id, o.image_no, o.content_type, o.etag, o.width, o.height, o.source_bytes, o.kept_source,
@@ -143,9 +143,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.finish_images(imgpress_internal.outcome[], bytea[]) IS
-    'Records outcomes, each fenced by its lease token, with the output of each that is Completed, moves the counters '
-    'and closes requests: all or nothing. Leaves out what is not ours any more. put_off: ordinals of what another '
-    'session has locked, to be offered again; ended: a request has ended';
+    'Records results with their outputs, adds to the counters and ends requests, in one transaction. Images that are '
+    'no longer leased under their token are skipped. put_off: ordinals of images that another session has locked, to '
+    'be sent again; ended: a request has ended';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.release_leases(tokens bigint[], uncounted boolean DEFAULT false)
     RETURNS bigint

@@ -1,11 +1,11 @@
--- Webhooks: signing keys, signatures, and what a drainer does about deliveries.
+-- Webhooks: signing keys, signatures, and the claim and end of deliveries.
 
 CREATE OR REPLACE FUNCTION imgpress.webhook_secret() RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM imgpress.webhook_secrets) THEN
-        -- Two version 4 UUIDs hold 244 random bits of the server's strong source.
+        -- Two version 4 UUIDs hold 244 random bits from the server's cryptographic generator.
         INSERT INTO imgpress.webhook_secrets (secret) VALUES (
             'whsec_' || encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'base64'));
     END IF;
@@ -13,7 +13,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.webhook_secret() IS
-    'The newest secret for verifying webhook signatures; made at the first call or message';
+    'The newest secret for verifying webhook signatures; the first call, or the first message, makes one';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.hmac_sha256(key bytea, message bytea) RETURNS bytea
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -34,7 +34,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.hmac_sha256(bytea, bytea) IS
-    'HMAC with SHA-256 (RFC 2104), so that no other extension is needed';
+    'HMAC with SHA-256 (RFC 2104), so that pgcrypto is not needed';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.webhook_signature(message_id text, unix_time bigint,
     payload text) RETURNS text
@@ -46,7 +46,7 @@ AS $$
     FROM imgpress.webhook_secrets s
 $$;
 COMMENT ON FUNCTION imgpress_internal.webhook_signature(text, bigint, text) IS
-    'Value of the header webhook-signature, one signature for each secret';
+    'Value of the header webhook-signature: one signature for each secret';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.webhook_payload(request imgpress.processing_requests) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -61,7 +61,7 @@ AS $$
             'source_bytes', request.source_bytes, 'output_bytes', request.output_bytes))::text
 $$;
 COMMENT ON FUNCTION imgpress_internal.webhook_payload(imgpress.processing_requests) IS
-    'The body of the message that a request has ended';
+    'Body of the message which tells that a request has ended';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.claim_deliveries(
     drainer integer, token bigint, slots integer, lease interval,

@@ -1,7 +1,7 @@
--- What is going on, for people and dashboards.
+-- Views for people and dashboards.
 --
--- OFFSET 0 has each image and product looked up by its number. Else, where most requests are small, the
--- planner takes the id of a request for enough to find a row by, and a large one is read once for each row.
+-- OFFSET 0 makes the planner look up each image and product by its primary key. Without it, where most
+-- requests are small, the planner filters by request id alone, and reads a large request once for each row.
 
 CREATE OR REPLACE VIEW imgpress.progress AS
     SELECT r.id AS request_id, r.status, r.run, r.product_count AS products, r.image_count AS images,
@@ -16,7 +16,7 @@ CREATE OR REPLACE VIEW imgpress.progress AS
            r.reason, r.created_at, r.started_at, r.ended_at, r.quality, r.effort
     FROM imgpress.processing_requests r;
 COMMENT ON VIEW imgpress.progress IS
-    'How far each request is. Images are counted, that is different URLs; source_bytes and output_bytes are of those '
+    'Progress of each request. images counts different URLs; source_bytes and output_bytes are sums over the images '
     'that have an output';
 
 CREATE OR REPLACE FUNCTION imgpress.error_codes(OUT code text, OUT sqlstate text, OUT transient boolean, OUT hint text)
@@ -39,8 +39,8 @@ CREATE OR REPLACE VIEW imgpress.failures AS
     ) p
     WHERE i.status = 'Failed' AND i.error_code IS NOT NULL;
 COMMENT ON VIEW imgpress.failures IS
-    'One row for each image that was set aside, with the reason and the first product that names it; '
-    'imgpress.retry_failed(request_id) tries them again';
+    'One row for each image that failed, with the reason, a hint, and the first product that names it. http_status: '
+    'of the server''s last answer. imgpress.retry_failed(request_id) tries the images again';
 
 CREATE OR REPLACE VIEW imgpress.results AS
     SELECT o.request_id, o.image_no, p.serial_number, p.product_name, i.url,
@@ -58,9 +58,9 @@ CREATE OR REPLACE VIEW imgpress.results AS
         WHERE x.request_id = o.request_id AND x.product_no = i.first_product_no OFFSET 0
     ) p;
 COMMENT ON VIEW imgpress.results IS
-    'One row for each image that has an output, with the first product that names it. kept_source: the source''s own '
-    'bytes without their metadata, since nothing smaller came out; warning: what is remarkable about a success, for '
-    'example a truncated source';
+    'One row for each image that has an output, with the first product that names it. kept_source: the output is the '
+    'source without its metadata, because no JPEG was smaller; warning: something unusual about the source, for '
+    'example that it is truncated';
 
 CREATE OR REPLACE VIEW imgpress.workers AS
     SELECT w.database, w.pid,
@@ -68,7 +68,7 @@ CREATE OR REPLACE VIEW imgpress.workers AS
            w.started_at, w.fetching, w.waiting, w.compressing, w.finished
     FROM imgpress_internal.worker_state() w;
 COMMENT ON VIEW imgpress.workers IS
-    'The background workers of this cluster: images being fetched, fetched and waiting for a codec, being '
-    'compressed, and finished since the start';
+    'The background workers of this cluster, with numbers of images: being fetched, waiting for a codec, being '
+    'compressed, and finished since the worker started';
 
 GRANT SELECT ON imgpress.progress, imgpress.failures, imgpress.results, imgpress.workers TO imgpress_user;

@@ -1,4 +1,4 @@
--- Regular work, registered with pg_cron where it is installed.
+-- Regular maintenance, scheduled with pg_cron where that is installed.
 
 CREATE OR REPLACE FUNCTION imgpress.schedule_maintenance(
     purge_older_than interval DEFAULT interval '30 days', purge_schedule text DEFAULT '17 3 * * *',
@@ -10,8 +10,8 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
         RAISE EXCEPTION 'pg_cron is not installed in database "%"', current_database()
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'CREATE EXTENSION pg_cron first, or call imgpress.purge() and imgpress.retry_recent() from a '
-                      'scheduler of yours.';
+                  HINT = 'CREATE EXTENSION pg_cron first, or call imgpress.purge() and imgpress.retry_recent() from '
+                      'another scheduler.';
     END IF;
     FOR job_name, schedule, command IN VALUES
         ('imgpress purge', purge_schedule, format('SELECT imgpress.purge(%L)', purge_older_than)),
@@ -23,8 +23,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.schedule_maintenance(interval, text, text, interval) IS
-    'Registers purge and retry with pg_cron (again: changes them) and returns the jobs; error 55000 where pg_cron is '
-    'not installed';
+    'Schedules purge() and retry_recent() with pg_cron, or changes their schedules, and returns the jobs; error 55000 '
+    'where pg_cron is not installed';
 
 CREATE OR REPLACE FUNCTION imgpress.retry_recent(younger_than interval DEFAULT interval '1 day') RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -33,12 +33,12 @@ AS $$
     FROM (
         SELECT q.id FROM imgpress.processing_requests q
         WHERE q.status = 'Completed' AND q.failed_count > 0 AND q.created_at > clock_timestamp() - $1
-        ORDER BY q.id  -- the order in which everybody locks requests
+        ORDER BY q.id  -- requests are always locked in this order
     ) r
 $$;
 COMMENT ON FUNCTION imgpress.retry_recent(interval) IS
-    'Tries the images of recently submitted requests again whose error may pass by itself (time-outs, lost '
-    'connections, 5xx); returns how many';
+    'Tries images again that failed with a transient error (see images.transient), in requests that were submitted '
+    'within this time and have completed; returns how many images';
 
 GRANT EXECUTE ON FUNCTION
     imgpress.retry_recent(interval), imgpress.schedule_maintenance(interval, text, text, interval) TO imgpress_admin;

@@ -80,8 +80,8 @@ COMMENT ON COLUMN imgpress.products.serial_number IS 'As given in the input';
 COMMENT ON COLUMN imgpress.products.image_nos IS
     'The image_no of each of its images, in input order; a URL that the input repeats is repeated here';
 
--- Half-filled pages keep the two updates of an image (claim, finish) on its page and out of every
--- index: no index covers a column that changes on the way to success.
+-- Pages are half filled, and no index covers a column that changes on the way to success: so both
+-- updates of an image (claim, finish) stay on its page and touch no index.
 CREATE TABLE imgpress.images (
     request_id       uuid NOT NULL,
     image_no         integer NOT NULL,
@@ -110,25 +110,26 @@ CREATE TABLE imgpress.images (
 
 COMMENT ON TABLE imgpress.images IS 'One row for each different image URL of a request';
 COMMENT ON COLUMN imgpress.images.image_no IS
-    'Place of the URL''s first occurrence among all URLs of the request, from 1; a URL that occurs again leaves a '
-    'gap';
-COMMENT ON COLUMN imgpress.images.first_product_no IS 'The first product that names it';
-COMMENT ON COLUMN imgpress.images.attempts IS 'Times that work on it was begun; counted before the work';
+    'Place of the URL''s first occurrence among all URLs of the request, from 1. A URL that occurs again leaves a gap '
+    'in the numbers';
+COMMENT ON COLUMN imgpress.images.first_product_no IS 'The first product that names the image';
+COMMENT ON COLUMN imgpress.images.attempts IS 'Attempts that were begun; counted before the work';
 COMMENT ON COLUMN imgpress.images.failed_attempts IS
-    'Attempts that ended with a transient error, limited by imgpress.max_attempts';
+    'Attempts that failed with a transient error; imgpress.max_attempts limits them';
 COMMENT ON COLUMN imgpress.images.codec_crashes IS
-    'Times that it ended the codec process that held it; set aside at the third';
-COMMENT ON COLUMN imgpress.images.lease_token IS 'Who may finish it: only the holder of this token';
-COMMENT ON COLUMN imgpress.images.retry_at IS 'When the next attempt is due, where one is';
+    'Attempts that crashed the codec process; after the third the image is given up';
+COMMENT ON COLUMN imgpress.images.lease_token IS
+    'The lease under which a worker holds the image: only the holder of this token may record the result';
+COMMENT ON COLUMN imgpress.images.retry_at IS 'When a retry is due; NULL unless the image waits for one';
 COMMENT ON COLUMN imgpress.images.transient IS
-    'The last error is of a kind that may pass by itself: a later attempt may succeed';
+    'The last error was transient: another attempt may succeed without any change';
 COMMENT ON COLUMN imgpress.images.output_format IS
-    'What its output is: jpeg, or the source''s own format where its bytes were kept';
+    'Format of the output: jpeg, or that of the source where its own bytes were kept';
 COMMENT ON COLUMN imgpress.images.error_code IS
-    'Short name of the last error, e.g. http_status, timeout, damaged_image';
+    'Short name of the last error, for example timeout; imgpress.error_codes() lists them all';
 COMMENT ON COLUMN imgpress.images.error IS 'The last error in words';
 COMMENT ON COLUMN imgpress.images.http_status IS
-    'HTTP status of the server''s answer in the last attempt; NULL: it has not answered';
+    'HTTP status of the server''s answer in the last attempt; NULL: the server has not answered';
 
 CREATE INDEX images_retry ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX images_errors ON imgpress.images (request_id, image_no) WHERE error_code IS NOT NULL;

@@ -84,4 +84,4 @@ CREATE TYPE imgpress_internal.outcome AS (
     warning         text
 );
 COMMENT ON TYPE imgpress_internal.outcome IS
-    'What became of an image: its new status, and either its output (but for the bytes) or its error';
+    'The result of an attempt on an image: its new status with the output (without the bytes) or the error';

@@ -233,13 +233,25 @@ ALTER TABLE imgpress.images DROP CONSTRAINT images_status_check,
     ADD CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR error_code IS NOT NULL);
 COMMENT ON TABLE imgpress.images IS 'One row for each different image URL of a request';
 COMMENT ON COLUMN imgpress.images.image_no IS
-    'Place of the URL''s first occurrence among all URLs of the request, from 1; a URL that occurs again leaves a '
-    'gap';
-COMMENT ON COLUMN imgpress.images.first_product_no IS 'The first product that names it';
-COMMENT ON COLUMN imgpress.images.http_status IS
-    'HTTP status of the server''s answer in the last attempt; NULL: it has not answered';
+    'Place of the URL''s first occurrence among all URLs of the request, from 1. A URL that occurs again leaves a gap '
+    'in the numbers';
+COMMENT ON COLUMN imgpress.images.first_product_no IS 'The first product that names the image';
+COMMENT ON COLUMN imgpress.images.attempts IS 'Attempts that were begun; counted before the work';
+COMMENT ON COLUMN imgpress.images.failed_attempts IS
+    'Attempts that failed with a transient error; imgpress.max_attempts limits them';
+COMMENT ON COLUMN imgpress.images.codec_crashes IS
+    'Attempts that crashed the codec process; after the third the image is given up';
+COMMENT ON COLUMN imgpress.images.lease_token IS
+    'The lease under which a worker holds the image: only the holder of this token may record the result';
+COMMENT ON COLUMN imgpress.images.retry_at IS 'When a retry is due; NULL unless the image waits for one';
+COMMENT ON COLUMN imgpress.images.transient IS
+    'The last error was transient: another attempt may succeed without any change';
 COMMENT ON COLUMN imgpress.images.output_format IS
-    'What its output is: jpeg, or the source''s own format where its bytes were kept';
+    'Format of the output: jpeg, or that of the source where its own bytes were kept';
+COMMENT ON COLUMN imgpress.images.error_code IS
+    'Short name of the last error, for example timeout; imgpress.error_codes() lists them all';
+COMMENT ON COLUMN imgpress.images.http_status IS
+    'HTTP status of the server''s answer in the last attempt; NULL: the server has not answered';
 
 -- Requests: images are counted once from here on, and those of which nothing is left to do are over.
 ALTER TABLE imgpress.processing_requests RENAME COLUMN done_count TO succeeded_count;
@@ -371,7 +383,7 @@ CREATE TYPE imgpress_internal.outcome AS (
     warning         text
 );
 COMMENT ON TYPE imgpress_internal.outcome IS
-    'What became of an image: its new status, and either its output (but for the bytes) or its error';
+    'The result of an attempt on an image: its new status with the output (without the bytes) or the error';
 -- Comments with new wording.
 COMMENT ON TABLE imgpress.processing_requests IS
     'One row for each submitted request; it becomes Completed in the transaction that stores its last output';
@@ -384,9 +396,6 @@ COMMENT ON TABLE imgpress.products IS
     'The products of a request, in input order; names and serial numbers need not be unique';
 COMMENT ON COLUMN imgpress.products.product_no IS 'Position in the input: 1, 2, 3, ...';
 COMMENT ON COLUMN imgpress.products.serial_number IS 'As given in the input';
-COMMENT ON TABLE imgpress_internal.leases IS
-    'Batches of images that a drainer has claimed and not finished yet. Images of a drainer that died are put back '
-    'into the queue';
 COMMENT ON TYPE imgpress.product_input IS
     'One product for imgpress.submit(). input_image_urls: a list of URLs as in a CSV (a comma separates two URLs only '
     'where the next one starts with http:// or https://), or an array as text';
