@@ -64,11 +64,11 @@ COMMENT ON FUNCTION imgpress_internal.webhook_payload(imgpress.processing_reques
     'Body of the message which tells that a request has ended';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.claim_deliveries(
-    drainer integer, token bigint, slots integer, lease interval,
-    OUT claimed imgpress_internal.claimed_delivery[], OUT due_in_ms bigint
-)
+    drainer integer, token bigint, slots integer, lease interval
+) RETURNS TABLE (id bigint, url text, payload text, headers text[], attempts smallint, due_in_ms bigint)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
 DECLARE
     unix_time bigint := extract(epoch FROM clock_timestamp())::bigint;
     due bigint[];
@@ -81,25 +81,24 @@ BEGIN
         PERFORM imgpress.webhook_secret();
         INSERT INTO imgpress_internal.leases (token, drainer, delivery_ids, expires_at)
             VALUES (token, drainer, due, clock_timestamp() + lease);
-        WITH signed AS (
+        RETURN QUERY
             UPDATE imgpress.webhook_deliveries d
-                SET attempts = d.attempts + 1, lease_token = token, next_attempt_at = NULL
-                WHERE d.id = ANY (due)
-                RETURNING (d.id, d.url, d.payload, ARRAY[
-                    'content-type: application/json',
-                    'webhook-id: ' || d.message_id,
-                    'webhook-timestamp: ' || unix_time,
-                    'webhook-signature: ' || imgpress_internal.webhook_signature(d.message_id, unix_time, d.payload)
-                ], d.attempts)::imgpress_internal.claimed_delivery AS delivery
-        )
-        SELECT array_agg(s.delivery) INTO claimed FROM signed s;
+            SET attempts = d.attempts + 1, lease_token = token, next_attempt_at = NULL
+            WHERE d.id = ANY (due)
+            RETURNING d.id, d.url, d.payload, ARRAY[
+                'content-type: application/json',
+                'webhook-id: ' || d.message_id,
+                'webhook-timestamp: ' || unix_time,
+                'webhook-signature: ' || imgpress_internal.webhook_signature(d.message_id, unix_time, d.payload)
+            ], d.attempts, NULL::bigint;
     END IF;
-    due_in_ms := imgpress_internal.next_delivery_in_ms();
+    RETURN QUERY SELECT NULL::bigint, NULL::text, NULL::text, NULL::text[], NULL::smallint,
+        imgpress_internal.next_delivery_in_ms();
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.claim_deliveries(integer, bigint, integer, interval) IS
-    'Claims up to so many webhook messages that are due under one lease, signed for this attempt. due_in_ms: in how '
-    'many milliseconds the next one is due; NULL: none is waiting';
+    'Claims up to so many webhook messages that are due under one lease, signed for this attempt. The last row is no '
+    'message but tells in how many milliseconds the next one is due; NULL: none is waiting';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.finish_delivery(
     delivery_id bigint, token bigint, status text, retry_delay_ms bigint, http_status integer, error text

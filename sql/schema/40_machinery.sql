@@ -53,15 +53,6 @@ COMMENT ON TYPE imgpress.product_input IS
     'One product for imgpress.submit(). input_image_urls: a list of URLs as in a CSV (a comma separates two URLs only '
     'where the next one starts with http:// or https://), or an array as text';
 
-CREATE TYPE imgpress_internal.claimed_delivery AS (
-    id       bigint,
-    url      text,
-    payload  text,
-    headers  text[],
-    attempts smallint
-);
-COMMENT ON TYPE imgpress_internal.claimed_delivery IS 'A webhook message that a drainer is to deliver';
-
 CREATE TYPE imgpress_internal.outcome AS (
     token           bigint,
     request_id      uuid,

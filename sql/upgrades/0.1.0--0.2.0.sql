@@ -353,14 +353,6 @@ COMMENT ON TABLE imgpress_internal.upload_parts IS
     'the same transaction';
 ALTER TYPE imgpress.product_input ALTER ATTRIBUTE serial_number TYPE bigint;
 
-CREATE TYPE imgpress_internal.claimed_delivery AS (
-    id       bigint,
-    url      text,
-    payload  text,
-    headers  text[],
-    attempts smallint
-);
-COMMENT ON TYPE imgpress_internal.claimed_delivery IS 'A webhook message that a drainer is to deliver';
 CREATE TYPE imgpress_internal.outcome AS (
     token           bigint,
     request_id      uuid,

@@ -36,24 +36,6 @@ Elements array_elements(const Row& row, const char* column) {
   return elements;
 }
 
-Rows array_rows(const Row& row, const char* column) {
-  const Elements elements = array_elements(row, column);
-  auto* rows = static_cast<Row*>(palloc(sizeof(Row) * Max(elements.count, 1)));
-  TupleDesc descriptor = nullptr;
-  for (int i = 0; i < elements.count; ++i) {
-    HeapTupleHeader header = DatumGetHeapTupleHeader(elements.values[i]);
-    if (descriptor == nullptr) {
-      descriptor = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header),
-                                               HeapTupleHeaderGetTypMod(header));
-    }
-    auto* tuple = static_cast<HeapTuple>(palloc0(sizeof(HeapTupleData)));
-    tuple->t_len = HeapTupleHeaderGetDatumLength(header);
-    tuple->t_data = header;
-    new (&rows[i]) Row(tuple, descriptor);
-  }
-  return {rows, elements.count};
-}
-
 ArrayArgument::ArrayArgument(Oid element_type, int size)
     : type_(element_type),
       values_(static_cast<Datum*>(palloc0(sizeof(Datum) * Max(size, 1)))),

@@ -44,13 +44,6 @@ struct Elements {
 };
 Elements array_elements(const Row& row, const char* column);
 
-// The elements of an array of a composite type, as rows.
-struct Rows {
-  Row* rows;
-  int count;
-};
-Rows array_rows(const Row& row, const char* column);
-
 // An array, filled element by element; each is NULL until it is set.
 class ArrayArgument {
  public:

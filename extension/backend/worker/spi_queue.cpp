@@ -287,10 +287,9 @@ void SpiQueue::carry_out(const ClaimDeliveriesCall& call, ClaimDeliveriesAnswer*
                                {INT8OID, Int64GetDatum(call.token)},
                                {INT4OID, Int32GetDatum(call.slots)},
                                {INTERVALOID, interval_of_ms(call.lease.count())}});
-  const Row claimed = Row::of_result(0);
-  const Rows deliveries = array_rows(claimed, "claimed");
-  for (int i = 0; i < deliveries.count; ++i) note_claimed_delivery(deliveries.rows[i], answer);
-  answer->due_in = duration_of(claimed, "due_in_ms");
+  const uint64 deliveries = SPI_processed - 1;
+  for (uint64 i = 0; i < deliveries; ++i) note_claimed_delivery(Row::of_result(i), answer);
+  answer->due_in = duration_of(Row::of_result(deliveries), "due_in_ms");
 }
 
 void SpiQueue::note_claimed_delivery(const Row& row, ClaimDeliveriesAnswer* answer) {

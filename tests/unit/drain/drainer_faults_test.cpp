@@ -1,4 +1,5 @@
-// What the drainer makes of locked rows, lost leases, failing calls, lost answers and its own end.
+// The drainer with locked rows, lost leases, failing calls, uncertain commits, and when it is
+// destroyed.
 #include "support/drainer_fixture.hpp"
 
 namespace imgpress {
@@ -10,9 +11,9 @@ using std::chrono::seconds;
 using test::DrainerTest;
 using State = test::FakeQueue::State;
 
-// ---- rows that somebody has locked
+// ---- locked rows
 
-TEST_F(DrainerTest, PutsOffLockedRowsAndNoOthers) {
+TEST_F(DrainerTest, RecordsImagesWithLockedRowsLater) {
   queue_.add_request(1, 3);
   queue_.images[1].locked = true;
   settle();
@@ -30,7 +31,7 @@ TEST_F(DrainerTest, PutsOffLockedRowsAndNoOthers) {
   EXPECT_EQ(drainer_->held(), 0u);
 }
 
-TEST_F(DrainerTest, AnImageThatIsPutOffKeepsItsLeaseAlive) {
+TEST_F(DrainerTest, KeepsTheLeaseOfAnImageWithALockedRow) {
   queue_.add_request(1, 1);
   queue_.images[0].locked = true;
   settle();
@@ -41,7 +42,7 @@ TEST_F(DrainerTest, AnImageThatIsPutOffKeepsItsLeaseAlive) {
   EXPECT_EQ(queue_.renewals.back().tokens, std::vector<std::int64_t>{queue_.images[0].token});
 }
 
-TEST_F(DrainerTest, PutOffsOfOneRowDoNotDelayThoseOfAnother) {
+TEST_F(DrainerTest, OneLockedRowDoesNotDelayAnother) {
   queue_.add_request(1, 41);
   settle();
   for (auto& image : queue_.images) image.locked = true;
@@ -55,7 +56,7 @@ TEST_F(DrainerTest, PutOffsOfOneRowDoNotDelayThoseOfAnother) {
   EXPECT_EQ(queue_.images[0].state, State::kDone);
 }
 
-TEST_F(DrainerTest, WhatIsPutOffForLongIsOfferedLessOften) {
+TEST_F(DrainerTest, ImagesWithLockedRowsAreSentLessAndLessOften) {
   queue_.add_request(1, 100);
   settle();
   for (auto& image : queue_.images) image.locked = true;
@@ -85,7 +86,7 @@ TEST_F(DrainerTest, RenewsLeasesAtAThirdOfTheirLength) {
   EXPECT_TRUE(queue_.renewals.back().tokens.empty());
 }
 
-TEST_F(DrainerTest, WhoLostALeaseRecordsNothing) {
+TEST_F(DrainerTest, AnImageWhoseLeaseWasLostIsNotRecorded) {
   queue_.add_request(1, 2);
   settle();
   queue_.images[0].token = 4711;  // another drainer has it now
@@ -122,7 +123,7 @@ TEST_F(DrainerTest, AShorterLeaseIsRenewedInTime) {
   EXPECT_GE(queue_.renewals.size(), renewals + 2) << "claimed for 30 s";
 }
 
-TEST_F(DrainerTest, WhatARenewalRescuesIsClaimedAtOnce) {
+TEST_F(DrainerTest, ImagesThatARenewalPutsBackAreClaimedAtOnce) {
   settle();
   queue_.others_ended = true;
   queue_.add_request(1, 1);  // as if put back by the renewal
@@ -133,7 +134,7 @@ TEST_F(DrainerTest, WhatARenewalRescuesIsClaimedAtOnce) {
 
 // ---- calls that fail
 
-TEST_F(DrainerTest, PausesDoubleWhileACallFailsAndEndWithIt) {
+TEST_F(DrainerTest, PausesDoubleWhileACallFails) {
   queue_.add_request(1, 3);
   settle();
   queue_.fail_all<FinishCall>();
@@ -163,7 +164,7 @@ TEST_F(DrainerTest, PausesDoubleWhileACallFailsAndEndWithIt) {
   EXPECT_EQ(queue_.count(State::kDone), 4) << "the next pause is short again";
 }
 
-TEST_F(DrainerTest, WhileFinishingFailsNothingIsClaimedInBetween) {
+TEST_F(DrainerTest, ClaimsNothingWhileFinishingFails) {
   queue_.add_request(1, 1000);
   settle();
   queue_.fail_all<FinishCall>();
@@ -176,7 +177,7 @@ TEST_F(DrainerTest, WhileFinishingFailsNothingIsClaimedInBetween) {
   EXPECT_EQ(queue_.claims.size(), claims);
 }
 
-TEST_F(DrainerTest, AClaimThatFailsIsTriedAgain) {
+TEST_F(DrainerTest, AFailedClaimIsRepeated) {
   queue_.add_request(1, 1);
   queue_.end_next<ClaimCall>(CallEnd::kFailed);
   settle();
@@ -186,17 +187,7 @@ TEST_F(DrainerTest, AClaimThatFailsIsTriedAgain) {
   EXPECT_TRUE(queue_.releases.empty()) << "what was rolled back is not held";
 }
 
-TEST_F(DrainerTest, WebhooksThatFailHoldUpNoImage) {
-  queue_.webhooks.push_back({1});
-  queue_.fail_all<ClaimDeliveriesCall>();
-  queue_.add_request(1, 1);
-  settle();
-  pipeline_.finish();
-  settle();
-  EXPECT_EQ(queue_.count(State::kDone), 1);
-}
-
-TEST_F(DrainerTest, AClaimThatFailsHoldsUpNoFinishAndNoRenewal) {
+TEST_F(DrainerTest, FailingClaimsDelayNeitherFinishesNorRenewals) {
   queue_.add_request(1, 3);
   settle();
   const auto renewals = queue_.renewals.size();
@@ -219,7 +210,7 @@ TEST_F(DrainerTest, LeasesAreRenewedWhileFinishingFails) {
   EXPECT_GE(queue_.renewals.size(), renewals + 17) << "leases of 5 minutes";
 }
 
-TEST_F(DrainerTest, ARenewalThatFailsIsTriedAgainSoon) {
+TEST_F(DrainerTest, AFailedRenewalIsRepeatedSoon) {
   queue_.add_request(1, 1);
   settle();
   queue_.end_next<RenewCall>(CallEnd::kFailed);
@@ -229,7 +220,7 @@ TEST_F(DrainerTest, ARenewalThatFailsIsTriedAgainSoon) {
   EXPECT_EQ(queue_.renewals.size(), renewals + 1);
 }
 
-TEST_F(DrainerTest, AFailedBatchIsOfferedAgainInItsOrder) {
+TEST_F(DrainerTest, AFailedBatchIsRepeatedInTheSameOrder) {
   queue_.add_request(1, 100);
   settle();
   std::vector<std::vector<std::int32_t>> batches;
@@ -248,7 +239,7 @@ TEST_F(DrainerTest, AFailedBatchIsOfferedAgainInItsOrder) {
   EXPECT_EQ(batches[0], batches[1]);
 }
 
-// ---- commits whose answer was lost
+// ---- uncertain commits
 
 TEST_F(DrainerTest, FinishingTwiceIsHarmless) {
   for (const bool applied : {true, false}) {
@@ -267,7 +258,7 @@ TEST_F(DrainerTest, FinishingTwiceIsHarmless) {
   }
 }
 
-TEST_F(DrainerTest, AClaimThatMayHaveHappenedIsGivenBackUncounted) {
+TEST_F(DrainerTest, AnUncertainClaimIsReleasedAndDoesNotCount) {
   for (const bool applied : {true, false}) {
     queue_.images.clear();
     pipeline_.images.clear();
@@ -283,55 +274,13 @@ TEST_F(DrainerTest, AClaimThatMayHaveHappenedIsGivenBackUncounted) {
   EXPECT_EQ(queue_.releases.size(), 2u);
 }
 
-TEST_F(DrainerTest, LostTokensAreReleasedWhileClaimsStayUncertain) {
+TEST_F(DrainerTest, LeasesOfUncertainClaimsDoNotPileUp) {
   queue_.add_request(1, 3000);
   for (int i = 0; i < 20; ++i) queue_.end_next<ClaimCall>(CallEnd::kUnknown, true);
   settle();
   pass(minutes(5));
   EXPECT_FALSE(queue_.releases.empty());
   EXPECT_LE(queue_.count(State::kHeld), 256) << "held under tokens that nobody uses";
-}
-
-TEST_F(DrainerTest, AWebhookThatMayHaveBeenClaimedIsGivenBackUncounted) {
-  queue_.webhooks.push_back({1});
-  queue_.end_next<ClaimDeliveriesCall>(CallEnd::kUnknown, true);
-  settle();
-  EXPECT_TRUE(pipeline_.deliveries.empty());
-  pass(seconds(2));
-  EXPECT_EQ(pipeline_.deliveries.size(), 1u);
-  EXPECT_EQ(queue_.webhooks[0].attempts, 1);
-}
-
-TEST_F(DrainerTest, AWebhookWhoseRetryMayHaveBeenRecordedIsSentAgainWhenItIsDue) {
-  queue_.webhooks.push_back({1});
-  settle();
-  queue_.end_next<FinishDeliveriesCall>(CallEnd::kUnknown, true);
-  pipeline_.deliver(Fault::kTimeout);
-  settle();
-  queue_.fail_all<FinishDeliveriesCall>();
-  pass(minutes(2));  // nothing tells the drainer of it: the fallback look finds it
-  ASSERT_EQ(pipeline_.deliveries.size(), 1u);
-  queue_.fail_all<FinishDeliveriesCall>(false);
-  pipeline_.deliver();
-  pass(minutes(1));
-  EXPECT_TRUE(queue_.webhooks[0].delivered);
-  EXPECT_EQ(queue_.webhooks[0].attempts, 2);
-}
-
-TEST_F(DrainerTest, AWebhookThatIsClaimedAgainAfterItsDeliveryIsNotSentAgain) {
-  queue_.webhooks.push_back({1});
-  settle();
-  queue_.fail_all<FinishDeliveriesCall>();
-  pipeline_.deliver();
-  settle();
-  queue_.webhooks[0].token = 0;  // the lease was lost, and the row put back
-  drainer_->expect_work();
-  settle();
-  EXPECT_NE(queue_.webhooks[0].token, 0) << "claimed again";
-  EXPECT_TRUE(pipeline_.deliveries.empty());
-  queue_.fail_all<FinishDeliveriesCall>(false);
-  pass(seconds(1));
-  EXPECT_TRUE(queue_.webhooks[0].delivered);
 }
 
 TEST_F(DrainerTest, AReleaseIsRepeatedUntilItIsCertain) {
@@ -347,7 +296,7 @@ TEST_F(DrainerTest, AReleaseIsRepeatedUntilItIsCertain) {
 
 // ---- the end
 
-// A FATAL error ends the process inside a call, where the drainer is destroyed under its own feet.
+// A FATAL error ends the process inside a call: exit handlers then destroy the drainer.
 TEST_F(DrainerTest, CanBeDestroyedInsideEachCall) {
   struct ProcessEnds {};
   for (std::size_t kind = 0; kind < std::variant_size_v<Call>; ++kind) {

@@ -1,7 +1,7 @@
-// Random days of a drainer: calls end in every way, answers come at any moment, rows are locked,
-// settings change. Whatever happens, each image is recorded once, as its press has told, nothing is
-// held for ever, and the drainer neither spins nor sleeps over work. A failing day is repeated with
-// IMGPRESS_SEED=n.
+// The drainer under random events: calls end in every possible way, answers come at any moment,
+// rows are locked, settings change. Each image must be recorded exactly once with the press's
+// result, nothing may be held for ever, and the drainer must neither spin nor sleep while there is
+// work. To repeat a failing run: IMGPRESS_SEED=n.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,7 +26,7 @@ using State = FakeQueue::State;
 
 constexpr int kTurnsAtOneMoment = 500;
 
-// As the real one: what a press has answered waits, readable, until turn() takes it.
+// Like the real pipeline: the answer of a press waits, readable, until turn() takes it.
 class RandomPipeline final : public Pipeline {
  public:
   bool is_ready = true;
@@ -93,7 +93,7 @@ class RandomPipeline final : public Pipeline {
   std::vector<DeliveryOutcome> told_deliveries_;
 };
 
-// Looks at each call before the queue gets it, and at its end.
+// Checks each call before the queue gets it, and its end.
 class WatchedQueue final : public Queue {
  public:
   WatchedQueue(FakeQueue& queue, RandomPipeline& pipeline, FakeClock& clock)
@@ -169,7 +169,8 @@ class RandomDrainerTest : public testing::TestWithParam<unsigned> {
 
   bool readable() const { return pipeline_.readable() || (watched_.open() && completed_); }
 
-  // The owner's loop: turns while something is readable or due, then sleeps till `end`.
+  // As the process that owns a drainer: turns while something is readable or due, sleeps until
+  // `end`.
   void pass(Clock::duration time) {
     const TimePoint end = clock_.now() + time;
     TimePoint moment{};
@@ -180,7 +181,7 @@ class RandomDrainerTest : public testing::TestWithParam<unsigned> {
       if (wake > clock_.now()) clock_.pass(wake - clock_.now());
       turns = moment == clock_.now() ? turns + 1 : 0;
       moment = clock_.now();
-      ASSERT_LT(turns, kTurnsAtOneMoment) << "it turns without end";
+      ASSERT_LT(turns, kTurnsAtOneMoment) << "the drainer spins";
       turn();
     }
     if (end > clock_.now()) clock_.pass(end - clock_.now());
@@ -190,7 +191,7 @@ class RandomDrainerTest : public testing::TestWithParam<unsigned> {
     ASSERT_TRUE(drainer_->turn());
     if (!was_open && watched_.open()) completed_ = false;
     const bool awake = readable() || drainer_->deadline() <= clock_.now();
-    EXPECT_TRUE(awake || !pipeline_.left_lying()) << "it sleeps over an answer";
+    EXPECT_TRUE(awake || !pipeline_.left_lying()) << "it sleeps although an answer is there";
     EXPECT_LE(clock_.now() - watched_.renewed_at, settings_.lease) << "leases have run out";
   }
 
@@ -254,7 +255,7 @@ class RandomDrainerTest : public testing::TestWithParam<unsigned> {
       }
     }
   }
-  // Nothing goes wrong any more.
+  // From now on all calls succeed; runs until all work is done.
   void calm_down() {
     for (auto& image : queue_.images) image.locked = false;
     pipeline_.is_ready = true;

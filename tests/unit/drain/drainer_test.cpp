@@ -1,4 +1,4 @@
-// What the drainer asks of the queue, and when.
+// Which calls the drainer makes, and when.
 #include "support/drainer_fixture.hpp"
 
 namespace imgpress {
@@ -13,7 +13,7 @@ using State = test::FakeQueue::State;
 
 // ---- the start
 
-TEST_F(DrainerTest, TakesBackWhatOneOfItsNumberHeldBeforeItClaims) {
+TEST_F(DrainerTest, RescuesTheWorkOfItsPredecessorBeforeItClaims) {
   queue_.add_request(1, 1);
   queue_.images[0].state = State::kHeld;
   settle();
@@ -40,7 +40,7 @@ TEST_F(DrainerTest, ClaimsNothingBeforeThePressesAreReady) {
   EXPECT_EQ(pipeline_.deliveries.size(), 1u);
 }
 
-TEST_F(DrainerTest, SaysWhenTheExtensionIsGone) {
+TEST_F(DrainerTest, TellsWhenTheExtensionIsNotInstalled) {
   settle();
   queue_.installed = false;
   drainer_->expect_work();
@@ -49,7 +49,7 @@ TEST_F(DrainerTest, SaysWhenTheExtensionIsGone) {
 
 // ---- batches
 
-TEST_F(DrainerTest, ALoneImageIsFinishedAtOnce) {
+TEST_F(DrainerTest, ASingleImageIsRecordedAtOnce) {
   queue_.add_request(1, 1);
   settle();
   pipeline_.finish();
@@ -86,8 +86,9 @@ TEST_F(DrainerTest, ABatchEndsAtEightMegabytes) {
   EXPECT_EQ(calls[0].size, 5u);
 }
 
-// One array of 64 of them would be longer than any value can be, and fail for ever.
-TEST_F(DrainerTest, ButTakesOneImageHoweverLargeItIs) {
+// 64 large images in one array would exceed the size limit of a value, and the call would fail for
+// ever.
+TEST_F(DrainerTest, ABatchTakesAtLeastOneImage) {
   queue_.add_request(1, 64);
   settle();
   pipeline_.finish(64, 20'000'000);
@@ -101,7 +102,7 @@ TEST_F(DrainerTest, ButTakesOneImageHoweverLargeItIs) {
 
 // ---- claims
 
-TEST_F(DrainerTest, ClaimsAgainWhenAQuarterIsDone) {
+TEST_F(DrainerTest, ClaimsAgainWhenAQuarterOfTheWindowHasEnded) {
   queue_.add_request(1, 1000);
   settle();
   EXPECT_EQ(drainer_->held(), 256u);
@@ -115,7 +116,7 @@ TEST_F(DrainerTest, ClaimsAgainWhenAQuarterIsDone) {
   EXPECT_EQ(drainer_->held(), 256u);
 }
 
-TEST_F(DrainerTest, ClaimsWhatIsFreeSoonWhenTheRestHangs) {
+TEST_F(DrainerTest, ClaimsForFreeSlotsSoonWhenOtherImagesHang) {
   queue_.add_request(1, 1000);
   settle();
   pipeline_.finish(1);
@@ -123,7 +124,7 @@ TEST_F(DrainerTest, ClaimsWhatIsFreeSoonWhenTheRestHangs) {
   EXPECT_EQ(drainer_->held(), 256u);
 }
 
-TEST_F(DrainerTest, GoesOnAtOnceWhereAClaimLeftSomething) {
+TEST_F(DrainerTest, ClaimsAgainAtOnceWhenThereIsMore) {
   queue_.claims_at_most = 10;
   queue_.add_request(1, 100);
   settle();
@@ -131,7 +132,7 @@ TEST_F(DrainerTest, GoesOnAtOnceWhereAClaimLeftSomething) {
   EXPECT_EQ(queue_.claims.size(), 10u);
 }
 
-TEST_F(DrainerTest, LooksWithoutBeingAskedOnceAMinute) {
+TEST_F(DrainerTest, ClaimsOnceAMinuteWithoutBeingWoken) {
   queue_.add_request(1, 10);
   settle();
   const auto claims = queue_.claims.size();
@@ -141,7 +142,7 @@ TEST_F(DrainerTest, LooksWithoutBeingAskedOnceAMinute) {
   EXPECT_EQ(queue_.claims.size(), claims + 1);
 }
 
-TEST_F(DrainerTest, AnAnswerThatComesDuringAClaimIsNotLeftLying) {
+TEST_F(DrainerTest, AnImageThatEndsDuringAClaimIsRecorded) {
   queue_.add_request(1, 1);
   settle();
   queue_.on_submit = [&](const Call& call) {
@@ -149,25 +150,13 @@ TEST_F(DrainerTest, AnAnswerThatComesDuringAClaimIsNotLeftLying) {
       pipeline_.arrives_at_next_turn = true;
     }
   };
-  drainer_->expect_work();  // somebody else has submitted something, say
+  drainer_->expect_work();  // as if another request had been submitted
   drainer_->turn();
   settle();
   EXPECT_EQ(queue_.count(State::kDone), 1);
 }
 
-TEST_F(DrainerTest, TheEndOfARequestMakesItLookForItsWebhook) {
-  queue_.add_request(1, 1);
-  settle();
-  queue_.on_submit = [&](const Call& call) {
-    if (std::holds_alternative<FinishCall>(call))
-      queue_.webhooks.push_back({1, 0, false, clock_.now(), 0});
-  };
-  pipeline_.finish();
-  settle();
-  EXPECT_EQ(pipeline_.deliveries.size(), 1u);
-}
-
-TEST_F(DrainerTest, ARetryIsLookedForAlsoWhileMuchIsHeld) {
+TEST_F(DrainerTest, ClaimsAfterARetryEvenWhenTheWindowIsNearlyFull) {
   queue_.add_request(1, 256);
   settle();
   pipeline_.fail(Fault::kTimeout);
@@ -207,7 +196,7 @@ TEST_F(DrainerTest, RetriesGetHalfOfTheWindow) {
   EXPECT_EQ(queue_.claims.back().retry_slots, 0);
 }
 
-TEST_F(DrainerTest, ASmallerWindowHoldsFromTheNextClaimOn) {
+TEST_F(DrainerTest, ASmallerWindowAppliesToTheNextClaim) {
   queue_.add_request(1, 1000);
   settle();
   settings_.images_in_flight = 10;
@@ -221,7 +210,7 @@ TEST_F(DrainerTest, ASmallerWindowHoldsFromTheNextClaimOn) {
 
 // ---- retries
 
-TEST_F(DrainerTest, TriesAgainWhenTheDatabaseSaysAndNotBefore) {
+TEST_F(DrainerTest, RetriesWhenDueAndNotBefore) {
   queue_.add_request(1, 1);
   settle();
   pipeline_.fail(Fault::kTimeout);
@@ -241,10 +230,10 @@ TEST_F(DrainerTest, TriesAgainWhenTheDatabaseSaysAndNotBefore) {
   EXPECT_EQ(queue_.count(State::kFailed), 1);
 }
 
-TEST_F(DrainerTest, WhatIsDueButLockedIsLookedForNowAndThen) {
+TEST_F(DrainerTest, ADueImageWithALockedRowDoesNotCauseABusyLoop) {
   queue_.add_request(1, 1);
   queue_.images[0].state = State::kRetry;
-  settings_.images_in_flight = 1;  // no retry slot: as if somebody had locked it
+  settings_.images_in_flight = 1;  // no slot for a retry: the same as a locked row
   start();
   settle();
   const auto claims = queue_.claims.size();
@@ -253,7 +242,7 @@ TEST_F(DrainerTest, WhatIsDueButLockedIsLookedForNowAndThen) {
   EXPECT_GE(queue_.claims.size(), claims + 39);
 }
 
-TEST_F(DrainerTest, AnImageThatKillsItsCodecIsSetAsideAtTheThirdTime) {
+TEST_F(DrainerTest, AnImageThatKillsThreeCodecsIsGivenUp) {
   queue_.add_request(1, 1);
   settle();
   for (int time = 1; time <= 3; ++time) {
@@ -266,42 +255,7 @@ TEST_F(DrainerTest, AnImageThatKillsItsCodecIsSetAsideAtTheThirdTime) {
   EXPECT_EQ(queue_.images[0].history.failed_attempts, 0);
 }
 
-// ---- fairness between kinds of work
-
-TEST_F(DrainerTest, WebhooksAreLookedForWhileTheWindowIsFull) {
-  settings_.images_in_flight = 2;
-  start();
-  queue_.add_request(1, 2);
-  settle();
-  EXPECT_EQ(drainer_->held(), 2u);
-  queue_.webhooks.push_back({1});
-  drainer_->expect_work();
-  settle();
-  EXPECT_EQ(pipeline_.deliveries.size(), 1u);
-  const auto calls = queue_.calls<ClaimDeliveriesCall>().size();
-  pass(seconds(10));
-  EXPECT_LE(queue_.calls<ClaimDeliveriesCall>().size(), calls + 41) << "not without pause";
-}
-
-TEST_F(DrainerTest, AWebhookIsTriedAgainWhileTheWindowIsFull) {
-  settings_.images_in_flight = 2;
-  start();
-  queue_.add_request(1, 2);
-  for (auto& image : queue_.images) image.locked = true;  // a user's open transaction
-  settle();
-  pipeline_.finish(2);
-  settle();
-  queue_.webhooks.push_back({1, 0, false, clock_.now(), 0});
-  drainer_->expect_work();
-  settle();
-  ASSERT_EQ(pipeline_.deliveries.size(), 1u);
-  pipeline_.deliver(Fault::kTimeout);
-  settle();
-  pass(seconds(6));
-  EXPECT_EQ(pipeline_.deliveries.size(), 1u) << "due after 5 s";
-}
-
-TEST_F(DrainerTest, RetriesThatAreDueCauseNoPollingWhileTheWindowIsFull) {
+TEST_F(DrainerTest, DueRetriesCauseNoCallsWhileTheWindowIsFull) {
   settings_.images_in_flight = 2;
   start();
   queue_.add_request(1, 10);
@@ -314,84 +268,9 @@ TEST_F(DrainerTest, RetriesThatAreDueCauseNoPollingWhileTheWindowIsFull) {
   EXPECT_LE(queue_.log.size(), before + 2) << "transactions in a minute without any webhook";
 }
 
-// ---- webhooks
-
-TEST_F(DrainerTest, DeliversWebhooksAndTriesAgain) {
-  queue_.webhooks.push_back({1});
-  queue_.webhooks.push_back({2});
-  settle();
-  ASSERT_EQ(pipeline_.deliveries.size(), 2u);
-  pipeline_.deliver();
-  pipeline_.deliver(Fault::kTimeout);
-  settle();
-  EXPECT_TRUE(queue_.webhooks[0].delivered);
-  EXPECT_FALSE(queue_.webhooks[1].delivered);
-  pass(seconds(4));
-  EXPECT_TRUE(pipeline_.deliveries.empty());
-  pass(seconds(2));
-  EXPECT_EQ(pipeline_.deliveries.size(), 1u);
-}
-
-TEST_F(DrainerTest, AWebhookIsGivenUpAfterTheLastDelay) {
-  queue_.webhooks.push_back({1});
-  for (int attempt = 1; attempt <= 3; ++attempt) {
-    settle();
-    ASSERT_EQ(pipeline_.deliveries.size(), 1u) << attempt;
-    pipeline_.deliver(Fault::kTimeout);
-    pass(minutes(6));
-  }
-  EXPECT_TRUE(queue_.webhooks[0].given_up);
-  EXPECT_TRUE(pipeline_.deliveries.empty());
-}
-
-TEST_F(DrainerTest, KeepsTheLeaseOfAWebhookThatIsUnderWay) {
-  queue_.webhooks.push_back({1});
-  settle();
-  pass(minutes(5));
-  ASSERT_FALSE(queue_.renewals.empty());
-  EXPECT_EQ(queue_.renewals.back().tokens, std::vector<std::int64_t>{queue_.webhooks[0].token});
-  pipeline_.deliver();
-  settle();
-  pass(minutes(5));
-  EXPECT_TRUE(queue_.renewals.back().tokens.empty());
-}
-
-TEST_F(DrainerTest, AnAttemptGoesOnUnderTheLeaseOfASecondClaim) {
-  queue_.webhooks.push_back({1});
-  settle();
-  queue_.webhooks[0].token = 0;  // the lease was lost, and its row put back
-  drainer_->expect_work();
-  settle();
-  ASSERT_NE(queue_.webhooks[0].token, 0) << "claimed again";
-  EXPECT_EQ(pipeline_.deliveries.size(), 1u) << "but not sent again";
-  pipeline_.deliver();
-  settle();
-  EXPECT_TRUE(queue_.webhooks[0].delivered);
-}
-
-TEST_F(DrainerTest, DeliversSoManyAtATime) {
-  for (std::int64_t id = 1; id <= 40; ++id) queue_.webhooks.push_back({id});
-  settle();
-  EXPECT_EQ(pipeline_.deliveries.size(), 16u);
-  pipeline_.deliver();
-  settle();
-  EXPECT_EQ(pipeline_.deliveries.size(), 16u);
-}
-
-TEST_F(DrainerTest, AWebhookWhoseEndIsUncertainIsRecordedAgain) {
-  queue_.webhooks.push_back({1});
-  settle();
-  queue_.end_next<FinishDeliveriesCall>(CallEnd::kUnknown, false);
-  pipeline_.deliver();
-  settle();
-  EXPECT_FALSE(queue_.webhooks[0].delivered);
-  pass(seconds(1));
-  EXPECT_TRUE(queue_.webhooks[0].delivered);
-}
-
 // ---- a queue that does not block
 
-TEST_F(DrainerTest, OneCallIsOpenAtATimeAndThePipelineGoesOn) {
+TEST_F(DrainerTest, OnlyOneCallIsOpenAtATime) {
   queue_.async = true;
   queue_.add_request(1, 2);
   for (int turn = 0; turn < 5; ++turn) ASSERT_TRUE(drainer_->turn());
@@ -411,7 +290,7 @@ TEST_F(DrainerTest, OneCallIsOpenAtATimeAndThePipelineGoesOn) {
   EXPECT_EQ(drainer_->held(), 0u);
 }
 
-TEST_F(DrainerTest, TellsThePipelineHowLongItIsAway) {
+TEST_F(DrainerTest, TellsThePipelineHowLongCallsTake) {
   queue_.takes = milliseconds(20);
   queue_.add_request(1, 1);
   for (int turn = 0; turn < 4; ++turn) drainer_->turn();

@@ -30,7 +30,7 @@ TEST(Window, CountsPerRequestAndLease) {
   EXPECT_EQ(window.held_retries(), 0u);
 }
 
-TEST(Window, AFailureCarriesItsReason) {
+TEST(Window, AFailureHasCodeReasonAndStatus) {
   Window window;
   ImageOutcome outcome;
   outcome.key = window.hold(7, image(10, 3));

@@ -1,4 +1,4 @@
-// A drainer with a queue in memory, no press, and time that passes as a test wants.
+// A drainer with a queue in memory, no presses, and a clock that a test moves.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ class DrainerTest : public testing::Test {
     drainer_ = std::make_unique<Drainer>(kNumber, settings_, queue_, pipeline_, clock_.source());
   }
 
-  // All images have been tried once, and are due again.
+  // As if all images had been attempted once and were due again.
   void make_retries() {
     for (auto& image : queue_.images) {
       image.state = FakeQueue::State::kRetry;
@@ -37,19 +37,19 @@ class DrainerTest : public testing::Test {
     }
   }
 
-  // Turns until nothing is due at this moment. Fails a test in which that never comes.
+  // Turns until nothing is due at this moment; fails the test if the drainer spins.
   void settle() {
     for (int turns = 0; turns < 1000; ++turns) {
       ASSERT_TRUE(drainer_->turn());
       if (drainer_->deadline() > clock_.now()) return;
     }
-    FAIL() << "the drainer turns without end";
+    FAIL() << "the drainer spins";
   }
 
-  // Lets time pass as the drainer's owner would: it turns whenever it is due.
+  // Moves the clock, and turns the drainer whenever it is due, as its owner does.
   void pass(Clock::duration time) {
     const TimePoint end = clock_.now() + time;
-    settle();  // what the pipeline has brought wakes it
+    settle();  // outcomes of the pipeline wake it
     while (drainer_->deadline() <= end) {
       clock_.pass(std::max<Clock::duration>(drainer_->deadline() - clock_.now(), {}));
       settle();

@@ -1,4 +1,4 @@
-// A pipeline without presses: what it was given stays with it until a test says how it ended.
+// A pipeline without presses: tasks stay in it until a test ends them.
 #pragma once
 
 #include <algorithm>

@@ -131,7 +131,7 @@ FinishAnswer FakeQueue::carry_out(const FinishCall& call) {
   return answer;
 }
 
-// Retries first, then fresh ones, as many as there are slots.
+// Retries first, then new images, up to the number of slots.
 ClaimAnswer FakeQueue::carry_out(const ClaimCall& call) {
   claims.push_back(call);
   ClaimAnswer answer;

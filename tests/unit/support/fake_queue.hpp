@@ -1,5 +1,5 @@
-// A queue in memory that keeps the contract of drain/queue.hpp: leases, fences, retries, locked
-// rows. A test may say how the next call of a kind ends, and look at every call that was made.
+// A queue in memory with the contract of drain/queue.hpp: leases, retries, locked rows. A test can
+// choose how the next call of a kind ends, and inspect all calls that were made.
 #pragma once
 
 #include <functional>
@@ -39,24 +39,24 @@ class FakeQueue final : public Queue {
 
   explicit FakeQueue(FakeClock& clock) : clock_(clock) {}
 
-  // What is in the database.
+  // The content of the database.
   std::vector<Image> images;
   std::vector<Webhook> webhooks;
-  int claims_at_most = 1000;  // images, however many slots there are: turns are short
-  bool others_ended = false;  // the next renewal finds what others held
+  int claims_at_most = 1000;  // images in one claim, even if there are more slots
+  bool others_ended = false;  // the next renewal puts back work of another drainer
   bool installed = true;
   bool async = false;       // calls stay open until complete()
-  Clock::duration takes{};  // how long a call keeps its caller
+  Clock::duration takes{};  // how long submit() blocks
 
   void add_request(std::uint8_t id, int count);
   int count(State state) const;
 
-  // How the next call of this kind ends; `applied`: it has an effect all the same.
+  // How the next call of this kind ends. `applied`: it changes the database nevertheless.
   template <typename C>
   void end_next(CallEnd end, bool applied = false) {
     next_ends_[kind<C>()].push_back({end, applied});
   }
-  // Until further notice.
+  // All calls of this kind fail, until fail_all<C>(false).
   template <typename C>
   void fail_all(bool failing = true) {
     if (failing) {
@@ -66,11 +66,11 @@ class FakeQueue final : public Queue {
     }
   }
 
-  // What was asked for; every call but for what a FinishCall carries.
+  // The calls that were made. FinishCalls carry outputs and are kept only as entries of the log.
   struct Log {
     std::size_t kind;
     TimePoint at;
-    std::size_t size;  // images or deliveries that it was about
+    std::size_t size;  // finished images or deliveries
   };
   std::vector<Log> log;
   std::vector<ClaimCall> claims;
