@@ -68,7 +68,7 @@ void copy_uuid(RequestId* target, const pg_uuid_t* source) {
   std::memcpy(target->data(), source->data, UUID_LEN);
 }
 
-// NULL: never.
+// NULL means never.
 std::optional<Milliseconds> duration_of(const Row& row, const char* column) {
   bool is_null = false;
   const Datum value = row.get(column, &is_null);
@@ -91,13 +91,13 @@ const char* status_word(const Verdict& verdict, const char* done) {
 
 // For pg_stat_activity.
 const char* activity(const RescueCall&) {
-  return "rescuing interrupted work";
+  return "putting back interrupted work";
 }
 const char* activity(const RenewCall&) {
   return "renewing leases";
 }
 const char* activity(const ReleaseCall&) {
-  return "giving back images";
+  return "releasing claims";
 }
 const char* activity(const FinishCall&) {
   return "finishing images";
@@ -205,7 +205,7 @@ void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
   });
 }
 
-// DROP and CREATE EXTENSION give the type another OID; then the statement needs a new plan, too.
+// DROP and CREATE EXTENSION give the type another OID; the statement is then prepared again.
 TupleDesc SpiQueue::outcome_descriptor() {
   const Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("outcome"),
                                    ObjectIdGetDatum(get_namespace_oid("imgpress_internal", false)));
