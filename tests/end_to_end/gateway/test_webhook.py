@@ -147,3 +147,19 @@ def test_hanging_receiver_holds_up_no_image(shop, endpoint):
     endpoint.wait(1)
     shop.finish(submit(shop, endpoint, shop.origin.url("small1.jpg")), 10)
     assert len(endpoint.wait(2)) == 2
+
+
+def test_delivery_of_a_worker_that_ended_is_made_by_the_next(shop, endpoint):
+    endpoint.script(HANG)
+    request = submit(shop, endpoint)
+    endpoint.wait(1)
+    (worker,) = shop.cluster.drainers()
+    shop.value("SELECT pg_terminate_backend(%s)", worker.pid)
+    first, second = endpoint.wait(2, timeout=15)  # the attempt alone could last 20 s
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert wait_for_status(shop, request, "Delivered")[1] == 2
+    leases = (
+        "SELECT FROM imgpress_internal.leases l JOIN imgpress.webhook_deliveries d "
+        "ON d.id = ANY (l.delivery_ids) WHERE d.request_id = %s"
+    )
+    assert shop.sql(leases, request) == []
