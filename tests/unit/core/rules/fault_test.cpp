@@ -45,11 +45,5 @@ TEST(ErrorCodes, HintsNameTheSupportedFormats) {
   EXPECT_STREQ(hint_of(kCancelled), kCancelled.hint);
 }
 
-TEST(ErrorCodes, AValueBehindTheLastIsUnknown) {
-  EXPECT_TRUE(is_known(Fault::kPressDied));
-  EXPECT_FALSE(is_known(Fault::kEnd));
-  EXPECT_FALSE(is_known(static_cast<Fault>(255)));
-}
-
 }  // namespace
 }  // namespace imgpress
