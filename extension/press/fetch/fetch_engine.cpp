@@ -209,7 +209,7 @@ void FetchEngine::settle(const Transfer& transfer, CURLcode code, CURL* easy) {
       if (other->serial() > transfer.serial() || !other->is_unacknowledged()) continue;
       if (other->queue() != transfer.queue()) continue;
       reaction.overtook_another = true;
-      if (other->was_dropped()) queue_.note_congestion(transfer.queue(), other->serial());
+      if (other->note_overtaken()) queue_.note_congestion(transfer.queue(), other->serial());
     }
   }
   queue_.finished(transfer.queue(), transfer.serial(), reaction);

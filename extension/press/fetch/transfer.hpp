@@ -54,7 +54,7 @@ class Transfer {
 
   // Counts a later transfer that was answered while this one is unacknowledged. True once that can
   // no longer be chance: the host has dropped what this one sent.
-  bool was_dropped() { return ++overtaken_ >= kOvertakenWhenDropped; }
+  bool note_overtaken() { return ++overtaken_ >= kOvertakenWhenDropped; }
 
   // True when the body could not be decoded as its Content-Encoding says. The bytes may well be a
   // plain image, so `easy` is prepared to fetch them once more without decoding.

@@ -1,4 +1,4 @@
-// A press that misbehaves in the way that the name of its file says; started as the real one is.
+// A press that breaks the protocol; the name of its file says how. Started like the real one.
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@ namespace {
 
 using namespace imgpress;
 
-std::string manner() {
+std::string name_of_executable() {
   const std::string path(reinterpret_cast<const char*>(::getauxval(AT_EXECFN)));
   return path.substr(path.rfind('/') + 1);
 }
@@ -73,7 +73,7 @@ void serve(PacketSocket socket, const std::string& how) {
 }  // namespace
 
 int main() {
-  const std::string how = manner();
+  const std::string how = name_of_executable();
   if (how == "ends-at-once") return 1;
   serve(PacketSocket(UniqueFd(3)), how);
   return 0;

@@ -1,4 +1,4 @@
-// What tests of the pipeline against the real press need.
+// Settings and helpers for tests of the pipeline with real presses.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -40,7 +40,7 @@ inline std::string photograph() {
   return {bytes.begin(), bytes.end()};
 }
 
-// The processes with this role that this test has started: "fetcher" or "codec".
+// The running presses of this test with a role: "fetcher" or "codec".
 inline std::vector<pid_t> presses(const std::string& role) {
   std::ifstream children("/proc/thread-self/children");
   std::vector<pid_t> found;
@@ -54,12 +54,13 @@ inline std::vector<pid_t> presses(const std::string& role) {
 
 class PipelineTest : public testing::Test {
  protected:
-  // Turns until `done`; outcomes are collected by key.
+  // Calls turn() until done() and collects the outcomes.
   template <typename Done>
   void turn_until(PressPipeline& pipeline, Done done) {
     const TimePoint limit = Clock::now() + std::chrono::seconds(20);
     while (!done()) {
-      if (Clock::now() > limit) throw std::runtime_error("the pipeline does not get there");
+      if (Clock::now() > limit)
+        throw std::runtime_error("the pipeline does not do what the test waits for");
       pollfd ready{pipeline.wait_fd(), POLLIN, 0};
       const auto nap = std::chrono::ceil<std::chrono::milliseconds>(std::min<Clock::duration>(
           pipeline.deadline() - Clock::now(), std::chrono::milliseconds(50)));

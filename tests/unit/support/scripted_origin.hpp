@@ -1,4 +1,4 @@
-// A small HTTP server on 127.0.0.1 that says exactly what a test tells it to say, byte by byte.
+// A small HTTP server on 127.0.0.1 that sends exactly the bytes that a test tells it to send.
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,7 @@ struct OriginAnswer {
   enum class Then { kKeepOpen, kClose, kHang, kRepeatBytes };
   std::string bytes;  // status line, headers, body
   Then then = Then::kKeepOpen;
-  std::string repeated{};  // for kRepeatBytes: sent until the client has had enough
+  std::string repeated{};  // for kRepeatBytes: sent until the client closes the connection
   std::chrono::milliseconds thinking_time{0};  // before the first byte
 };
 
@@ -38,7 +38,7 @@ class ScriptedOrigin {
 
   // `script` runs in a thread of each connection.
   explicit ScriptedOrigin(Script script);
-  // Speaks first, whatever the client may have to say.
+  // Sends this as soon as a client connects, without reading a request.
   explicit ScriptedOrigin(OriginAnswer greeting);
   ScriptedOrigin(const ScriptedOrigin&) = delete;
   ScriptedOrigin& operator=(const ScriptedOrigin&) = delete;

@@ -1,4 +1,4 @@
-// How much work codecs are given in advance, and which of them.
+// How many images are sent to codecs in advance, and to which codec.
 #include "drain/pipeline/codec_stage.hpp"
 
 #include <sys/epoll.h>
@@ -25,8 +25,8 @@ class CodecStageTest : public PipelineTest {
     settings_.max_waiting_bytes = 64'000'000;
   }
 
-  // Codecs that have told how long an image takes, and then stand still.
-  std::vector<pid_t> hold_codecs(PressPipeline& pipeline) {
+  // Stops the codecs after they have reported how long an image takes.
+  std::vector<pid_t> stop_codecs(PressPipeline& pipeline) {
     turn_until(pipeline, [&] { return pipeline.ready(); });
     for (std::uint64_t key = 1; key <= 4 * settings_.codecs; ++key) add(pipeline, key, "/small");
     turn_until_outcomes(pipeline, 4 * settings_.codecs);
@@ -45,9 +45,9 @@ class CodecStageTest : public PipelineTest {
   PipelineSettings settings_ = test::pipeline_settings();
 };
 
-TEST_F(CodecStageTest, WithoutAnAbsenceOneImageLiesReady) {
+TEST_F(CodecStageTest, WithoutAnAbsenceOneImageIsSentInAdvance) {
   PressPipeline pipeline(settings_, Clock::now());
-  hold_codecs(pipeline);
+  stop_codecs(pipeline);
   for (std::uint64_t key = 100; key < 110; ++key) add(pipeline, key, "/small");
   turn_until(pipeline, [&] { return pipeline.load().fetching == 0; });
   EXPECT_EQ(pipeline.load().compressing, 2u);
@@ -55,7 +55,7 @@ TEST_F(CodecStageTest, WithoutAnAbsenceOneImageLiesReady) {
 
 TEST_F(CodecStageTest, AnAbsenceIsBridgedUpToALimit) {
   PressPipeline pipeline(settings_, Clock::now());
-  hold_codecs(pipeline);
+  stop_codecs(pipeline);
   pipeline.expect_absence(seconds(10));
   for (std::uint64_t key = 100; key < 180; ++key) add(pipeline, key, "/small");
   turn_until(pipeline, [&] { return pipeline.load().fetching == 0; });
@@ -63,16 +63,16 @@ TEST_F(CodecStageTest, AnAbsenceIsBridgedUpToALimit) {
   EXPECT_EQ(pipeline.load().waiting, 16u);
 }
 
-TEST_F(CodecStageTest, LargeImagesInAdvanceAreBoundedByTheirBytes) {
+TEST_F(CodecStageTest, ImagesInAdvanceAreLimitedByTheirBytes) {
   PressPipeline pipeline(settings_, Clock::now());
-  hold_codecs(pipeline);
+  stop_codecs(pipeline);
   pipeline.expect_absence(seconds(10));
   for (std::uint64_t key = 100; key < 110; ++key) add(pipeline, key, "/large");
   turn_until(pipeline, [&] { return pipeline.load().fetching == 0; });
-  EXPECT_EQ(pipeline.load().compressing, 4u) << "the one that is worked on, and 8 MB";
+  EXPECT_EQ(pipeline.load().compressing, 4u) << "the one that it works on, and 8 MB";
 }
 
-TEST_F(CodecStageTest, WhatCodecsHaveInAdvanceCountsAsWaiting) {
+TEST_F(CodecStageTest, ImagesInAdvanceCountAsWaiting) {
   const UniqueFd poll_fd(::epoll_create1(EPOLL_CLOEXEC));
   CodecStage stage(settings_, poll_fd.get(), Clock::now());
   std::vector<ImageOutcome> outcomes;
@@ -92,20 +92,20 @@ TEST_F(CodecStageTest, WhatCodecsHaveInAdvanceCountsAsWaiting) {
   EXPECT_EQ(stage.waiting_bytes(), 30u);
   stage.turn(Clock::now(), outcomes);
   EXPECT_EQ(stage.compressing(), 3u);
-  EXPECT_EQ(stage.waiting_bytes(), 20u) << "all but the one that is worked on";
+  EXPECT_EQ(stage.waiting_bytes(), 20u) << "all but the one that it works on";
 }
 
-TEST_F(CodecStageTest, SmallImagesArePiledBehindNoLargeOne) {
+TEST_F(CodecStageTest, SmallImagesDoNotWaitBehindALargeOne) {
   settings_.codecs = 2;
   PressPipeline pipeline(settings_, Clock::now());
-  const auto codecs = hold_codecs(pipeline);
+  const auto codecs = stop_codecs(pipeline);
   ASSERT_EQ(codecs.size(), 2u);
   pipeline.expect_absence(seconds(10));
   add(pipeline, 100, "/large");
   turn_until(pipeline, [&] { return pipeline.load().compressing == 1; });
   for (std::uint64_t key = 101; key < 111; ++key) add(pipeline, key, "/small");
   turn_until(pipeline, [&] { return pipeline.load().compressing == 11; });
-  ::kill(codecs[1], SIGCONT);  // the first one still has the large image before it
+  ::kill(codecs[1], SIGCONT);  // the first codec still has the large image
   turn_until_outcomes(pipeline, 10);
   EXPECT_EQ(outcomes_.count(100), 0u);
   ::kill(codecs[0], SIGCONT);
@@ -114,7 +114,7 @@ TEST_F(CodecStageTest, SmallImagesArePiledBehindNoLargeOne) {
 
 TEST_F(CodecStageTest, TheDeathOfACodecCostsOneOfTheImagesInAdvance) {
   PressPipeline pipeline(settings_, Clock::now());
-  const auto codecs = hold_codecs(pipeline);
+  const auto codecs = stop_codecs(pipeline);
   pipeline.expect_absence(seconds(10));
   add(pipeline, 100, "/small");
   turn_until(pipeline, [&] { return pipeline.load().compressing == 1; });
@@ -127,15 +127,15 @@ TEST_F(CodecStageTest, TheDeathOfACodecCostsOneOfTheImagesInAdvance) {
   }
 }
 
-TEST_F(CodecStageTest, WhatACodecAnsweredBeforeItDiedCounts) {
+TEST_F(CodecStageTest, AnswersBeforeTheDeathOfACodecCount) {
   PressPipeline pipeline(settings_, Clock::now());
-  const auto codecs = hold_codecs(pipeline);
+  const auto codecs = stop_codecs(pipeline);
   pipeline.expect_absence(seconds(10));
   add(pipeline, 100, "/small");
   turn_until(pipeline, [&] { return pipeline.load().compressing == 1; });
   for (std::uint64_t key = 101; key < 160; ++key) add(pipeline, key, "/small");
   turn_until(pipeline, [&] { return pipeline.load().compressing == 60; });
-  // Its owner is away; it answers the first image at least, then one kills it.
+  // It answers at least the first image before it is killed; its owner reads the answer afterwards.
   ::kill(codecs[0], SIGCONT);
   pollfd readable{pipeline.wait_fd(), POLLIN, 0};
   ASSERT_EQ(::poll(&readable, 1, 10'000), 1);

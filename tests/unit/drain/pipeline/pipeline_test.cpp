@@ -1,9 +1,7 @@
 // The pipeline against the real press and a real origin.
 #include "drain/pipeline/pipeline.hpp"
 
-#include <condition_variable>
-#include <mutex>
-
+#include "support/gate.hpp"
 #include "support/pipeline_fixture.hpp"
 
 namespace imgpress {
@@ -12,6 +10,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using test::answer;
+using test::Gate;
 using test::OriginAnswer;
 using test::OriginRequest;
 using test::photograph;
@@ -19,33 +18,7 @@ using test::PipelineTest;
 using test::presses;
 using test::ScriptedOrigin;
 
-// A gate that the origin's threads wait at.
-class Gate {
- public:
-  void open() {
-    const std::lock_guard lock(mutex_);
-    is_open_ = true;
-    changed_.notify_all();
-  }
-  void arrive_and_wait() {
-    std::unique_lock lock(mutex_);
-    ++arrived_;
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return is_open_; });
-  }
-  bool has_arrived() {
-    const std::lock_guard lock(mutex_);
-    return arrived_ > 0;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool is_open_ = false;
-  int arrived_ = 0;
-};
-
-TEST_F(PipelineTest, ImagesPassThroughAndFailuresTellWhy) {
+TEST_F(PipelineTest, ImagesPassThroughAndFailuresHaveReasons) {
   const std::string picture = photograph();
   ScriptedOrigin origin([&](const OriginRequest& request) {
     if (request.target == "/missing.jpg") return answer("404 Not Found", "no");
@@ -108,7 +81,7 @@ TEST_F(PipelineTest, ADeadFetcherIsReplacedAndCostsNoAttempt) {
   EXPECT_EQ(outcomes_.at(2).fault, Fault::kNone);
 }
 
-TEST_F(PipelineTest, ADeadCodecCostsTheImageThatItHeld) {
+TEST_F(PipelineTest, ADeadCodecCostsTheImageThatItWorkedOn) {
   const std::string picture = photograph();
   ScriptedOrigin origin([&](const OriginRequest&) { return answer("200 OK", picture); });
   PipelineSettings settings = test::pipeline_settings();
@@ -134,7 +107,7 @@ TEST_F(PipelineTest, ADeadCodecCostsTheImageThatItHeld) {
   EXPECT_EQ(died, 1);
 }
 
-TEST_F(PipelineTest, AHostThatAsksForALongPauseIsLeftAlone) {
+TEST_F(PipelineTest, ImagesOfAHostInALongPauseGoBackIntoTheQueue) {
   ScriptedOrigin origin([&](const OriginRequest&) {
     return answer("429 Too Many Requests", "", "Retry-After: 120\r\n");
   });
@@ -177,7 +150,7 @@ TEST_F(PipelineTest, ANewFetcherLearnsOfAPauseByTheNextAnswer) {
   EXPECT_EQ(origin.requests(), 2);
 }
 
-TEST_F(PipelineTest, AHostThatAsksForAShortPauseIsWaitedFor) {
+TEST_F(PipelineTest, AShortPauseOfAHostIsWaitedFor) {
   const std::string picture = photograph();
   std::atomic<int> requests{0};
   ScriptedOrigin origin([&](const OriginRequest&) {
@@ -216,7 +189,7 @@ TEST_F(PipelineTest, AMissingPressIsNamed) {
   settings.press_path = "/nonexistent/imgpress-press";
   try {
     const PressPipeline pipeline(settings, Clock::now());
-    FAIL() << "started nothing";
+    FAIL() << "it should not start";
   } catch (const std::system_error& error) {
     EXPECT_NE(std::string(error.what()).find("/nonexistent/imgpress-press"), std::string::npos);
   }

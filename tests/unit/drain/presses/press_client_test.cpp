@@ -1,4 +1,4 @@
-// What its owners make of a press: a real one, and one that breaks the rules in every way.
+// The clients of a press, with a real press and with one that breaks the protocol.
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,13 +21,13 @@ namespace {
 
 using std::chrono::seconds;
 
-// The path of a press that misbehaves in this manner.
+// A link to imgpress-bad-press whose name says how it is to misbehave.
 class BadPress {
  public:
-  explicit BadPress(const std::string& manner)
+  explicit BadPress(const std::string& misbehaviour)
       : folder_(std::filesystem::temp_directory_path() /
                 ("bad-press-" + std::to_string(::getpid()))),
-        link_(folder_ / manner) {
+        link_(folder_ / misbehaviour) {
     std::filesystem::create_directories(folder_);
     std::filesystem::create_symlink(IMGPRESS_BAD_PRESS_PATH, link_);
   }
@@ -84,7 +84,7 @@ PressEnd next_end(Client& client) {
     EXPECT_FALSE(client.ready());
     return ended.why();
   }
-  throw std::runtime_error("the press is believed");
+  throw std::runtime_error("the client accepts the answer");
 }
 
 TEST(CodecClientTest, AnswersInOrderOnceItIsReady) {
@@ -112,7 +112,7 @@ TEST(CodecClientTest, AnswersInOrderOnceItIsReady) {
 
 class BadCodecTest : public testing::TestWithParam<std::pair<const char*, PressEnd>> {};
 
-TEST_P(BadCodecTest, IsNotBelieved) {
+TEST_P(BadCodecTest, IsEnded) {
   const BadPress bad(GetParam().first);
   CodecClient codec;
   codec.start(bad.path(), Clock::now());
@@ -127,7 +127,7 @@ TEST_P(BadCodecTest, IsNotBelieved) {
   EXPECT_EQ(sealed_size(held.back().source.get()), held.back().source_bytes);
 }
 
-INSTANTIATE_TEST_SUITE_P(Manners, BadCodecTest,
+INSTANTIATE_TEST_SUITE_P(Misbehaviours, BadCodecTest,
                          testing::Values(std::pair("foreign-id", PressEnd::kBrokeProtocol),
                                          std::pair("empty", PressEnd::kBrokeProtocol),
                                          std::pair("large", PressEnd::kBrokeProtocol),
@@ -142,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(Manners, BadCodecTest,
                            return name;
                          });
 
-TEST(CodecClientTest, OneThatSaysNothingIsGivenUp) {
+TEST(CodecClientTest, ACodecThatDoesNotAnswerIsEnded) {
   const BadPress bad("silent");
   CodecClient codec;
   codec.start(bad.path(), Clock::now());
@@ -156,20 +156,20 @@ TEST(CodecClientTest, OneThatSaysNothingIsGivenUp) {
   EXPECT_THROW(codec.receive(codec.deadline()), PressEnded);
 }
 
-TEST(PressClientTest, OneOfAnotherVersionIsNamed) {
+TEST(PressClientTest, APressOfAnotherVersionIsUnusable) {
   const BadPress bad("other-version");
   CodecClient codec;
   codec.start(bad.path(), Clock::now());
   try {
     next_answer(codec);
-    FAIL() << "it is believed";
+    FAIL() << "the client accepts it";
   } catch (const PressUnusable& error) {
     EXPECT_NE(std::string(error.what()).find("9.9.9"), std::string::npos) << error.what();
     EXPECT_NE(std::string(error.what()).find(bad.path()), std::string::npos) << error.what();
   }
 }
 
-TEST(PressClientTest, OneThatNeverGetsReadyIsUnusable) {
+TEST(PressClientTest, APressThatNeverBecomesReadyIsUnusable) {
   const BadPress bad("never-ready");
   CodecClient codec;
   codec.start(bad.path(), Clock::now());
@@ -187,16 +187,16 @@ void expect_unusable_after_six_starts(const BadPress& bad) {
   EXPECT_THROW(next_answer(codec), PressUnusable);
 }
 
-TEST(PressClientTest, OneThatEndsAtEachStartIsUnusable) {
+TEST(PressClientTest, APressThatEndsAtEachStartIsUnusable) {
   expect_unusable_after_six_starts(BadPress("ends-at-once"));
 }
 
-TEST(PressClientTest, OneThatEndsWithoutAnyWorkIsUnusableAsWell) {
+TEST(PressClientTest, APressThatEndsBeforeItHasWorkIsUnusable) {
   expect_unusable_after_six_starts(BadPress("ready-then-gone"));
 }
 
-// Each time it is an image's doing, and charged to that: no reason to give up the codec.
-TEST(PressClientTest, OneThatDiesOverItsWorkMayDoSoAsOftenAsItLikes) {
+// Each end is attributed to the image, so it does not make the codec unusable.
+TEST(PressClientTest, ACodecMayDieOverItsWorkAnyNumberOfTimes) {
   const BadPress bad("dies");
   CodecClient codec;
   for (int start = 0; start < 20; ++start) {
@@ -213,7 +213,7 @@ TEST(PressClientTest, OneThatDiesOverItsWorkMayDoSoAsOftenAsItLikes) {
 
 class BadFetcherTest : public testing::TestWithParam<const char*> {};
 
-TEST_P(BadFetcherTest, IsNotBelieved) {
+TEST_P(BadFetcherTest, IsEnded) {
   const BadPress bad(GetParam());
   FetcherClient fetcher;
   fetcher.start(settings_with(bad.path()), Clock::now());
@@ -225,7 +225,7 @@ TEST_P(BadFetcherTest, IsNotBelieved) {
   EXPECT_EQ(next_end(fetcher), PressEnd::kBrokeProtocol);
 }
 
-INSTANTIATE_TEST_SUITE_P(Manners, BadFetcherTest,
+INSTANTIATE_TEST_SUITE_P(Misbehaviours, BadFetcherTest,
                          testing::Values("foreign-id", "unsealed", "no-output", "nonsense",
                                          "twice"),
                          [](const auto& tested) {
@@ -234,7 +234,6 @@ INSTANTIATE_TEST_SUITE_P(Manners, BadFetcherTest,
                            return name;
                          });
 
-// The session's press is the same client.
 class SessionPressTest : public testing::Test {
  protected:
   void wait(SessionPress& press) {
@@ -253,12 +252,13 @@ class SessionPressTest : public testing::Test {
   }
 };
 
-TEST_F(SessionPressTest, BelievesNoMoreThanADrainer) {
-  for (const char* manner : {"foreign-id", "empty", "large", "unsealed", "no-output", "nonsense"}) {
-    const BadPress bad(manner);
+TEST_F(SessionPressTest, EndsAPressThatBreaksTheProtocol) {
+  for (const char* misbehaviour :
+       {"foreign-id", "empty", "large", "unsealed", "no-output", "nonsense"}) {
+    const BadPress bad(misbehaviour);
     SessionPress press;
     press.begin_compression(image(1), settings_with(bad.path()));
-    EXPECT_EQ(fault_of([&] { wait(press); }), Fault::kPressDied) << manner;
+    EXPECT_EQ(fault_of([&] { wait(press); }), Fault::kPressDied) << misbehaviour;
   }
   const BadPress bad("foreign-id");
   SessionPress press;
@@ -278,11 +278,11 @@ TEST_F(SessionPressTest, AsksAHostAgainThatAskedForAPause) {
   }
 }
 
-TEST_F(SessionPressTest, GoesOnAfterAnAbandonedPieceOfWork) {
+TEST_F(SessionPressTest, WorksAfterAnAbandonedCompression) {
   SessionPress press;
   const PressSettings settings = settings_with(test::press_path());
   press.begin_compression(image(1), settings);
-  press.begin_compression(image(2), settings);  // the first one was given up by whoever wanted it
+  press.begin_compression(image(2), settings);  // the first one is abandoned
   EXPECT_EQ(fault_of([&] { wait(press); }), Fault::kNotAnImage);
   press.begin_compression(image(3), settings);
   EXPECT_EQ(fault_of([&] { wait(press); }), Fault::kNotAnImage);

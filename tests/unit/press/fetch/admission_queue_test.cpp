@@ -41,11 +41,11 @@ TEST(AdmissionQueueTest, LimitsEachHost) {
   EXPECT_EQ(start_all(queue), "a2");
 }
 
-TEST(AdmissionQueueTest, TransfersThatHangDoNotKeepOthersFromStarting) {
+TEST(AdmissionQueueTest, TransfersThatHangDoNotBlockOthers) {
   AdmissionQueue<std::string> queue(100);
   queue.set_host_limits({8});
   for (int i = 0; i < 12; ++i) queue.push("a", "x");
-  EXPECT_EQ(start_all(queue), "x x x x x x");  // what a host is trusted with at first
+  EXPECT_EQ(start_all(queue), "x x x x x x");  // the first allowance
   queue.count_as_slow("a");
   queue.count_as_slow("a");
   queue.count_as_slow("a");
@@ -57,7 +57,7 @@ TEST(AdmissionQueueTest, TransfersThatHangDoNotKeepOthersFromStarting) {
   EXPECT_EQ(start_all(queue), "x");
 }
 
-TEST(AdmissionQueueTest, LimitsTheWhole) {
+TEST(AdmissionQueueTest, LimitsAllHostsTogether) {
   auto queue = queue_with(2, 100);
   EXPECT_EQ(start_all(queue), "a1 b1");
   queue.finished("a", queue.newest(), {});
@@ -79,7 +79,7 @@ TEST(AdmissionQueueTest, LimitsCanChange) {
   EXPECT_EQ(start_all(queue), "a3");
 }
 
-TEST(AdmissionQueueTest, ALimitLoweredBeforeTheStartHolds) {
+TEST(AdmissionQueueTest, ALimitLoweredBeforeTheStartIsObeyed) {
   auto queue = queue_with(100, 2);
   std::string item;
   ASSERT_TRUE(queue.start_next(item));
@@ -200,7 +200,7 @@ TEST(AdmissionQueueTest, BeginsWithFewAndGrowsToTheLimit) {
   }
 }
 
-TEST(AdmissionQueueTest, HoldsAStrainedHostBackAndNoOther) {
+TEST(AdmissionQueueTest, ACongestedHostIsLimitedAndNoOther) {
   AdmissionQueue<std::string> queue(100);
   push_many(queue, "a", 20);
   push_many(queue, "b", 20);
@@ -213,7 +213,7 @@ TEST(AdmissionQueueTest, HoldsAStrainedHostBackAndNoOther) {
   EXPECT_EQ(count_started(queue), 2u);
 }
 
-TEST(AdmissionQueueTest, DoesNotGrowWithoutNeed) {
+TEST(AdmissionQueueTest, DoesNotRaiseAnAllowanceThatIsNotUsed) {
   AdmissionQueue<std::string> queue(100);
   for (int i = 0; i < 50; ++i) {
     push_many(queue, "a", 1);
@@ -224,7 +224,7 @@ TEST(AdmissionQueueTest, DoesNotGrowWithoutNeed) {
   EXPECT_EQ(count_started(queue), 6u);
 }
 
-// Has `host` do one transfer in peace.
+// Runs one transfer of `host` from its start to its end.
 void visit(AdmissionQueue<std::string>& queue, const std::string& host) {
   push_many(queue, host, 1);
   ASSERT_EQ(count_started(queue), 1u);

@@ -1,11 +1,11 @@
-// What the fetcher does with origins that behave.
+// Downloads from origins that work as they should.
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <map>
 #include <string>
 
-#include "support/fetcher_client.hpp"
+#include "support/real_fetcher.hpp"
 #include "support/scripted_origin.hpp"
 
 namespace imgpress::test {
@@ -17,7 +17,7 @@ TEST(FetcherDownloadTest, DeliversTheBytesSealed) {
   std::string image(300'000, '\0');
   for (std::size_t i = 0; i < image.size(); ++i) image[i] = static_cast<char>(i * 7 + i / 251);
   ScriptedOrigin origin([&](const OriginRequest&) { return answer("200 OK", image); });
-  FetcherClient fetcher;
+  RealFetcher fetcher;
   const Fetched got = fetcher.get(origin.url("/a.jpg"));
   EXPECT_EQ(got.reply.fault, Fault::kNone) << got.reply.message;
   EXPECT_EQ(got.reply.id, 1u);
@@ -27,9 +27,9 @@ TEST(FetcherDownloadTest, DeliversTheBytesSealed) {
   EXPECT_EQ(got.body, image);
 }
 
-TEST(FetcherDownloadTest, AnEmptyBodyIsForTheCodecToJudge) {
+TEST(FetcherDownloadTest, AnEmptyBodyIsNoFault) {
   ScriptedOrigin origin([](const OriginRequest&) { return answer("200 OK", ""); });
-  FetcherClient fetcher;
+  RealFetcher fetcher;
   const Fetched got = fetcher.get(origin.url("/"));
   EXPECT_EQ(got.reply.fault, Fault::kNone);
   EXPECT_TRUE(got.has_body);
@@ -44,7 +44,7 @@ TEST(FetcherDownloadTest, ChunkedAndUnlimitedBodies) {
     }
     return {"HTTP/1.0 200 OK\r\n\r\nuntil the end", OriginAnswer::Then::kClose};
   });
-  FetcherClient fetcher;
+  RealFetcher fetcher;
   EXPECT_EQ(fetcher.get(origin.url("/chunked")).body, "abcde");
   EXPECT_EQ(fetcher.get(origin.url("/close")).body, "until the end");
 }
@@ -54,7 +54,7 @@ TEST(FetcherDownloadTest, KeepsConnectionsOpen) {
     return request.target == "/missing" ? answer("404 Not Found", "<html>no</html>")
                                         : answer("200 OK", "image");
   });
-  FetcherClient fetcher;
+  RealFetcher fetcher;
   for (int i = 0; i < 30; ++i) {
     fetcher.get(origin.url(i % 3 == 0 ? "/missing" : "/" + std::to_string(i)));
   }
@@ -65,7 +65,7 @@ TEST(FetcherDownloadTest, KeepsConnectionsOpen) {
 TEST(FetcherDownloadTest, SpacesAndForeignCharactersAreEncoded) {
   ScriptedOrigin origin(
       [](const OriginRequest& request) { return answer("200 OK", request.target); });
-  FetcherClient fetcher;
+  RealFetcher fetcher;
   EXPECT_EQ(fetcher.get(origin.url("/my photo.jpg?size=1 2")).body, "/my%20photo.jpg?size=1+2");
   EXPECT_EQ(fetcher.get(" " + origin.url("/caf\xc3\xa9.jpg") + "\n").body, "/caf%c3%a9.jpg");
   EXPECT_EQ(fetcher.get(origin.url("/a%20b,w_300/100%.jpg")).body, "/a%20b,w_300/100%.jpg");
@@ -74,7 +74,7 @@ TEST(FetcherDownloadTest, SpacesAndForeignCharactersAreEncoded) {
 TEST(FetcherDownloadTest, NamesItselfAndAsksForNoCompression) {
   ScriptedOrigin origin(
       [](const OriginRequest& request) { return answer("200 OK", request.headers); });
-  FetcherClient fetcher;
+  RealFetcher fetcher;
   const std::string headers = fetcher.get(origin.url("/")).body;
   EXPECT_NE(headers.find("User-Agent: imgpress-test/1\r\n"), std::string::npos) << headers;
   EXPECT_EQ(headers.find("Accept-Encoding"), std::string::npos) << headers;
@@ -86,12 +86,12 @@ TEST(FetcherDownloadTest, ManyTransfersAtOnce) {
     slow.thinking_time = 300ms;
     return slow;
   });
-  FetcherClient fetcher;
+  RealFetcher fetcher;
   constexpr std::uint64_t kTransfers = 200;
   const auto begin = std::chrono::steady_clock::now();
   for (std::uint64_t id = 1; id <= kTransfers; ++id) {
     fetcher.press().socket().send(
-        FetcherClient::get_request(origin.url("/" + std::to_string(id)), id));
+        RealFetcher::get_request(origin.url("/" + std::to_string(id)), id));
   }
   std::map<std::uint64_t, std::string> bodies;
   for (std::uint64_t i = 0; i < kTransfers; ++i) {
@@ -110,10 +110,8 @@ TEST(FetcherDownloadTest, KeepsToTheConnectionsPerHost) {
     slow.thinking_time = 20ms;
     return slow;
   });
-  FetcherClient fetcher("127.0.0.0/8", {3});
-  for (std::uint64_t id = 1; id <= 30; ++id) {
-    fetcher.press().socket().send(FetcherClient::get_request(origin.url("/"), id));
-  }
+  RealFetcher fetcher("127.0.0.0/8", {3});
+  fetcher.request_many(origin.url("/"), 30);
   for (int i = 0; i < 30; ++i) EXPECT_EQ(fetcher.receive().reply.fault, Fault::kNone);
   EXPECT_EQ(origin.most_connections_at_once(), 3);
 }
@@ -124,9 +122,9 @@ TEST(FetcherDownloadTest, TheClockDoesNotRunWhileATransferWaitsItsTurn) {
     slow.thinking_time = 150ms;
     return slow;
   });
-  FetcherClient fetcher("127.0.0.0/8", {1});
+  RealFetcher fetcher("127.0.0.0/8", {1});
   for (std::uint64_t id = 1; id <= 8; ++id) {
-    auto request = FetcherClient::get_request(origin.url("/"), id);
+    auto request = RealFetcher::get_request(origin.url("/"), id);
     request.timeout_ms = 800;
     fetcher.press().socket().send(request);
   }
@@ -141,25 +139,23 @@ TEST(FetcherDownloadTest, ASlowHostDoesNotHoldUpAnother) {
     return {"", OriginAnswer::Then::kHang};
   });
   ScriptedOrigin quick([](const OriginRequest&) { return answer("200 OK", "image"); });
-  FetcherClient fetcher("127.0.0.0/8", {2});
-  for (std::uint64_t id = 1; id <= 50; ++id) {
-    fetcher.press().socket().send(FetcherClient::get_request(hanging.url("/"), id));
-  }
-  const Fetched got = fetcher.fetch(FetcherClient::get_request(quick.url("/"), 99));
+  RealFetcher fetcher("127.0.0.0/8", {2});
+  fetcher.request_many(hanging.url("/"), 50);
+  const Fetched got = fetcher.fetch(RealFetcher::get_request(quick.url("/"), 99));
   EXPECT_EQ(got.reply.id, 99u);
   EXPECT_EQ(got.body, "image");
 }
 
 TEST(FetcherDownloadTest, WaitsForABackendThatIsSlowToRead) {
   ScriptedOrigin origin([](const OriginRequest&) { return answer("200 OK", "image"); });
-  FetcherClient fetcher("127.0.0.0/8", {8});
+  RealFetcher fetcher("127.0.0.0/8", {8});
   constexpr std::uint64_t kTransfers = 1500;  // far more replies than a socket buffer holds
   auto& socket = fetcher.press().socket();
   socket.set_nonblocking();
   std::uint64_t sent = 0;
   std::uint64_t received = 0;
   while (received < kTransfers) {
-    while (sent < kTransfers && socket.send(FetcherClient::get_request(origin.url("/"), sent)) ==
+    while (sent < kTransfers && socket.send(RealFetcher::get_request(origin.url("/"), sent)) ==
                                     PacketSocket::Sent::kYes) {
       ++sent;
     }
@@ -186,7 +182,7 @@ TEST(FetcherDownloadTest, KeepsNothingOfATransfer) {
 #endif
   ScriptedOrigin origin(
       [](const OriginRequest&) { return answer("200 OK", "image", "Set-Cookie: visit=1\r\n"); });
-  FetcherClient fetcher;
+  RealFetcher fetcher;
   const auto fetch = [&](int times) {
     while (times-- > 0) fetcher.get(origin.url("/a.jpg"));
   };
@@ -201,7 +197,7 @@ TEST(FetcherDownloadTest, FollowsRedirects) {
     const int left = std::stoi(request.target.substr(1));
     return left == 0 ? answer("200 OK", "there") : redirect_to("/" + std::to_string(left - 1));
   });
-  FetcherClient fetcher;
+  RealFetcher fetcher;
   EXPECT_EQ(fetcher.get(origin.url("/5")).body, "there");
   const Fetched lost = fetcher.get(origin.url("/6"));
   EXPECT_EQ(lost.reply.fault, Fault::kTooManyRedirects);
@@ -213,10 +209,8 @@ TEST(FetcherDownloadTest, EndsAtOnceWithItsBackend) {
     return {"", OriginAnswer::Then::kHang};
   });
   ScriptedOrigin quick([](const OriginRequest&) { return answer("200 OK", "image"); });
-  FetcherClient fetcher;
-  for (std::uint64_t id = 1; id <= 5; ++id) {
-    fetcher.press().socket().send(FetcherClient::get_request(hanging.url("/"), id));
-  }
+  RealFetcher fetcher;
+  fetcher.request_many(hanging.url("/"), 5);
   fetcher.get(quick.url("/"));
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_EQ(fetcher.press().end(), 0);

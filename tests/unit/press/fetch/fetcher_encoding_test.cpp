@@ -1,4 +1,4 @@
-// Origins that send what nobody asked for: compressed bodies, cookies, parts of files.
+// Origins that send what was not requested: compressed bodies, cookies, parts of files.
 #include <curl/curl.h>
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -6,7 +6,7 @@
 #include <atomic>
 #include <string>
 
-#include "support/fetcher_client.hpp"
+#include "support/real_fetcher.hpp"
 #include "support/scripted_origin.hpp"
 
 namespace imgpress::test {
@@ -27,13 +27,9 @@ std::string compressed(const std::string& text, int window_bits = 15 + 16) {
   return out;
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 class FetcherEncodingTest : public ::testing::Test {
  protected:
-  // Whatever the origin says is its answer to every request.
+  // Gets an image from an origin that gives this answer to every request.
   Fetched get_encoded(const std::string& encoding, const std::string& body) {
     requests_ = 0;
     ScriptedOrigin origin([&](const OriginRequest& request) {
@@ -44,12 +40,12 @@ class FetcherEncodingTest : public ::testing::Test {
     return fetcher_.get(origin.url("/a.jpg"));
   }
 
-  FetcherClient fetcher_;
+  RealFetcher fetcher_;
   std::atomic<int> requests_{0};
   std::string headers_;
 };
 
-TEST_F(FetcherEncodingTest, CompressedBodiesAreUndone) {
+TEST_F(FetcherEncodingTest, CompressedBodiesAreDecoded) {
   const std::string image(200'000, 'i');
   for (const auto& [encoding, body] :
        {std::pair("gzip", compressed(image)), std::pair("x-gzip", compressed(image)),
@@ -63,12 +59,12 @@ TEST_F(FetcherEncodingTest, CompressedBodiesAreUndone) {
   }
 }
 
-TEST_F(FetcherEncodingTest, BrotliIsUndoneWhereLibcurlCan) {
+TEST_F(FetcherEncodingTest, BrotliIsDecodedWhereLibcurlSupportsIt) {
   if ((curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_BROTLI) == 0) GTEST_SKIP();
   EXPECT_EQ(get_encoded("br", "\x0b\x02\x80hello\x03").body, "hello");
 }
 
-TEST_F(FetcherEncodingTest, ABombIsBoundedAsAnyBody) {
+TEST_F(FetcherEncodingTest, ADecompressionBombIsLimitedLikeAnyBody) {
   const std::string zeros = compressed(std::string(200'000'000, '\0'));
   for (const auto& [encoding, body] :
        {std::pair("gzip", zeros), std::pair("gzip, gzip", compressed(zeros))}) {
@@ -80,7 +76,7 @@ TEST_F(FetcherEncodingTest, ABombIsBoundedAsAnyBody) {
   }
 }
 
-TEST_F(FetcherEncodingTest, WhatIsNotEncodedAsItSaysIsTakenAsItIs) {
+TEST_F(FetcherEncodingTest, ABodyThatCannotBeDecodedIsTakenAsItIs) {
   for (const char* encoding : {"gzip", "utf-8", "aws-chunked"}) {
     const Fetched got = get_encoded(encoding, "\xFF\xD8\xFF image");
     EXPECT_EQ(got.reply.fault, Fault::kNone) << encoding << ": " << got.reply.message;
@@ -91,7 +87,7 @@ TEST_F(FetcherEncodingTest, WhatIsNotEncodedAsItSaysIsTakenAsItIs) {
   EXPECT_EQ(requests_, 1);
 }
 
-TEST_F(FetcherEncodingTest, AnErrorPageIsNotAskedForTwice) {
+TEST_F(FetcherEncodingTest, AnErrorPageIsNotRequestedTwice) {
   ScriptedOrigin origin([](const OriginRequest&) {
     return answer("404 Not Found", "page", "Content-Encoding: gzip\r\n");
   });
@@ -101,7 +97,7 @@ TEST_F(FetcherEncodingTest, AnErrorPageIsNotAskedForTwice) {
   EXPECT_EQ(origin.requests(), 1);
 }
 
-TEST_F(FetcherEncodingTest, ARedirectThatSetsACookieEndsWell) {
+TEST_F(FetcherEncodingTest, ARedirectMayRequireTheCookieThatItSets) {
   ScriptedOrigin origin([](const OriginRequest& request) {
     if (contains(request.headers, "Cookie: seen=yes")) return answer("200 OK", "image");
     return answer("302 Found", "", "Location: /a.jpg\r\nSet-Cookie: seen=yes; Path=/\r\n");
@@ -118,14 +114,13 @@ TEST_F(FetcherEncodingTest, NoTransferSeesTheCookiesOfAnother) {
                   "Set-Cookie: who=" + request.target.substr(1) + "; Path=/\r\n");
   });
   for (const char* target : {"/1", "/2", "/3"}) fetcher_.get(origin.url(target));
-  auto hook = FetcherClient::get_request(origin.url("/hook"));
-  hook.method = wire::Method::kPost;
+  auto hook = RealFetcher::post_request(origin.url("/hook"));
   fetcher_.fetch(hook);
   EXPECT_EQ(cookies, "");
-  EXPECT_EQ(origin.connections(), 1);  // one handle for all of them
+  EXPECT_EQ(origin.connections(), 1);  // so the transfers used the same handle
 }
 
-TEST_F(FetcherEncodingTest, APartOfAFileIsRefusedByItsName) {
+TEST_F(FetcherEncodingTest, AnAnswerWithAPartOfTheFileIsRefused) {
   for (const std::size_t size : {std::size_t{7}, std::size_t{200'000}}) {
     ScriptedOrigin origin([&](const OriginRequest&) {
       return answer("206 Partial Content", std::string(size, 'x'),

@@ -1,9 +1,9 @@
-// What the fetcher says about origins that do not behave, and that none of them stops it.
+// The fetcher's replies for faulty origins and URLs; none of them may stop it.
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "support/fetcher_client.hpp"
+#include "support/real_fetcher.hpp"
 #include "support/scripted_origin.hpp"
 
 namespace imgpress::test {
@@ -12,13 +12,9 @@ namespace {
 using Then = OriginAnswer::Then;
 using namespace std::chrono_literals;
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 class FetcherFaultTest : public ::testing::Test {
  protected:
-  // Whatever happened, the fetcher goes on working.
+  // The fetcher still works after any fault.
   void TearDown() override {
     ScriptedOrigin healthy([](const OriginRequest&) { return answer("200 OK", "image"); });
     EXPECT_EQ(fetcher_.get(healthy.url("/")).body, "image");
@@ -29,7 +25,7 @@ class FetcherFaultTest : public ::testing::Test {
   }
   Fault fault_of_url(const std::string& url) { return fetcher_.get(url).reply.fault; }
 
-  FetcherClient fetcher_;
+  RealFetcher fetcher_;
 };
 
 TEST_F(FetcherFaultTest, ErrorStatus) {
@@ -47,11 +43,11 @@ TEST_F(FetcherFaultTest, ErrorStatusWithAnEndlessPage) {
   EXPECT_EQ(got.reply.http_status, 500u);
 }
 
-TEST_F(FetcherFaultTest, NotModifiedIsNoImage) {
+TEST_F(FetcherFaultTest, NotModifiedIsAFault) {
   EXPECT_EQ(get_from({"HTTP/1.1 304 Not Modified\r\n\r\n"}).reply.fault, Fault::kHttpStatus);
 }
 
-TEST_F(FetcherFaultTest, RetryAfterIsHandedOn) {
+TEST_F(FetcherFaultTest, RetryAfterIsReported) {
   const Fetched got = get_from(answer("429 Too Many Requests", "", "Retry-After: 120\r\n"));
   EXPECT_EQ(got.reply.fault, Fault::kHttpStatus);
   EXPECT_EQ(got.reply.http_status, 429u);
@@ -75,13 +71,13 @@ TEST_F(FetcherFaultTest, NoAnswerAndNoHttp) {
   EXPECT_EQ(get_from({"SSH-2.0-OpenSSH\r\n", Then::kClose}).reply.fault, Fault::kConnection);
 }
 
-TEST_F(FetcherFaultTest, TooLargeByItsOwnWord) {
+TEST_F(FetcherFaultTest, TooLargeByContentLength) {
   const Fetched got = get_from({"HTTP/1.1 200 OK\r\nContent-Length: 1000001\r\n\r\n", Then::kHang});
   EXPECT_EQ(got.reply.fault, Fault::kTooLarge);
   EXPECT_TRUE(contains(got.reply.message, "1000000 bytes")) << got.reply.message;
 }
 
-TEST_F(FetcherFaultTest, TooLargeWithoutAWord) {
+TEST_F(FetcherFaultTest, TooLargeWithoutContentLength) {
   const Fetched got = get_from({"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
                                 Then::kRepeatBytes, "10\r\n0123456789abcdef\r\n"});
   EXPECT_EQ(got.reply.fault, Fault::kTooLarge);
@@ -103,7 +99,7 @@ TEST_F(FetcherFaultTest, HangingOrigin) {
             Then::kHang};
   });
   for (const char* target : {"/head", "/body"}) {
-    auto request = FetcherClient::get_request(origin.url(target));
+    auto request = RealFetcher::get_request(origin.url(target));
     request.timeout_ms = 200;
     const Fetched got = fetcher_.fetch(request);
     EXPECT_EQ(got.reply.fault, Fault::kTimeout) << target;
@@ -178,8 +174,7 @@ TEST_F(FetcherFaultTest, WebhookDelivery) {
     seen = request;
     return answer("204 No Content", "");
   });
-  auto request = FetcherClient::get_request(origin.url("/hook?a=1"));
-  request.method = wire::Method::kPost;
+  auto request = RealFetcher::post_request(origin.url("/hook?a=1"));
   request.headers = {"content-type: application/json", "webhook-id: msg_1"};
   request.body = "{\"status\":\"Completed\"}";
   const Fetched got = fetcher_.fetch(request);
@@ -194,7 +189,7 @@ TEST_F(FetcherFaultTest, WebhookDelivery) {
   EXPECT_FALSE(contains(seen.headers, "Expect:")) << seen.headers;
 }
 
-TEST_F(FetcherFaultTest, WebhookAnswersThatAreNoSuccess) {
+TEST_F(FetcherFaultTest, AWebhookSucceedsOnlyWithAStatusOfSuccess) {
   ScriptedOrigin origin([](const OriginRequest& request) -> OriginAnswer {
     if (request.target == "/moved") return redirect_to("/elsewhere");
     if (request.target == "/chatty") {
@@ -202,8 +197,7 @@ TEST_F(FetcherFaultTest, WebhookAnswersThatAreNoSuccess) {
     }
     return answer("410 Gone", "");
   });
-  auto request = FetcherClient::get_request(origin.url("/moved"));
-  request.method = wire::Method::kPost;
+  auto request = RealFetcher::post_request(origin.url("/moved"));
   request.max_bytes = 1000;
   const Fetched moved = fetcher_.fetch(request);
   EXPECT_EQ(moved.reply.fault, Fault::kHttpStatus);

@@ -1,19 +1,17 @@
-// How many connections the fetcher asks of one origin at a time.
+// How many connections the fetcher makes to one origin at a time.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <array>
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <string>
 #include <system_error>
 #include <thread>
 
-#include "support/fetcher_client.hpp"
+#include "support/gate.hpp"
+#include "support/real_fetcher.hpp"
 #include "support/scripted_origin.hpp"
 
 namespace imgpress::test {
@@ -21,49 +19,22 @@ namespace {
 
 using namespace std::chrono_literals;
 
-void send_many(FetcherClient& fetcher, const std::string& url, std::uint64_t count) {
-  for (std::uint64_t id = 1; id <= count; ++id) {
-    fetcher.press().socket().send(FetcherClient::get_request(url, id));
-  }
-}
-
-// Answers nothing until it is opened.
-class Gate {
- public:
-  void pass() {
-    std::unique_lock<std::mutex> lock(mutex_);
-    opened_.wait(lock, [this] { return is_open_; });
-  }
-  void open() {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      is_open_ = true;
-    }
-    opened_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable opened_;
-  bool is_open_ = false;
-};
-
 TEST(FetcherPaceTest, BeginsWithFewConnections) {
   Gate gate;
   ScriptedOrigin unknown([&](const OriginRequest&) {
-    gate.pass();
+    gate.arrive_and_wait();
     return answer("200 OK", "image");
   });
   ScriptedOrigin other([](const OriginRequest&) { return answer("200 OK", "image"); });
-  FetcherClient fetcher("127.0.0.0/8", {64});
-  send_many(fetcher, unknown.url("/"), 50);
+  RealFetcher fetcher("127.0.0.0/8", {64});
+  fetcher.request_many(unknown.url("/"), 50);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(fetcher.get(other.url("/")).body, "image");
   EXPECT_LE(unknown.connections(), 6);
   gate.open();
   for (int i = 0; i < 50; ++i) EXPECT_EQ(fetcher.receive().body, "image");
 }
 
-// One request for each connection, one connection after the other, a short line before the door.
+// Serves one connection at a time and one request on each, with a short backlog.
 class SmallOrigin {
  public:
   SmallOrigin() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -93,7 +64,7 @@ class SmallOrigin {
       if (!fd) return;
       std::array<char, 4096> request{};  // a GET of the fetcher comes in one piece
       if (::recv(fd.get(), request.data(), request.size(), 0) <= 0) continue;
-      std::this_thread::sleep_for(2ms);  // its work
+      std::this_thread::sleep_for(2ms);  // the time that an answer takes
       ::send(fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
     }
   }
@@ -103,18 +74,18 @@ class SmallOrigin {
   std::thread server_;
 };
 
-TEST(FetcherPaceTest, LeavesASmallOriginItsTime) {
+TEST(FetcherPaceTest, DoesNotOverloadASmallOrigin) {
   SmallOrigin origin;
-  FetcherClient fetcher("127.0.0.0/8", {64});
+  RealFetcher fetcher("127.0.0.0/8", {64});
   constexpr std::uint64_t kTransfers = 300;
   const auto begin = std::chrono::steady_clock::now();
-  send_many(fetcher, origin.url(), kTransfers);
+  fetcher.request_many(origin.url(), kTransfers);
   for (std::uint64_t i = 0; i < kTransfers; ++i) {
     const Fetched got = fetcher.receive();
     EXPECT_EQ(got.reply.fault, Fault::kNone) << got.reply.message;
   }
-  // 0.6 s of work. Attempts that get lost cost 1 s, those lost twice 3 s; in a rush of 64 some are
-  // lost until their time to connect (4 s) is over.
+  // The answers take 0.6 s. An attempt to connect that is lost costs 1 s, one that is lost twice 3
+  // s. With 64 attempts at once some would be lost until their time-out (4 s).
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 3900ms);
 }
 

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <string>
 
-#include "support/fetcher_client.hpp"
+#include "support/real_fetcher.hpp"
 #include "support/scripted_origin.hpp"
 
 namespace imgpress::test {
@@ -19,10 +19,8 @@ OriginAnswer ask_for_pause(int seconds) {
 
 TEST(FetcherPauseTest, ALongPauseSendsBackWhatWaitsAndWhatComes) {
   ScriptedOrigin origin([](const OriginRequest&) { return ask_for_pause(120); });
-  FetcherClient fetcher("127.0.0.0/8", {1});
-  for (std::uint64_t id = 1; id <= 5; ++id) {
-    fetcher.press().socket().send(FetcherClient::get_request(origin.url("/"), id));
-  }
+  RealFetcher fetcher("127.0.0.0/8", {1});
+  fetcher.request_many(origin.url("/"), 5);
   const Fetched asked = fetcher.receive();
   EXPECT_FALSE(asked.reply.postponed);
   EXPECT_EQ(asked.reply.http_status, 429u);
@@ -43,10 +41,10 @@ TEST(FetcherPauseTest, AShortPauseIsWaitedFor) {
   ScriptedOrigin origin([&](const OriginRequest&) {
     return requests++ == 0 ? ask_for_pause(1) : answer("200 OK", "image");
   });
-  FetcherClient fetcher;
+  RealFetcher fetcher;
   EXPECT_EQ(fetcher.get(origin.url("/1")).reply.http_status, 429u);
   const auto begin = std::chrono::steady_clock::now();
-  auto request = FetcherClient::get_request(origin.url("/2"));
+  auto request = RealFetcher::get_request(origin.url("/2"));
   request.timeout_ms = 500;  // runs from the start of the transfer only
   EXPECT_EQ(fetcher.fetch(request).body, "image");
   EXPECT_GT(std::chrono::steady_clock::now() - begin, 800ms);
@@ -57,11 +55,10 @@ TEST(FetcherPauseTest, OtherHostsAndWebhooksGoOn) {
     return request.method == "POST" ? answer("204 No Content", "") : ask_for_pause(120);
   });
   ScriptedOrigin other([](const OriginRequest&) { return answer("200 OK", "image"); });
-  FetcherClient fetcher;
+  RealFetcher fetcher;
   fetcher.get(paused.url("/"));
   EXPECT_EQ(fetcher.get(other.url("/")).body, "image");
-  auto hook = FetcherClient::get_request(paused.url("/hook"));
-  hook.method = wire::Method::kPost;
+  auto hook = RealFetcher::post_request(paused.url("/hook"));
   EXPECT_EQ(fetcher.fetch(hook).reply.http_status, 204u);
 }
 
@@ -69,9 +66,8 @@ TEST(FetcherPauseTest, AWebhookThatIsRefusedPausesNothing) {
   ScriptedOrigin origin([](const OriginRequest& request) {
     return request.method == "POST" ? ask_for_pause(120) : answer("200 OK", "image");
   });
-  FetcherClient fetcher;
-  auto hook = FetcherClient::get_request(origin.url("/hook"));
-  hook.method = wire::Method::kPost;
+  RealFetcher fetcher;
+  auto hook = RealFetcher::post_request(origin.url("/hook"));
   for (int i = 0; i < 2; ++i) EXPECT_EQ(fetcher.fetch(hook).reply.http_status, 429u);
   EXPECT_EQ(fetcher.get(origin.url("/")).body, "image");
 }

@@ -1,4 +1,4 @@
-// Secure connections are verified or refused; nothing in between.
+// TLS connections are refused unless the certificate is valid.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <spawn.h>
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "support/fetcher_client.hpp"
+#include "support/real_fetcher.hpp"
 #include "support/scripted_origin.hpp"
 
 extern char** environ;
@@ -19,10 +19,6 @@ namespace imgpress::test {
 namespace {
 
 using Then = OriginAnswer::Then;
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 std::string secure_url(const ScriptedOrigin& origin) {
   return "https://127.0.0.1:" + std::to_string(origin.port()) + "/a.jpg";
@@ -44,7 +40,7 @@ pid_t spawn_openssl(std::vector<std::string> arguments, int stdout_fd) {
   return error == 0 ? pid : -1;
 }
 
-// An HTTPS server whose certificate nobody has signed.
+// An HTTPS server with a self-signed certificate.
 class SelfSignedServer {
  public:
   SelfSignedServer() {
@@ -98,10 +94,10 @@ class SelfSignedServer {
   std::string port_;
 };
 
-TEST(FetcherTlsTest, ACertificateThatNobodyVouchesForIsRefused) {
+TEST(FetcherTlsTest, ASelfSignedCertificateIsRefused) {
   SelfSignedServer server;
-  if (server.port().empty()) GTEST_SKIP() << "no openssl to play the server";
-  FetcherClient fetcher;
+  if (server.port().empty()) GTEST_SKIP() << "openssl, which the server needs, is not installed";
+  RealFetcher fetcher;
   const Fetched got = fetcher.get("https://127.0.0.1:" + server.port() + "/");
   EXPECT_EQ(got.reply.fault, Fault::kTls) << got.reply.message;
   EXPECT_EQ(got.reply.http_status, 0u);
@@ -111,22 +107,22 @@ TEST(FetcherTlsTest, ACertificateThatNobodyVouchesForIsRefused) {
 
 TEST(FetcherTlsTest, AServerWithoutTls) {
   ScriptedOrigin origin(OriginAnswer{"HTTP/1.1 400 Bad Request\r\n\r\n", Then::kHang});
-  FetcherClient fetcher;
+  RealFetcher fetcher;
   const Fetched got = fetcher.get(secure_url(origin));
   EXPECT_EQ(got.reply.fault, Fault::kTls) << got.reply.message;
 }
 
 TEST(FetcherTlsTest, AHandshakeThatIsBrokenOffIsWorthAnotherAttempt) {
   ScriptedOrigin origin(OriginAnswer{"", Then::kClose});
-  FetcherClient fetcher;
+  RealFetcher fetcher;
   const Fetched got = fetcher.get(secure_url(origin));
   EXPECT_EQ(got.reply.fault, Fault::kConnection) << got.reply.message;
 }
 
 TEST(FetcherTlsTest, AHandshakeThatHangsTimesOut) {
   ScriptedOrigin origin(OriginAnswer{"", Then::kHang});
-  FetcherClient fetcher;
-  auto request = FetcherClient::get_request(secure_url(origin));
+  RealFetcher fetcher;
+  auto request = RealFetcher::get_request(secure_url(origin));
   request.connect_timeout_ms = 200;
   const Fetched got = fetcher.fetch(request);
   EXPECT_EQ(got.reply.fault, Fault::kTimeout) << got.reply.message;

@@ -12,14 +12,14 @@ constexpr std::size_t kCeiling = 64;
 
 class HostAllowanceTest : public ::testing::Test {
  protected:
-  // One transfer after another, each the newest.
+  // Reports `count` transfers that ran one after the other.
   void note(std::size_t count, const HostReaction& reaction, std::size_t ceiling = kCeiling) {
     for (std::size_t i = 0; i < count; ++i) {
       ++serial_;
       allowance_.note(reaction, serial_, serial_, ceiling);
     }
   }
-  // As many as are at work at once; returns the allowance afterwards.
+  // Reports as many transfers as the allowance permits; returns the new allowance.
   std::size_t round(const HostReaction& reaction) {
     note(allowance_.value(), reaction);
     return allowance_.value();
@@ -72,7 +72,7 @@ TEST_F(HostAllowanceTest, AConnectThatWasSlowForThisHostHalves) {
   EXPECT_EQ(allowance_.value(), 9u);
 }
 
-TEST_F(HostAllowanceTest, AFarHostIsNotStrained) {
+TEST_F(HostAllowanceTest, ADistantHostIsNotCongested) {
   note(24, connected_in(900));
   EXPECT_EQ(allowance_.value(), 18u);
 }
@@ -83,7 +83,7 @@ TEST_F(HostAllowanceTest, NeverFallsBelowTwo) {
   EXPECT_EQ(allowance_.value(), 2u);
 }
 
-TEST_F(HostAllowanceTest, OneRushHalvesOnce) {
+TEST_F(HostAllowanceTest, OneCongestionHalvesOnce) {
   note(24, {});
   allowance_.note_congestion(10, 24);
   allowance_.note_congestion(24, 40);
@@ -92,7 +92,7 @@ TEST_F(HostAllowanceTest, OneRushHalvesOnce) {
   EXPECT_EQ(allowance_.value(), 4u);
 }
 
-TEST_F(HostAllowanceTest, GrowsWithCareAfterAHalving) {
+TEST_F(HostAllowanceTest, GrowsSlowlyAfterAHalving) {
   round(kept());
   allowance_.note_congestion(serial_, serial_);
   ASSERT_EQ(allowance_.value(), 12u);
@@ -102,7 +102,7 @@ TEST_F(HostAllowanceTest, GrowsWithCareAfterAHalving) {
   EXPECT_EQ(round({}), 15u);
 }
 
-TEST_F(HostAllowanceTest, DoesNotGrowWhileAnAttemptIsOvertaken) {
+TEST_F(HostAllowanceTest, DoesNotGrowWhileAnEarlierAttemptIsUnacknowledged) {
   HostReaction overtaking;
   overtaking.overtook_another = true;
   note(50, overtaking);
@@ -116,10 +116,10 @@ TEST_F(HostAllowanceTest, BusyAnswersAndSlowImagesChangeNothing) {
   EXPECT_EQ(allowance_.value(), 6u);
 }
 
-TEST_F(HostAllowanceTest, AHostThatIsDownIsNotSpared) {
+TEST_F(HostAllowanceTest, AHostThatIsDownIsNotLimited) {
   EXPECT_EQ(round(failed(Kind::kUnconnected)), 12u);
   EXPECT_EQ(round(failed(Kind::kUnanswered)), 24u);
-  note(1, {});  // it is up: from the beginning
+  note(1, {});  // it is up again: the first allowance
   EXPECT_EQ(allowance_.value(), 6u);
   note(7, failed(Kind::kUnconnected));
   EXPECT_EQ(allowance_.value(), 2u);

@@ -1,4 +1,4 @@
-// A fetcher process with the few lines around it that every fetcher test needs.
+// A real fetcher process, with the settings and requests that its tests have in common.
 #pragma once
 
 #include <string>
@@ -9,16 +9,20 @@
 
 namespace imgpress::test {
 
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
 struct Fetched {
   wire::FetchReply reply;
   bool has_body = false;
   std::string body;
 };
 
-class FetcherClient {
+class RealFetcher {
  public:
-  explicit FetcherClient(const std::string& allowed_networks = "127.0.0.0/8",
-                         const HostLimits& host_limits = {})
+  explicit RealFetcher(const std::string& allowed_networks = "127.0.0.0/8",
+                       const HostLimits& host_limits = {})
       : press_("fetcher") {
     apply(allowed_networks, host_limits);
   }
@@ -43,6 +47,12 @@ class FetcherClient {
     return request;
   }
 
+  static wire::FetchRequest post_request(const std::string& url) {
+    wire::FetchRequest request = get_request(url);
+    request.method = wire::Method::kPost;
+    return request;
+  }
+
   Fetched receive() {
     const Packet packet = press_.receive();
     Fetched fetched;
@@ -60,6 +70,11 @@ class FetcherClient {
     return receive();
   }
   Fetched get(const std::string& url) { return fetch(get_request(url)); }
+
+  // Sends requests 1 to `count` without waiting for an answer.
+  void request_many(const std::string& url, std::uint64_t count) {
+    for (std::uint64_t id = 1; id <= count; ++id) press_.socket().send(get_request(url, id));
+  }
 
  private:
   RealPress press_;
