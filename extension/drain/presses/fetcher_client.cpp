@@ -57,7 +57,7 @@ PacketSocket::Sent FetcherClient::download(std::uint64_t id, const std::string& 
   request.url = url;
   request.max_bytes = settings_.max_image_bytes;
   request.timeout_ms = settings_.fetch_timeout_ms;
-  return send(request, Kind::kDownload, now);
+  return send(std::move(request), now);
 }
 
 PacketSocket::Sent FetcherClient::deliver(std::uint64_t id, const DeliveryTask& delivery,
@@ -70,19 +70,17 @@ PacketSocket::Sent FetcherClient::deliver(std::uint64_t id, const DeliveryTask& 
   request.body = delivery.body;
   request.max_bytes = kMaxWebhookAnswerBytes;
   request.timeout_ms = settings_.webhook_timeout_ms;
-  return send(request, Kind::kDelivery, now);
+  return send(std::move(request), now);
 }
 
-PacketSocket::Sent FetcherClient::send(const wire::FetchRequest& request, Kind kind,
-                                       TimePoint now) {
+PacketSocket::Sent FetcherClient::send(wire::FetchRequest request, TimePoint now) {
   auto sent = send_settings();
   if (sent != PacketSocket::Sent::kYes) return sent;
-  wire::FetchRequest complete = request;
-  complete.connect_timeout_ms = settings_.connect_timeout_ms;
-  sent = press_.send(complete);
+  request.connect_timeout_ms = settings_.connect_timeout_ms;
+  sent = press_.send(request);
   if (sent != PacketSocket::Sent::kYes) return sent;
   if (in_flight_.empty()) answer_by_ = answer_due(settings_, now);
-  in_flight_.emplace(request.id, kind);
+  in_flight_.emplace(request.id, request.method);
   return sent;
 }
 
@@ -113,7 +111,7 @@ FetchOutcome FetcherClient::outcome_of(const wire::FetchReply& reply, UniqueFd b
   outcome.postponed = reply.postponed;
   if (reply.fault != Fault::kNone) {
     outcome.reason = plain_text(reply.message);
-  } else if (found->second == Kind::kDownload) {
+  } else if (found->second == wire::Method::kGet) {
     outcome.body_bytes = sealed_size(body.get());
     outcome.body = std::move(body);
   }

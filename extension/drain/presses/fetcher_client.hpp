@@ -44,9 +44,7 @@ class FetcherClient {
   TimePoint deadline() const;
 
  private:
-  enum class Kind { kDownload, kDelivery };
-
-  PacketSocket::Sent send(const wire::FetchRequest& request, Kind kind, TimePoint now);
+  PacketSocket::Sent send(wire::FetchRequest request, TimePoint now);
   wire::FetcherSettings fetcher_settings() const;
   PacketSocket::Sent send_settings();
   FetchOutcome outcome_of(const wire::FetchReply& reply, UniqueFd body);
@@ -55,7 +53,7 @@ class FetcherClient {
   PressSettings settings_;
   std::string encoded_settings_;  // what the fetcher is to have; only a change is sent
   bool settings_are_sent_ = false;
-  std::unordered_map<std::uint64_t, Kind> in_flight_;
+  std::unordered_map<std::uint64_t, wire::Method> in_flight_;  // by id
   TimePoint answer_by_{};
 };
 

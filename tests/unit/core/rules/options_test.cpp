@@ -60,12 +60,14 @@ TEST(Options, SwitchesAreOnOrOff) {
 
 TEST(Options, AnUnknownNameIsRefusedWithTheKnownOnes) {
   const std::string told = refusal("qualty", "50");
-  EXPECT_EQ(told.find("there is no option \"qualty\": the options are quality, effort, "), 0U) << told;
+  EXPECT_EQ(told.find("there is no option \"qualty\": the options are quality, effort, "), 0U)
+      << told;
 }
 
 TEST(Options, JsonHasEveryOption) {
   const std::string json = to_json({80, Effort::kSmall, true});
-  EXPECT_EQ(json.find(R"({"quality": 80, "effort": "small", "accept_truncated": true)"), 0U) << json;
+  EXPECT_EQ(json.find(R"({"quality": 80, "effort": "small", "accept_truncated": true)"), 0U)
+      << json;
   visit_options([](const auto& option) {
     EXPECT_NE(to_json({}).find('"' + std::string(option.name) + "\": "), std::string::npos);
   });
