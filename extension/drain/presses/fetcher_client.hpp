@@ -51,7 +51,7 @@ class FetcherClient {
 
   PressClient press_;
   PressSettings settings_;
-  std::string encoded_settings_;  // what the fetcher is to have; only a change is sent
+  std::string encoded_settings_;  // sent when they change
   bool settings_are_sent_ = false;
   std::unordered_map<std::uint64_t, wire::Method> in_flight_;  // by id
   TimePoint answer_by_{};

@@ -182,7 +182,7 @@ class AdmissionQueue {
   std::uint64_t newest_ = 0;
   std::unordered_map<std::string, Host> hosts_;
   std::deque<std::string> ready_;                     // hosts that may start an item, in turn
-  std::multimap<TimePoint, std::string> pause_ends_;  // with those that were prolonged since
+  std::multimap<TimePoint, std::string> pause_ends_;  // a prolonged pause has several
   std::list<std::string> idle_;                       // the longest idle first
 };
 
