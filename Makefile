@@ -87,7 +87,7 @@ check-sql:
 check-end-to-end:
 	@$(PYTHON) -m pytest -q tests/end_to_end
 
-# Each is bench/NAME.py: prints its tables and writes them into results/.
+# Programs in bench/, without .py; each prints its tables and writes them to results/.
 BENCHES := codec pipeline codecs overhead backlog submission gateway
 BENCH_TARGETS := $(addprefix bench-,$(BENCHES))
 .PHONY: $(BENCH_TARGETS)
