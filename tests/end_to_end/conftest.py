@@ -18,7 +18,7 @@ from harness.cluster import installed_libraries  # noqa: E402
 from harness.images import jpeg  # noqa: E402
 from harness.shop import Shop  # noqa: E402
 from harness.waiting import raise_on_sigterm  # noqa: E402
-from harness.webhook import WebhookReceiver  # noqa: E402
+from harness.servers.webhook_receiver import WebhookReceiver  # noqa: E402
 from pictures import make_pictures  # noqa: E402
 
 TIME_LIMIT = 150

@@ -4,7 +4,7 @@ import contextlib
 
 from .cluster import Cluster
 from .gateway import Gateway, free_port
-from .origin import Origin
+from .servers.origin import Origin
 
 GATEWAY_LOGIN = "shop_gateway"
 

@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from harness import signature
+from harness.servers import webhook_signature
 from harness.gateway import Client, multipart
 from harness.images import decode, jpeg, painting, psnr
-from harness.origin import Origin
-from harness.webhook import WebhookReceiver
+from harness.servers.origin import Origin
+from harness.servers.webhook_receiver import WebhookReceiver
 
 
 @pytest.fixture(name="origin")
@@ -31,8 +31,8 @@ def test_signature_of_the_specification():
         "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
     }
     body = b'{"test": 2432232314}'
-    assert signature.verify(secret, headers, body)
-    assert not signature.verify(secret, headers, body + b" ")
+    assert webhook_signature.verify(secret, headers, body)
+    assert not webhook_signature.verify(secret, headers, body + b" ")
 
 
 @pytest.mark.parametrize(

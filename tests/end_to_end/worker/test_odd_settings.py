@@ -10,7 +10,7 @@ from harness.catalogue import one_product
 from harness.processes import cpu_seconds
 from harness.shop import TEST_SETTINGS
 from harness.waiting import wait_for_exit, wait_until
-from harness.webhook import HANG
+from harness.servers.webhook_receiver import HANG
 
 PROMPT = 15  # seconds; what nobody wakes the drainer for would take up to 60
 HANGING = 48  # more than the drainer delivers at a time

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from .http_server import Handler, HttpServer
-from .waiting import WaitTimeout
+from ..waiting import WaitTimeout
 
 
 # An answer that never comes.

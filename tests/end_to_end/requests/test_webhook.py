@@ -4,10 +4,10 @@ import contextlib
 
 import pytest
 
-from harness import signature
+from harness.servers import webhook_signature
 from harness.catalogue import one_product
 from harness.waiting import wait_until
-from harness.webhook import HANG
+from harness.servers.webhook_receiver import HANG
 
 
 def submit(shop, endpoint, *urls):
@@ -40,7 +40,7 @@ def fixture_endpoint(receiver, request):
 def test_signed_delivery(shop, endpoint):
     request = submit(shop, endpoint, shop.origin.url("small0.jpg"), shop.origin.url("missing.jpg"))
     (message,) = endpoint.wait(1)
-    assert signature.verify(
+    assert webhook_signature.verify(
         shop.value("SELECT imgpress.webhook_secret()"), message.headers, message.body
     )
     assert abs(int(message.headers["webhook-timestamp"]) - message.received) < 30
@@ -67,7 +67,7 @@ def test_retried_with_the_same_id(shop, endpoint):
     assert len({message.headers["webhook-id"] for message in messages}) == 1
     assert len({message.body for message in messages}) == 1
     secret = shop.value("SELECT imgpress.webhook_secret()")
-    assert all(signature.verify(secret, message.headers, message.body) for message in messages)
+    assert all(webhook_signature.verify(secret, message.headers, message.body) for message in messages)
     assert wait_for_status(shop, request, "Delivered")[1:3] == (3, 204)
     assert len(endpoint.deliveries) == 3
 

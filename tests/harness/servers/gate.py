@@ -2,7 +2,7 @@
 
 import threading
 
-from .waiting import WaitTimeout
+from ..waiting import WaitTimeout
 
 
 class Gate:

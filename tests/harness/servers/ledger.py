@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 
-from .waiting import WaitTimeout
+from ..waiting import WaitTimeout
 
 
 class Ledger:

@@ -1,0 +1,1 @@
+"""What imgpress calls: an image origin and a webhook receiver, which do as a test tells them."""
