@@ -1,6 +1,6 @@
 """Fixtures of the end-to-end tests.
 
-`shop` is one system that most tests share; a test that breaks things makes a Shop of its own."""
+Most tests share one `shop`; a test that breaks things opens a Shop of its own."""
 
 import signal
 import sys
@@ -11,7 +11,7 @@ import pytest
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "demo")]
 
-# Nobody wants these in a checkout where root and others take turns.
+# Bytecode files of root would be in the way of other users of the checkout.
 sys.dont_write_bytecode = True
 
 from harness.cluster import installed_libraries  # noqa: E402
@@ -46,7 +46,7 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture(autouse=True)
 def time_limit():
-    """No test may hang the suite."""
+    """Fails a test that hangs."""
 
     def too_long(_signum, _frame):
         raise TimeoutError(f"the test took longer than {TIME_LIMIT} s")
@@ -60,21 +60,21 @@ def time_limit():
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
-    """A folder with the demo's sample pictures."""
+    """The folder of the demo's sample pictures."""
     folder = tmp_path_factory.mktemp("pictures")
     make_pictures(folder)
     return folder
 
 
 def add_small_images(origin):
-    """small0.jpg to small9.jpg: quick to fetch and to compress, all different."""
+    """small0.jpg to small9.jpg: different images that are quick to download and compress."""
     for number in range(10):
         origin.add(f"small{number}.jpg", jpeg(seed=number))
 
 
 @pytest.fixture(scope="session")
 def open_shop(pictures):
-    """A function that makes a Shop (for a with block) which also serves the small images."""
+    """A function that returns a Shop (for a with block) whose origin also has the small images."""
 
     def make(**options):
         made = Shop(pictures, **options)
@@ -91,6 +91,16 @@ def shop(open_shop):
     cron = ("pg_cron",) if installed_libraries(["pg_cron"]) else ()
     with open_shop(extensions=(*cron, "imgpress")) as made:
         yield made
+
+
+@pytest.fixture(scope="session", name="unserved")
+def fixture_unserved(shop):
+    """The name of a database that no worker serves: requests there stay Pending."""
+    shop.cluster.query("CREATE DATABASE unserved")
+    shop.cluster.query("CREATE EXTENSION imgpress", database="unserved")
+    # The planner then believes that the tables are small, as it does in a young installation.
+    shop.cluster.query("ANALYZE", database="unserved")
+    return "unserved"
 
 
 @pytest.fixture(scope="session")

@@ -1,2 +1,2 @@
-"""What the end-to-end tests and the demo share: a private PostgreSQL cluster, a scripted image
-origin, a webhook receiver and a running gateway. Debian's own Python and psycopg2 suffice."""
+"""Shared by the end-to-end tests, the demo and the benchmarks: a private PostgreSQL cluster, an
+image origin and a webhook receiver that follow a script, and a running gateway."""

@@ -1,16 +1,13 @@
-"""A stranger without any privilege beyond a database of their own, and what they would do if code
-of theirs ran with somebody else's rights."""
+"""An attacker: a role that owns a database and has no other privilege, whose code tries to gain
+privileges whenever another role runs it."""
 
 import contextlib
 
-from .catalogue import one_product
-from .waiting import wait_for_exit, wait_until
+from .waiting import PROMPT, wait_until
 
-STRANGER = "mallory"
+ATTACKER = "mallory"
 
-PROMPT = 15  # seconds; what nobody wakes the drainer for would take up to 60
-
-# Each would make the stranger more than they are, or is a step on the way.
+# Each gains a privilege, or is a step towards one.
 ATTEMPTS = (
     "SET SESSION AUTHORIZATION postgres",
     "SET LOCAL SESSION AUTHORIZATION DEFAULT",
@@ -22,15 +19,15 @@ ATTEMPTS = (
     "SELECT pg_catalog.set_config('role', 'none', false)",
     "SELECT pg_catalog.set_config('session_authorization', 'postgres', false)",
     "SELECT evil.with_role()",
-    f"ALTER ROLE {STRANGER} SUPERUSER",
+    f"ALTER ROLE {ATTACKER} SUPERUSER",
     "CREATE ROLE mallorys_root SUPERUSER",
-    f"GRANT pg_execute_server_program TO {STRANGER}",
+    f"GRANT pg_execute_server_program TO {ATTACKER}",
     "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null'",
     "SELECT pg_catalog.pg_read_file('postgresql.conf')",
     "ALTER SYSTEM SET work_mem = '65kB'",
     "SET session_replication_role = replica",
     "UPDATE pg_catalog.pg_authid SET rolsuper = true "
-    f"WHERE rolname OPERATOR(pg_catalog.=) '{STRANGER}'::name",
+    f"WHERE rolname OPERATOR(pg_catalog.=) '{ATTACKER}'::name",
     "ALTER TABLE imgpress_internal.leases OWNER TO mallory",
     "SELECT count(*) FROM imgpress.webhook_secrets",
 )
@@ -41,16 +38,16 @@ GRANT USAGE ON SCHEMA evil TO PUBLIC;
 CREATE TABLE evil.loot
     (place text, attempt text, said text, worked boolean, who name, privileged text);
 CREATE TABLE evil.bait (place text);
-CREATE SEQUENCE evil.times_superuser;  -- outlasts the rollback of whatever it happened in
+CREATE SEQUENCE evil.times_superuser;  -- not rolled back with its transaction
 GRANT ALL ON evil.loot, evil.bait, evil.times_superuser TO PUBLIC;
 
-CREATE FUNCTION evil.with_role() RETURNS void LANGUAGE plpgsql SET role = '{stranger}' AS '
+CREATE FUNCTION evil.with_role() RETURNS void LANGUAGE plpgsql SET role = '{attacker}' AS '
 BEGIN
     RESET ROLE;
-    ALTER ROLE {stranger} SUPERUSER;
+    ALTER ROLE {attacker} SUPERUSER;
 END';
 
--- Tries everything, once for each place from which it is called.
+-- Tries all attempts, once for each place that calls it.
 CREATE FUNCTION evil.climb(place text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     attempt text;
@@ -90,7 +87,7 @@ $$;
 CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON evil.bait
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION evil.at_commit();
 
--- Runs now and again when the transaction commits.
+-- Calls climb() now, and once more when the transaction commits.
 CREATE FUNCTION evil.bite(place text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM evil.loot l WHERE l.place OPERATOR(pg_catalog.=) bite.place) THEN
@@ -118,14 +115,14 @@ _OPERATORS = (
 
 
 def evil_schema():
-    """Statements that the stranger runs in their database."""
+    """Statements that the attacker runs in their database."""
     attempts = ", ".join("'" + attempt.replace("'", "''") + "'" for attempt in ATTEMPTS)
-    return _EVIL.format(stranger=STRANGER, attempts=attempts)
+    return _EVIL.format(attacker=ATTACKER, attempts=attempts)
 
 
 def twin_operators(schema, answer=None):
-    """Operators like those of PostgreSQL, in a schema of the stranger's choice; each bites when it
-    is used. `answer`: what they all say instead of the truth."""
+    """Statements that create operators with the names of PostgreSQL's own; each calls evil.bite().
+    They return `answer`, or the right result."""
     statements = [f"GRANT USAGE ON SCHEMA {schema} TO PUBLIC"]
     for number, (name, left, right, truth) in enumerate(_OPERATORS):
         function = f"{schema}.twin_{number}"
@@ -139,8 +136,8 @@ def twin_operators(schema, answer=None):
     return "; ".join(statements)
 
 
-def shop_of_stranger(open_shop, **options):
-    """A shop whose database belongs to the stranger, for a with block."""
+def shop_of_attacker(open_shop, **options):
+    """A shop whose database belongs to the attacker, for a with block."""
 
     @contextlib.contextmanager
     def opened():
@@ -153,20 +150,20 @@ def shop_of_stranger(open_shop, **options):
 
 
 def compress(shop):
-    """A request for which the drainer must claim, store and finish, and so commit several times."""
-    shop.finish(shop.submit_csv(one_product(shop.origin.url("small0.jpg"))), PROMPT)
+    """Processes a request, for which the drainer claims, stores and finishes: several commits."""
+    shop.finish(shop.submit("small0.jpg"), PROMPT)
 
 
 def become_owner(cluster, database):
-    """Gives a database to the stranger, who makes their schema there."""
-    if not cluster.scalar("SELECT true FROM pg_roles WHERE rolname = %s", (STRANGER,)):
-        cluster.query(f"CREATE ROLE {STRANGER} LOGIN")
-    cluster.query(f"ALTER DATABASE {database} OWNER TO {STRANGER}")
-    cluster.query(evil_schema(), database=database, user=STRANGER)
+    """Gives a database to the attacker, who creates their schema in it."""
+    if not cluster.scalar("SELECT true FROM pg_roles WHERE rolname = %s", (ATTACKER,)):
+        cluster.query(f"CREATE ROLE {ATTACKER} LOGIN")
+    cluster.query(f"ALTER DATABASE {database} OWNER TO {ATTACKER}")
+    cluster.query(evil_schema(), database=database, user=ATTACKER)
 
 
 def loot(cluster, database=None):
-    """What the stranger's code has reached: {(place, who it ran as, is_superuser): [attempt]}"""
+    """{(place, role that ran the attacker's code, is_superuser): [successful attempts]}"""
     rows = cluster.query(
         "SELECT place, who, privileged, array_agg(attempt) FILTER (WHERE worked) FROM evil.loot "
         "GROUP BY 1, 2, 3",
@@ -176,7 +173,8 @@ def loot(cluster, database=None):
 
 
 def times_superuser(cluster, database=None):
-    """How often code of the stranger's ran as a superuser, in transactions rolled back too."""
+    """How often the attacker's code ran as a superuser, also in transactions that were rolled
+    back."""
     ask = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM evil.times_superuser"
     return cluster.scalar(ask, database=database)
 
@@ -186,20 +184,19 @@ def superusers(cluster):
 
 
 def as_owner(shop, statement):
-    shop.cluster.query(statement, user=STRANGER)
+    shop.cluster.query(statement, user=ATTACKER)
 
 
 def end_drainer_after(shop, change):
-    """The next drainer begins with what the change has set for the database."""
+    """Makes a change to the database and ends the drainer, so that the next one starts with it."""
     (drainer,) = shop.cluster.drainers()
     change(shop)
-    shop.cluster.query("SELECT pg_terminate_backend(%s)", (drainer.pid,), "postgres")
-    assert wait_for_exit([drainer.pid]) == []
+    shop.cluster.terminate(drainer.pid)
 
 
 def on_insert(shop, body, table="imgpress_internal.leases", late=False):
-    """A trigger on one of the extension's tables, as whoever installed it may have put there; late:
-    it fires when the transaction commits."""
+    """Creates a trigger on one of the extension's tables, as an administrator might. With `late` it
+    fires when the transaction commits."""
     name = f"{'late' if late else 'observer'}_{table.split('.')[1]}"
     shop.sql(
         f"CREATE FUNCTION evil.{name}() RETURNS trigger LANGUAGE plpgsql "
@@ -213,7 +210,8 @@ def on_insert(shop, body, table="imgpress_internal.leases", late=False):
 
 
 def assert_nothing_reached(shop, places):
-    """The stranger's code has run in these places, in each of them as the worker, and in vain."""
+    """The attacker's code has run in exactly these places, as imgpress_worker, and gained
+    nothing."""
     reached = loot(shop.cluster)
     assert {place for place, _, _ in reached} == set(places), reached
     runners = {(who, privileged) for _, who, privileged in reached}

@@ -1,10 +1,12 @@
-"""Catalogues of products, as CSV text and as rows."""
+"""Product catalogues as CSV text."""
 
 import csv
 import io
 
 HEADER = ("S. No.", "Product Name", "Input Image Urls")
+HEADER_LINE = ",".join(HEADER) + "\n"
 ERROR_TEXT = "Error processing image"
+REFUSED_URL = "http://127.0.0.1:9/a.jpg"  # nothing listens on that port
 
 
 def catalogue(products, header=HEADER, delimiter=","):
@@ -23,5 +25,5 @@ def one_product(*urls, name="SKU1"):
 
 
 def split_urls(joined):
-    """The URLs (or error texts) of a joined list; for URLs that hold no comma themselves."""
+    """The URLs (or error texts) of a joined list; only for URLs without commas."""
     return joined.split(",") if joined else []

@@ -1,7 +1,7 @@
-"""A private PostgreSQL cluster: made, run and removed without touching any other one.
+"""A private PostgreSQL cluster: created, started and removed without touching any other.
 
-It listens on a Unix socket in a directory of mode 0700 and nowhere else, which is why `trust` is
-safe there. PostgreSQL refuses to run as root, so root runs it as the user postgres.
+It listens only on a Unix socket in a directory of mode 0700, so that `trust` is safe. PostgreSQL
+refuses to run as root; root runs it as the user postgres.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ SUPERUSER = "postgres"
 SERVER_ACCOUNT = "postgres"
 LOG_LINES = 200
 
-# libpq calls would otherwise sit out Ctrl-C and test time limits.
+# Otherwise Ctrl-C and the time limit of a test would not interrupt a libpq call.
 psycopg2.extensions.set_wait_callback(psycopg2.extras.wait_select)
 
 
 class ClusterError(RuntimeError):
-    """PostgreSQL could not be made, started or stopped; says what its log says."""
+    """PostgreSQL could not be created, started or stopped; the message holds the end of its log."""
 
 
 def pg_config(option):
@@ -38,7 +38,7 @@ def pg_config(option):
 
 
 def installed_libraries(names):
-    """Those of the preload libraries that are really there: pg_cron is optional."""
+    """The names whose library is installed: pg_cron is optional."""
     folder = Path(pg_config("--pkglibdir"))
     return [name for name in names if (folder / f"{name}.so").exists()]
 
@@ -62,8 +62,8 @@ def _server_can_enter(path):
 
 @contextlib.contextmanager
 def _uninterrupted():
-    """Ctrl-C waits until what was made has a name by which it can be removed. For the main thread,
-    whose handlers run whatever thread the kernel gives the signal to."""
+    """Delays Ctrl-C until a new directory is recorded and can be removed. Call it from the main
+    thread, where Python runs all signal handlers."""
     came = []
     usual = {
         number: signal.signal(number, lambda *_: came.append(True))
@@ -80,7 +80,7 @@ def _uninterrupted():
 
 def _make_home(name):
     """A directory for the cluster below the checkout, or below /var/tmp if the server's account
-    cannot get into the checkout (a root user's home, for instance)."""
+    cannot enter the checkout (because it is in root's home, for example)."""
     for parent in (CHECKOUT / ".run", Path("/var/tmp")):
         try:
             parent.mkdir(exist_ok=True)
@@ -101,7 +101,7 @@ def _setting_line(name, value):
 
 def _run_to_the_end(command, stdin, output):
     """Returns the command's exit status. Ctrl-C does not reach the command and takes effect only
-    after it: half-made or half-started clusters could not be put away."""
+    after it, because a half-created cluster could not be removed."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -139,7 +139,7 @@ class Cluster:
         self.name = name
         self._bin = Path(pg_config("--bindir"))
 
-    # --- life ---------------------------------------------------------------------------------
+    # --- creating, starting, stopping ---------------------------------------------------------
 
     def __enter__(self):
         try:
@@ -175,7 +175,7 @@ class Cluster:
     def _create(self):
         with _uninterrupted():
             self.home = _make_home(self.name)
-            # Not below home: a socket's path may have 107 bytes, a checkout's may be longer.
+            # Not below home, whose path may be too long: a socket's path is limited to 107 bytes.
             self.socket_dir = Path(tempfile.mkdtemp(prefix="imgpress-", dir="/tmp"))
         _own_by_server(self.socket_dir)
         self._run(
@@ -183,7 +183,7 @@ class Cluster:
             ["-D", self.data, "-U", SUPERUSER, "--auth=trust", "--no-sync"]
             + ["--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"],
         )
-        # In single-user mode, so that no worker ever meets a cluster without its database.
+        # In single-user mode, so that the database exists before any worker starts.
         if self.database != "postgres":
             self._run(
                 "postgres",
@@ -204,7 +204,7 @@ class Cluster:
         }
         if "pg_cron" in self.preload:
             settings["cron.database_name"] = self.database
-            # Its other way of running jobs needs a TCP connection.
+            # Otherwise its jobs would need a TCP connection.
             settings["cron.use_background_workers"] = "on"
         if not self._durable:
             settings.update(fsync="off", full_page_writes="off")
@@ -214,7 +214,7 @@ class Cluster:
     def _run(self, program, arguments, stdin=None):
         command = _as_server([str(self._bin / program), *map(str, arguments)])
         with tempfile.TemporaryFile("w+") as output:
-            # Not a pipe: the server would inherit it and keep it open.
+            # A file, because the server would inherit a pipe and keep it open.
             status = _run_to_the_end(command, stdin, output)
             output.seek(0)
             said = output.read()
@@ -229,7 +229,7 @@ class Cluster:
         self._pg_ctl("-l", self.log, "start")
 
     def stop(self, mode="fast"):
-        """Stops the cluster and waits for each of its processes; mode: smart, fast, immediate."""
+        """Stops the cluster and waits for all its processes; mode: smart, fast or immediate."""
         family = [process.pid for process in self.family()]
         self._pg_ctl("-m", mode, "stop")
         left = wait_for_exit(family)
@@ -248,7 +248,8 @@ class Cluster:
         left = wait_for_exit([postmaster, *family])
         if left:
             raise ClusterError(f"processes {left} outlived the postmaster")
-        # Where nobody reaps orphans (a container without init) its pid would seem to be alive.
+        # In a container without init the dead postmaster stays a zombie, and its pid seems to be
+        # alive.
         for lock in (self.data / "postmaster.pid", self.socket_dir / ".s.PGSQL.5432.lock"):
             lock.unlink()
 
@@ -256,7 +257,7 @@ class Cluster:
         return self.home is not None and self.postmaster() is not None
 
     def remove(self):
-        """Stops what runs, by its own pids, and removes every file. Safe to call twice."""
+        """Stops the cluster's own processes and removes its files. Safe to call twice."""
         if self.running():
             try:
                 self.stop("fast")
@@ -309,7 +310,8 @@ class Cluster:
         return self._workers("imgpress worker")
 
     def _workers(self, title):
-        """Children of the postmaster: a press, too, has its drainer's title before it is run."""
+        """Children of the postmaster only: between fork and exec a press has its drainer's
+        title."""
         parent = self.postmaster()
         return [it for it in self.family() if title in it.title and it.parent == parent]
 
@@ -323,7 +325,7 @@ class Cluster:
         return f"host={self.socket_dir} port=5432 dbname={database or self.database} user={user}"
 
     def environment(self, database=None):
-        """The environment in which psql, pg_prove and any other libpq client find the cluster."""
+        """The environment in which libpq clients such as psql and pg_prove find the cluster."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         clean.update(
             PGHOST=str(self.socket_dir),
@@ -339,25 +341,41 @@ class Cluster:
         return connection
 
     @contextlib.contextmanager
-    def session(self, database=None):
-        """A cursor of a connection of its own, for the length of a with block; in autocommit."""
-        with contextlib.closing(self.connect(database)) as connection:
+    def session(self, database=None, user=SUPERUSER, autocommit=True):
+        """A cursor of a new connection, for a with block. Without autocommit what is not committed
+        by its end is rolled back."""
+        with contextlib.closing(self.connect(database, user, autocommit)) as connection:
             with connection.cursor() as cursor:
                 yield cursor
 
     def query(self, sql, parameters=None, database=None, user=SUPERUSER):
-        """All rows (as tuples) of one statement in a connection of its own; [] if it has none."""
-        with contextlib.closing(self.connect(database, user)) as connection:
-            with connection.cursor() as cursor:
-                cursor.execute(sql, parameters)
-                return cursor.fetchall() if cursor.description else []
+        """All rows (as tuples) of one statement in a new connection; [] if it returns none."""
+        with self.session(database, user) as session:
+            session.execute(sql, parameters)
+            return session.fetchall() if session.description else []
 
     def scalar(self, sql, parameters=None, database=None, user=SUPERUSER):
         rows = self.query(sql, parameters, database, user)
         return rows[0][0] if rows else None
 
+    def refused(self, sqlstate, sql, parameters=None, database=None, user=SUPERUSER):
+        """Runs a statement that must fail with this SQLSTATE; returns the error."""
+        try:
+            self.query(sql, parameters, database, user)
+        except psycopg2.Error as error:
+            assert error.pgcode == sqlstate, f"{error.pgcode} instead of {sqlstate}: {error}"
+            assert str(error).strip(), "the error has no message"
+            return error
+        raise AssertionError(f"no error: {sql}")
+
+    def terminate(self, *pids):
+        """Terminates backends or workers and waits for their end."""
+        self.query("SELECT pg_terminate_backend(p) FROM unnest(%s) p", (list(pids),), "postgres")
+        left = wait_for_exit(pids)
+        assert left == [], f"still running after pg_terminate_backend(): {left}"
+
     def psql(self, *arguments, stdin=None, database=None, check=True):
-        """Runs psql without any personal start-up file; returns the finished process."""
+        """Runs psql without a .psqlrc; returns the finished process."""
         command = [str(self._bin / "psql"), "-X", "-v", "ON_ERROR_STOP=1", *arguments]
         return subprocess.run(
             command,
@@ -369,7 +387,7 @@ class Cluster:
         )
 
     def wait_ready(self, timeout=60.0):
-        """Waits until connections are accepted again, as after a crash of a backend."""
+        """Waits until connections are accepted, for example after a backend has crashed."""
 
         def answers():
             try:
@@ -382,17 +400,17 @@ class Cluster:
     # --- settings -----------------------------------------------------------------------------
 
     def configure(self, settings):
-        """Changes settings while running (None resets one); returns once they are in force."""
-        with contextlib.closing(self.connect("postgres")) as connection:
-            with connection.cursor() as cursor:
-                for name, value in settings.items():
-                    if value is None:
-                        cursor.execute(f"ALTER SYSTEM RESET {name}")
-                    else:
-                        cursor.execute(f"ALTER SYSTEM SET {name} = %s", (str(value),))
-                cursor.execute("SELECT pg_conf_load_time()")
-                before = cursor.fetchone()[0]
-                cursor.execute("SELECT pg_reload_conf()")
+        """Changes settings of the running cluster (None resets one); returns when they are in
+        force."""
+        with self.session("postgres") as session:
+            for name, value in settings.items():
+                if value is None:
+                    session.execute(f"ALTER SYSTEM RESET {name}")
+                else:
+                    session.execute(f"ALTER SYSTEM SET {name} = %s", (str(value),))
+            session.execute("SELECT pg_conf_load_time()")
+            before = session.fetchone()[0]
+            session.execute("SELECT pg_reload_conf()")
         wait_until(
             lambda: self.scalar("SELECT pg_conf_load_time() > %s", (before,), "postgres"),
             "PostgreSQL has reloaded its settings",
@@ -400,7 +418,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def settings(self, settings):
-        """Settings for the length of a with block."""
+        """Changes settings for a with block."""
         self.configure(settings)
         try:
             yield

@@ -1,7 +1,4 @@
-"""What imgpress makes of a CSV. Files are submitted and rolled back: nothing is fetched, so that
-any host name will do."""
-
-import contextlib
+"""How imgpress reads a CSV. Files are submitted and rolled back, so that nothing is downloaded."""
 
 A = "http://images.example/a.jpg"
 B = "https://images.example/b.png"
@@ -17,20 +14,19 @@ _IMAGES = (
 
 
 def _submitted(shop, statement, csv):
-    with contextlib.closing(shop.cluster.connect(autocommit=False)) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, (csv,))
-            cursor.execute(_IMAGES, cursor.fetchone())
-            return cursor.fetchall()
+    with shop.cluster.session(autocommit=False) as session:
+        session.execute(statement, (csv,))
+        session.execute(_IMAGES, session.fetchone())
+        return session.fetchall()
 
 
 def read(shop, csv):
-    """[(serial number, name, [URLs])] as imgpress understands the CSV."""
+    """[(serial number, name, [URLs])] of a CSV given as text."""
     return _submitted(shop, "SELECT imgpress.submit_csv(%s)", csv)
 
 
 def read_bytes(shop, csv):
-    """The same of the bytes of a file."""
+    """The same of a CSV given as the bytes of a file."""
     return _submitted(shop, "SELECT imgpress.submit_csv(imgpress.csv_text(%s::bytea))", csv)
 
 

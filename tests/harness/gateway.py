@@ -1,4 +1,4 @@
-"""Runs the real imgpress-gateway and talks to it as a REST client would."""
+"""Runs the real imgpress-gateway, and calls it as a REST client."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ BOUNDARY = "imgpress-test-boundary"
 
 
 def free_port(preferred=0):
-    """A port of 127.0.0.1 that nobody listens on; the preferred one when it is free."""
+    """An unused port of 127.0.0.1; the preferred one if it is free."""
     for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -46,6 +46,13 @@ class Response:
         return json.loads(self.body)
 
 
+def assert_error(answer, *statuses):
+    """The answer has one of these statuses, and is JSON with the field "error"."""
+    assert answer.status in statuses, answer.body
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert answer.json()["error"]
+
+
 def multipart(fields, file_name="products.csv", file_bytes=None):
     """(headers, body) of a multipart/form-data form; file_bytes None leaves the file out."""
     parts = []
@@ -63,7 +70,7 @@ def multipart(fields, file_name="products.csv", file_bytes=None):
 
 
 def read_answer(connection, method="GET"):
-    """The next answer on a bare connection."""
+    """The next answer on a socket."""
     answer = http.client.HTTPResponse(connection, method=method)
     try:
         answer.begin()
@@ -73,7 +80,7 @@ def read_answer(connection, method="GET"):
 
 
 class Client:
-    """HTTP calls to one host; a fresh connection for each, so that no test sees another's."""
+    """HTTP calls to one host, each on a new connection so that tests do not share any."""
 
     def __init__(self, host, port, timeout=60.0):
         self._address = (host, port)
@@ -92,11 +99,11 @@ class Client:
         return self.request("GET", path, headers=headers)
 
     def connect(self):
-        """A bare connection, for what no well-behaved client sends."""
+        """A socket, to send what no proper client sends."""
         return socket.create_connection(self._address, timeout=self._timeout)
 
     def raw(self, request):
-        """Sends these bytes as they are on a connection of their own; returns the one answer."""
+        """Sends these bytes unchanged on a new connection; returns the answer."""
         with self.connect() as connection:
             connection.sendall(request)
             return read_answer(connection)
@@ -108,7 +115,7 @@ class Client:
         return self.request("POST", path, body, headers)
 
     def measure(self, path):
-        """Reads an answer piece by piece and forgets it; returns (status, bytes)."""
+        """Reads an answer piece by piece without keeping it; returns (status, length)."""
         connection = http.client.HTTPConnection(*self._address, timeout=self._timeout)
         try:
             connection.request("GET", path)
@@ -145,7 +152,7 @@ class Gateway(Client):
             stderr=subprocess.STDOUT,
             text=True,
             cwd="/",
-            # Ctrl-C at a terminal reaches the harness, which then ends the gateway in its turn.
+            # Ctrl-C at a terminal must reach only the harness, which then stops the gateway.
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read_output, daemon=True)
@@ -165,12 +172,12 @@ class Gateway(Client):
         self.stop()
 
     def _read_output(self):
-        """Keeps what the gateway says; its ready line is the one that names its port."""
+        """Collects the gateway's output; the line that names its port says that it is ready."""
         for line in self._process.stdout:
             self.output.append(line.rstrip("\n"))
             if str(self.port) in line:
                 self._ready.set()
-        self._ready.set()  # it ended: whoever waits looks at the process
+        self._ready.set()  # it has ended, and __enter__ need not wait any longer
 
     def stop(self):
         if self._process is None:

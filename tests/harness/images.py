@@ -31,8 +31,13 @@ def decode(content):
     return image
 
 
+def truncated(content, share):
+    """The first part of a file."""
+    return content[: int(len(content) * share)]
+
+
 def is_progressive(jpeg_bytes):
-    """Whether the frame is one of the progressive kind (SOF2)."""
+    """Whether it is a progressive JPEG."""
     return "progressive" in Image.open(io.BytesIO(jpeg_bytes)).info
 
 
@@ -46,7 +51,7 @@ def as_seen(image):
 
 
 def psnr(one, other):
-    """Likeness of two pictures in dB; about 30 and more looks the same at a glance."""
+    """How similar two pictures are, in dB; from about 30 on they look the same at a glance."""
     one, other = as_seen(one), as_seen(other)
     assert one.size == other.size, f"{one.size} became {other.size}"
     squares = sum(ImageStat.Stat(ImageChops.difference(one, other)).sum2)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Process:
-    """One process as /proc showed it; start tells it from a later holder of the same pid."""
+    """A process as read from /proc. Its start time distinguishes it from a later process with the
+    same pid."""
 
     pid: int
     parent: int
@@ -53,7 +54,7 @@ def descendants(ancestor):
 
 
 def cpu_seconds(pid):
-    """The CPU time that the process has used so far, its own and the kernel's for it."""
+    """The CPU time that the process has used so far, in user and kernel mode."""
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
         text = stat.read()
     fields = text[text.rindex(")") + 2 :].split()
@@ -74,6 +75,5 @@ def peak_memory_kib(pid):
 
 
 def own_memory_kib(pid):
-    """What the process has resident to itself: neither files nor shared buffers, which fill up and
-    say nothing about it."""
+    """The private resident memory of the process, without files and shared buffers."""
     return _status_kib(pid, "RssAnon")

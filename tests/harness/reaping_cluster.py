@@ -1,4 +1,5 @@
-"""A cluster whose postmaster inherits orphans, as it does where it is process 1 of a container."""
+"""A cluster whose postmaster inherits orphaned processes, as it does when it is process 1 of a
+container."""
 
 import ctypes
 import os
@@ -12,13 +13,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _adopt_orphans():
-    """Runs between fork and exec; the flag lasts over exec but is not passed on to children."""
+    """Runs between fork and exec. The flag survives exec, and children do not inherit it."""
     if _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
 class ReapingCluster(Cluster):
-    """Starts the postmaster itself: a child of pg_ctl or runuser would not have the flag."""
+    """Starts the postmaster directly: as a child of pg_ctl or runuser it would not have the
+    flag."""
 
     _process = None
 

@@ -1,17 +1,19 @@
-"""The whole system under test: origin, cluster with imgpress in it, and (if wanted) gateway."""
+"""The whole system under test: image origin, cluster with imgpress, and optionally the gateway."""
 
 import contextlib
 
-from .cluster import Cluster
+from .catalogue import ERROR_TEXT, one_product
+from .cluster import SUPERUSER, Cluster
 from .gateway import Gateway, free_port
 from .servers.origin import Origin
+from .waiting import PROMPT
 
 GATEWAY_LOGIN = "shop_gateway"
 
-# Loopback is a private network, which imgpress fetches from only when told to.
+# imgpress downloads from loopback, a private network, only if this setting allows it.
 DEMO_SETTINGS = {"imgpress.allowed_networks": "127.0.0.0/8"}
 
-# Short delays and few attempts, so that a test of the last attempt does not take minutes.
+# Short delays, so that a test of the last attempt does not take minutes.
 TEST_SETTINGS = {
     **DEMO_SETTINGS,
     "imgpress.retry_base_delay": "100ms",
@@ -31,8 +33,7 @@ FAILURE_COLUMNS = (
     "http_status",
     "hint",
 )
-
-
+CHILD_TABLES = ("products", "images", "outputs")
 RESULT_COLUMNS = (
     "serial_number",
     "product_name",
@@ -92,7 +93,7 @@ class Shop:
         self._stack.__exit__(*exc)
 
     def new_gateway(self, *options, database=None, port=None):
-        """A gateway (not yet started) that logs in with the gateway's own, small rights."""
+        """A gateway (not yet started) whose login has the rights of imgpress_gateway only."""
         self.create_gateway_login(database)
         conninfo = self.cluster.conninfo(database, GATEWAY_LOGIN)
         return Gateway(conninfo, port or (self.port if self.gateway is None else None), options)
@@ -102,7 +103,7 @@ class Shop:
         if not self.cluster.scalar(known, (GATEWAY_LOGIN,), database):
             self.cluster.query(f"CREATE ROLE {GATEWAY_LOGIN} LOGIN IN ROLE imgpress_gateway")
 
-    # --- the SQL API in Python's clothes ------------------------------------------------------
+    # --- the SQL API --------------------------------------------------------------------------
 
     def sql(self, statement, *parameters):
         return self.cluster.query(statement, parameters or None)
@@ -110,27 +111,48 @@ class Shop:
     def value(self, statement, *parameters):
         return self.cluster.scalar(statement, parameters or None)
 
-    def submit_csv(self, csv, webhook_url=None, quality=50, effort=None):
-        return self.value(
-            "SELECT imgpress.submit_csv(%s, %s, %s, effort => %s)",
-            csv,
-            webhook_url,
-            quality,
-            effort,
-        )
+    def refused(self, sqlstate, statement, *parameters, user=SUPERUSER):
+        """Runs a statement that must fail with this SQLSTATE; returns the message."""
+        return str(self.cluster.refused(sqlstate, statement, parameters or None, user=user))
+
+    def csv(self, *paths):
+        """A CSV with one product that has these images of the origin."""
+        return one_product(*map(self.origin.url, paths))
+
+    def submit_csv(self, csv, webhook_url=None, effort=None):
+        statement = "SELECT imgpress.submit_csv(%s, %s, effort => %s)"
+        return self.value(statement, csv, webhook_url, effort)
+
+    def submit(self, *paths, **options):
+        """Submits one product with these images of the origin; returns the request's id."""
+        return self.submit_csv(self.csv(*paths), **options)
 
     def status(self, request):
         return self.value("SELECT imgpress.request_status(%s)", request)
 
     def wait(self, request, timeout=60.0):
-        """The status when the request ended, or when the time was up."""
+        """The status when the request has ended or the timeout has passed."""
         return self.value("SELECT imgpress.wait(%s, %s * interval '1 s')", request, timeout)
+
+    def submit_held(self, gate_name):
+        """Submits one image, which waits at this gate of the origin; returns (request id, gate)."""
+        gate = self.origin.gate(gate_name)
+        request = self.submit(f"held/{gate_name}/small1.jpg")
+        gate.wait_arrived()
+        return request, gate
 
     def finish(self, request, timeout=60.0):
         """Waits for the end of a request that must complete; returns its products."""
         status = self.wait(request, timeout)
         assert status == "Completed", f"status {status}; {self.progress(request)}"
         return self.products(request)
+
+    def assert_finished_once(self, request):
+        """The request, which has one image, is finished soon and has one output."""
+        (product,) = self.finish(request, PROMPT)
+        assert ERROR_TEXT not in product["output_image_urls"], self.failures(request)
+        outputs = "SELECT count(*) FROM imgpress.outputs WHERE request_id = %s"
+        assert self.value(outputs, request) == 1
 
     def products(self, request):
         rows = self.sql("SELECT * FROM imgpress.request_products(%s)", request)
@@ -142,6 +164,12 @@ class Shop:
         statement = f"SELECT {', '.join(columns)} FROM imgpress.progress WHERE request_id = %s"
         rows = self.sql(statement, request)
         return dict(zip(columns, rows[0])) if rows else None
+
+    def row_counts(self, request):
+        """How many rows of the request are in the tables of requests, products, images, outputs."""
+        keys = {"processing_requests": "id"} | dict.fromkeys(CHILD_TABLES, "request_id")
+        count = "SELECT count(*) FROM imgpress.{} WHERE {} = %s"
+        return [self.value(count.format(table, key), request) for table, key in keys.items()]
 
     def failures(self, request):
         return self._rows_of_view("failures", FAILURE_COLUMNS, request)
@@ -165,7 +193,7 @@ class Shop:
         return self.gateway.get(self.output_path(output_url), headers)
 
     def living(self):
-        """Every process that belongs to this shop right now."""
+        """The pids of all running processes of this shop."""
         pids = [process.pid for process in self.cluster.family()]
         if self.cluster.postmaster() is not None:
             pids.append(self.cluster.postmaster())

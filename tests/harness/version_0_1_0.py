@@ -1,4 +1,4 @@
-"""A database of version 0.1.0 with requests in every state, as that version would have left them."""
+"""Fills a database of version 0.1.0 with requests in every state, as that version leaves them."""
 
 REQUESTS = {
     name: f"{n}0000000-0000-0000-0000-000000000000"
@@ -16,7 +16,7 @@ COLUMNS = {
 
 
 class Filler:
-    """Writes the rows of one database. urls: what the images are to be fetched from."""
+    """Writes the rows of one database; base_url is where its images are."""
 
     def __init__(self, cluster, database, base_url):
         self._cluster = cluster
@@ -27,7 +27,7 @@ class Filler:
         return self._cluster.query(statement, parameters or None, self._database)
 
     def request(self, name, status, images, webhook_url=None, reason=None, claimed=None):
-        """images: (status, copy_of or None) of each place; one product a place."""
+        """images: (status, copy_of or None) for each position; each has a product of its own."""
         request = REQUESTS[name]
         done = sum(state == "Completed" for state, _ in images)
         failed = sum(state == "Failed" for state, _ in images)

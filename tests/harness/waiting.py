@@ -1,9 +1,13 @@
-"""Waiting for things to become true, with a limit and a message instead of a hang."""
+"""Waiting for a condition, with a time limit and a message."""
 
 import os
 import select
 import signal
 import time
+
+
+# A drainer that nobody wakes looks for work only every 60 s; within this limit it was woken.
+PROMPT = 15.0
 
 
 class WaitTimeout(AssertionError):
@@ -13,21 +17,22 @@ class WaitTimeout(AssertionError):
 def wait_until(predicate, what, timeout=30.0, interval=0.02):
     """Returns the first truthy value of predicate().
 
-    Only for conditions that send no event of their own (a row, a process that appears)."""
+    Only for conditions that send no event, such as a row or a process that appears."""
     deadline = time.monotonic() + timeout
     while True:
         value = predicate()
         if value:
             return value
         if time.monotonic() >= deadline:
-            raise WaitTimeout(f"waited {timeout:g} s in vain for: {what}")
+            raise WaitTimeout(f"not within {timeout:g} s: {what}")
         time.sleep(interval)
 
 
 def wait_for_exit(pids, timeout=20.0):
     """Waits until every process of pids has ended; returns those that are still alive.
 
-    A pidfd reports the end of any process, not only of a child, and is immune to pid reuse."""
+    A pidfd reports the end of any process, not only of a child, and never means a later process
+    with the same pid."""
     poller = select.poll()
     waiting = {}
     for pid in pids:
@@ -51,7 +56,7 @@ def wait_for_exit(pids, timeout=20.0):
 
 
 def raise_on_sigterm():
-    """Makes SIGTERM unwind like Ctrl-C, so that context managers put everything away."""
+    """Makes SIGTERM act like Ctrl-C, so that context managers clean up."""
 
     def interrupt(_signum, _frame):
         raise KeyboardInterrupt

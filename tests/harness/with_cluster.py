@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Runs a command against a private cluster that lives as long as the command:
+"""Runs a command with a private cluster, which is removed when the command ends:
 
     with_cluster.py [--setting NAME=VALUE]... [--create-extension [NAME]]... -- pg_prove tests/sql
 
-PGHOST, PGPORT, PGUSER and PGDATABASE lead to it; the command's exit status is passed on.
+The command finds it through PGHOST, PGPORT, PGUSER and PGDATABASE. Exits with the command's status.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--database", default="shop")
-    parser.add_argument("--preload", default="pg_cron,imgpress", help="those installed are used")
+    parser.add_argument("--preload", default="pg_cron,imgpress", help="left out if not installed")
     parser.add_argument(
         "--create-extension",
         action="append",
@@ -29,13 +29,13 @@ def parse(arguments):
         nargs="?",
         const="imgpress",
         metavar="NAME",
-        help="once for each extension wanted; imgpress where no name is given",
+        help="may be repeated; without NAME: imgpress",
     )
     parser.add_argument("command", nargs="+", metavar="COMMAND")
     options = parser.parse_args(arguments)
     for setting in options.setting:
         if "=" not in setting:
-            parser.error(f"--setting wants NAME=VALUE, not {setting!r}")
+            parser.error(f"--setting must be NAME=VALUE, not {setting!r}")
     return options
 
 
@@ -52,7 +52,7 @@ def main(arguments):
                 options.command, env=cluster.environment(), check=False
             ).returncode
             if status != 0:
-                print(f"--- the server's log ends with ---\n{cluster.log_tail()}", file=sys.stderr)
+                print(f"--- end of the server's log ---\n{cluster.log_tail()}", file=sys.stderr)
             return status
     except ClusterError as error:
         print(error, file=sys.stderr)

@@ -1,36 +1,39 @@
-"""Clients that stall, stay or come in crowds: none of them may take the gateway from the others."""
+"""Slow, idle and numerous clients, and large uploads: none of them may block the gateway for
+others."""
 
 import contextlib
+import tempfile
 import threading
 import time
 import uuid
 
 import pytest
 
-from harness.catalogue import one_product
+from harness.catalogue import HEADER_LINE
 from harness.gateway import multipart, read_answer
 from harness.waiting import wait_until
 
 STALLED = 200
-# Of an answer that nobody holds up, on a busy machine; the stalled ones stay for 10 s and more.
+# Seconds for a normal answer on a busy machine; stalled clients stay for at least 10 s.
 QUICK = 3.0
+MEMORY_LIMIT_KIB = 64 * 1024
 
 
 @pytest.fixture(name="gateway")
 def fixture_gateway(shop):
-    """A gateway of its own for every test: what they leave behind lasts for a while."""
+    """A new gateway for every test, because stalled clients stay for a while."""
     with shop.new_gateway() as made:
         yield made
 
 
 def stalled_upload():
-    """The beginning of an upload whose body does not come."""
-    headers, body = multipart({}, file_bytes=b"S. No.,Product Name,Input Image Urls\n")
+    """The beginning of an upload; the rest of its body does not come."""
+    headers, body = multipart({}, file_bytes=HEADER_LINE.encode())
     head = f"POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Type: {headers['Content-Type']}\r\n"
     return f"{head}Content-Length: 1000000\r\n\r\n".encode() + body[:150]
 
 
-WAITING = (
+WAITING_FOR_LOCK = (
     "SELECT count(*) FROM pg_stat_activity "
     "WHERE application_name = 'imgpress-gateway' AND wait_event_type = 'Lock'"
 )
@@ -60,8 +63,8 @@ def timed(call):
 
 
 @pytest.mark.parametrize("beginning", BEGINNINGS)
-def test_stalled_clients_keep_nobody_waiting(shop, gateway, beginning):
-    request = shop.gateway.upload(one_product(shop.origin.url("small0.jpg"))).json()["request_id"]
+def test_stalled_clients_do_not_delay_others(shop, gateway, beginning):
+    request = shop.gateway.upload(shop.csv("small0.jpg")).json()["request_id"]
     shop.finish(request)
     with stalled_clients(gateway, BEGINNINGS[beginning]):
         for path in ("/healthz", f"/api/status/{request}/", "/"):
@@ -70,25 +73,24 @@ def test_stalled_clients_keep_nobody_waiting(shop, gateway, beginning):
             assert seconds < QUICK, path
 
 
-def test_statuses_asked_for_together(shop, gateway):
-    """More than go to PostgreSQL in one round trip, among them ids that nobody has."""
-    known = [shop.submit_csv(one_product(shop.origin.url("small0.jpg"))) for _ in range(3)]
+def test_many_status_requests_at_once(shop, gateway):
+    """More than fit into one round trip to PostgreSQL, including unknown ids."""
+    known = [shop.submit("small0.jpg") for _ in range(3)]
     for request in known:
         shop.finish(request)
-    cancelled = shop.submit_csv(one_product(shop.origin.url("small0.jpg")))
+    cancelled = shop.submit("small0.jpg")
     shop.sql("SELECT imgpress.cancel(%s)", cancelled)
     truth = {request: (200, {"request_id": request, "status": "Completed"}) for request in known}
     truth[cancelled] = (200, {"request_id": cancelled, "status": shop.status(cancelled)})
     asked = [*truth, str(uuid.uuid4())] * 40
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(gateway.connect()) for _ in asked]
-        with contextlib.closing(shop.cluster.connect(autocommit=False)) as other:
-            # Whoever asks has to wait, and so all of them come to wait for the same.
-            other.cursor().execute("LOCK TABLE imgpress.processing_requests")
+        with shop.cluster.session(autocommit=False) as session:
+            # The first query waits for the lock, and the others collect behind it.
+            session.execute("LOCK TABLE imgpress.processing_requests")
             for client, request in zip(clients, asked):
                 client.sendall(f"GET /api/status/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-            wait_until(lambda: shop.value(WAITING) > 0, "the gateway waits for the lock", QUICK)
-            other.rollback()
+            wait_until(lambda: shop.value(WAITING_FOR_LOCK), "the gateway waits for it", QUICK)
         for client, request in zip(clients, asked):
             answer = read_answer(client)
             if request in truth:
@@ -97,8 +99,8 @@ def test_statuses_asked_for_together(shop, gateway):
                 assert answer.status == 404 and answer.json()["error"]
 
 
-def test_those_who_do_not_read_their_answers_keep_nobody_waiting(shop, gateway):
-    request = shop.submit_csv(one_product(shop.origin.url("small0.jpg")))
+def test_clients_that_do_not_read_do_not_delay_others(shop, gateway):
+    request = shop.submit("small0.jpg")
     shop.finish(request)
     path = f"/api/status/{request}/"
     with stalled_clients(gateway, b"", 5) as clients:
@@ -114,39 +116,39 @@ def test_those_who_do_not_read_their_answers_keep_nobody_waiting(shop, gateway):
 
 
 def fill(client, requests):
-    """Sends until the other side takes no more."""
+    """Sends until the gateway reads no more."""
     client.settimeout(2.0)
     with contextlib.suppress(TimeoutError):
         while True:
             client.sendall(requests)
 
 
-def test_uploads_beyond_the_limit_are_turned_away(shop, gateway):
+def test_uploads_beyond_the_limit_are_refused(shop, gateway):
     with stalled_clients(gateway, BEGINNINGS["body"]):
-        # Until all of them have been seen, there may be a place.
+        # There may be a place until the gateway has seen all of them.
         full = lambda: gateway.upload("").status == 503  # noqa: E731
         answer, seconds = timed(lambda: wait_until(full, "no place is left", QUICK))
         assert seconds < QUICK
         answer = gateway.upload("")
         assert answer.status == 503 and answer.json()["error"]
         assert int(answer.headers["Retry-After"]) > 0
-        # Refused for what it is, not for the crowd.
+        # Not an upload: refused for another reason.
         assert gateway.request("PUT", "/api/upload/").status == 405
-    good = one_product(shop.origin.url("small0.jpg"))
+    good = shop.csv("small0.jpg")
     retried = lambda: made if (made := gateway.upload(good)).status == 202 else None  # noqa: E731
     shop.finish(wait_until(retried, "there is room again").json()["request_id"])
 
 
-def test_those_turned_away_get_their_answer_while_they_still_send(gateway):
+def test_a_refused_client_gets_its_answer_while_it_still_sends(gateway):
     with stalled_clients(gateway, BEGINNINGS["body"]) as clients:
-        refused = wait_until(lambda: readable(clients), "some are turned away", QUICK)
+        refused = wait_until(lambda: readable(clients), "some are refused", QUICK)
         for client in refused[:5]:
             client.sendall(b"x" * 100_000)
             assert read_answer(client).status == 503
 
 
 def readable(clients):
-    """The clients that have an answer."""
+    """The clients that have received something."""
     found = []
     for client in clients:
         client.setblocking(False)
@@ -157,24 +159,24 @@ def readable(clients):
     return found
 
 
-def test_a_crowd_of_small_uploads_passes(shop, gateway):
-    """As many at a time as a busy shop may send, each of them stored."""
-    csv = one_product(shop.origin.url("small0.jpg"))
-    answers = crowd(32, lambda: gateway.upload(csv))
+def test_many_small_uploads_at_once(shop, gateway):
+    """Each of them is stored."""
+    csv = shop.csv("small0.jpg")
+    answers = call_at_once(32, lambda: gateway.upload(csv))
     assert {answer.status for answer in answers} == {202}
     for answer in answers:
         shop.finish(answer.json()["request_id"])
 
 
-def test_a_crowd_of_downloads_waits_its_turn(shop, gateway):
-    request = shop.gateway.upload(one_product(shop.origin.url("mug-front.jpg")))
+def test_many_downloads_at_once(shop, gateway):
+    request = shop.gateway.upload(shop.csv("mug-front.jpg"))
     (product,) = shop.finish(request.json()["request_id"])
     path = shop.output_path(product["output_image_urls"])
-    assert {answer.status for answer in crowd(150, lambda: gateway.get(path))} == {200}
+    assert {answer.status for answer in call_at_once(150, lambda: gateway.get(path))} == {200}
 
 
-def crowd(size, call):
-    """The answers of that many calls at the same time."""
+def call_at_once(size, call):
+    """The results of this many calls at the same time."""
     start = threading.Barrier(size)
     answers = []
 
@@ -192,7 +194,7 @@ def crowd(size, call):
 
 
 def test_more_connections_than_the_gateway_keeps(gateway):
-    """The oldest idle ones make room for new ones."""
+    """The longest idle connections are closed for new ones."""
     with stalled_clients(gateway, b"", 1100):
         answer, seconds = timed(lambda: gateway.get("/healthz"))
         assert answer.status == 200 and seconds < QUICK
@@ -215,3 +217,30 @@ def test_an_idle_connection_is_closed_when_the_gateway_ends(shop):
         for connection in connections:
             with connection, contextlib.suppress(ConnectionResetError):
                 assert connection.recv(1) == b""
+
+
+def write_large_csv(file, products):
+    """Each product has more than 500 bytes, so that 100,000 of them have over 50 MB."""
+    tail = "x" * 460
+    file.write(HEADER_LINE.encode())
+    for number in range(products):
+        file.write(
+            f"{number},Product {number},http://images.example/{number}/{tail}.jpg\n".encode()
+        )
+
+
+def test_large_uploads_and_answers_are_streamed(shop, unserved):
+    products = 100_000
+    with tempfile.TemporaryFile() as file, shop.new_gateway(database=unserved) as gateway:
+        write_large_csv(file, products)
+        file.seek(0)
+        content = file.read()
+        assert len(content) > 50_000_000
+        answer = gateway.upload(content)
+        assert answer.status == 202, answer.body
+        after_upload = gateway.peak_memory_kib()
+        status, size = gateway.measure(f"/api/products/{answer.json()['request_id']}/")
+        assert status == 200 and size > len(content)
+        after_answer = gateway.peak_memory_kib()
+    assert after_upload < MEMORY_LIMIT_KIB
+    assert after_answer < MEMORY_LIMIT_KIB

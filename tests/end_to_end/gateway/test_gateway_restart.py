@@ -2,7 +2,6 @@
 
 import pytest
 
-from harness.catalogue import one_product
 from harness.waiting import wait_until
 
 
@@ -13,7 +12,7 @@ def fixture_own(open_shop):
 
 
 def test_503_while_postgresql_is_down(own):
-    request = own.gateway.upload(one_product(own.origin.url("small0.jpg"))).json()["request_id"]
+    request = own.gateway.upload(own.csv("small0.jpg")).json()["request_id"]
     own.finish(request)
     assert own.gateway.get("/healthz").status == 200
 
@@ -23,27 +22,27 @@ def test_503_while_postgresql_is_down(own):
             answer = own.gateway.get(path)
             assert answer.status == 503, path
             assert answer.headers["Content-Type"].startswith("application/json")
-        answer = own.gateway.upload(one_product(own.origin.url("small0.jpg")))
+        answer = own.gateway.upload(own.csv("small0.jpg"))
         assert answer.status == 503 and answer.json()["error"]
     finally:
         own.cluster.start()
 
-    wait_until(lambda: own.gateway.get("/healthz").status == 200, "healthz tells that all is well")
+    wait_until(lambda: own.gateway.get("/healthz").status == 200, "healthz answers 200 again")
     assert own.gateway.get(f"/api/status/{request}/").json()["status"] == "Completed"
-    again = own.gateway.upload(one_product(own.origin.url("small1.jpg")))
+    again = own.gateway.upload(own.csv("small1.jpg"))
     assert again.status == 202
     own.finish(again.json()["request_id"])
 
 
 def test_lost_connections_are_replaced(own):
-    request = own.gateway.upload(one_product(own.origin.url("small0.jpg"))).json()["request_id"]
+    request = own.gateway.upload(own.csv("small0.jpg")).json()["request_id"]
     own.finish(request)
     own.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'shop_gateway'")
     recovered = lambda: own.gateway.get(f"/api/status/{request}/").status == 200  # noqa: E731
     wait_until(recovered, "the gateway has new connections", 10)
 
 
-def test_healthz_tells_that_the_extension_is_missing(own):
+def test_healthz_is_503_without_the_extension(own):
     own.sql("CREATE DATABASE bare")
     with own.new_gateway(database="bare") as gateway:
         assert gateway.get("/healthz").status == 503
@@ -57,7 +56,7 @@ def test_gateway_started_before_postgresql(own):
             assert gateway.get("/healthz").status == 503
             own.cluster.start()
             wait_until(
-                lambda: gateway.get("/healthz").status == 200, "the gateway found PostgreSQL"
+                lambda: gateway.get("/healthz").status == 200, "the gateway has found PostgreSQL"
             )
     finally:
         if not own.cluster.running():

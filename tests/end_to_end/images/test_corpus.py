@@ -1,4 +1,4 @@
-"""Real photographs and odd images, where IMGPRESS_CORPUS names a folder that holds them."""
+"""Real photographs and odd images, if IMGPRESS_CORPUS names a folder that contains them."""
 
 import os
 from pathlib import Path
@@ -13,40 +13,41 @@ from harness.images import as_seen, decode, encode, psnr
 CORPUS = Path(os.environ.get("IMGPRESS_CORPUS") or "/nonexistent")
 
 pytestmark = pytest.mark.skipif(
-    not (CORPUS / "photos").is_dir(), reason="IMGPRESS_CORPUS names no folder with photos"
+    not (CORPUS / "photos").is_dir(), reason="IMGPRESS_CORPUS names no folder with a folder photos"
 )
 
 LOOKS_RIGHT = 27.0  # dB
 
 
-def press_folder(shop, folder):
-    """Submits every file as a product of its own; returns {name: (source, output or None)} and the
-    failures by name."""
+def compress_folder(shop, folder):
+    """Submits each file as one product; returns {name: (source, output or None)} and {name:
+    failure}."""
     files = sorted(path for path in (CORPUS / folder).iterdir() if path.is_file())
     products = []
     for number, path in enumerate(files):
         shop.origin.add(f"{folder}/{path.name}", path.read_bytes())
         products.append((number, path.name, [shop.origin.url(quote(f"{folder}/{path.name}"))]))
     request = shop.submit_csv(catalogue(products))
-    pressed = {}
+    outputs = {}
     for product in shop.finish(request, 120):
         url, name = product["output_image_urls"], product["product_name"]
         output = None if url == ERROR_TEXT else shop.fetch_output(url).body
-        pressed[name] = ((CORPUS / folder / name).read_bytes(), output)
-    return pressed, {failure["product_name"]: failure for failure in shop.failures(request)}
+        outputs[name] = ((CORPUS / folder / name).read_bytes(), output)
+    return outputs, {failure["product_name"]: failure for failure in shop.failures(request)}
 
 
 def expected_likeness(source):
-    """27 dB, or what Pillow's own JPEG of quality 50 reaches on pictures made of mere noise."""
+    """27 dB; less for pictures of noise, for which Pillow's JPEG of quality 50 does not reach
+    that."""
     by_pillow = psnr(source, decode(encode(as_seen(source), quality=50)))
     return min(LOOKS_RIGHT, by_pillow - 1.0)
 
 
 def test_photos_all_succeed_and_look_right(shop):
-    pressed, failures = press_folder(shop, "photos")
+    outputs, failures = compress_folder(shop, "photos")
     assert failures == {}
     wrong = []
-    for name, (source, output) in pressed.items():
+    for name, (source, output) in outputs.items():
         before, after = decode(source), decode(output)
         likeness = psnr(before, after)
         if len(output) > len(source) or likeness < expected_likeness(before):
@@ -56,18 +57,18 @@ def test_photos_all_succeed_and_look_right(shop):
 
 def test_odd_images_succeed_or_say_why(shop):
     (drainer,) = shop.cluster.drainers()
-    pressed, failures = press_folder(shop, "odd")
-    for name, (source, output) in pressed.items():
+    outputs, failures = compress_folder(shop, "odd")
+    for name, (source, output) in outputs.items():
         if output is None:
             assert failures[name]["error"], name
         else:
             assert len(output) <= len(source), name
             decode(output)
-    assert drainer.alive(), "an image took the drainer down"
+    assert drainer.alive(), "an image ended the drainer"
 
 
 def test_odd_images_in_an_ordinary_session(shop):
-    """compress_image() gives an image or an error of its own, and the server never restarts."""
+    """compress_image() returns an image or one of its own errors, and the server never restarts."""
     started = shop.value("SELECT pg_postmaster_start_time()")
     for path in sorted(path for path in (CORPUS / "odd").iterdir() if path.is_file()):
         try:

@@ -1,15 +1,15 @@
-"""Images that cannot be processed: each leaves its mark at its place and its reason in SQL, and
-harms no other image of the request."""
+"""Images that cannot be processed: each leaves the error text in its place and the reason in SQL,
+and does not affect other images of the request."""
 
 import re
 import time
 
 import pytest
 
-from harness.catalogue import ERROR_TEXT, catalogue, one_product, split_urls
-from harness.images import as_seen, decode, encode, jpeg, painting
+from harness.catalogue import ERROR_TEXT, REFUSED_URL, catalogue, one_product, split_urls
+from harness.images import as_seen, decode, encode, jpeg, painting, truncated
 
-# path below the origin -> (error code, attempts or None where it is not promised)
+# path at the origin -> (error code or None for any, attempts)
 FAULTS = {
     "html/a.jpg": ("not_an_image", 1),
     "empty/a.jpg": ("not_an_image", 1),
@@ -44,15 +44,15 @@ def add_bad_images(origin):
     origin.add("text.jpg", b"I am no image, whatever my name says.\n" * 20)
     origin.add("garbage.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + b"nonsense" * 500)
     origin.add("header.jpg", whole[: whole.index(b"\xff\xda")])
-    half = encode(painting(600, 400), "PNG")
-    origin.add("half.png", half[: len(half) // 2])
+    png = encode(painting(600, 400), "PNG")
+    origin.add("half.png", truncated(png, 0.5))
     origin.add("picture.tif", encode(painting(), "TIFF"))
     origin.add("pixels.png", encode(painting(2500, 2000), "PNG", compress_level=1))
 
 
 @pytest.fixture(scope="module", name="mixed")
 def fixture_mixed(shop):
-    """One request with every fault, each between two good images; runs once for all tests."""
+    """One request with every fault, each between two good images; submitted once for all tests."""
     add_bad_images(shop.origin)
     good = [shop.origin.url("small0.jpg"), shop.origin.url("small1.jpg")]
     products = [
@@ -67,7 +67,7 @@ def fixture_mixed(shop):
 
 
 @pytest.mark.parametrize("path", FAULTS)
-def test_fault(mixed, path):
+def test_failed_image_between_good_ones(mixed, path):
     outputs, failures = mixed
     first, second, third = split_urls(outputs[path]["output_image_urls"])
     assert second == ERROR_TEXT
@@ -79,12 +79,12 @@ def test_fault(mixed, path):
     assert failure["attempts"] == attempts
 
 
-def test_only_the_bad_ones_failed(mixed):
+def test_only_the_bad_images_failed(mixed):
     _, failures = mixed
     assert sorted(failures) == sorted(FAULTS)
 
 
-def test_status_of_the_origin_is_told(mixed):
+def test_error_names_the_status_of_the_origin(mixed):
     _, failures = mixed
     assert "404" in failures["missing.jpg"]["error"]
     assert "500" in failures["status/500/a.jpg"]["error"]
@@ -105,24 +105,24 @@ def test_each_failure_has_the_hint_of_its_code(shop, mixed):
         assert failure["hint"] and failure["hint"] == hints[failure["error_code"]]
 
 
-def test_denied_address_names_the_setting_that_opens_it(mixed):
+def test_error_of_a_denied_address_names_the_setting(mixed):
     _, failures = mixed
     assert "imgpress.allowed_networks" in failures["redirect-private/a.jpg"]["error"]
 
 
 @pytest.fixture(scope="module", name="cut")
 def fixture_cut(shop):
-    """A function that submits truncated files and tells what became of each, by its name."""
+    """A function that submits truncated files; returns {name: row of results or failures}."""
     whole = shop.origin.content("mug-front.jpg")
     progressive = encode(as_seen(decode(whole)), quality=90, progressive=True)
     png = encode(painting(600, 400), "PNG")
     files = {
         "no-end.jpg": whole[:-2],
-        "most.jpg": whole[: len(whole) * 95 // 100],
-        "little.jpg": whole[: len(whole) // 2],
-        "details.jpg": progressive[: len(progressive) * 9 // 10],
-        "shapes.jpg": progressive[: len(progressive) // 20],
-        "most.png": png[: len(png) * 95 // 100],
+        "most.jpg": truncated(whole, 0.95),
+        "half.jpg": truncated(whole, 0.5),
+        "progressive-most.jpg": truncated(progressive, 0.9),
+        "progressive-little.jpg": truncated(progressive, 0.05),
+        "most.png": truncated(png, 0.95),
     }
     for name, content in files.items():
         shop.origin.add(f"cut-{name}", content)
@@ -138,51 +138,48 @@ def fixture_cut(shop):
 
 
 def test_truncated_files_are_damaged(cut):
-    told = cut()
-    assert "JPEG" in told.pop("no-end.jpg")["warning"]  # its picture is whole
-    for row in told.values():
+    rows = cut()
+    assert "JPEG" in rows.pop("no-end.jpg")["warning"]  # its picture is complete
+    for row in rows.values():
         assert row["error_code"] == "damaged_image" and row["error"]
 
 
-def test_truncated_files_that_show_most_where_they_are_accepted(shop, cut):
+def test_accept_truncated_accepts_files_that_show_most_of_the_picture(shop, cut):
     with shop.cluster.settings({"imgpress.accept_truncated": "on"}):
-        told = cut()
-    shown = re.search(r"truncated: it shows (\d+) % of the picture", told["most.jpg"]["warning"])
+        rows = cut()
+    shown = re.search(r"truncated: it shows (\d+) % of the picture", rows["most.jpg"]["warning"])
     assert 80 <= int(shown.group(1)) < 100
-    assert "truncated: details are missing" in told["details.jpg"]["warning"]
-    for name in ("most.jpg", "details.jpg"):
-        output = decode(shop.fetch_output(told[name]["output_url"]).body)
+    assert "truncated: details are missing" in rows["progressive-most.jpg"]["warning"]
+    for name in ("most.jpg", "progressive-most.jpg"):
+        output = decode(shop.fetch_output(rows[name]["output_url"]).body)
         assert output.size == decode(shop.origin.content("mug-front.jpg")).size
-    refused = {name for name, row in told.items() if row.get("error_code") == "damaged_image"}
-    assert refused == {"little.jpg", "shapes.jpg", "most.png"}
-    assert all(told[name]["error"] for name in refused)
+    refused = {name for name, row in rows.items() if row.get("error_code") == "damaged_image"}
+    assert refused == {"half.jpg", "progressive-little.jpg", "most.png"}
+    assert all(rows[name]["error"] for name in refused)
 
 
 def test_redirect_is_followed(shop):
-    url = shop.origin.url("redirect/start.jpg?to=/small2.jpg")
-    (product,) = shop.finish(shop.submit_csv(one_product(url)))
+    (product,) = shop.finish(shop.submit("redirect/start.jpg?to=/small2.jpg"))
     assert product["output_image_urls"].endswith("/start_compressed.jpg")
 
 
-def test_passing_trouble_is_retried(shop):
-    url = shop.origin.url("flaky/small0.jpg?fail=2&case=retried")
-    request = shop.submit_csv(one_product(url))
+def test_transient_errors_are_retried(shop):
+    request = shop.submit("flaky/small0.jpg?fail=2&case=retried")
     shop.finish(request)
     assert shop.failures(request) == []
     assert shop.value("SELECT attempts FROM imgpress.images WHERE request_id = %s", request) == 3
 
 
 def test_retry_after_is_honoured(shop):
-    url = shop.origin.url("flaky/small0.jpg?fail=1&status=429&retry_after=1")
     begin = time.monotonic()
-    request = shop.submit_csv(one_product(url))
+    request = shop.submit("flaky/small0.jpg?fail=1&status=429&retry_after=1")
     shop.finish(request)
     assert time.monotonic() - begin >= 1.0
     assert shop.failures(request) == []
 
 
-def test_nobody_listens(shop):
-    request = shop.submit_csv(one_product("http://127.0.0.1:9/a.jpg"))
+def test_connection_refused(shop):
+    request = shop.submit_csv(one_product(REFUSED_URL))
     shop.finish(request)
     (failure,) = shop.failures(request)
     assert (failure["error_code"], failure["attempts"]) == ("connection", 3)
@@ -191,7 +188,7 @@ def test_nobody_listens(shop):
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "169.254.169.254", "10.1.2.3"]
 )
-def test_private_addresses_are_closed_by_default(shop, host):
+def test_private_addresses_are_denied_by_default(shop, host):
     with shop.cluster.settings({"imgpress.allowed_networks": ""}):
         begun = shop.origin.ledger.total("/guarded")
         request = shop.submit_csv(one_product(f"http://{host}:{shop.origin.port}/guarded.jpg"))
@@ -201,7 +198,7 @@ def test_private_addresses_are_closed_by_default(shop, host):
     assert shop.origin.ledger.total("/guarded") == begun
 
 
-def test_hanging_images_hold_up_no_others(shop):
+def test_hanging_images_do_not_delay_others(shop):
     gate = shop.origin.gate("hold-up")
     held = [shop.origin.url(f"held/hold-up/small{n}.jpg") for n in range(5)]
     good = [shop.origin.url(f"small{n}.jpg") for n in range(10)]

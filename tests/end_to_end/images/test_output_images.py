@@ -1,4 +1,4 @@
-"""The output images as the gateway serves them."""
+"""Output images as the gateway serves them."""
 
 import csv
 import uuid
@@ -14,7 +14,7 @@ from pictures import PICTURES
 
 @pytest.fixture(scope="module", name="outputs")
 def fixture_outputs(shop):
-    """Output URL of every sample picture."""
+    """{name: output URL} of the sample pictures."""
     names = [picture.name for picture in PICTURES]
     urls = [shop.origin.url(name) for name in names]
     (product,) = shop.finish(shop.submit_csv(catalogue([(1, "All", urls)])))
@@ -31,7 +31,7 @@ def test_output(shop, outputs, picture):
     assert psnr(decode(source), decode(answer.body)) > 33
 
 
-def test_name_is_the_sources_with_compressed(outputs):
+def test_name_is_that_of_the_source_with_compressed(outputs):
     for name, url in outputs.items():
         stem, _, extension = name.rpartition(".")
         assert url.rsplit("/", 1)[1].startswith(f"{stem}_compressed."), url
@@ -65,7 +65,7 @@ def test_different_images_have_different_etags(shop, outputs):
     assert len(etags) == len(outputs)
 
 
-def test_name_is_cosmetic(shop, outputs):
+def test_any_name_leads_to_the_image(shop, outputs):
     url = outputs["mug-front.jpg"]
     other = url.rsplit("/", 1)[0] + "/anything.jpg"
     assert shop.fetch_output(other).body == shop.fetch_output(url).body

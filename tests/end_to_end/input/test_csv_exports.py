@@ -1,12 +1,12 @@
-"""Files as people really have them: what shops, databases and spreadsheets export, and what is
-written by hand. Each is read into exactly the products that its owner means."""
+"""CSV files as shop systems, databases and spreadsheets export them, and as people write them by
+hand. Each is read as the products that its author means."""
 
 import psycopg2
 import pytest
 
+from harness.catalogue import HEADER_LINE
 from harness.csv_forms import A, B, C, faults, read, read_bytes
 
-HEAD = "S. No.,Product Name,Input Image Urls\n"
 ONE = [(1, "SKU1", [A])]
 TWO = [(1, "SKU1", [A, B])]
 
@@ -18,7 +18,7 @@ TWO = [(1, "SKU1", [A, B])]
         pytest.param("S. No.,Product Name,URLs,URLs\n1,SKU1,{A},{B}\n", id="the same name twice"),
         pytest.param(
             "S. No.,Product Name,Input Image Urls,Input Image Urls 2,Image 3\n1,SKU1,{A},,{B}\n",
-            id="an empty one between",
+            id="an empty one in between",
         ),
         pytest.param("Image 1,S. No.,Image 2,Product Name\n{A},1,{B},SKU1\n", id="other order"),
         pytest.param(
@@ -28,7 +28,7 @@ TWO = [(1, "SKU1", [A, B])]
             "S. No.,Product Name,image_link,additional_image_link\n1,SKU1,{A},{B}\n",
             id="Google Merchant's names",
         ),
-        pytest.param("S. No.,Product Name,Image 1,Image 2\n1,SKU1,{A},{B},,\n", id="and commas"),
+        pytest.param("S. No.,Product Name,Image 1,Image 2\n1,SKU1,{A},{B},,\n", id="commas at end"),
     ],
 )
 def test_several_image_columns(shop, csv):
@@ -36,7 +36,7 @@ def test_several_image_columns(shop, csv):
 
 
 @pytest.mark.parametrize("nothing", ["N/A", "-", "NULL", "\\N", "none"])
-def test_what_is_written_for_no_image_is_none(shop, nothing):
+def test_words_for_no_image(shop, nothing):
     csv = f"S. No.,Product Name,Image 1,Image 2,Image 3\n1,SKU1,{A},{nothing},{B}\n"
     assert read(shop, csv) == TWO
 
@@ -46,7 +46,7 @@ def test_lists_in_several_image_columns(shop):
     assert read(shop, csv) == [(1, "SKU1", [A, B, C])]
 
 
-def test_surplus_columns_behind_several_image_columns(shop):
+def test_surplus_columns_after_several_image_columns(shop):
     csv = f"S. No.,Product Name,Image 1,Image 2\n1,SKU1,{A},{B},{C}\n"
     assert read(shop, csv) == [(1, "SKU1", [A, B, C])]
 
@@ -65,9 +65,9 @@ def test_surplus_columns_behind_several_image_columns(shop):
         pytest.param("{A} | {B}", id="bars"),
     ],
 )
-def test_lists_as_programs_write_them(shop, cell):
+def test_quoted_lists(shop, cell):
     cell = cell.format(A=A, B=B)
-    assert read(shop, f'{HEAD}1,SKU1,"{cell}"\n') == TWO
+    assert read(shop, f'{HEADER_LINE}1,SKU1,"{cell}"\n') == TWO
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ def test_lists_as_programs_write_them(shop, cell):
         ' "{A},{B}" ',
     ],
 )
-def test_lists_that_nobody_quoted(shop, cell):
-    assert read(shop, f"{HEAD}1,SKU1,{cell.format(A=A, B=B)}\n") == TWO
+def test_unquoted_lists(shop, cell):
+    assert read(shop, f"{HEADER_LINE}1,SKU1,{cell.format(A=A, B=B)}\n") == TWO
 
 
-def test_json_as_php_writes_it(shop):
+def test_json_with_escaped_slashes(shop):
     escaped = A.replace("/", "\\/")
-    assert read(shop, f'{HEAD}1,SKU1,"[""{escaped}""]"\n') == ONE
+    assert read(shop, f'{HEADER_LINE}1,SKU1,"[""{escaped}""]"\n') == ONE
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_json_as_php_writes_it(shop):
         ('" 42 "', 42),
     ],
 )
-def test_serial_numbers_as_spreadsheets_write_them(shop, serial, value):
-    assert read(shop, f"{HEAD}{serial},SKU1,{A}\n") == [(value, "SKU1", [A])]
+def test_serial_numbers(shop, serial, value):
+    assert read(shop, f"{HEADER_LINE}{serial},SKU1,{A}\n") == [(value, "SKU1", [A])]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_serial_numbers_as_spreadsheets_write_them(shop, serial, value):
         pytest.param("S. No.\tProduct Name\tURLs\n1\tSKU1\t{A}\n", id="tabs"),
         pytest.param("S. No.;Product Name;URLs;;\n1;SKU1;{A};;\n", id="trailing separators"),
         pytest.param("\n\n;;\nS. No.;Product Name;URLs\n;;\n1;SKU1;{A}\n;;\n", id="blank rows"),
-        pytest.param("S. No.,,Product Name,,URLs\n1,,SKU1,,{A}\n", id="blank columns"),
+        pytest.param("S. No.,,Product Name,,URLs\n1,,SKU1,,{A}\n", id="empty columns"),
         pytest.param("S. No.,Product Name,URLs\r1,SKU1,{A}\r", id="old Macs"),
         pytest.param("'S. No.','Product Name','URLs'\n'1','SKU1','{A}'\n", id="apostrophes"),
         pytest.param(
@@ -141,7 +141,7 @@ def test_serial_numbers_as_spreadsheets_write_them(shop, serial, value):
         pytest.param("S. No.,Product Name,URLs\r\n1,SKU1,{A}\r\n\x1a", id="DOS"),
     ],
 )
-def test_one_product(shop, csv):
+def test_separators_and_headings(shop, csv):
     assert read(shop, csv.format(A=A)) == ONE
 
 
@@ -161,8 +161,8 @@ def test_one_product(shop, csv):
         ("\u00a0Caf\u00e9\u200b", "Caf\u00e9"),
     ],
 )
-def test_names_as_people_quote_them(shop, cell, name):
-    assert read(shop, f"{HEAD}1,{cell},{A}\n") == [(1, name, [A])]
+def test_quotation_marks_in_names(shop, cell, name):
+    assert read(shop, f"{HEADER_LINE}1,{cell},{A}\n") == [(1, name, [A])]
 
 
 @pytest.mark.parametrize(
@@ -181,14 +181,14 @@ def test_names_as_people_quote_them(shop, cell, name):
         "http://images.example/it's.jpg",
     ],
 )
-def test_urls_of_all_kinds(shop, url):
-    assert read(shop, f'{HEAD}1,SKU1,"{url},{B}"\n') == [(1, "SKU1", [url, B])]
+def test_unusual_urls(shop, url):
+    assert read(shop, f'{HEADER_LINE}1,SKU1,"{url},{B}"\n') == [(1, "SKU1", [url, B])]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("delimiter", ["\t", ","])
 def test_unicode_text(shop, encoding, delimiter):
-    """Excel's "Unicode Text" is UTF-16 with tabs and CR LF."""
+    """Excel's "Unicode Text" is UTF-16 with tabs and CRLF."""
     text = f"S. No.,Product Name,URLs\r\n1,Caf\u00e9 \u5317\u4eac \U0001f4f7,{A}\r\n"
     text = text.replace(",", delimiter)
     mark = "" if encoding == "utf-16" else "\ufeff"
@@ -199,7 +199,7 @@ def test_unicode_text(shop, encoding, delimiter):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_a_database_in_another_encoding(shop, encoding):
-    """The file is longer than one of the pieces in which it is converted."""
+    """The file is converted in several pieces."""
     locale = "LC_COLLATE 'C' LC_CTYPE 'C'"
     shop.sql(f"CREATE DATABASE latin ENCODING 'LATIN1' {locale} TEMPLATE template0")
     try:

@@ -1,15 +1,11 @@
-"""What is wrong with a file is told once, with its line, its column, the thing and the remedy; and
-what is left out of it is told too."""
+"""Messages about a CSV: each fault is reported once, with its line, its column and what to do about
+it; columns that are not used are listed."""
 
-import contextlib
-
-import psycopg2
 import pytest
 
-from harness.catalogue import one_product
+from harness.catalogue import HEADER_LINE, one_product
 from harness.csv_forms import A, B, faults
 
-HEAD = "S. No.,Product Name,Input Image Urls\n"
 LIKE_DATA = "looks like data: put the header S. No.,Product Name,Input Image Urls above it"
 
 
@@ -24,7 +20,7 @@ LIKE_DATA = "looks like data: put the header S. No.,Product Name,Input Image Url
         f'1,SKU1,"[""{A}""]"\n',
     ],
 )
-def test_a_file_without_a_header_is_one_fault(shop, csv):
+def test_a_missing_header_is_one_fault(shop, csv):
     assert faults(shop, csv) == [(1, None, f"line 1 {LIKE_DATA}")]
     assert faults(shop, "\n\n" + csv) == [(3, None, f"line 3 {LIKE_DATA}")]
 
@@ -41,18 +37,18 @@ def test_a_file_without_a_header_is_one_fault(shop, csv):
         ("S. No.,Product Name,Input Image Url List", "Input Image Urls", "Input Image Url List"),
     ],
 )
-def test_the_nearest_name_is_offered(shop, header, column, nearest):
+def test_the_most_similar_heading_is_suggested(shop, header, column, nearest):
     expected = f'column missing: is "{nearest}" meant? Rename it to "{column}"'
     assert faults(shop, f"{header}\n1,SKU1,{A}\n") == [(1, column, expected)]
 
 
-def test_without_a_near_name_the_header_is_told(shop):
+def test_without_a_similar_heading_the_header_is_quoted(shop):
     ((line, column, message),) = faults(shop, f"S. No.,Colour,Image Urls\n1,SKU1,{A}\n")
     assert (line, column) == (1, "Product Name")
     assert '"Colour"' in message and 'name it "Product Name"' in message
 
 
-def test_a_column_that_is_there_twice_is_told_with_its_places(shop):
+def test_a_duplicate_column_is_reported_with_both_positions(shop):
     csv = f"S. No.,Product Name,URLs,product_name\n1,SKU1,{A},SKU2\n"
     ((line, column, message),) = faults(shop, csv)
     assert (line, column) == (1, "Product Name")
@@ -78,10 +74,14 @@ def test_a_column_that_is_there_twice_is_told_with_its_places(shop):
             'the header has a single column, "hello": begin the file with '
             "S. No.,Product Name,Input Image Urls",
         ),
-        (f"{HEAD}1,SKU1,{A}\n{HEAD}2,SKU2,{A}\n", 3, "this line repeats the header: remove it"),
+        (
+            f"{HEADER_LINE}1,SKU1,{A}\n{HEADER_LINE}2,SKU2,{A}\n",
+            3,
+            "this line repeats the header: remove it",
+        ),
     ],
 )
-def test_a_header_that_is_not_where_it_belongs_is_one_fault(shop, csv, line, message):
+def test_a_misplaced_header_is_one_fault(shop, csv, line, message):
     assert faults(shop, csv) == [(line, None, message)]
 
 
@@ -100,7 +100,7 @@ def test_a_header_that_is_not_where_it_belongs_is_one_fault(shop, csv, line, mes
         (b'[{"id": 1, "image": "http://a/1"}]\n', "JSON"),
     ],
 )
-def test_a_file_of_another_kind_is_told_by_its_name(shop, start, kind):
+def test_a_file_of_another_kind_is_recognised(shop, start, kind):
     message = f'this is {kind}, not a CSV: save the file as "CSV UTF-8"'
     assert faults(shop, start + b"rest") == [(1, None, message)]
     answer = shop.gateway.upload(start + b"rest")
@@ -132,25 +132,25 @@ def test_a_file_of_another_kind_is_told_by_its_name(shop, start, kind):
         ("1,SKU,\\N", "Input Image Urls", "give at least one http:// or https:// URL"),
     ],
 )
-def test_a_fault_names_the_place_the_thing_and_the_remedy(shop, row, column, words):
-    ((line, where, message),) = faults(shop, f"{HEAD}1,Good,{A}\n{row}\n")
+def test_a_fault_names_the_line_the_column_and_the_remedy(shop, row, column, words):
+    ((line, where, message),) = faults(shop, f"{HEADER_LINE}1,Good,{A}\n{row}\n")
     assert (line, where) == (3, column)
     assert words in message
     assert len(message) < 300
 
 
-def test_a_quote_that_ends_in_another_line_does_not_hide_the_rows_behind_it(shop):
-    csv = f'{HEAD}1,"SKU1,{A}\n2,"SKU2",{B}\n3,SKU3,\n'
+def test_a_quote_that_ends_in_a_later_line_does_not_hide_later_faults(shop):
+    csv = f'{HEADER_LINE}1,"SKU1,{A}\n2,"SKU2",{B}\n3,SKU3,\n'
     first, second = faults(shop, csv)
     assert first[:2] == (2, "Product Name") and "is closed in line 3" in first[2]
     assert second[:2] == (4, "Input Image Urls")
 
 
 def test_the_first_thousand_faults_are_listed_and_the_others_counted(shop):
-    found = faults(shop, HEAD + "1,SKU,\n" * 2500)
+    found = faults(shop, HEADER_LINE + "1,SKU,\n" * 2500)
     assert [line for line, _, _ in found] == [*range(2, 1002), None]
     assert found[-1] == (None, None, "and 1500 more faults, which are not listed")
-    answer = shop.gateway.upload(HEAD + "1,SKU,\n" * 2500)
+    answer = shop.gateway.upload(HEADER_LINE + "1,SKU,\n" * 2500)
     assert answer.status == 400 and "2500 faults" in answer.json()["error"]
     details = answer.json()["details"]
     assert len(details) == 1001 and details[-1]["line"] is None
@@ -159,39 +159,39 @@ def test_the_first_thousand_faults_are_listed_and_the_others_counted(shop):
 def test_too_many_columns_are_a_fault(shop):
     ((line, _, message),) = faults(shop, "a," * 5000 + f"\n1,SKU1,{A}\n")
     assert line == 1 and "5001 columns, more than 4096" in message
-    ((line, _, message),) = faults(shop, f"{HEAD}1,SKU1,{A}" + ",b" * 70_000 + "\n")
+    ((line, _, message),) = faults(shop, f"{HEADER_LINE}1,SKU1,{A}" + ",b" * 70_000 + "\n")
     assert line == 2 and "70003 columns, more than 65536" in message
 
 
 @pytest.mark.parametrize("text", ["\r\nX-Header: 1", "\n", "\t", "\x01", "\x7f", "\x85"])
 def test_control_characters_in_a_webhook_url_are_refused(shop, text):
     url = f"http://hooks.example/a{text}b"
-    with pytest.raises(psycopg2.Error) as raised:
-        shop.submit_csv(f"{HEAD}1,SKU1,{A}\n", url)
-    assert raised.value.pgcode == "22023"
-    assert "control character" in str(raised.value)
-    answer = shop.gateway.upload(f"{HEAD}1,SKU1,{A}\n", webhook_url=url)
+    csv = f"{HEADER_LINE}1,SKU1,{A}\n"
+    error = shop.refused("22023", "SELECT imgpress.submit_csv(%s, %s)", csv, url)
+    assert "control character" in error
+    answer = shop.gateway.upload(csv, webhook_url=url)
     assert answer.status == 400 and "control character" in answer.json()["error"]
 
 
-IGNORING = "S. No.,Colour,Product Name,,Input Image Urls,Pr\u00e9is \u20ac\n1,red,SKU1,x,{url},9\n"
+UNUSED_COLUMNS = (
+    "S. No.,Colour,Product Name,,Input Image Urls,Pr\u00e9is \u20ac\n1,red,SKU1,x,{url},9\n"
+)
 
 
-def test_columns_that_are_not_used_are_named_in_the_answer(shop):
+def test_unused_columns_are_listed_in_the_answer(shop):
     url = shop.origin.url("small0.jpg")
-    answer = shop.gateway.upload(IGNORING.format(url=url))
+    answer = shop.gateway.upload(UNUSED_COLUMNS.format(url=url))
     assert answer.status == 202
     assert answer.json()["ignored_columns"] == ["Colour", "column 4", "Pr\u00e9is \u20ac"]
     answer = shop.gateway.upload(one_product(url))
     assert list(answer.json()) == ["request_id"]
 
 
-def test_columns_that_are_not_used_are_a_notice(shop):
-    csv = IGNORING.format(url=A)
-    with contextlib.closing(shop.cluster.connect(autocommit=False)) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT imgpress.submit_csv(%s)", (csv,))
-        (notice,) = [text for text in connection.notices if "not used" in text]
+def test_unused_columns_are_listed_in_a_notice(shop):
+    csv = UNUSED_COLUMNS.format(url=A)
+    with shop.cluster.session(autocommit=False) as session:
+        session.execute("SELECT imgpress.submit_csv(%s)", (csv,))
+        (notice,) = [text for text in session.connection.notices if "not used" in text]
     assert '3 columns of the CSV are not used: "Colour", "column 4", "Pr\u00e9is \u20ac"' in notice
     assert shop.value("SELECT imgpress.ignored_columns(%s)", csv) == [
         "Colour",

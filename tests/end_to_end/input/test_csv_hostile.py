@@ -1,5 +1,5 @@
-"""Files that mean no good: however large, they can be interrupted at any time, and take no more
-memory than a few times their size."""
+"""Malicious files: whatever their size, reading can be cancelled at any time and takes memory of at
+most a few times their size."""
 
 import contextlib
 import threading
@@ -8,16 +8,16 @@ import time
 import psycopg2
 import pytest
 
+from harness.catalogue import HEADER_LINE
 from harness.processes import own_memory_kib, peak_memory_kib, read_process
 from harness.waiting import wait_until
 
-HEAD = "S. No.,Product Name,Input Image Urls\n"
 MIB = 1 << 20
 TIMEOUT_MS = 50
-# The machine may be busy: what ignores the time-out takes far longer.
+# The machine may be busy; code that ignores the timeout takes far longer.
 GRACE_S = 0.25
 
-# SQL that writes the file, about 30 MiB of it.
+# SQL expressions for files of about 30 MiB.
 FILES = {
     "a URL and blanks": "head || '1,n,\"http://x/a' || repeat(' ', 30 << 20) || E'b\"\\n'",
     "a URL and wide blanks": "head || '1,n,\"http://x/a' || repeat(U&'\\200B', 10 << 20) || 'b\"'",
@@ -39,22 +39,22 @@ FILES = {
 
 @pytest.fixture(scope="module", name="files")
 def fixture_files(shop):
-    """A table of the files, uncompressed, so that reading them costs next to nothing."""
+    """A table of the files, uncompressed so that reading it costs next to nothing."""
     shop.sql("CREATE TABLE hostile (name text, csv text)")
     shop.sql("ALTER TABLE hostile ALTER COLUMN csv SET STORAGE EXTERNAL")
     for name, file in FILES.items():
-        shop.sql(f"INSERT INTO hostile SELECT %s, {file} FROM (SELECT %s) h (head)", name, HEAD)
+        statement = f"INSERT INTO hostile SELECT %s, {file} FROM (SELECT %s) h (head)"
+        shop.sql(statement, name, HEADER_LINE)
     yield
     shop.sql("DROP TABLE hostile")
 
 
 @contextlib.contextmanager
 def backend(shop):
-    """A cursor and the pid of a fresh backend."""
-    with contextlib.closing(shop.cluster.connect()) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT imgpress_internal.is_http_url('')")  # loads the library
-            yield cursor, connection.info.backend_pid
+    """A cursor and the pid of a new backend."""
+    with shop.cluster.session() as cursor:
+        cursor.execute("SELECT imgpress_internal.is_http_url('')")  # loads the library
+        yield cursor, cursor.connection.info.backend_pid
 
 
 CHECK = "SELECT count(*) FROM hostile, imgpress.csv_faults(csv) WHERE name = %s"
@@ -63,7 +63,7 @@ SUBMIT = "SELECT imgpress.submit_csv(csv) FROM hostile WHERE name = %s"
 
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("name", FILES)
-def test_a_time_out_is_obeyed(shop, name):
+def test_statement_timeout(shop, name):
     for statement in (CHECK, SUBMIT):
         with backend(shop) as (cursor, _):
             cursor.execute(f"SET statement_timeout = {TIMEOUT_MS}")
@@ -75,7 +75,7 @@ def test_a_time_out_is_obeyed(shop, name):
 
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("name", FILES)
-def test_memory_is_a_few_times_the_file(shop, name):
+def test_memory_is_at_most_a_few_times_the_file(shop, name):
     size = shop.value("SELECT octet_length(csv) FROM hostile WHERE name = %s", name)
     with backend(shop) as (cursor, pid):
         before = peak_memory_kib(pid)
@@ -85,7 +85,7 @@ def test_memory_is_a_few_times_the_file(shop, name):
 
 
 @pytest.mark.usefixtures("files")
-def test_a_backend_that_reads_can_be_terminated(shop):
+def test_a_backend_that_reads_a_file_can_be_terminated(shop):
     with backend(shop) as (cursor, pid):
         failed = []
 
@@ -99,39 +99,38 @@ def test_a_backend_that_reads_can_be_terminated(shop):
         reader = threading.Thread(target=read)
         reader.start()
         active = "SELECT state = 'active' FROM pg_stat_activity WHERE pid = %s"
-        wait_until(lambda: shop.value(active, pid), 10)
+        wait_until(lambda: shop.value(active, pid), "the backend is reading", 10)
         shop.value("SELECT pg_terminate_backend(%s)", pid)
         began = time.monotonic()
-        wait_until(lambda: read_process(pid) is None, 10)
+        wait_until(lambda: read_process(pid) is None, "the backend has ended", 10)
         assert time.monotonic() - began < 1
         reader.join()
         assert failed
 
 
-def test_an_upload_takes_a_few_times_its_size(shop):
-    """The parts are put together once, and no plan holds a copy."""
+def test_memory_for_an_upload(shop):
+    """The parts of the upload are joined once, and no plan keeps a copy."""
     rows = 400_000
     line = "{0},Product {0},https://images.example/catalogue/{0}/photo-of-this-product.jpg\n"
-    csv = HEAD + "".join(map(line.format, range(rows)))
-    with contextlib.closing(shop.cluster.connect(autocommit=False)) as connection:
-        with connection.cursor() as cursor:
-            pid = connection.info.backend_pid
-            cursor.execute("SELECT gen_random_uuid()")
-            (upload,) = cursor.fetchone()
-            for number, start in enumerate(range(0, len(csv), MIB)):
-                cursor.execute(
-                    "INSERT INTO imgpress_internal.upload_parts VALUES (%s, %s, %s)",
-                    (upload, number, csv[start : start + MIB].encode()),
-                )
-            before = own_memory_kib(pid)
-            sampler = Sampler(pid)
-            cursor.execute("SELECT * FROM imgpress_internal.submit_upload(%s, '{}')", (upload,))
-            grown = (sampler.stop() - before) * 1024
+    csv = HEADER_LINE + "".join(map(line.format, range(rows)))
+    with shop.cluster.session(autocommit=False) as cursor:
+        pid = cursor.connection.info.backend_pid
+        cursor.execute("SELECT gen_random_uuid()")
+        (upload,) = cursor.fetchone()
+        for number, start in enumerate(range(0, len(csv), MIB)):
+            cursor.execute(
+                "INSERT INTO imgpress_internal.upload_parts VALUES (%s, %s, %s)",
+                (upload, number, csv[start : start + MIB].encode()),
+            )
+        before = own_memory_kib(pid)
+        sampler = Sampler(pid)
+        cursor.execute("SELECT * FROM imgpress_internal.submit_upload(%s, '{}')", (upload,))
+        grown = (sampler.stop() - before) * 1024
     assert grown < 3.5 * len(csv), f"{grown / MIB:.0f} MiB for {len(csv) / MIB:.0f} MiB"
 
 
 class Sampler:
-    """Watches a backend's own memory while a statement runs."""
+    """Records the largest private memory of a backend while a statement runs."""
 
     def __init__(self, pid):
         self._most = 0

@@ -1,4 +1,4 @@
-"""`make demo` and `make run` as their user sees them: right, quick, and gone without a trace."""
+"""`make demo` and `make run`: what they show, and that they leave nothing behind."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.catalogue import ERROR_TEXT
 from harness.cluster import CHECKOUT
 from harness.waiting import wait_until
 
@@ -16,7 +17,7 @@ MARK = "IMGPRESS_DEMO_TEST"
 
 
 def marked_processes(mark):
-    """Pids whose environment holds the mark: all that the demo started, wherever it drifted."""
+    """Pids whose environment holds the mark: every process that the demo has started."""
     found = []
     for entry in os.listdir("/proc"):
         try:
@@ -30,7 +31,7 @@ def marked_processes(mark):
 
 @pytest.fixture(name="demo")
 def fixture_demo(tmp_path):
-    """Starts the demo with its output in a file; yields (start, mark), and leaves none running."""
+    """Yields (a function that starts the demo with its output in a file, mark)."""
     mark = str(uuid.uuid4())
     environment = {**os.environ, MARK: mark, "TMPDIR": str(tmp_path)}
     started = []
@@ -49,7 +50,7 @@ def fixture_demo(tmp_path):
         log.close()
 
 
-def assert_no_trace(mark, tmp_path):
+def assert_nothing_left(mark, tmp_path):
     assert marked_processes(mark) == []
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
     assert list(CHECKOUT.glob(".run/demo-*")) == []
@@ -63,13 +64,13 @@ def test_demo(demo, tmp_path):
     for shown in (
         '"request_id"',
         '"output_image_urls"',
-        "Error processing image",
+        ERROR_TEXT,
         "times smaller",
         "imgpress.purge",
     ):
         assert shown in text, text
     assert "\r" not in text and "\033" not in text
-    assert_no_trace(mark, tmp_path)
+    assert_nothing_left(mark, tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -82,13 +83,13 @@ def test_stay_until_interrupted(demo, tmp_path, number):
     assert marked_processes(mark), output()
     process.send_signal(number)
     assert process.wait(30) == 0, output()
-    assert_no_trace(mark, tmp_path)
+    assert_nothing_left(mark, tmp_path)
 
 
-def test_interrupted_in_the_middle(demo, tmp_path):
+def test_interrupted_at_its_start(demo, tmp_path):
     start, mark = demo
     process, output = start()
     wait_until(lambda: "Starting PostgreSQL" in output(), "the demo has begun", 60)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130, output()
-    assert_no_trace(mark, tmp_path)
+    assert_nothing_left(mark, tmp_path)

@@ -1,13 +1,13 @@
-"""The harness itself: a test is worth only as much as the misbehaviour it rests on."""
+"""The test harness: the servers misbehave as told, and the comparisons see differences."""
 
 import http.client
 import threading
 
 import pytest
 
-from harness.servers import webhook_signature
 from harness.gateway import Client, multipart
 from harness.images import decode, jpeg, painting, psnr
+from harness.servers import webhook_signature
 from harness.servers.origin import Origin
 from harness.servers.webhook_receiver import WebhookReceiver
 
@@ -89,7 +89,7 @@ def test_receiver_follows_its_script():
         assert [delivery.headers["a-b"] for delivery in endpoint.wait(2)] == ["c", "c"]
 
 
-def test_likeness_tells_pictures_apart():
+def test_psnr_distinguishes_pictures():
     assert psnr(painting(seed=1), decode(jpeg(seed=1))) > 30
     assert psnr(painting(seed=1), painting(seed=2)) < 20
 

@@ -1,5 +1,5 @@
-"""ALTER EXTENSION imgpress UPDATE from 0.1.0: what people have is kept, and looks as if it had always
-been so."""
+"""ALTER EXTENSION imgpress UPDATE from 0.1.0: data and grants are kept, and the schema is the same
+as after a new installation."""
 
 import subprocess
 
@@ -7,47 +7,10 @@ import psycopg2
 import pytest
 
 from harness import version_0_1_0
+from harness.catalogue import ERROR_TEXT
+from harness.schema_objects import schema_objects
 from harness.version_0_1_0 import REQUESTS
 from harness.waiting import wait_until
-
-CATALOGUE = """
-WITH ours AS (SELECT oid FROM pg_namespace WHERE nspname IN ('imgpress', 'imgpress_internal'))
-SELECT 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid), obj_description(p.oid, 'pg_proc'),
-       (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(p.proacl) a), pg_get_userbyid(p.proowner)
-FROM pg_proc p WHERE p.pronamespace IN (SELECT oid FROM ours)
-UNION ALL
-SELECT 'relation', c.oid::regclass::text, c.relkind::text || array_to_string(c.reloptions, ' '), obj_description(c.oid, 'pg_class'),
-       (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(c.relacl) a), pg_get_userbyid(c.relowner)
-FROM pg_class c WHERE c.relnamespace IN (SELECT oid FROM ours) AND c.relkind IN ('r', 'v', 'c', 'S')
-UNION ALL
-SELECT 'view', c.oid::regclass::text, pg_get_viewdef(c.oid), NULL, NULL, NULL
-FROM pg_class c WHERE c.relnamespace IN (SELECT oid FROM ours) AND c.relkind = 'v'
-UNION ALL
-SELECT 'column', c.oid::regclass || '.' || a.attname, format_type(a.atttypid, a.atttypmod) || a.attnotnull || a.attstorage::text,
-       col_description(c.oid, a.attnum), pg_get_expr(d.adbin, d.adrelid), NULL
-FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-WHERE c.relnamespace IN (SELECT oid FROM ours) AND c.relkind IN ('r', 'v', 'c')
-UNION ALL
-SELECT 'constraint', o.conrelid::regclass || '.' || o.conname, pg_get_constraintdef(o.oid), NULL, NULL, NULL
-FROM pg_constraint o WHERE o.connamespace IN (SELECT oid FROM ours)
-UNION ALL
-SELECT 'index', i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), NULL, NULL, NULL
-FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.relnamespace IN (SELECT oid FROM ours)
-UNION ALL
-SELECT 'trigger', t.tgrelid::regclass || '.' || t.tgname, pg_get_triggerdef(t.oid), NULL, NULL, NULL
-FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relnamespace IN (SELECT oid FROM ours) AND NOT t.tgisinternal
-UNION ALL
-SELECT 'schema', n.nspname, NULL, obj_description(n.oid, 'pg_namespace'),
-       (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(n.nspacl) a), NULL
-FROM pg_namespace n WHERE n.oid IN (SELECT oid FROM ours)
-UNION ALL
-SELECT 'dumped', c::regclass::text, NULL, NULL, NULL, NULL FROM pg_extension e, unnest(e.extconfig) c WHERE e.extname = 'imgpress'
-UNION ALL
-SELECT 'member', pg_describe_object(d.classid, d.objid, 0), NULL, NULL, NULL, NULL
-FROM pg_depend d JOIN pg_extension e ON d.refobjid = e.oid AND e.extname = 'imgpress' AND d.deptype = 'e'
-"""
-
 
 @pytest.fixture(scope="module", name="home")
 def fixture_home(open_shop):
@@ -57,7 +20,7 @@ def fixture_home(open_shop):
 
 @pytest.fixture(name="old")
 def fixture_old(home, receiver):
-    """A database at 0.1.0, filled; nobody works on it."""
+    """A filled database at version 0.1.0, which no worker serves."""
     home.cluster.query("CREATE DATABASE old")
     home.cluster.query("CREATE EXTENSION imgpress VERSION '0.1.0'", database="old")
     home.endpoint = receiver.endpoint("/upgrade")
@@ -67,14 +30,15 @@ def fixture_old(home, receiver):
 
 
 class Again:
-    """An empty database `again` for what is dumped from `old`."""
+    """An empty database `again`, into which a dump of `old` can be restored."""
 
     def __init__(self, cluster, dump):
         self._environment = cluster.environment("old")
         self._dump = dump
 
     def restore(self, *options):
-        """Dumps and restores; returns what pg_restore said. With -e it must not have failed."""
+        """Dumps and restores; returns the messages of pg_restore. With the option -e it must
+        succeed."""
         command = ["pg_dump", "-Fc", "-f", self._dump]
         subprocess.run(command, env=self._environment, check=True)
         command = ["pg_restore", "-d", "again", *options, self._dump]
@@ -106,19 +70,15 @@ def state(old, name):
     )[0]
 
 
-def catalogue(cluster, database):
-    return {row[:2]: row[2:] for row in cluster.query(CATALOGUE, database=database)}
-
-
-def test_the_catalogue_is_that_of_a_fresh_one(home, old):
+def test_schema_is_that_of_a_new_installation(home, old):
     update(old)
-    fresh, updated = catalogue(home.cluster, "shop"), catalogue(home.cluster, "old")
+    fresh, updated = schema_objects(home.cluster, "shop"), schema_objects(home.cluster, "old")
     assert fresh.keys() == updated.keys()
     different = {name for name in fresh if fresh[name] != updated[name]}
     assert {name: (fresh[name], updated[name]) for name in different} == {}
 
 
-def test_what_people_have_is_kept(old):
+def test_data_is_kept(old):
     update(old)
     assert state(old, "completed") == ("Completed", 2, 2, 0, 200, 20)
     assert state(old, "working") == ("Processing", 2, 1, 0, 100, 10)
@@ -135,12 +95,12 @@ def test_what_people_have_is_kept(old):
         ["3", "small3_compressed.jpg"],
         ["1", "small1_compressed.jpg"],
     ]
-    assert products(old, "failed")[:2] == ["Error processing image"] * 2
+    assert products(old, "failed")[:2] == [ERROR_TEXT] * 2
     assert old.sql("SELECT FROM imgpress.images WHERE lease_token IS NOT NULL") == []
     assert old.sql("SELECT FROM imgpress_internal.leases") == []
 
 
-def test_published_urls_show_the_same_pictures(old):
+def test_output_urls_show_the_same_pictures(old):
     pictures = "SELECT position, bytes FROM imgpress.outputs WHERE request_id = %s"
     before = {
         name: dict(old.sql(pictures, REQUESTS[name])) for name in ("completed", "ending", "cancelled")
@@ -154,12 +114,12 @@ def test_published_urls_show_the_same_pictures(old):
             assert [bytes(row[0]) for row in rows] == [bytes(bytes_before)], (name, number)
 
 
-def test_work_goes_on(home, old):
-    """A request that is over after the collapse says so; what was under way is done anew, by the
-    worker that has been waiting for the update."""
+def test_unfinished_work_goes_on(home, old):
+    """Requests with nothing left to do are closed; unfinished images are processed by the worker,
+    which has waited for the update."""
     home.cluster.configure({"imgpress.databases": "shop,old"})
     waits = 'the worker of database "old" waits'
-    wait_until(lambda: home.cluster.log_lines(waits), "the worker says that it waits")
+    wait_until(lambda: home.cluster.log_lines(waits), "the worker logs that it waits")
     update(old)
     assert state(old, "ending") == ("Completed", 1, 1, 0, 100, 10)
     for name in ("working", "fresh", "retrying"):
@@ -174,7 +134,7 @@ def test_work_goes_on(home, old):
 
 @pytest.fixture(name="roles")
 def fixture_roles(old):
-    """Roles with rights on the database at 0.1.0, each of another kind."""
+    """Roles with different kinds of grants in the database at 0.1.0."""
     old.sql("CREATE ROLE dashboards LOGIN IN ROLE imgpress_user")
     old.sql("CREATE ROLE kiosk LOGIN")
     old.sql("GRANT USAGE ON SCHEMA imgpress TO kiosk")
@@ -205,7 +165,7 @@ def test_grants_are_kept(home, old, roles):
 
 @pytest.fixture(name="odd_grants")
 def fixture_odd_grants(old):
-    """Chains, grants to imgpress's own roles, a role that is called like them, a sequence."""
+    """Grants passed on, to imgpress's own roles, to a role with a similar name, on sequences."""
     old.sql("CREATE ROLE imgpress_dash LOGIN")
     old.sql("CREATE ROLE other LOGIN")
     old.sql("GRANT USAGE ON SCHEMA imgpress TO imgpress_dash, other")
@@ -238,7 +198,7 @@ SELECT has_table_privilege('imgpress_dash', 'imgpress.images', 'SELECT WITH GRAN
 """
 
 
-def test_odd_grants_are_kept_also_in_a_dump(home, old, odd_grants, again):
+def test_unusual_grants_are_kept_also_in_a_dump(home, old, odd_grants, again):
     assert old.sql(ODD_GRANTS) == [(True,) * 11]
     update(old)
     assert old.sql(ODD_GRANTS) == [(True,) * 11]
@@ -246,7 +206,7 @@ def test_odd_grants_are_kept_also_in_a_dump(home, old, odd_grants, again):
     assert home.cluster.query(ODD_GRANTS, database="again") == [(True,) * 11]
 
 
-def test_what_others_have_in_the_schema_is_left_alone(old, roles):
+def test_objects_of_others_in_the_schema_are_kept(old, roles):
     old.sql("CREATE FUNCTION imgpress.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'")
     old.sql("CREATE FUNCTION imgpress.submit(int) RETURNS int LANGUAGE sql AS 'SELECT 2'")
     old.sql("CREATE TABLE imgpress.notes (a int)")
@@ -265,7 +225,7 @@ def test_what_others_have_in_the_schema_is_left_alone(old, roles):
     ) == [("request_products", "uuid"), ("submit", "integer")]
 
 
-def test_what_comes_behind_it_in_the_transaction_is_as_ever(old):
+def test_triggers_work_later_in_the_same_transaction(old):
     old.sql("CREATE TABLE mine (id uuid REFERENCES imgpress.processing_requests)")
     with pytest.raises(psycopg2.errors.ForeignKeyViolation):
         old.sql("ALTER EXTENSION imgpress UPDATE; INSERT INTO mine VALUES (gen_random_uuid())")
@@ -273,21 +233,21 @@ def test_what_comes_behind_it_in_the_transaction_is_as_ever(old):
     assert old.sql("SELECT FROM imgpress.outputs") == []
 
 
-def test_default_privileges_get_nothing_that_is_new(old, roles):
+def test_default_privileges_do_not_apply_to_new_objects(old, roles):
     old.sql("ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO kiosk")
     old.sql("ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO kiosk")
     update(old)
     assert old.sql(
         "SELECT c.relname FROM pg_class c, aclexplode(c.relacl) a WHERE c.relname IN "
         "('image_aliases', 'workers', 'failures', 'results') AND a.grantee = 'kiosk'::regrole"
-    ) == [], "a table or view that nobody has granted"  # fmt: skip
+    ) == [], "a grant on a new table or view"  # fmt: skip
     assert old.sql(
         "SELECT p.proname FROM pg_proc p, aclexplode(p.proacl) a WHERE a.grantee = 'kiosk'::regrole"
     ) == [("request_products",)]
 
 
-def test_until_the_update_nothing_is_taken_in_and_nothing_lost(old):
-    """The library is new at once, the functions are the old ones until ALTER EXTENSION."""
+def test_before_the_update_submissions_are_refused(old):
+    """The library is the new one, the SQL functions are the old ones until ALTER EXTENSION."""
     for statement in (
         "SELECT imgpress.submit_csv(E'S. No.,Product Name,Input Image Urls\n1,a,http://a.test/1.jpg')",
         f"SELECT * FROM imgpress.request_products('{REQUESTS['completed']}')",
@@ -296,26 +256,26 @@ def test_until_the_update_nothing_is_taken_in_and_nothing_lost(old):
         with pytest.raises(psycopg2.errors.ObjectNotInPrerequisiteState) as refusal:
             old.sql(statement)
         assert "ALTER EXTENSION imgpress UPDATE" in refusal.value.diag.message_hint
-    for same_as_ever in (
+    for unchanged in (
         "SELECT count(*) FROM imgpress.csv_faults('a')",
         "SELECT count(*) FROM imgpress.csv_faults('a'::bytea)",
         "SELECT imgpress.csv_text('a')",
         "SELECT count(*) FROM imgpress.workers",
         f"SELECT imgpress.wait('{REQUESTS['completed']}')",
     ):
-        assert len(old.sql(same_as_ever)) == 1
+        assert len(old.sql(unchanged)) == 1
     update(old)
     assert state(old, "completed") == ("Completed", 2, 2, 0, 200, 20)
 
 
-def test_an_image_whose_output_somebody_has_deleted(old):
+def test_an_image_whose_output_was_deleted(old):
     old.sql("DELETE FROM imgpress.outputs WHERE request_id = %s AND position = 3", REQUESTS["completed"])
     update(old)
     assert state(old, "completed")[:4] == ("Completed", 2, 2, 0)
     assert products(old, "completed")[2].endswith("/small3_compressed.jpg")
 
 
-def test_the_output_of_a_repetition_takes_the_place_of_a_deleted_one(old):
+def test_the_output_of_a_repetition_replaces_a_deleted_one(old):
     completed = REQUESTS["completed"]
     old.sql("DELETE FROM imgpress.outputs WHERE request_id = %s AND position = 1", completed)
     update(old)
@@ -365,7 +325,7 @@ def test_the_output_of_a_repetition_takes_the_place_of_a_deleted_one(old):
         ),
     ],
 )
-def test_what_depends_on_a_change_is_named_and_kept(old, statement, name):
+def test_objects_that_depend_on_a_change_stop_the_update(old, statement, name):
     old.sql(statement)
     with pytest.raises(psycopg2.errors.DependentObjectsStillExist) as refusal:
         update(old)
@@ -374,7 +334,7 @@ def test_what_depends_on_a_change_is_named_and_kept(old, statement, name):
     assert old.sql("SELECT extversion FROM pg_extension WHERE extname = 'imgpress'") == [("0.1.0",)]
 
 
-def test_views_of_what_stays_go_on(old):
+def test_views_of_unchanged_columns_are_kept(old):
     old.sql("CREATE VIEW mine AS SELECT request_id, url, status, position FROM imgpress.images")
     update(old)
     assert old.sql("SELECT count(*) FROM mine") == [(11,)]

@@ -1,4 +1,5 @@
-"""The same URL more than once in a request: fetched, compressed and kept once, shown at each place."""
+"""The same URL several times in a request: downloaded, compressed and stored once, shown in each
+place."""
 
 from harness.catalogue import ERROR_TEXT, catalogue, one_product, split_urls
 from harness.waiting import wait_until
@@ -14,7 +15,7 @@ def outputs_of(products):
     return [url for product in products for url in split_urls(product["output_image_urls"])]
 
 
-def test_one_fetch_and_one_output_serve_all(shop):
+def test_one_download_and_one_output_for_all(shop):
     url = shop.origin.url("small0.jpg?repeated")
     request = submit_repeated(shop, url)
     outputs = outputs_of(shop.finish(request))
@@ -31,7 +32,7 @@ def test_one_fetch_and_one_output_serve_all(shop):
     assert count == 1
 
 
-def test_repetitions_among_others_keep_their_places(shop):
+def test_repeated_urls_between_others_keep_their_places(shop):
     urls = [shop.origin.url(f"small{n}.jpg?mixed") for n in (3, 4, 3, 5, 4, 3)]
     (product,) = shop.finish(shop.submit_csv(one_product(*urls)))
     outputs = split_urls(product["output_image_urls"])
@@ -51,7 +52,7 @@ def test_another_request_fetches_again(shop):
         assert shop.origin.ledger.count("/small0.jpg?again") == times
 
 
-def test_failure_is_shown_at_each_place_and_told_once(shop):
+def test_failure_is_shown_in_each_place_and_listed_once(shop):
     request = submit_repeated(shop, shop.origin.url("status/404/repeated.jpg"), 5)
     assert outputs_of(shop.finish(request)) == [ERROR_TEXT] * 5
     assert shop.origin.ledger.count("/status/404/repeated.jpg") == 1
@@ -61,7 +62,7 @@ def test_failure_is_shown_at_each_place_and_told_once(shop):
     assert shop.progress(request)["failed"] == 1
 
 
-def test_retry_failed_mends_all_places(shop):
+def test_retry_failed_repairs_all_places(shop):
     url = shop.origin.url("late-repeated.jpg")
     request = submit_repeated(shop, url, 5)
     assert outputs_of(shop.finish(request)) == [ERROR_TEXT] * 5
@@ -71,7 +72,7 @@ def test_retry_failed_mends_all_places(shop):
     assert shop.origin.ledger.count("/late-repeated.jpg") == 2
 
 
-def test_cancel_while_it_is_under_way(shop):
+def test_cancel_during_the_download(shop):
     gate = shop.origin.gate("repeated")
     request = submit_repeated(shop, shop.origin.url("held/repeated/small0.jpg"), 5)
     gate.wait_arrived()
@@ -91,11 +92,14 @@ def test_webhook_counts_images(shop, receiver):
     assert (data["products"], data["images"], data["succeeded"], data["failed"]) == (PLACES, 1, 1, 0)
 
 
-def test_a_claim_leaves_no_image_behind_a_locked_one(shop):
-    """The first image's row is locked before any is claimed: its turn ends before it."""
+def test_a_claim_stops_before_a_locked_image(shop):
+    """An image is locked before it is claimed: the claim ends before it, and a later one
+    continues."""
     urls = [shop.origin.url(f"small{n}.jpg?behind") for n in range(8)]
     with shop.cluster.session() as session, shop.cluster.session() as blocker:
-        # Locked between the commit that makes it visible and the claim: the drainer is kept busy.
+        # Claims wait for this lock, so that the image can be locked after it is visible and before
+        # it
+        # is claimed.
         blocker.execute("BEGIN")
         blocker.execute("LOCK TABLE imgpress_internal.leases IN EXCLUSIVE MODE")
         session.execute("SELECT imgpress.submit_csv(%s)", (one_product(*urls),))
@@ -107,7 +111,7 @@ def test_a_claim_leaves_no_image_behind_a_locked_one(shop):
         )
         blocker.execute("COMMIT")
         done = "SELECT count(*) FROM imgpress.images WHERE request_id = %s AND status = 'Completed'"
-        wait_until(lambda: shop.value(done, request) >= 2, "the images before it")
+        wait_until(lambda: shop.value(done, request) >= 2, "the images before it are finished")
         assert shop.value(
             "SELECT claimed_up_to FROM imgpress.processing_requests WHERE id = %s", request
         ) in (2, 8)

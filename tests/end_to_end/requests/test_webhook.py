@@ -1,13 +1,12 @@
-"""The webhook at the end of a request, as its receiver sees it."""
+"""Webhooks, as their receiver sees them."""
 
-import contextlib
-
+import psycopg2
 import pytest
 
+from harness.catalogue import REFUSED_URL, one_product
 from harness.servers import webhook_signature
-from harness.catalogue import one_product
-from harness.waiting import wait_until
 from harness.servers.webhook_receiver import HANG
+from harness.waiting import wait_until
 
 
 def submit(shop, endpoint, *urls):
@@ -15,7 +14,7 @@ def submit(shop, endpoint, *urls):
 
 
 def delivery(shop, request):
-    """(status, attempts, last HTTP status, last error) of the request's message."""
+    """(status, attempts, last HTTP status, last error) of the request's webhook."""
     rows = shop.sql(
         "SELECT status, attempts, last_http_status, last_error FROM imgpress.webhook_deliveries "
         "WHERE request_id = %s",
@@ -53,21 +52,21 @@ def test_signed_delivery(shop, endpoint):
 
 def test_rest_upload_with_webhook(shop, endpoint):
     answer = shop.gateway.upload(
-        one_product(shop.origin.url("small0.jpg")), webhook_url=endpoint.url
+        shop.csv("small0.jpg"), webhook_url=endpoint.url
     )
     assert answer.status == 202
     (message,) = endpoint.wait(1)
     assert answer.json()["request_id"] in message.body.decode()
 
 
-def test_retried_with_the_same_id(shop, endpoint):
+def test_retries_have_the_same_id(shop, endpoint):
     endpoint.script(500, 503)
     request = submit(shop, endpoint)
     messages = endpoint.wait(3)
     assert len({message.headers["webhook-id"] for message in messages}) == 1
     assert len({message.body for message in messages}) == 1
     secret = shop.value("SELECT imgpress.webhook_secret()")
-    assert all(webhook_signature.verify(secret, message.headers, message.body) for message in messages)
+    assert all(webhook_signature.verify(secret, it.headers, it.body) for it in messages)
     assert wait_for_status(shop, request, "Delivered")[1:3] == (3, 204)
     assert len(endpoint.deliveries) == 3
 
@@ -82,7 +81,7 @@ def test_redirect_is_a_failure(shop, receiver, endpoint, status):
     assert elsewhere.deliveries == []
 
 
-def test_given_up_after_the_last_delay(shop, endpoint):
+def test_no_attempt_after_the_last_delay(shop, endpoint):
     endpoint.script(*[500] * 4)
     request = submit(shop, endpoint)
     row = wait_for_status(shop, request, "Failed")
@@ -91,7 +90,7 @@ def test_given_up_after_the_last_delay(shop, endpoint):
     assert shop.status(request) == "Completed"
 
 
-def test_gone_ends_it(shop, endpoint):
+def test_status_410_ends_the_attempts(shop, endpoint):
     endpoint.script(410)
     request = submit(shop, endpoint)
     assert wait_for_status(shop, request, "Failed")[1:3] == (1, 410)
@@ -106,13 +105,9 @@ def test_retry_after_is_honoured(shop, endpoint):
 
 
 def test_not_sent_on_rollback(shop, receiver, endpoint):
-    with contextlib.closing(shop.cluster.connect(autocommit=False)) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT imgpress.submit_csv(%s, %s)",
-                (one_product(shop.origin.url("small0.jpg")), endpoint.url),
-            )
-        connection.rollback()
+    with shop.cluster.session(autocommit=False) as session:
+        csv = shop.csv("small0.jpg")
+        session.execute("SELECT imgpress.submit_csv(%s, %s)", (csv, endpoint.url))
     later = receiver.endpoint("/after-rollback")
     submit(shop, later)
     later.wait(1)
@@ -130,18 +125,18 @@ def test_sent_once_for_a_cancelled_request(shop, endpoint):
     wait_for_status(shop, request, "Delivered")
 
 
-def test_private_receiver_is_refused_by_default(shop, endpoint):
+def test_private_receiver_is_denied_by_default(shop, endpoint):
     with shop.cluster.settings({"imgpress.allowed_networks": ""}):
-        request = submit(shop, endpoint, "http://127.0.0.1:9/a.jpg")
+        request = submit(shop, endpoint, REFUSED_URL)
         shop.finish(request)
         row = wait_until(
-            lambda: (row := delivery(shop, request)) and row[3] and row, "the refusal is recorded"
+            lambda: (row := delivery(shop, request)) and row[3] and row, "the error is recorded"
         )
     assert "imgpress.allowed_networks" in row[3] or "not allowed" in row[3] or "denied" in row[3]
     assert endpoint.deliveries == []
 
 
-def test_hanging_receiver_holds_up_no_image(shop, endpoint):
+def test_hanging_receiver_does_not_delay_images(shop, endpoint):
     endpoint.script(HANG)
     shop.finish(submit(shop, endpoint))
     endpoint.wait(1)
@@ -149,12 +144,30 @@ def test_hanging_receiver_holds_up_no_image(shop, endpoint):
     assert len(endpoint.wait(2)) == 2
 
 
+@pytest.mark.parametrize(
+    "secret",
+    ["", "whsec_", "whsec_c2hvcnQ=", "whsec_!" + "A" * 40, "whsec_" + "A" * 41, "A" * 44]
+    + ["whsec_" + "A" * 400],
+)
+def test_malformed_secret_is_refused(shop, secret):
+    """If it were stored, no message could be signed."""
+    with pytest.raises(psycopg2.Error) as raised:
+        shop.sql("INSERT INTO imgpress.webhook_secrets (secret) VALUES (%s)", secret)
+    assert raised.value.pgcode in ("23514", "22023")
+
+
+def test_very_long_url_is_refused(shop):
+    url = "http://127.0.0.1/" + "x" * 200_000
+    csv = shop.csv("small0.jpg")
+    shop.refused("22023", "SELECT imgpress.submit_csv(%s, %s)", csv, url)
+
+
 def test_delivery_of_a_worker_that_ended_is_made_by_the_next(shop, endpoint):
     endpoint.script(HANG)
     request = submit(shop, endpoint)
     endpoint.wait(1)
     (worker,) = shop.cluster.drainers()
-    shop.value("SELECT pg_terminate_backend(%s)", worker.pid)
+    shop.cluster.terminate(worker.pid)
     first, second = endpoint.wait(2, timeout=15)  # the attempt alone could last 20 s
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert wait_for_status(shop, request, "Delivered")[1] == 2

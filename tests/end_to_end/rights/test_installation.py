@@ -1,4 +1,4 @@
-"""CREATE EXTENSION, by a superuser, runs nobody else's code and gives nobody else rights."""
+"""CREATE EXTENSION runs no code of other roles, and gives them no privileges."""
 
 import subprocess
 
@@ -6,7 +6,7 @@ import psycopg2
 import pytest
 
 from harness import attack
-from harness.catalogue import one_product
+from harness.catalogue import REFUSED_URL, one_product
 from harness.cluster import Cluster, pg_config
 
 CREATE = "CREATE EXTENSION imgpress"
@@ -15,13 +15,13 @@ CREATE = "CREATE EXTENSION imgpress"
 @pytest.fixture(scope="module", name="cluster")
 def fixture_cluster():
     with Cluster(preload=("imgpress",), name="install") as made:
-        made.query(f"CREATE ROLE {attack.STRANGER} LOGIN")
+        made.query(f"CREATE ROLE {attack.ATTACKER} LOGIN")
         yield made
 
 
 @pytest.fixture(name="database")
 def fixture_database(cluster):
-    """A database of the stranger's, without the extension."""
+    """A database of the attacker, without the extension."""
     cluster.query("CREATE DATABASE theirs")
     attack.become_owner(cluster, "theirs")
     yield "theirs"
@@ -41,21 +41,21 @@ def refused(cluster, database, error):
 
 
 SCHEMAS = {
-    "the stranger's own": f"CREATE SCHEMA imgpress AUTHORIZATION {attack.STRANGER}",
-    "one in which they may create": "CREATE SCHEMA imgpress; "
-    f"GRANT ALL ON SCHEMA imgpress TO {attack.STRANGER}",
-    "one in which everybody may": "CREATE SCHEMA imgpress; GRANT ALL ON SCHEMA imgpress TO PUBLIC",
+    "the attacker's": f"CREATE SCHEMA imgpress AUTHORIZATION {attack.ATTACKER}",
+    "attacker may create": "CREATE SCHEMA imgpress; "
+    f"GRANT ALL ON SCHEMA imgpress TO {attack.ATTACKER}",
+    "everybody may create": "CREATE SCHEMA imgpress; GRANT ALL ON SCHEMA imgpress TO PUBLIC",
 }
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 @pytest.mark.parametrize("answer", [None, "false", "true"])
 def test_operators_in_the_schema(cluster, database, schema, answer):
-    """The guard's own comparisons find them, unless it looks nowhere but in pg_catalog. Planning is
-    enough: the planner asks the operator which rows of the statistics are equal."""
+    """The script's own checks must not use them. Planning a query is enough to run an operator: the
+    planner compares the statistics with it."""
     cluster.query(schema, database=database)
     twins = attack.twin_operators("imgpress", answer)
-    cluster.query(twins, database=database, user=attack.STRANGER)
+    cluster.query(twins, database=database, user=attack.ATTACKER)
     refused(cluster, database, psycopg2.errors.DuplicateSchema)
     assert attack.times_superuser(cluster, database) == 0
     assert attack.superusers(cluster) == ["postgres"]
@@ -63,8 +63,8 @@ def test_operators_in_the_schema(cluster, database, schema, answer):
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 def test_schema_in_which_others_may_create(cluster, database, schema):
-    """Still empty: what they put there while the script runs, or later, would be met by functions
-    that run with the rights of a superuser."""
+    """It is still empty, but objects that they create during or after the installation would be
+    used by functions with the rights of a superuser."""
     cluster.query(schema, database=database)
     refused(cluster, database, psycopg2.errors.DuplicateSchema)
 
@@ -97,7 +97,7 @@ def test_schema_that_is_not_empty(cluster, database, statement):
 
 
 def test_empty_schema_of_a_superuser(cluster, database):
-    """As pg_dump makes it, in front of the extension; what is granted in it does no harm."""
+    """A dump creates it before the extension. Grants on it do no harm."""
     cluster.query(
         "CREATE SCHEMA imgpress; GRANT USAGE ON SCHEMA imgpress TO PUBLIC", database=database
     )
@@ -106,17 +106,17 @@ def test_empty_schema_of_a_superuser(cluster, database):
 
 def test_search_path_of_the_database(cluster, database):
     twins = attack.twin_operators("evil", "false")
-    cluster.query(twins, database=database, user=attack.STRANGER)
+    cluster.query(twins, database=database, user=attack.ATTACKER)
     cluster.query(f"ALTER DATABASE {database} SET search_path = evil, pg_catalog")
     cluster.query(CREATE, database=database)
     assert attack.times_superuser(cluster, database) == 0
 
 
 def test_dump_and_restore(cluster, database):
-    """A dump makes the schema by itself, in front of the extension."""
+    """A dump creates the schema separately, before the extension."""
     cluster.query(CREATE, database=database)
     submit = "SELECT imgpress.submit_csv(%s)"
-    cluster.query(submit, (one_product("http://127.0.0.1:1/a.jpg"),), database)
+    cluster.query(submit, (one_product(REFUSED_URL),), database)
     dump = subprocess.run(
         [f"{pg_config('--bindir')}/pg_dump"],
         env=cluster.environment(database),
@@ -136,35 +136,36 @@ def test_dump_and_restore(cluster, database):
     "preparation, fault",
     [
         ("CREATE ROLE imgpress_worker LOGIN", "imgpress_worker"),
-        (f"CREATE ROLE imgpress_worker ROLE {attack.STRANGER}", "imgpress_worker"),
-        (f"CREATE ROLE imgpress_owner ROLE {attack.STRANGER}", "imgpress_owner"),
+        (f"CREATE ROLE imgpress_worker ROLE {attack.ATTACKER}", "imgpress_worker"),
+        (f"CREATE ROLE imgpress_owner ROLE {attack.ATTACKER}", "imgpress_owner"),
         ("CREATE ROLE imgpress_admin CREATEROLE", "imgpress_admin"),
         ("CREATE ROLE imgpress_gateway SUPERUSER", "imgpress_gateway"),
     ],
 )
 def test_roles_made_in_advance(cluster, database, preparation, fault):
-    """Whoever may create roles could wait in them for the rights that the script gives them."""
+    """A role with CREATEROLE could create them first, to get the rights that the script grants."""
     cluster.query(preparation)
     assert fault in refused(cluster, database, psycopg2.errors.DuplicateObject)
 
 
-def test_members_are_told(cluster, database):
-    """Of another database's imgpress, as a rule: right, but nobody should have to guess."""
-    cluster.query(f"CREATE ROLE imgpress_admin ROLE {attack.STRANGER}")
+def test_a_warning_lists_members_of_the_roles(cluster, database):
+    """Usually they belong to the imgpress of another database, which is all right."""
+    cluster.query(f"CREATE ROLE imgpress_admin ROLE {attack.ATTACKER}")
     with cluster.session(database) as session:
         session.execute(CREATE)
-        told = [it for it in session.connection.notices if "imgpress_admin" in it]
-    assert len(told) == 1 and attack.STRANGER in told[0]
+        warnings = [it for it in session.connection.notices if "imgpress_admin" in it]
+    assert len(warnings) == 1 and attack.ATTACKER in warnings[0]
 
 
-def test_default_privileges_of_who_installs(cluster, database):
-    """GRANT ALL ON TABLES would let a trigger of somebody's run in submit_csv(), as its owner."""
+def test_default_privileges_of_the_installing_role(cluster, database):
+    """With GRANT ALL ON TABLES a role could add a trigger that runs in submit_csv() as its
+    owner."""
     cluster.query("CREATE ROLE bystander LOGIN")
     own = "ALTER DEFAULT PRIVILEGES {} ALL ON {} {} bystander"
     for kind in ("TABLES", "SEQUENCES", "FUNCTIONS"):
         cluster.query(own.format("GRANT", kind, "TO"), database=database)
     cluster.query(CREATE, database=database)
-    cluster.query(f"GRANT imgpress_user TO bystander, {attack.STRANGER}", database=database)
+    cluster.query(f"GRANT imgpress_user TO bystander, {attack.ATTACKER}", database=database)
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         cluster.query(
             "CREATE TRIGGER climb BEFORE INSERT ON imgpress.processing_requests "
@@ -175,6 +176,6 @@ def test_default_privileges_of_who_installs(cluster, database):
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         cluster.query("SELECT imgpress.webhook_secret()", database=database, user="bystander")
     submit = "SELECT imgpress.submit_csv(%s)"
-    csv = (one_product("http://127.0.0.1:1/a.jpg"),)
-    assert cluster.scalar(submit, csv, database, attack.STRANGER)
+    csv = (one_product(REFUSED_URL),)
+    assert cluster.scalar(submit, csv, database, attack.ATTACKER)
     assert attack.times_superuser(cluster, database) == 0

@@ -1,24 +1,21 @@
-"""The drainer has the rights of imgpress_worker and no others, whatever the owner of its database
-does and whatever triggers do."""
-
-from contextlib import closing
+"""The drainer has only the privileges of imgpress_worker, whatever the owner of its database and
+triggers do."""
 
 import pytest
 
 from harness import attack
 from harness.attack import as_owner, assert_nothing_reached, compress, end_drainer_after, on_insert
-from harness.catalogue import one_product
 from harness.waiting import wait_until
 
 
 @pytest.fixture(name="own")
 def fixture_own(open_shop):
-    with attack.shop_of_stranger(open_shop, name="rights") as made:
+    with attack.shop_of_attacker(open_shop, name="rights") as made:
         yield made
 
 
 def test_search_path_of_the_database(own):
-    """Operators in front of PostgreSQL's own: in the drainer's statements, and at their commit."""
+    """A search path that puts the attacker's operators before PostgreSQL's own."""
     as_owner(own, attack.twin_operators("evil"))
     end_drainer_after(
         own, lambda _: as_owner(own, "ALTER DATABASE shop SET search_path = evil, pg_catalog")
@@ -27,7 +24,7 @@ def test_search_path_of_the_database(own):
     assert_nothing_reached(own, [])
 
 
-def test_search_path_that_a_trigger_leaves(own):
+def test_search_path_set_by_a_trigger(own):
     as_owner(own, attack.twin_operators("evil"))
     on_insert(own, "SET search_path = evil, pg_catalog;", late=True)
     compress(own)
@@ -35,7 +32,7 @@ def test_search_path_that_a_trigger_leaves(own):
     assert_nothing_reached(own, [])
 
 
-def test_trigger_that_waits_for_the_commit(own):
+def test_deferred_triggers(own):
     tables = ("imgpress_internal.leases", "imgpress.outputs")
     for table in tables:
         on_insert(own, f"PERFORM evil.climb('late {table}');", table, late=True)
@@ -43,8 +40,8 @@ def test_trigger_that_waits_for_the_commit(own):
     assert_nothing_reached(own, [f"late {table}" for table in tables])
 
 
-def test_what_else_runs_at_the_commit(own):
-    """A cursor that is held, and a trigger that one trigger defers; also in the transaction behind
+def test_other_code_that_runs_at_commit(own):
+    """A held cursor, and a deferred trigger that a trigger causes; also in the transaction after
     one that failed at its commit."""
     on_insert(
         own,
@@ -65,10 +62,10 @@ def test_what_else_runs_at_the_commit(own):
 
 
 @pytest.mark.parametrize("name", ["role", "session_authorization"])
-def test_identity_that_the_owner_sets(own, name):
+def test_role_set_by_the_owner(own, name):
     on_insert(own, "PERFORM evil.bite('at once');")
     end_drainer_after(
-        own, lambda _: as_owner(own, f"ALTER DATABASE shop SET {name} = '{attack.STRANGER}'")
+        own, lambda _: as_owner(own, f"ALTER DATABASE shop SET {name} = '{attack.ATTACKER}'")
     )
     wait_until(own.cluster.drainers, "another drainer")
     own.cluster.query(f"ALTER DATABASE shop RESET {name}", database="postgres")
@@ -76,9 +73,9 @@ def test_identity_that_the_owner_sets(own, name):
     assert_nothing_reached(own, ["at once", "at once, at commit"])
 
 
-def test_what_a_trigger_leaves_behind(own):
-    """Named like ours, or done at each commit: nothing that a session keeps is met by a later
-    transaction of the drainer's."""
+def test_temporary_objects_left_by_a_trigger(own):
+    """Later transactions of the drainer in the same session do not use them, even if they have the
+    names of its own objects."""
     as_owner(own, "GRANT CREATE ON SCHEMA evil TO PUBLIC")
     own.sql(
         "CREATE FUNCTION evil.key(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE "
@@ -132,36 +129,36 @@ CALLS = (
 )
 
 
-def test_functions_with_their_owners_rights(own):
-    """Called in a session in which everything that can be shadowed is: they run nothing of it."""
+def test_security_definer_functions(own):
+    """They run nothing of the attacker's, even in a session that shadows everything that it can."""
     as_owner(own, attack.twin_operators("evil"))
     as_owner(own, "CREATE TYPE evil.uuid AS ENUM (); CREATE DOMAIN evil.text AS integer")
-    own.sql(f"GRANT imgpress_user, imgpress_admin TO {attack.STRANGER}")
-    csv = one_product(own.origin.url("small0.jpg"), own.origin.url("gone.jpg"))
-    with closing(own.cluster.connect(user=attack.STRANGER)) as connection:
-        with connection.cursor() as session:
-            session.execute("CREATE TEMP TABLE images (); CREATE TEMP TABLE pg_extension ()")
-            for name, value in SHADOWING.items():
-                session.execute(f"SET {name} = {value}")
-            session.execute("SELECT imgpress.submit_csv(%s)", (csv,))
-            request = session.fetchone()
-            for call in CALLS:
-                session.execute(f"SELECT * FROM imgpress.{call}", request if "%s" in call else None)
-            session.execute("INSERT INTO imgpress.csv_upload VALUES (1, 'a', 'http://a.test/')")
+    own.sql(f"GRANT imgpress_user, imgpress_admin TO {attack.ATTACKER}")
+    csv = own.csv("small0.jpg", "gone.jpg")
+    with own.cluster.session(user=attack.ATTACKER) as session:
+        session.execute("CREATE TEMP TABLE images (); CREATE TEMP TABLE pg_extension ()")
+        for name, value in SHADOWING.items():
+            session.execute(f"SET {name} = {value}")
+        session.execute("SELECT imgpress.submit_csv(%s)", (csv,))
+        request = session.fetchone()
+        for call in CALLS:
+            session.execute(f"SELECT * FROM imgpress.{call}", request if "%s" in call else None)
+        session.execute("INSERT INTO imgpress.csv_upload VALUES (1, 'a', 'http://a.test/')")
     assert_nothing_reached(own, [])
 
 
-def test_trigger_in_a_function_with_its_owners_rights(own):
-    """Whoever was granted TRIGGER, by mistake, gains the rights of imgpress_owner and no more."""
-    own.sql(f"GRANT TRIGGER ON imgpress.processing_requests TO {attack.STRANGER}")
-    own.sql(f"GRANT imgpress_user TO {attack.STRANGER}")
+def test_trigger_in_a_security_definer_function(own):
+    """A role that was granted TRIGGER by mistake gains the privileges of imgpress_owner and no
+    more."""
+    own.sql(f"GRANT TRIGGER ON imgpress.processing_requests TO {attack.ATTACKER}")
+    own.sql(f"GRANT imgpress_user TO {attack.ATTACKER}")
     own.sql("CREATE ROLE customer LOGIN IN ROLE imgpress_user")
     as_owner(
         own,
         "CREATE TRIGGER at_once AFTER INSERT ON imgpress.processing_requests "
         "FOR EACH ROW EXECUTE FUNCTION evil.at_commit('submission')",
     )
-    csv = (one_product(own.origin.url("small0.jpg")),)
+    csv = (own.csv("small0.jpg"),)
     own.cluster.query("SELECT imgpress.submit_csv(%s)", csv, user="customer")
     assert {who for _, who, _ in attack.loot(own.cluster)} == {"imgpress_owner"}
     assert attack.times_superuser(own.cluster) == 0

@@ -1,19 +1,16 @@
-"""What is set for a database or a role, or left by a trigger, neither changes what the drainer does
-nor stops it; what it needs and does not find it waits for."""
-
-from contextlib import closing
+"""Settings of a database or role, or left by a trigger, do not affect the drainer; it waits for a
+missing role or database."""
 
 import pytest
 
 from harness import attack
-from harness.attack import PROMPT, as_owner, compress, end_drainer_after, on_insert
-from harness.catalogue import one_product
-from harness.waiting import wait_until
+from harness.attack import as_owner, compress, end_drainer_after, on_insert
+from harness.waiting import PROMPT, wait_until
 
 HOSTILE = {
     "search_path": "evil, pg_catalog",
     "row_security": "off",
-    "session_replication_role": "replica",  # for once, everybody may
+    "session_replication_role": "replica",  # make_settings_matter() lets everybody set it
     "standard_conforming_strings": "off",
     "transform_null_equals": "on",
     "array_nulls": "off",
@@ -31,7 +28,7 @@ HOSTILE = {
     "plan_cache_mode": "force_custom_plan",
     "max_parallel_workers_per_gather": "9",
 }
-# These are left to the owner: they change neither what a statement means nor whether it succeeds.
+# The owner may set these: they change neither the meaning of a statement nor whether it succeeds.
 HARMLESS = {
     "client_encoding": "LATIN1",
     "bytea_output": "escape",
@@ -57,7 +54,7 @@ HARMLESS = {
 
 @pytest.fixture(name="own")
 def fixture_own(open_shop):
-    with attack.shop_of_stranger(open_shop, name="settings") as made:
+    with attack.shop_of_attacker(open_shop, name="settings") as made:
         yield made
 
 
@@ -65,9 +62,9 @@ def quoted(value):
     return ", ".join(f"'{part.strip()}'" for part in value.split(","))
 
 
-def make_it_matter(shop):
-    """Row level security, as a later version may have it: `row_security = off` then makes every
-    statement fail. And the right to switch off triggers."""
+def make_settings_matter(shop):
+    """Enables row level security, with which `row_security = off` makes statements fail, and lets
+    everybody switch off triggers."""
     shop.sql("GRANT SET ON PARAMETER session_replication_role TO PUBLIC")
     for table in (
         "imgpress_internal.leases",
@@ -83,7 +80,7 @@ def make_it_matter(shop):
 
 
 def note_settings(shop):
-    """From now on a table tells which of the hostile settings a transaction has begun with."""
+    """A statement that records the values of the hostile settings, and the table for it."""
     names = ", ".join(f"'{name}'" for name in HOSTILE)
     shop.sql("CREATE TABLE evil.seen (name text, value text)")
     shop.sql("GRANT ALL ON evil.seen TO PUBLIC")
@@ -99,22 +96,21 @@ def assert_no_hostile_setting(seen):
 
 
 def set_for_database(shop):
-    """All of it in one session of the owner's: the next one would suffer from it."""
-    with closing(shop.cluster.connect(user=attack.STRANGER)) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute("DO 'BEGIN END'")  # makes the settings of PL/pgSQL known
-            for name, value in {**HOSTILE, **HARMLESS}.items():
-                cursor.execute(f"ALTER DATABASE shop SET {name} = {quoted(value)}")
-                cursor.execute(f"ALTER ROLE ALL IN DATABASE shop SET {name} = {quoted(value)}")
+    """In one session of the owner, because a second one would be affected."""
+    with shop.cluster.session(user=attack.ATTACKER) as session:
+        session.execute("DO 'BEGIN END'")  # loads PL/pgSQL, which defines its settings
+        for name, value in {**HOSTILE, **HARMLESS}.items():
+            session.execute(f"ALTER DATABASE shop SET {name} = {quoted(value)}")
+            session.execute(f"ALTER ROLE ALL IN DATABASE shop SET {name} = {quoted(value)}")
 
 
 def test_settings_of_the_database(own):
-    make_it_matter(own)
+    make_settings_matter(own)
     on_insert(own, note_settings(own))
     for name, value in HOSTILE.items():
         own.sql(f"ALTER ROLE imgpress_worker SET {name} = {quoted(value)}")
-    csv = one_product(own.origin.url("small0.jpg"))
-    with own.cluster.session() as session:  # as it was before
+    csv = own.csv("small0.jpg")
+    with own.cluster.session() as session:  # opened before the change
         end_drainer_after(own, set_for_database)
         session.execute("SELECT imgpress.submit_csv(%s)", (csv,))
         session.execute("SELECT imgpress.wait(%s, '15 s')", session.fetchone())
@@ -123,9 +119,9 @@ def test_settings_of_the_database(own):
         assert_no_hostile_setting(session.fetchall())
 
 
-def test_settings_that_a_trigger_leaves(own):
-    """They last as long as the session; so would what they do to the drainer."""
-    make_it_matter(own)
+def test_settings_left_by_a_trigger(own):
+    """Such settings last as long as the drainer's session."""
+    make_settings_matter(own)
     on_insert(own, note_settings(own))
     sets = [f"SET {name} = {quoted(value)};" for name, value in {**HOSTILE, **HARMLESS}.items()]
     on_insert(own, " ".join(sets), late=True)
@@ -134,60 +130,60 @@ def test_settings_that_a_trigger_leaves(own):
     assert_no_hostile_setting(own.sql("SELECT DISTINCT name, value FROM evil.seen"))
 
 
-def shut_doors(shop):
+def restrict_connections(shop):
     as_owner(shop, "REVOKE ALL ON DATABASE shop FROM PUBLIC")
     as_owner(shop, "ALTER DATABASE shop CONNECTION LIMIT 0")
     shop.sql("ALTER ROLE imgpress_worker NOLOGIN CONNECTION LIMIT 0 VALID UNTIL '2000-01-01'")
 
 
-def test_doors_that_are_shut_to_others(own):
-    end_drainer_after(own, shut_doors)
+def test_restrictions_on_connections_do_not_stop_the_drainer(own):
+    end_drainer_after(own, restrict_connections)
     compress(own)
 
 
-def test_database_that_is_shut(own):
-    """No process is started in vain, time and again; when it opens, work goes on."""
+def test_database_that_allows_no_connections(own):
+    """The launcher starts no worker that would fail; work goes on when connections are allowed."""
     cluster = own.cluster
-    shut = "ALTER DATABASE shop ALLOW_CONNECTIONS %s"
-    end_drainer_after(own, lambda _: cluster.query(shut % "false", database="postgres"))
-    told = lambda: cluster.log_lines('"shop": the database does not allow')  # noqa: E731
-    wait_until(told, "the launcher says what is wrong")
-    cluster.query(shut % "true", database="postgres")
+    allow = "ALTER DATABASE shop ALLOW_CONNECTIONS %s"
+    end_drainer_after(own, lambda _: cluster.query(allow % "false", database="postgres"))
+    messages = lambda: cluster.log_lines('"shop": the database does not allow')  # noqa: E731
+    wait_until(messages, "the launcher logs the reason")
+    cluster.query(allow % "true", database="postgres")
     compress(own)
     assert cluster.log_lines("not currently accepting connections") == []
-    assert len(told()) == 1
+    assert len(messages()) == 1
 
 
 def test_role_that_is_renamed(own):
-    """The drainer waits, says so once, and does not end; nobody else does its work meanwhile."""
+    """The drainer logs once that it waits, and continues when the role is back."""
     (drainer,) = own.cluster.drainers()
     compress(own)
-    said = lambda: len(own.cluster.log_lines("the worker of database"))  # noqa: E731
-    before = said()
+    messages = lambda: len(own.cluster.log_lines("the worker of database"))  # noqa: E731
+    before = messages()
     own.sql("ALTER ROLE imgpress_worker RENAME TO something_else")
-    request = own.submit_csv(one_product(own.origin.url("small1.jpg")))
-    wait_until(lambda: said() > before, "it says why it waits")
+    request = own.submit("small1.jpg")
+    wait_until(lambda: messages() > before, "the drainer logs why it waits")
     assert own.status(request) == "Pending"
     own.sql("ALTER ROLE something_else RENAME TO imgpress_worker")
-    own.submit_csv(one_product(own.origin.url("small2.jpg")))  # wakes it
+    own.submit("small2.jpg")  # wakes it
     own.finish(request, PROMPT)
     assert drainer.alive()
-    assert said() == before + 1
+    assert messages() == before + 1
 
 
 def test_role_that_is_dropped(own):
-    """Nothing is started in vain, and CREATE EXTENSION mends it."""
+    """No worker is started without the role, and CREATE EXTENSION creates it again."""
     compress(own)
     (drainer,) = own.cluster.drainers()
     own.sql("DROP OWNED BY imgpress_worker")
     own.sql("DROP ROLE imgpress_worker")
-    own.submit_csv(one_product(own.origin.url("small1.jpg")))
-    wait_until(lambda: own.cluster.log_lines("the worker of database"), "it says why it waits")
+    own.submit("small1.jpg")
+    wait_until(lambda: own.cluster.log_lines("the worker of database"), "the drainer logs its wait")
     assert drainer.alive()
-    own.value("SELECT pg_terminate_backend(%s)", drainer.pid)
+    own.cluster.terminate(drainer.pid)
     absent = '"shop": role imgpress_worker does not exist'
-    before = len(own.cluster.log_lines(absent))  # from the time before CREATE EXTENSION
-    wait_until(lambda: len(own.cluster.log_lines(absent)) > before, "the launcher says so too")
+    before = len(own.cluster.log_lines(absent))  # those from before CREATE EXTENSION
+    wait_until(lambda: len(own.cluster.log_lines(absent)) > before, "the launcher logs it too")
     assert own.cluster.drainers() == []
     own.sql("DROP EXTENSION imgpress")
     own.sql("CREATE EXTENSION imgpress")
@@ -197,26 +193,27 @@ def test_role_that_is_dropped(own):
 def test_role_that_is_a_superuser(own):
     compress(own)
     own.sql("ALTER ROLE imgpress_worker SUPERUSER")
-    request = own.submit_csv(one_product(own.origin.url("small1.jpg")))
-    wait_until(lambda: own.cluster.log_lines("refuses to work as one"), "it refuses")
+    request = own.submit("small1.jpg")
+    wait_until(lambda: own.cluster.log_lines("refuses to work as one"), "the drainer refuses")
     assert own.status(request) == "Pending"
     own.sql("ALTER ROLE imgpress_worker NOSUPERUSER")
     own.finish(request, PROMPT)
 
 
-def test_nothing_is_started_without_the_role(open_shop):
-    """No process enters a database in vain; CREATE EXTENSION, in any database, makes it start."""
+def test_no_worker_is_started_without_the_role(open_shop):
+    """CREATE EXTENSION in any database creates the role, and the launcher then starts the
+    worker."""
     with open_shop(gateway=False, preload=("imgpress",), extensions=(), name="bare") as shop:
         cluster = shop.cluster
         absent = '"shop": role imgpress_worker does not exist'
-        wait_until(lambda: cluster.log_lines(absent), "the launcher says what is missing")
+        wait_until(lambda: cluster.log_lines(absent), "the launcher logs what is missing")
         assert cluster.drainers() == []
         cluster.query("CREATE EXTENSION imgpress")
         compress(shop)
 
         cluster.configure({"imgpress.databases": "shop,later"})
         missing = '"later": the database does not exist'
-        wait_until(lambda: cluster.log_lines(missing), "the launcher says what is missing")
+        wait_until(lambda: cluster.log_lines(missing), "the launcher logs what is missing")
         assert cluster.log_lines("FATAL") == []
         cluster.query("CREATE DATABASE later")
         cluster.query("CREATE EXTENSION imgpress", database="later")

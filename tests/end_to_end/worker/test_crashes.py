@@ -1,6 +1,7 @@
-"""kill -9 and immediate stops in the middle of the work: it costs time, never a row.
+"""kill -9 and immediate stops during the work cost time, but never a row.
 
-Gates of the origin hold images and SIGSTOP holds codecs, so that "in the middle" is certain."""
+The origin holds back some images, and SIGSTOP holds codecs, so that the work is really
+unfinished."""
 
 import contextlib
 import os
@@ -8,7 +9,7 @@ import signal
 
 import pytest
 
-from harness.catalogue import ERROR_TEXT, catalogue, one_product
+from harness.catalogue import ERROR_TEXT, catalogue
 from harness.shop import TEST_SETTINGS
 from harness.waiting import wait_for_exit, wait_until
 
@@ -22,20 +23,20 @@ def fixture_victim(open_shop):
 
 
 def submit_half_held(shop, gate_name):
-    """A request of which every second image waits at the gate; returns (id, gate) when the free
-    ones are done and the others are under way."""
+    """A request of which every second image waits at the gate. Returns (id, gate) when the others
+    are finished and the waiting ones are being downloaded."""
     gate = shop.origin.gate(gate_name)
     free = [shop.origin.url(f"small{n % 10}.jpg?{n}") for n in range(IMAGES // 2)]
     held = [shop.origin.url(f"held/{gate_name}/small{n % 10}.jpg?{n}") for n in range(IMAGES // 2)]
     products = [(n, f"SKU{n}", pair) for n, pair in enumerate(zip(free, held))]
     request = shop.submit_csv(catalogue(products))
     gate.wait_arrived(5)
-    wait_until(lambda: shop.progress(request)["succeeded"] >= IMAGES // 2, "the free images are done")
+    wait_until(lambda: shop.progress(request)["succeeded"] >= IMAGES // 2, "half are finished")
     return request, gate
 
 
 def assert_exactly_once(shop, request):
-    """Completed, and each image has exactly one output at its place."""
+    """The request is Completed, and each image has exactly one output."""
     products = shop.finish(request, 90)
     assert len(products) == IMAGES // 2
     assert not any(
@@ -58,7 +59,7 @@ def kill(processes):
 
 @contextlib.contextmanager
 def frozen(processes):
-    """Stops processes for the length of a with block; those that died meanwhile stay dead."""
+    """Stops processes with SIGSTOP for a with block; they may be killed meanwhile."""
     for process in processes:
         os.kill(process.pid, signal.SIGSTOP)
     try:
@@ -95,11 +96,11 @@ def test_kill_codecs(victim):
 
 
 def test_kill_drainer(victim):
-    """PostgreSQL then restarts all its processes; the row counts must not show it."""
+    """PostgreSQL then restarts all its processes; no row may be lost or doubled."""
     request, gate = submit_half_held(victim, "drainer")
     presses = victim.cluster.presses()
     kill(victim.cluster.drainers())
-    assert wait_for_exit([press.pid for press in presses]) == [], "orphans"
+    assert wait_for_exit([press.pid for press in presses]) == [], "orphaned presses"
     victim.cluster.wait_ready()
     gate.open()
     assert_exactly_once(victim, request)
@@ -124,14 +125,14 @@ def test_kill_postmaster(victim):
 
 
 def test_image_that_kills_its_codec_is_set_aside(open_shop):
-    """The one codec is frozen before the image comes and killed when it holds it, three times."""
+    """The only codec is stopped before it gets the image and killed when it has it, three times."""
     settings = {**TEST_SETTINGS, "imgpress.codecs": "1", "imgpress.max_attempts": "9"}
     with open_shop(settings=settings, gateway=False, name="poison") as shop:
         gate = shop.origin.gate("poison")
-        request = shop.submit_csv(one_product(shop.origin.url("held/poison/small0.jpg")))
+        request = shop.submit("held/poison/small0.jpg")
         for kills in range(3):
             gate.wait_arrived(kills + 1)
-            shop.finish(shop.submit_csv(one_product(shop.origin.url("small1.jpg"))))
+            shop.finish(shop.submit("small1.jpg"))
             codecs = shop.cluster.presses("codec")
             with frozen(codecs):
                 gate.release(1)

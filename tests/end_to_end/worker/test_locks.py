@@ -1,51 +1,21 @@
-"""Locks, lost processes and failing transactions: each delays what it concerns, and no more."""
-
-import os
-import re
-import signal
-from datetime import datetime
+"""Locked rows and tables delay only what they lock."""
 
 import pytest
 
 from harness.catalogue import ERROR_TEXT, one_product
-from harness.images import jpeg
-from harness.reaping_cluster import ReapingCluster
 from harness.shop import TEST_SETTINGS
-from harness.waiting import wait_for_exit, wait_until
-
-PROMPT = 15  # seconds; what nobody wakes the drainer for would take up to 60
-CODECS = 2
+from harness.waiting import PROMPT, wait_until
 
 
 @pytest.fixture(scope="module", name="own")
 def fixture_own(open_shop):
-    settings = {**TEST_SETTINGS, "imgpress.codecs": CODECS}
-    with open_shop(settings=settings, gateway=False, preload=("imgpress",), name="resil") as made:
-        made.finish(submit(made, "small0.jpg"))
+    with open_shop(gateway=False, preload=("imgpress",), name="locks") as made:
+        made.finish(made.submit("small0.jpg"))
         yield made
 
 
-def submit(shop, path):
-    return shop.submit_csv(one_product(shop.origin.url(path)))
-
-
-def submit_held(shop, gate_name):
-    """A request whose only image waits at the gate, and the gate."""
-    gate = shop.origin.gate(gate_name)
-    request = submit(shop, f"held/{gate_name}/small1.jpg")
-    gate.wait_arrived()
-    return request, gate
-
-
-def assert_finished_once(shop, request):
-    (product,) = shop.finish(request, PROMPT)
-    assert ERROR_TEXT not in product["output_image_urls"], shop.failures(request)
-    outputs = "SELECT count(*) FROM imgpress.outputs WHERE request_id = %s"
-    assert shop.value(outputs, request) == 1
-
-
-def test_images_that_hang_leave_slots_to_others(open_shop):
-    """Nearly all of the window hangs; the few slots that are left are used again and again."""
+def test_hanging_images_leave_places_for_others(open_shop):
+    """Nearly all of the window hangs; the few places that are left are used again and again."""
     settings = {**TEST_SETTINGS, "imgpress.images_in_flight": 16}
     with open_shop(settings=settings, gateway=False, preload=("imgpress",), name="slots") as shop:
         gate = shop.origin.gate("slots")
@@ -61,18 +31,18 @@ def test_images_that_hang_leave_slots_to_others(open_shop):
 
 def test_open_transaction_delays_its_own_request_only(own):
     load = "SELECT sum(fetching + waiting + compressing) FROM imgpress.workers"
-    locked, gate = submit_held(own, "locked")
-    wait_until(lambda: own.value(load) == 1, "the drainer tells of the image")
+    locked, gate = own.submit_held("locked")
+    wait_until(lambda: own.value(load) == 1, "imgpress.workers shows the image")
     with own.cluster.session() as session:
         session.execute("BEGIN")
         session.execute("SELECT imgpress.cancel(%s)", (locked,))
         gate.open()
-        wait_until(lambda: own.value(load) == 0, "the locked request's image is done")
+        wait_until(lambda: own.value(load) == 0, "the image is compressed")
         for path in ("small2.jpg", "small3.jpg"):
-            assert_finished_once(own, submit(own, path))
+            own.assert_finished_once(own.submit(path))
         assert own.status(locked) == "Processing"
         session.execute("ROLLBACK")
-    assert_finished_once(own, locked)
+    own.assert_finished_once(locked)
 
 
 def test_locked_image_delays_itself_only(own):
@@ -92,81 +62,82 @@ def test_locked_image_delays_itself_only(own):
         )
         gate.open()
         wait_until(lambda: own.value(done, request) == [1, 3], "the other images are finished")
-        assert_finished_once(own, submit(own, "small4.jpg"))
+        own.assert_finished_once(own.submit("small4.jpg"))
         session.execute("COMMIT")
     (product,) = own.finish(request, PROMPT)
     assert ERROR_TEXT not in product["output_image_urls"]
 
 
 def test_locked_fresh_image_delays_its_own_request_only(own):
-    """Locked before it is claimed: others are claimed and finished, and it follows soon after."""
+    """The image is locked before it is claimed. Others are finished first, and it soon after."""
     with own.cluster.session() as session, own.cluster.session() as blocker:
         blocker.execute("BEGIN")
         blocker.execute("LOCK TABLE imgpress_internal.leases IN SHARE MODE")  # claims wait here
-        request = submit(own, "small1.jpg?fresh")
+        request = own.submit("small1.jpg?fresh")
         session.execute("BEGIN")
-        # Nobody has claimed it yet: the claim that sees it first has to wait, and is rolled back.
+        # The claim that waits for the lock is rolled back, so that the image is not claimed yet.
         blocker.execute("SELECT pg_terminate_backend(pid) FROM imgpress.workers")
         session.execute("SELECT FROM imgpress.images WHERE request_id = %s FOR UPDATE", (request,))
         blocker.execute("COMMIT")
         for path in ("small3.jpg?fresh", "small4.jpg?fresh"):
-            assert_finished_once(own, submit(own, path))
+            own.assert_finished_once(own.submit(path))
         assert own.status(request) in ("Pending", "Processing")
         session.execute("COMMIT")
-    assert_finished_once(own, request)
+    own.assert_finished_once(request)
 
 
-def test_locked_fresh_request_is_looked_for_again(own):
-    """A lock that is there while the drainer looks, and gone without anybody telling it."""
+def test_locked_fresh_request_is_found_later(own):
+    """It is locked while the drainer looks for work, and nothing announces that the lock is
+    gone."""
     with own.cluster.session() as session, own.cluster.session() as submitter:
         session.execute("BEGIN")
         session.execute("LOCK TABLE imgpress_internal.leases IN SHARE MODE")  # claims wait here
-        request = submit(own, "small1.jpg?locked")
+        request = own.submit("small1.jpg?locked")
         submitter.execute("BEGIN")
         session.execute("SELECT pg_terminate_backend(pid) FROM imgpress.workers")
         submitter.execute(
             "SELECT FROM imgpress.processing_requests WHERE id = %s FOR UPDATE", (request,)
         )
         session.execute("COMMIT")
-        other = submit(own, "small2.jpg?locked")
-        assert_finished_once(own, other)
+        other = own.submit("small2.jpg?locked")
+        own.assert_finished_once(other)
         submitter.execute("COMMIT")
-    assert_finished_once(own, request)
+    own.assert_finished_once(request)
 
 
-def test_open_cancel_does_not_stop_a_drainer_that_starts(own):
-    """What the cancelled request held stays as it is; everything else is taken back."""
-    cancelled, gate = submit_held(own, "opencancel")
+def test_uncommitted_cancel_does_not_stop_a_starting_drainer(own):
+    """The starting drainer skips the locked request and takes back all other images."""
+    cancelled, gate = own.submit_held("opencancel")
     with own.cluster.session() as session:
         session.execute("BEGIN")
         session.execute("SELECT imgpress.cancel(%s)", (cancelled,))
         (drainer,) = own.cluster.drainers()
-        terminate(own, drainer)
-        assert_finished_once(own, submit(own, "small2.jpg?opencancel"))
+        own.cluster.terminate(drainer.pid)
+        own.assert_finished_once(own.submit("small2.jpg?opencancel"))
         session.execute("COMMIT")
     gate.open()
     assert own.status(cancelled) == "Failed"
 
 
 def test_foreign_key_of_a_users_table_delays_nothing(own):
-    """Whoever refers to a request locks its key, and works on that for as long as they like."""
+    """Inserting a reference to a request locks its key until the end of the transaction."""
     own.sql("CREATE TABLE orders (request uuid REFERENCES imgpress.processing_requests)")
-    request, gate = submit_held(own, "key")
+    request, gate = own.submit_held("key")
     with own.cluster.session() as session:
         session.execute("BEGIN")
         session.execute("INSERT INTO orders VALUES (%s)", (request,))
         gate.open()
-        assert_finished_once(own, request)
-        fresh = submit(own, "small3.jpg")
+        own.assert_finished_once(request)
+        fresh = own.submit("small3.jpg")
         session.execute("INSERT INTO orders VALUES (%s)", (fresh,))
-        assert_finished_once(own, fresh)
+        own.assert_finished_once(fresh)
         session.execute("COMMIT")
     own.sql("DROP TABLE orders")
 
 
-def test_wake_up_during_a_wait_for_a_lock_is_not_lost(own):
-    """The first request stays unfinished: its end would make the drainer look anyhow. So would an
-    alarm set for the wait: that of deadlock_timeout, or of the drainer's lock_timeout (5 s)."""
+def test_wake_up_during_a_lock_wait_is_not_lost(own):
+    """Anything else that would wake the drainer is excluded: the first request stays unfinished,
+    and neither deadlock_timeout nor the drainer's lock_timeout (5 s) passes."""
     gate = own.origin.gate("lock")
     blocked = (
         "SELECT count(*) FROM pg_stat_activity "
@@ -176,132 +147,11 @@ def test_wake_up_during_a_wait_for_a_lock_is_not_lost(own):
         with own.cluster.session() as session:
             session.execute("BEGIN")
             session.execute("LOCK TABLE imgpress.webhook_deliveries")
-            first = submit(own, "held/lock/small1.jpg")
+            first = own.submit("held/lock/small1.jpg")
             wait_until(lambda: own.value(blocked), "the drainer waits for the table")
-            second = submit(own, "small2.jpg")
+            second = own.submit("small2.jpg")
             assert own.value(blocked), "the second request came after the wait"
             session.execute("COMMIT")
         assert own.wait(second, 3) == "Completed"
     gate.open()
-    assert_finished_once(own, first)
-
-
-def terminate(shop, process):
-    shop.value("SELECT pg_terminate_backend(%s)", process.pid)
-    assert wait_for_exit([process.pid]) == []
-
-
-def test_launcher_returns_and_adopts_the_drainer(own):
-    cluster = own.cluster
-    (launcher,), (drainer,) = cluster.launchers(), cluster.drainers()
-    terminate(own, launcher)
-    assert_finished_once(own, submit(own, "small1.jpg"))
-    wait_until(cluster.launchers, "another launcher")
-    assert_finished_once(own, submit(own, "small2.jpg"))
-    assert drainer.alive()
-
-    cluster.configure({"imgpress.databases": ""})
-    assert wait_for_exit([drainer.pid]) == [], "the new launcher does not know of the drainer"
-    cluster.configure({"imgpress.databases": None})
-    assert_finished_once(own, submit(own, "small3.jpg"))
-    assert cluster.log_lines("has a worker already") == []
-
-
-def test_press_that_cannot_run_costs_no_image(own):
-    """The press is replaced by a script that notes its start and ends."""
-    cluster = own.cluster
-    starts = cluster.home / "starts"
-    script = cluster.home / "no-press"
-    script.write_text(f"#!/bin/sh\necho >>'{starts}'\nexit 1\n")
-    script.chmod(0o755)
-    complaints = lambda: len(cluster.log_lines(f'"{script}" keeps ending'))  # noqa: E731
-
-    held, gate = submit_held(own, "press")
-    with cluster.settings({"imgpress.press_path": script}):
-        for press in cluster.presses():
-            os.kill(press.pid, signal.SIGKILL)
-        wait_until(complaints, "the drainer gives up")
-        fresh = submit(own, "small2.jpg")
-        ends = complaints()
-        wait_until(lambda: complaints() > ends, "another drainer gives up")
-        for request in (held, fresh):
-            assert own.status(request) in ("Pending", "Processing")
-            assert own.failures(request) == []
-        # Each of a drainer's presses may end six times; one drainer may be about to give up.
-        most = (complaints() + 1) * 6 * (CODECS + 1)
-        assert len(starts.read_text().splitlines()) <= most
-    gate.open()
-    last = submit(own, "small3.jpg")
-    for request in (held, fresh, last):
-        assert_finished_once(own, request)
-
-
-def moment(line):
-    stamp = re.match(r"\d+-\d+-\d+ \d+:\d+:\d+\.\d+", line)
-    return datetime.strptime(stamp[0], "%Y-%m-%d %H:%M:%S.%f")
-
-
-def test_failing_writes_are_tried_again_with_growing_pauses(own):
-    own.sql("CREATE TABLE disk_full AS SELECT true")
-    own.sql(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN "
-        "IF EXISTS (SELECT FROM public.disk_full) THEN RAISE disk_full; END IF; "
-        "RETURN NEW; END $$"
-    )
-    own.sql(
-        "CREATE TRIGGER refuse BEFORE INSERT ON imgpress.outputs "
-        "FOR EACH ROW EXECUTE FUNCTION refuse()"
-    )
-    errors = lambda: own.cluster.log_lines("ERROR:  disk_full")  # noqa: E731
-    requests = [submit(own, f"small{number}.jpg") for number in range(3)]
-    wait_until(lambda: len(errors()) >= 3, "the third attempt to store outputs")
-    times = [moment(line) for line in errors()]
-    pauses = [(after - before).total_seconds() for before, after in zip(times, times[1:])]
-    assert all(pause > 0.4 * 2**number for number, pause in enumerate(pauses)), pauses
-    assert all(own.status(request) in ("Pending", "Processing") for request in requests)
-    own.sql("DELETE FROM disk_full")
-    for request in requests:
-        assert_finished_once(own, request)
-    own.sql("DROP FUNCTION refuse() CASCADE")
-    own.sql("DROP TABLE disk_full")
-
-
-def compress_and_end(cluster, end):
-    """Compresses in a session, ends the session, and returns the press that it had."""
-    with cluster.session() as session:
-        session.execute("SELECT pg_backend_pid() FROM imgpress.compress_image(%s)", (jpeg(),))
-        (pid,) = session.fetchone()
-        (press,) = [press for press in cluster.presses() if press.parent == pid]
-        end(session, pid)
-    assert wait_for_exit([pid]) == []
-    return press
-
-
-def wait_until_reaped(processes):
-    """Gone altogether: whoever reaps a process has also judged its end."""
-    for process in processes:
-        gone = lambda pid=process.pid: not os.path.exists(f"/proc/{pid}")  # noqa: E731
-        wait_until(gone, f"process {process.pid} is reaped")
-
-
-def test_postmaster_that_inherits_orphans_gets_none():
-    """The postmaster takes the end of an unknown child by a signal for a crash of a backend."""
-    end_backend = "SELECT pg_terminate_backend(%s)"
-    with ReapingCluster({"imgpress.databases": "shop"}, preload=("imgpress",), name="reaper") as it:
-        it.query("CREATE EXTENSION imgpress")
-        wait_until(lambda: it.presses("codec"), "the drainer's codecs")
-        with it.session() as witness:
-            (drainer,) = it.drainers()
-            presses = [
-                *it.presses(),
-                compress_and_end(it, lambda session, _pid: session.connection.close()),
-                compress_and_end(it, lambda _session, pid: it.query(end_backend, (pid,))),
-            ]
-            it.query(end_backend, (drainer.pid,))
-            assert wait_for_exit([drainer.pid]) == []
-            wait_until_reaped(presses)
-            it.configure({"imgpress.codecs": 1})
-            witness.execute("SELECT pg_postmaster_start_time()")
-            assert witness.fetchone()[0] == it.scalar("SELECT pg_postmaster_start_time()")
-        assert it.log_lines("terminated by signal") == []
-        assert it.log_lines("reinitializing") == []
+    own.assert_finished_once(first)

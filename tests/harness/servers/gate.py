@@ -1,4 +1,4 @@
-"""Gates: a test holds an origin's answers until it has done what must happen meanwhile."""
+"""Gates: a test holds back an origin's answers until it has done something else."""
 
 import threading
 
@@ -6,7 +6,7 @@ from ..waiting import WaitTimeout
 
 
 class Gate:
-    """Requests wait at it, in any number, until the test lets some or all of them through."""
+    """Requests wait at the gate until the test lets some or all of them through."""
 
     def __init__(self):
         self._changed = threading.Condition()
@@ -30,7 +30,7 @@ class Gate:
             self._changed.notify_all()
 
     def release(self, count):
-        """Lets that many requests through, now or when they come."""
+        """Lets this many requests through, now or when they arrive."""
         with self._changed:
             self._permits += count
             self._changed.notify_all()
@@ -42,10 +42,10 @@ class Gate:
             self._changed.notify_all()
 
     def wait_arrived(self, count=1, timeout=30.0):
-        """Waits until that many requests have come in all, whether or not they were let through."""
+        """Waits until this many requests have arrived, including those that were let through."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._arrived >= count, timeout):
-                raise WaitTimeout(f"{self._arrived} of {count} requests came to the gate")
+                raise WaitTimeout(f"{self._arrived} of {count} requests arrived at the gate")
 
     @property
     def waiting(self):

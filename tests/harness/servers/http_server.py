@@ -1,4 +1,4 @@
-"""The threaded HTTP/1.1 server below the image origin and the webhook receiver."""
+"""The threaded HTTP/1.1 server used by the image origin and the webhook receiver."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +9,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 1024
 
     def handle_error(self, request, client_address):
-        """A client that hangs up is part of the tests, not worth a traceback."""
+        """Prints no traceback: clients that hang up are part of the tests."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -33,9 +33,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class HttpServer:
-    """Runs a handler class on 127.0.0.1 and a free port, for the length of a with block.
+    """Runs a handler class on a free port of 127.0.0.1, for a with block.
 
-    Handlers find their owner as self.server.owner."""
+    Its handlers reach this object as self.server.owner."""
 
     handler = Handler
 

@@ -1,4 +1,4 @@
-"""What an origin remembers of the requests that it got."""
+"""Counts the requests to an origin."""
 
 import threading
 from collections import Counter
@@ -7,7 +7,7 @@ from ..waiting import WaitTimeout
 
 
 class Ledger:
-    """Counts requests by path (with query) and the most that were under way at once."""
+    """Requests by path (with query), and the most that were open at the same time."""
 
     def __init__(self):
         self._changed = threading.Condition()
@@ -16,7 +16,7 @@ class Ledger:
         self._peak = 0
 
     def begin(self, path):
-        """Notes the start of a request; returns how many there were to this path with it."""
+        """Counts a request; returns how many there have been to this path, including this one."""
         with self._changed:
             self._counts[path] += 1
             self._under_way += 1
@@ -50,7 +50,7 @@ class Ledger:
             self._peak = self._under_way
 
     def wait_total(self, prefix, count, timeout=30.0):
-        """Waits until that many requests to paths with this prefix have begun."""
+        """Waits until this many requests to paths with this prefix have begun."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._total(prefix) >= count, timeout):
-                raise WaitTimeout(f"{self._total(prefix)} of {count} requests to {prefix}* came")
+                raise WaitTimeout(f"{self._total(prefix)} of {count} requests to {prefix}* began")

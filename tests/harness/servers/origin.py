@@ -1,15 +1,15 @@
-"""A real HTTP origin for images that misbehaves on request.
+"""An HTTP origin of images that misbehaves as the path says.
 
     /a.jpg                          the file a.jpg of the folder, or 404
-    /held/GATE/a.jpg                the same once origin.gate("GATE") lets it through
-    /slow/a.jpg?ms=50               the same after a while
-    /drip/a.jpg?ms=50               the same, one byte every so many ms
-    /truncated/a.jpg                half of it, under a Content-Length of all of it
-    /flaky/a.jpg?fail=2             503 (or status=N) so many times, then the file
+    /held/GATE/a.jpg                the same, when origin.gate("GATE") lets it through
+    /slow/a.jpg?ms=50               the same after this delay
+    /drip/a.jpg?ms=50               the same, one byte every 50 ms
+    /truncated/a.jpg                half of it, with the Content-Length of the whole file
+    /flaky/a.jpg?fail=2             503 (or status=N) this many times, then the file
     /hang/a.jpg                     no answer until the origin closes
-    /html/a.jpg, /empty/a.jpg       a page, or no byte at all, called an image
-    /large/a.jpg?bytes=N&length=no  so many bytes, with or without Content-Length
-    /status/503/a.jpg?retry_after=1 that status
+    /html/a.jpg, /empty/a.jpg       a web page, or an empty body, with the content type of an image
+    /large/a.jpg?bytes=N&length=no  N bytes, with or without Content-Length
+    /status/503/a.jpg?retry_after=1 this status, with Retry-After
     /redirect/a.jpg?to=URL          302 to the URL
     /redirect-loop/a.jpg            302 to itself
     /redirect-private/a.jpg         302 to an address inside a private network
@@ -35,7 +35,7 @@ def _content_type(name):
 
 
 class _OriginHandler(Handler):
-    """Dispatches on the first part of the path; everything else is a file."""
+    """The first part of the path names the behaviour; any other path is a file."""
 
     def do_GET(self):
         origin = self.server.owner
@@ -108,7 +108,7 @@ class _OriginHandler(Handler):
         left = int(query.get("bytes", "1000000"))
         known = query.get("length", "yes") == "yes"
         self._start(200, "image/jpeg", left if known else None)
-        # Looks like a JPEG at first, so that nothing but its size can be held against it.
+        # It begins like a JPEG, so that only its size is wrong.
         piece = b"\xff\xd8\xff\xe0" + bytes(CHUNK - 4)
         while left > 0:
             piece = piece[:left]
@@ -174,7 +174,7 @@ class Origin(HttpServer):
         self._contents[name] = content
 
     def gate(self, name):
-        """The gate of that name; closed when first asked for."""
+        """The gate with this name; a new one is closed."""
         with self._lock:
             return self._gates.setdefault(name, Gate())
 

@@ -1,4 +1,4 @@
-"""A real receiver of webhooks: remembers what came, answers as told."""
+"""A receiver of webhooks that records what it gets and answers as a test tells it."""
 
 import json
 import threading
@@ -9,13 +9,13 @@ from .http_server import Handler, HttpServer
 from ..waiting import WaitTimeout
 
 
-# An answer that never comes.
+# As an answer: none ever comes.
 HANG = object()
 
 
 @dataclass
 class Delivery:
-    """One request as it came in; header names in lower case."""
+    """One request as received; header names in lower case."""
 
     path: str
     headers: dict
@@ -27,7 +27,7 @@ class Delivery:
 
 
 class Endpoint:
-    """One path of the receiver, with its own script of answers and its own memory."""
+    """One path of the receiver, with its own answers and its own list of deliveries."""
 
     def __init__(self, url):
         self.url = url
@@ -41,7 +41,7 @@ class Endpoint:
             self._script.extend(answers)
 
     def take(self, delivery):
-        """Called by the receiver: notes the delivery, returns (status, headers) to answer."""
+        """Called by the receiver: records the delivery; returns the (status, headers) to answer."""
         with self._changed:
             answer = self._script.pop(0) if self._script else 204
             self._deliveries.append(delivery)
@@ -54,10 +54,10 @@ class Endpoint:
             return list(self._deliveries)
 
     def wait(self, count=1, timeout=30.0):
-        """Waits until that many deliveries have come; returns all of them."""
+        """Waits for this many deliveries; returns all so far."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._deliveries) >= count, timeout):
-                raise WaitTimeout(f"{len(self._deliveries)} of {count} webhooks came to {self.url}")
+                raise WaitTimeout(f"{self.url} got {len(self._deliveries)} of {count} webhooks")
             return list(self._deliveries)
 
 

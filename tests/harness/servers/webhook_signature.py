@@ -22,7 +22,7 @@ def sign(secret, message_id, timestamp, body):
 
 
 def verify(secret, headers, body):
-    """True when one of the signatures in the headers is right for the body."""
+    """True when one of the signatures in the headers matches the body."""
     expected = sign(secret, headers["webhook-id"], headers["webhook-timestamp"], body)
     offered = headers["webhook-signature"].split()
     return any(hmac.compare_digest(expected, candidate) for candidate in offered)
