@@ -1,22 +1,20 @@
-# imgpress: the front door.
-#
-#   make demo     install what is missing, build, and show the whole job on sample pictures
-#   make check    install what is missing, build, and run every test
-#   make run      the demo, but it stays up for you to try
-#   make deps     install the Debian packages that are missing
-#   make          build the extension, the press and the gateway
-#   make install  put them in place (as root)
-#   make check-sanitized  the unit tests under AddressSanitizer (minutes)
-#   make bench    measure codec and pipeline against what they replace (minutes); make bench-codec
-#                 or any other module alone; make bench-publish writes the tables into the docs
-#   make format   rewrite the sources after .clang-format;  make lint  check them
+#   make demo             install missing packages, build, and process sample pictures
+#   make check            install missing packages, build, and run every test
+#   make run              like demo, but keep running for you to try
+#   make deps             install missing Debian packages
+#   make                  build the extension, the press and the gateway
+#   make install          install them (as root)
+#   make check-sanitized  run the unit tests with AddressSanitizer (minutes)
+#   make bench            run all benchmarks (minutes); make bench-codec: one of them;
+#                         make bench-publish: copy the results into docs/performance.md
+#   make format           format the C++ sources; make lint: check them
 
 PG_CONFIG ?= pg_config
 PREFIX ?= /usr/local
 BUILD ?= build
 JOBS ?= $(shell nproc)
 PYTHON ?= /usr/bin/python3
-# Needed for system folders only; empty for root.
+# For installing into system folders; empty for root.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .DEFAULT_GOAL := all
@@ -36,7 +34,7 @@ extension: archives
 archives: $(BUILD)/CMakeCache.txt
 	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-archives
 
-# Behind the archives: two builds in one folder at a time would be in each other's way.
+# After the archives, because two builds must not run in one folder at the same time.
 programs: archives
 	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-press imgpress-gateway
 
@@ -52,7 +50,7 @@ uninstall:
 	$(SUDO) $(EXTENSION_MAKE) uninstall
 	$(SUDO) rm -f $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press $(DESTDIR)$(PREFIX)/bin/imgpress-gateway
 
-# What `make deps` installs is only there for the make that runs after it.
+# A second make, because pg_config may have been installed only just now.
 demo run: deps
 	@$(MAKE) --no-print-directory install
 	@$(PYTHON) demo/demo.py $(if $(filter run,$@),--stay)
@@ -61,7 +59,7 @@ check: deps
 	@$(MAKE) --no-print-directory install
 	@$(MAKE) --no-print-directory check-boundaries check-unit check-sql check-end-to-end
 
-# Optional pictures: tests that want them are skipped where they are not.
+# Optional pictures; without them some tests are skipped.
 CORPUS := $(wildcard $(CURDIR)/../shared/corpus)
 export IMGPRESS_CORPUS ?= $(CORPUS)
 
@@ -72,8 +70,8 @@ check-unit:
 	@cmake --build $(BUILD) --parallel $(JOBS)
 	@cd $(BUILD) && ctest --progress --output-on-failure --parallel $(JOBS)
 
-# The unit tests with AddressSanitizer and UndefinedBehaviorSanitizer. In a folder of its own: what is
-# built so can't be linked into PostgreSQL's library.
+# With AddressSanitizer and UndefinedBehaviorSanitizer, in a separate folder: such archives cannot be
+# linked into the extension.
 SANITIZED := $(BUILD)-sanitized
 
 check-sanitized: deps
@@ -106,7 +104,7 @@ bench-programs:
 	@$(MAKE) --no-print-directory install
 	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-bench
 
-# From the results of the last runs.
+# Uses the results of the last runs.
 bench-publish:
 	@$(PYTHON) bench/plot.py
 	@$(PYTHON) bench/publish.py

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Measures what a long queue costs: the SQL side's work for each image, the memory of the processes,
-and how long a small request waits beside a large one.
+"""Measures the cost of a long queue: time in SQL for each image, memory of the processes, and how
+long a small request waits behind a large one.
 
     backlog.py [--images N] [--drained N]
 
-results/queue.csv has every situation; the table printed is the worst of each.
+results/queue.csv has all measurements; the printed table shows the worst of each kind.
 """
 
 import argparse
@@ -17,13 +17,13 @@ import report
 import rig
 from report import target
 
-# Databases of its own; this keeps the drainer out of them.
+# Keeps the drainer out of the databases that are measured.
 UNDRAINED = {"imgpress.databases": "none"}
 
 
 def cost_targets(costs, images):
-    """One target for each operation: the worst place of the worst queue. What a list of products
-    costs is in the table only: it is asked for once, and one of a million is sorted on disk."""
+    """One target for each operation, for the worst place in the worst queue. The list of products
+    has none: it is asked for once, and a million rows are sorted on disk."""
     for operation, slots in dict.fromkeys((row["operation"], row["slots"]) for row in costs):
         if operation == "products":
             continue

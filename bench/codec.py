@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""Measures the codec against its peers, side by side in one run, at JPEG quality 50.
+"""Compares the codec with other image compressors at JPEG quality 50.
 
     codec.py [--rounds N]
 
-Every pristine photograph is stored as a JPEG of quality 60, 75, 85, 90 and 95 in 4:2:0, 4:2:2 and
-4:4:4, and compressed from there; quality is judged against the pristine picture. CPU seconds of one
-core, peers in turn folder by folder; a speed is the median over the rounds of the ratio in a round.
+Every original photograph is saved as a JPEG of quality 60, 75, 85, 90 and 95 in 4:2:0, 4:2:2 and
+4:4:4, which is then compressed; the result is compared with the original. Times are CPU seconds of
+one core. The compressors take turns, folder by folder; a speed is the median over the rounds of the
+ratio within a round.
 """
 
 import argparse
@@ -47,7 +48,7 @@ def output_folder(sources, peer):
 
 
 class Measurements:
-    """What each peer did with each group of sources."""
+    """Times, sizes and scores of each peer for each group of sources."""
 
     def __init__(self, groups, peers, rounds):
         self._seconds = {(group, peer): [] for group in groups for peer in peers}
@@ -60,7 +61,7 @@ class Measurements:
                 outputs = output_folder(sources, name)
                 outputs.mkdir()
                 if group == next(iter(groups)):
-                    peer.run(sources, outputs)  # pages, caches and compilers get warm
+                    peer.run(sources, outputs)  # warms up caches and compilers
         for _ in range(rounds):
             for group, sources in groups.items():
                 for name, peer in peers.items():
@@ -69,7 +70,8 @@ class Measurements:
                     self._bytes[group, name] = size
 
     def judge(self, groups, pristine):
-        """Compares every output with its pristine picture; one as found with its source."""
+        """Compares every output with the pristine picture; for pictures as found, with the
+        source."""
         jobs, owners = [], []
         for group, sources in groups.items():
             for source in sorted(sources.iterdir()):
@@ -94,12 +96,12 @@ class Measurements:
         return statistics.median(sum(b) / sum(a) for a, b in zip(ours, theirs))
 
     def size(self, groups, peer):
-        """Bytes as a share of Pillow's."""
+        """Bytes relative to Pillow's."""
         sizes = [sum(self._bytes[group, name] for group in groups) for name in (peer, "Pillow")]
         return sizes[0] / sizes[1]
 
     def gains(self, groups, peer):
-        """Mean of SSIM, PSNR of luma and PSNR of RGB, each less Pillow's."""
+        """Means of SSIM, PSNR of luma and PSNR of RGB, each minus Pillow's."""
         means = []
         for name in (peer, "Pillow"):
             scores = [score for group in groups for score in self._scores[group, name]]
@@ -119,7 +121,7 @@ def of(subsampling):
 
 
 def effort_targets(data, groups, effort, sources, bounds):
-    """The targets of one effort against Pillow, also for the sources where it is furthest away."""
+    """The targets of one effort against Pillow, with the worst group of sources."""
     peer, rows = f"imgpress {effort}", []
     measures = {
         "images/s": (data.speed, "images/s against Pillow", "at least", "times", 2),
@@ -137,7 +139,7 @@ def effort_targets(data, groups, effort, sources, bounds):
 
 
 def target_rows(data):
-    """The targets of the codec, as far as their peers are there."""
+    """The targets of the codec; those without their peer are left out."""
     half = of("4:2:0") + [AS_FOUND]
     no_worse = {"SSIM": 0, "PSNR": 0}
     rows = []
@@ -173,8 +175,8 @@ def compared(data, groups, peer):
 
 
 def peer_rows(data):
-    """Every peer on each subsampling, all qualities together. Not those as found: some peers apply
-    their ICC profiles, so that the pixels are meant to differ."""
+    """Every peer for each subsampling, averaged over the qualities. Without the pictures as found:
+    some peers apply their ICC profiles, so that the pixels differ on purpose."""
     return [
         {
             "sources": subsampling,
@@ -188,7 +190,7 @@ def peer_rows(data):
 
 
 def quality_rows(data, groups):
-    """The efforts on each quality of the sources."""
+    """The efforts for each quality of the sources."""
     return [
         {
             "sources": "as found" if group == AS_FOUND else f"{group[0]} of quality {group[1]}",

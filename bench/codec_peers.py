@@ -1,5 +1,5 @@
-"""What the codec is measured against. Every peer is asked for one folder at a time and says how
-much CPU time that took, and how many bytes came out."""
+"""The compressors with which the codec is compared (peers). A peer compresses one folder at a time
+and reports the CPU time and the bytes of the outputs."""
 
 import os
 import resource
@@ -21,12 +21,12 @@ REPEATS = 4
 
 
 class PeerError(RuntimeError):
-    """A peer ended or answered with nonsense."""
+    """A peer ended or gave an invalid answer."""
 
 
 class ServingPeer:
-    """A process that lives for the whole run, reads a folder into memory and measures itself: only
-    decoding and encoding count."""
+    """A process that runs all the time, reads a folder into memory, and measures only decoding and
+    encoding."""
 
     def __init__(self, command, environment=None):
         self._process = subprocess.Popen(
@@ -52,10 +52,10 @@ class ServingPeer:
 
 
 class CommandPeer:
-    """A program that is started anew. Its start, measured each time with a picture of 8x8 pixels,
-    is taken off; reading and writing the files (from and to memory) stays in. command(files,
-    outputs) is what to call; one that takes many files gets all of a folder, several times over, so
-    that its start does not outweigh them."""
+    """A program that is started for each call. The time of its start, measured with a picture of
+    8x8 pixels, is subtracted; reading and writing files (in memory) is not. command(files, outputs)
+    returns the command line. A program that takes many files gets the whole folder several times,
+    so that its start matters little."""
 
     def __init__(self, command, folder, takes_many):
         self._command = command
@@ -82,11 +82,11 @@ class CommandPeer:
         return seconds / (REPEATS if self._takes_many else 1), size
 
     def close(self):
-        """Nothing of it runs between two calls."""
+        """Nothing runs between calls."""
 
 
 def _said(command):
-    """The first line that a program says of itself."""
+    """The first line of a program's output."""
     said = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, **MODULES}
     )
@@ -94,7 +94,7 @@ def _said(command):
 
 
 def _install_sharp():
-    """Puts sharp below build/. Returns why there is none, or nothing."""
+    """Installs sharp below build/. Returns None, or the reason why it cannot."""
     if shutil.which("npm") is None or shutil.which("node") is None:
         return "npm is not installed"
     if not (SHARP / "node_modules/sharp").is_dir():
@@ -103,14 +103,14 @@ def _install_sharp():
         command = ["npm", "install", *options, "sharp"]
         if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode != 0:
             return "npm could not install it"
-    loads = ["node", "-e", "require('sharp')"]  # half of it may be there
+    loads = ["node", "-e", "require('sharp')"]  # an earlier installation may be incomplete
     if subprocess.run(loads, env={**os.environ, **MODULES}, capture_output=True, check=False).returncode:
         return "what npm installed does not run"
     return None
 
 
 def _vips(files, outputs):
-    """Nothing is made smaller or turned: decode and encode, as `vips copy` does for one file."""
+    """Only decodes and encodes, like `vips copy` for many files: no scaling, no rotation."""
     size = ["--size", "100000x100000>", "--no-rotate"]
     return ["vipsthumbnail", *size, "-o", f"{outputs}/%s.jpg[Q=50,strip]", *files]
 
@@ -128,7 +128,7 @@ def _open_sharp():
 
 
 def open_peers(folder):
-    """The peers by name, notes on those that are missing, and the versions of the others."""
+    """({name: peer}, notes about missing ones, versions of the others)"""
     codec = str(BUILD / "imgpress-bench-codec")
     peers = {"Pillow": ServingPeer([sys.executable, str(HERE / "codec_pillow.py")])}
     for effort in ("fast", "balanced", "small"):

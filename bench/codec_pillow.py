@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Pillow as a peer of imgpress-bench-codec: the same lines in, the same lines out."""
+"""Pillow with the interface of imgpress-bench-codec: the same input lines, the same output
+lines."""
 
 import io
 import sys

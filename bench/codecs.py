@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""Measures whether eight codecs have work all the time, though the drainer is away for each commit.
+"""Measures whether eight codecs always have work, although the drainer pauses for each commit.
 
     codecs.py [--images N] [--rounds N]
 
-The codecs are imgpress-bench-press: each image takes them 3.1 ms in which they use no core, so that
-the rest of the pipeline can be seen on a machine of any size. Pictures of 9 kB, so that two cores
-can feed eight codecs. A second row has commits as a disk at the other end of a network makes them.
+imgpress-bench-press takes the place of the codecs: it sleeps 3.1 ms for each image instead of using
+a core, so that the rest of the pipeline can be measured on any machine. The pictures have 9 kB, so
+that two cores can supply eight codecs. A second row has slow commits, as with a disk behind a
+network.
 """
 
 import statistics
@@ -31,7 +32,7 @@ CREATE TRIGGER wait_for_the_disk AFTER INSERT ON imgpress.outputs
 
 def measure(cluster, port, wanted, rounds):
     """Images a second."""
-    rig.run_request(cluster, port, wanted[:50])  # starts everything that starts once
+    rig.run_request(cluster, port, wanted[:50])  # warm-up
     rates = [len(wanted) / rig.run_request(cluster, port, wanted) for _ in range(rounds)]
     return statistics.median(rates)
 

@@ -1,5 +1,5 @@
-"""A drainer at work on a request of 1,000,000 images: what it holds in memory, and how long a small
-request waits beside it."""
+"""A drainer that processes a request of 1,000,000 images: its memory, and how long a small request
+waits meanwhile."""
 
 import statistics
 import time
@@ -12,7 +12,7 @@ from harness.processes import own_memory_kib
 from harness.waiting import wait_until
 from pipeline import latency
 
-WARM = 2000  # images after which memory is first looked at
+WARM = 2000  # images before the first measurement of memory
 NEWCOMERS = 20
 SUBMIT = r"""
 SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n' || string_agg(
@@ -35,7 +35,8 @@ def processes(cluster):
 
 
 def idle_overhead_ms(cluster, port):
-    """What one image on an idle system takes from COMMIT to NOTIFY beyond its fetch and codec."""
+    """Milliseconds from COMMIT to NOTIFY for one image on an idle system, without its download and
+    compression."""
     wanted = [f"/tiny.jpg?idle={n}" for n in range(NEWCOMERS)]
     alone = []
     with cluster.session() as session:
@@ -49,7 +50,8 @@ def idle_overhead_ms(cluster, port):
 
 
 def rows(images, drained, folder):
-    """(rows of memory, milliseconds of one image when idle, milliseconds of each small request)."""
+    """(rows about memory, milliseconds for one image when idle, milliseconds for each small
+    request)"""
     make_tiny(folder)
     with rig.cluster() as cluster, rig.origin(folder) as port, closing(cluster.connect()) as watcher:
         idle = idle_overhead_ms(cluster, port)

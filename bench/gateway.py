@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Measures status answers of the gateway, and in turn with them what bounds them from above.
+"""Measures how many status requests the gateway answers, compared with two upper bounds.
 
     gateway.py [--rounds N] [--seconds N]
 
-32 clients with a kept connection each ask for the status of a request, one question after the other
-(wrk). The bounds: pgbench with the statement that the gateway runs, on as many connections; and the
-same gateway with an answer that takes no database. All share the machine with their clients.
+32 clients (wrk) ask for the status of a request over kept connections, one question after the
+other. The bounds are pgbench with the gateway's statement on as many connections, and the gateway
+with an answer that needs no database. They take turns, and share the machine with their clients.
 """
 
 import argparse
@@ -25,9 +25,10 @@ from harness.cluster import pg_config  # noqa: E402
 from harness.gateway import Gateway  # noqa: E402
 
 CLIENTS = 32
-LOGIN = "bench_gateway"  # with the rights of a gateway and no others
-# 40 times the answers/s of the stack that this replaces, which was measured once, on two cores; it
-# does not run here.
+LOGIN = "bench_gateway"  # has the rights of imgpress_gateway only
+# 40 times the answers/s of the stack that imgpress replaces, as measured once on two cores. That
+# stack
+# is not run here.
 LEAST_RATE = 40 * 366
 LEAST_SHARE = 1 / 8  # of what pgbench reaches
 MOST_MS = 20
@@ -35,7 +36,7 @@ MILLISECONDS = {"us": 0.001, "ms": 1, "s": 1000}
 
 
 def said(command, **options):
-    """What the program writes; its complaint is the error."""
+    """The output of a program; raises its error output if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, **options)
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]}: {done.stderr.strip()}")
@@ -68,7 +69,7 @@ def run_pgbench(cluster, script, request, seconds):
 
 
 def ended_request(cluster):
-    """A request of one image, which ends at once: private networks are not allowed."""
+    """A finished request of one image, which fails at once because its address is private."""
     product = "(1, 'one', 'http://127.0.0.1:9/one.jpg')"
     submit = f"SELECT imgpress.submit(ARRAY[{product}::imgpress.product_input])"
     request = cluster.scalar(submit)
@@ -88,7 +89,7 @@ def statement_of(cluster, gateway, request):
 
 
 def measure(rounds, seconds):
-    """For each round what the three reached, one after the other."""
+    """For each round the figures of the three, measured one after the other."""
     with rig.cluster({"imgpress.allowed_networks": ""}) as cluster:
         cluster.query(f"CREATE ROLE {LOGIN} LOGIN IN ROLE imgpress_gateway")
         request = ended_request(cluster)
@@ -112,7 +113,7 @@ def median(rounds, name, figure):
 
 
 def share(rounds):
-    """Of what pgbench reached in the same round."""
+    """The rate relative to pgbench's in the same round."""
     return statistics.median(each["status"]["rate"] / each["pgbench"]["rate"] for each in rounds)
 
 

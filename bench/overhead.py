@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Measures what the pipeline costs on top of its three unavoidable steps, each measured apart.
+"""Compares the pipeline's CPU time with that of its three unavoidable steps, each measured alone.
 
     overhead.py [--images N] [--rounds N]
 
@@ -7,8 +7,8 @@ CPU time per image of
   fetch    libcurl alone, one kept connection, the same files from the same origin (bench/fetch.cpp)
   codec    the codec alone, in memory, on every core at once, as the pipeline runs it
   insert   the same outputs into a table like imgpress.outputs, 64 a transaction, within the server
-against that of the fetcher, the codecs and the drainer while they work on a request. Neither the
-origin nor the submission counts; PostgreSQL's checkpointer and writers count on neither side.
+compared with that of the fetcher, the codecs and the drainer while they process a request. Neither
+side includes the origin, the submission, or PostgreSQL's checkpointer and writers.
 """
 
 import os
@@ -48,7 +48,7 @@ def fetch_alone(port, wanted):
 
 
 def load_samples(cluster, outputs):
-    """The outputs as a table, and one to insert them into."""
+    """Loads the outputs into one table, and creates another to insert them into."""
     cluster.query("CREATE TABLE samples (n integer, bytes bytea)")
     cluster.query("ALTER TABLE samples ALTER COLUMN bytes SET STORAGE EXTERNAL")
     cluster.query("CREATE TABLE bare_outputs (LIKE imgpress.outputs INCLUDING ALL)")
@@ -102,7 +102,7 @@ def measure(cluster, options, folder, count):
     outputs.mkdir()
     rounds = []
     with rig.origin(folder) as port:
-        rig.run_request(cluster, port, wanted[:200])  # starts everything that starts once
+        rig.run_request(cluster, port, wanted[:200])  # warm-up
         for _ in range(options.rounds):
             codec = codec_alone(folder, outputs)
             if not rounds:

@@ -1,5 +1,5 @@
-"""The pictures of the benchmarks: photographs of the optional corpus ($IMGPRESS_CORPUS/photos),
-else those that the demo draws."""
+"""The pictures of the benchmarks: photographs in $IMGPRESS_CORPUS/photos, or the demo's drawings if
+that is not set."""
 
 import io
 import os
@@ -16,7 +16,7 @@ import pictures  # noqa: E402
 
 SUBSAMPLINGS = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}  # Pillow's numbers
 TILE = (1000, 750)
-# Neither icons nor drawings on an empty ground: those say little about photographs.
+# Excludes icons and drawings on a plain background, which say little about photographs.
 LEAST_PIXELS = 100_000
 LEAST_BITS_PER_PIXEL = 0.25
 PIPELINE_SIZE = (800, 600)
@@ -25,7 +25,7 @@ SMALL_SIZE = (160, 120)
 
 
 def corpus_files():
-    """The photographs of the corpus; none where there is no corpus."""
+    """The photographs of the corpus, if there is one."""
     folder = os.environ.get("IMGPRESS_CORPUS")
     if not folder:
         return []
@@ -39,7 +39,7 @@ def _is_photograph(path):
 
 
 def _camera_pictures():
-    """(name, picture) of every photograph in colour, before anybody stored it for the web."""
+    """(name, picture) of every photograph in colour."""
     files = corpus_files()
     for path in files:
         with Image.open(path) as image:
@@ -53,7 +53,8 @@ def _camera_pictures():
 
 def write_pristine(folder):
     """Tiles of the photographs as PNG, at most 1000x750 each. Four pixels are cut off at the left
-    and the top: no block of theirs then lies where the one of an earlier JPEG file lay."""
+    and the top, so that 8x8 blocks do not coincide with those of the JPEG file that they come
+    from."""
     for name, picture in _camera_pictures():
         width, height = min(TILE[0], picture.width - 4), min(TILE[1], picture.height - 4)
         for top in range(4, picture.height - height + 1, height):
@@ -63,7 +64,7 @@ def write_pristine(folder):
 
 
 def write_sources(pristine, folder, quality, subsampling):
-    """Every pristine picture as a JPEG of this quality."""
+    """Saves every pristine picture as a JPEG of this quality."""
     for path in sorted(pristine.glob("*.png")):
         with Image.open(path) as image:
             image.save(
@@ -72,7 +73,8 @@ def write_sources(pristine, folder, quality, subsampling):
 
 
 def write_as_found(folder):
-    """Copies of the photographs as they come: of any quality and size, 4:2:0 or grey."""
+    """Copies the photographs unchanged, of any quality and size, but only those in 4:2:0 or
+    grey."""
     files = corpus_files()
     for path in files:
         shutil.copyfile(path, folder / path.name)
@@ -108,7 +110,7 @@ def write_small(folder):
 
 
 def _near_pipeline_bytes(image):
-    """The picture in the highest quality that is not over the size; None where none comes near."""
+    """The picture in the highest quality that fits the size; None if no quality comes near it."""
     for quality in range(95, 60, -1):
         data = io.BytesIO()
         image.save(data, "JPEG", quality=quality, subsampling=2)

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Measures the whole pipeline against a stand-in for what it replaces, side by side in one run.
+"""Compares the whole pipeline with Python workers that do the same.
 
     pipeline.py [--images N] [--rounds N]
 
 1,000 photographs of about 119 kB come from a loopback origin that answers at once, and from one
-that answers after 50 ms. The peer is pipeline_peer.py.
+that answers after 50 ms. The Python workers are in pipeline_peer.py.
 """
 
 import select
@@ -20,8 +20,9 @@ import report
 import rig
 from report import target
 
-# 5 and 45 times the images/s of the stack that this replaces, which was measured once, on two cores;
-# it does not run here.
+# 5 and 45 times the images/s of the stack that imgpress replaces, as measured once on two cores.
+# That
+# stack is not run here.
 TARGETS = {0: 5 * 170, 50: 45 * 17}
 SINGLE_IMAGES = 40
 
@@ -45,12 +46,13 @@ def latency(cluster, port, wanted):
 
 
 def measure(cluster, options, folder, count, delay_ms):
-    """Images per second of imgpress and of the peer, in turn, and the latency of single images."""
+    """Images per second of imgpress and of the peer, which take turns, and the latency of single
+    images."""
     wanted = rig.paths(options.images, count)
     few = wanted if delay_ms == 0 else wanted[: max(100, options.images // 10)]
     ours, theirs = [], []
     with rig.origin(folder, delay_ms) as port:
-        rig.run_request(cluster, port, wanted[:50])  # starts everything that starts once
+        rig.run_request(cluster, port, wanted[:50])  # warm-up
         for _ in range(options.rounds):
             ours.append(options.images / rig.run_request(cluster, port, wanted))
             theirs.append(len(few) / pipeline_peer.run(cluster.conninfo(), port, few))

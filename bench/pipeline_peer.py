@@ -1,6 +1,6 @@
-"""What imgpress replaces, at its best: one worker process per core that downloads with a kept
-connection, compresses with Pillow and stores into PostgreSQL. No framework, no broker, no ORM, so a
-real stack of that kind is slower than this."""
+"""A best case of what imgpress replaces: one worker process per core that downloads over a kept
+connection, compresses with Pillow and stores into PostgreSQL. It has no framework, broker or ORM,
+so a real stack of this kind is slower."""
 
 import http.client
 import io
@@ -13,7 +13,7 @@ from PIL import Image
 
 
 def work(conninfo, port, paths, results):
-    """Takes paths until there is none left; commits each image, as a task queue acknowledges it."""
+    """Processes paths until none is left; commits each image, as a task queue would."""
     database = psycopg2.connect(conninfo)
     connection = http.client.HTTPConnection("127.0.0.1", port)
     done = 0
@@ -34,7 +34,7 @@ def work(conninfo, port, paths, results):
 
 
 def run(conninfo, port, paths):
-    """Seconds for all paths with as many workers as cores; the workers' start is not counted."""
+    """Seconds for all paths with one worker per core, without the start of the workers."""
     context = multiprocessing.get_context("fork")
     queue, results = context.Queue(), context.Queue()
     workers = [

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Draws results/performance.svg: how far every measurement of results/*-targets.csv lies from its
-target, on a logarithmic scale. Targets of 0 have no ratio and are in the tables only."""
+"""Draws results/performance.svg: every measurement of results/*-targets.csv relative to its target,
+on a logarithmic scale. Targets of 0 are left out, because they have no ratio."""
 
 import csv
 import math
@@ -11,7 +11,7 @@ from report import RESULTS
 ORDER = ("codec", "pipeline", "overhead", "queue", "submit", "gateway")
 LABELS, BARS, VALUES = 430, 300, 250  # widths of the three columns
 ROW, TOP, BOTTOM = 24, 64, 34
-DECADES = (0.125, 8)  # beyond these a bar is cut off
+DECADES = (0.125, 8)  # longer bars are cut off
 STYLE = """
     text { font: 13px system-ui, sans-serif; fill: #1f2328 }
     .title { font-size: 16px; font-weight: 600 }
@@ -45,14 +45,15 @@ def read_targets():
 
 
 def score(row):
-    """1 on the target, 2 where it is reached twice over, 0.5 where half of it is."""
+    """1 if the target is just met, 2 if twice as good, 0.5 if half as good."""
     measured, wanted = float(row["measured"]), float(row["target"])
     ratio = measured / wanted if row["bound"] == "at least" else wanted / max(measured, 1e-9)
     return min(max(ratio, DECADES[0]), DECADES[1])
 
 
 def scale(rows):
-    """The horizontal place of a score; the axis reaches as far as the bars do, by powers of two."""
+    """(lowest exponent, highest exponent, score -> x). The axis covers all bars, in powers of
+    two."""
     exponents = [math.log2(score(row)) for row in rows]
     low, high = min(-1, math.floor(min(exponents))), max(1, math.ceil(max(exponents)))
     return low, high, lambda value: LABELS + BARS * (math.log2(value) - low) / (high - low)

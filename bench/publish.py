@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Puts the tables of results/ between their marks in docs/performance.md, and the plot beside it.
+"""Copies the tables of results/ into docs/performance.md, and the plot beside it.
 
-A table goes between <!-- NAME --> and <!-- end -->; where results/ has none of that name, what is
-there stays.
+A table goes between <!-- NAME --> and <!-- end -->. If results/ has no table of this name, the one
+in the document stays.
 """
 
 import re
@@ -19,7 +19,7 @@ def main():
     def current(match):
         table = RESULTS / f"{match[2]}.md"
         if not table.exists():
-            print(f"{match[2]}: not measured, left as it is")
+            print(f"{match[2]}: no result, table left unchanged")
             return match[0]
         return match[1] + table.read_text(encoding="utf-8") + match[3]
 

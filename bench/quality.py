@@ -1,4 +1,4 @@
-"""How much of a pristine picture is left in a compressed one."""
+"""Compares compressed pictures with the pristine ones: SSIM and PSNR."""
 
 import multiprocessing
 
@@ -21,7 +21,7 @@ def _psnr(a, b):
 
 
 def _smooth(plane):
-    """The Gaussian mean around every pixel that has a whole window around it."""
+    """The Gaussian mean around every pixel whose window lies within the picture."""
     rows = plane.shape[0] - len(WINDOW) + 1
     plane = sum(weight * plane[i : i + rows] for i, weight in enumerate(WINDOW))
     columns = plane.shape[1] - len(WINDOW) + 1
@@ -29,8 +29,8 @@ def _smooth(plane):
 
 
 def judge(pristine, copies):
-    """(SSIM of luma, PSNR of luma, PSNR of RGB) of each copy. SSIM as Wang, Bovik, Sheikh and
-    Simoncelli, 2004: 11x11 Gaussian window of sigma 1.5, the mean over all its places."""
+    """(SSIM of luma, PSNR of luma, PSNR of RGB) of each copy. SSIM as defined by Wang, Bovik,
+    Sheikh and Simoncelli, 2004: Gaussian window of 11x11 and sigma 1.5, mean over all positions."""
     original = _read(pristine)
     luma = original @ LUMA
     mean = _smooth(luma)

@@ -1,8 +1,9 @@
-"""What the SQL side of the queue costs for each image, by how many images wait.
+"""The cost of the queue's SQL functions for each image, with few and with many images waiting.
 
-The queue's own functions are called inside the server as the drainer calls them (claim and finish,
-one transaction each) with nothing between them. A batch is timed without its COMMIT, which costs what
-the disk costs; the lower quartile over the batches is taken, since other work on the machine only ever adds.
+The functions are called inside the server as the drainer calls them (claim and finish, one
+transaction each), without other work in between. A batch is timed without its COMMIT, which depends
+on the disk. The result is the lower quartile over the batches, because other work on the machine
+can only add time.
 """
 
 from contextlib import closing
@@ -74,7 +75,7 @@ PRODUCTS = "SELECT count(output_image_urls) FROM imgpress.request_products(%s)"
 
 
 class Backlog:
-    """The queue of one database, which nobody drains but drain(); its plans last like a drainer's."""
+    """The queue of one database, processed by drain() only, in one session that keeps its plans."""
 
     def __init__(self, cluster, database):
         cluster.query(f"CREATE DATABASE {database}")
@@ -88,7 +89,7 @@ class Backlog:
         self._connection.close()
 
     def submit(self, requests, images):
-        """The ids of so many requests of so many images."""
+        """Submits this many requests of this many images; returns their ids."""
         self._cursor.execute(SUBMIT, (requests, images))
         return [row[0] for row in self._cursor.fetchall()]
 
@@ -159,7 +160,8 @@ def measure_places(long, short, requests, images):
 
 
 def rows(cluster, images):
-    """One row for each situation, operation and number of slots, with the ratio to the short queue."""
+    """One row for each situation, operation and number of slots, with the ratio to the short
+    queue."""
     measured = []
     with closing(Backlog(cluster, "short")) as short:
         for number, requests in enumerate((1, images // SHORT)):

@@ -1,7 +1,7 @@
-"""The tables of the benchmarks: printed as they go into docs/performance.md, and kept in results/
-as markdown (for publish.py) and CSV (for plot.py and whoever compares two runs).
+"""Tables of results: printed as in docs/performance.md, and written to results/ as Markdown (for
+publish.py) and CSV (for plot.py, and to compare two runs).
 
-A table is a list of rows, a row a dict of column and value. A row of targets is made by target().
+A table is a list of rows; a row is a dict {column: value}. target() makes a row of targets.
 """
 
 import csv
@@ -13,13 +13,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 BUILD = ROOT / "build"
-BUSY = 0.1  # of all cores: more than what a system does by itself
+BUSY = 0.1  # share of all cores; an idle system stays below it
 
 
 def target(what, measured, bound, wanted, unit, digits=2, each=()):
-    """One line of a table of targets. The bound is "at least" or "at most". Judged as printed: a
-    difference beyond those digits is noise. Where the figure is a mean, each holds its parts: the
-    worst of them is shown too, and the target can be met "on average" only."""
+    """One row of a table of targets. The bound is "at least" or "at most". The rounded figure
+    decides, because smaller differences are noise. If it is a mean, `each` holds the single values:
+    the worst is shown too, and the target may be met only "on average"."""
     sign, worst = (1, min) if bound == "at least" else (-1, max)
     shown = [round(value, digits) + 0.0 for value in (measured, worst(each, default=measured))]
     met = [sign * value >= sign * wanted for value in shown]
@@ -35,7 +35,7 @@ def target(what, measured, bound, wanted, unit, digits=2, each=()):
 
 
 def publish_targets(name, rows):
-    """Rows of target(): as results/NAME-targets.csv, and printed with fewer columns."""
+    """Writes rows of target() to results/NAME-targets.csv, and prints them with fewer columns."""
     shown = [
         {
             "what": row["what"],
@@ -54,14 +54,14 @@ def publish_targets(name, rows):
 
 
 def publish(name, rows):
-    """Any other table: as results/NAME.csv, and printed."""
+    """Writes any other table to results/NAME.csv, and prints it."""
     _write_csv(name, rows)
     _write_markdown(name, rows)
 
 
 def _busy_share(seconds=2):
-    """How much of the cores is in use while this program is not. (The load average would tell of
-    the benchmark before this one.)"""
+    """The share of the cores that other programs use. (The load average would include the benchmark
+    before this one.)"""
 
     def ticks():
         with open("/proc/stat", encoding="utf-8") as file:
@@ -75,8 +75,9 @@ def _busy_share(seconds=2):
 
 
 def environment(name, *programs):
-    """Writes and prints what the numbers depend on; programs: "libvips 8.14.1" and the like. To be
-    called before the work begins: it looks whether the machine is busy with something else."""
+    """Writes and prints what the figures depend on: the machine, and versions of programs such as
+    "libvips 8.14.1". Call it before the work begins, because it checks whether the machine is
+    busy."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
     cores = f"{len(os.sched_getaffinity(0))} cores of {models[0] if models else platform.machine()}"

@@ -1,5 +1,5 @@
-"""What the benchmarks of the whole system share: a durable cluster with a drainer, an origin that
-costs next to nothing, and a request from its submission to its end."""
+"""Shared by the benchmarks of the whole system: a durable cluster with a drainer, an origin that
+needs little CPU time, and running a request."""
 
 import argparse
 import subprocess
@@ -12,12 +12,13 @@ from report import BUILD, ROOT
 sys.path[:0] = [str(ROOT / "tests")]
 
 from harness.cluster import Cluster  # noqa: E402
+from harness.shop import ALLOW_LOOPBACK  # noqa: E402
 
-SETTINGS = {"imgpress.databases": "shop", "imgpress.allowed_networks": "127.0.0.0/8"}
+SETTINGS = {"imgpress.databases": "shop", **ALLOW_LOOPBACK}
 
 
 def options(documentation, rounds):
-    """The command line of a benchmark that works on requests."""
+    """The command line options of a benchmark that runs requests."""
     parser = argparse.ArgumentParser(description=documentation.splitlines()[0])
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=rounds)
@@ -26,7 +27,7 @@ def options(documentation, rounds):
 
 @contextmanager
 def cluster(settings=None):
-    """A PostgreSQL of its own that loses nothing in a crash, with imgpress at work."""
+    """A private, durable PostgreSQL with imgpress running."""
     with Cluster(
         {**SETTINGS, **(settings or {})}, "shop", ("imgpress",), durable=True, name="bench"
     ) as made:
@@ -36,7 +37,7 @@ def cluster(settings=None):
 
 @contextmanager
 def origin(folder, delay_ms=0):
-    """Serves the files of a folder, each answer after the delay; yields the port."""
+    """Serves the files of a folder, each after this delay; yields the port."""
     process = subprocess.Popen(
         [BUILD / "imgpress-bench-origin", folder, str(delay_ms)],
         stdin=subprocess.PIPE,
@@ -51,12 +52,12 @@ def origin(folder, delay_ms=0):
 
 
 def paths(images, count):
-    """So many different paths of the origin's count pictures: no URL is fetched twice."""
+    """This many different paths for the origin's `count` pictures, so that no URL repeats."""
     return [f"/photo{n % count}.jpg?n={n}" for n in range(images)]
 
 
 def run_request(database, port, wanted):
-    """Seconds from the beginning of the submission to the end of the request."""
+    """Seconds from the submission to the end of the request."""
     rows = "".join(f"{n},Product {n},http://127.0.0.1:{port}{p}\n" for n, p in enumerate(wanted))
     with closing(database.connect()) as connection:
         cursor = connection.cursor()

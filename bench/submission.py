@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Measures submit_csv() against a bare COPY of the very rows that it stores, into the same tables.
+"""Compares submit_csv() with a plain COPY of the rows that it stores, into the same tables.
 
     submission.py [--images N] [--rounds N]
 
-Both read what the server has: the CSV from a table, the rows from files. In turn, on empty tables,
-behind a checkpoint.
+Both read from the server: the CSV from a table, the rows from files. They take turns, each on empty
+tables after a checkpoint.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def empty(session):
 
 
 def rows(images, rounds):
-    """One row: seconds of both (medians), and the median of the ratios."""
+    """One row: the median seconds of both, and the median of the ratios."""
     with rig.cluster({"imgpress.databases": "none"}) as cluster, cluster.session() as session:
         session.execute("SET client_min_messages = warning")
         session.execute(CSV, (images,))

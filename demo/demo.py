@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Shows imgpress at work, from an empty directory to compressed pictures, in seconds.
+"""Processes sample pictures with imgpress, from starting PostgreSQL to the compressed images.
 
-    demo.py          shows everything once, checks it, leaves nothing behind
-    demo.py --stay   the same, then stays up for you to try until Ctrl-C
+    demo.py          runs once, checks the results, and removes everything
+    demo.py --stay   keeps running until Ctrl-C, so that you can try it
 
-Exits 0 only when everything that it shows is as it should be.
+Exits with 0 only if all results are right.
 """
 
 import argparse
@@ -21,10 +21,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import pictures  # noqa: E402
-import verdict  # noqa: E402
+from checks import check_failures, check_order, check_outputs  # noqa: E402
 from harness.cluster import ClusterError  # noqa: E402
 from harness.gateway import free_port  # noqa: E402
-from harness.shop import DEMO_SETTINGS, Shop  # noqa: E402
+from harness.shop import ALLOW_LOOPBACK, Shop  # noqa: E402
 from harness.waiting import WaitTimeout, raise_on_sigterm, wait_for_exit  # noqa: E402
 from terminal import Terminal, human_bytes  # noqa: E402
 
@@ -44,7 +44,7 @@ ORDER BY p.product_no
 
 
 class Demo:
-    """One run of the show; problems collects what did not come true."""
+    """One run of the demo; problems lists what went wrong."""
 
     def __init__(self, shop, folder, terminal):
         self.shop = shop
@@ -82,7 +82,7 @@ class Demo:
             return None
 
     def watch(self, request):
-        """Draws the bar from SQL; each wait() returns at the end or when its time is up."""
+        """Shows the progress until the request has ended."""
         self.terminal.title("Progress, from the view imgpress.progress")
         rounds = int(TIME_LIMIT / 0.1)
         for _ in range(rounds):
@@ -96,7 +96,7 @@ class Demo:
 
     def show_products(self, request):
         path = f"/api/products/{request}/"
-        self.terminal.title("The result, over REST")
+        self.terminal.title("The result over REST")
         self.terminal.command(f"curl {self.shop.public_url}{path}")
         answer = self.shop.gateway.get(path)
         if answer.status != 200:
@@ -106,14 +106,14 @@ class Demo:
         return answer.json()["products"]
 
     def show_failures(self, request):
-        self.terminal.title("What failed, and why, from the view imgpress.failures")
+        self.terminal.title("Failed images and their reasons, from the view imgpress.failures")
         failures = self.shop.failures(request)
         for failure in failures:
             self.terminal.line(f"{failure['url']}\n    {failure['error_code']}: {failure['error']}")
         return failures
 
     def show_sizes(self, request):
-        self.terminal.title("Bytes")
+        self.terminal.title("Sizes")
         state = self.shop.progress(request)
         before, after = state["source_bytes"] or 0, state["output_bytes"] or 0
         if not 0 < after < before:
@@ -125,7 +125,7 @@ class Demo:
         )
 
     def show_table(self, request):
-        self.terminal.title("Straight from SQL")
+        self.terminal.title("The result in SQL")
         self.psql(TABLE.format(request=request))
 
     def show_maintenance(self):
@@ -133,7 +133,7 @@ class Demo:
         self.psql("SELECT job_name FROM imgpress.schedule_maintenance()")
         self.psql("SELECT jobname, schedule, command FROM cron.job ORDER BY jobid")
         if not self.shop.value("SELECT count(*) FROM cron.job WHERE command LIKE '%%imgpress.%%'"):
-            self.problems.append("pg_cron got no job")
+            self.problems.append("pg_cron has no job of imgpress")
 
     def psql(self, statement):
         done = self.shop.cluster.psql("-P", "pager=off", "-c", statement.strip(), check=False)
@@ -145,19 +145,19 @@ class Demo:
         status = self.shop.gateway.get(f"/api/status/{request}/").json().get("status")
         if status != "Completed":
             self.problems.append(f"the request is {status}, not Completed")
-        self.problems.extend(verdict.check_order(products))
-        self.problems.extend(verdict.check_outputs(self.shop, self.folder, products))
-        self.problems.extend(verdict.check_failures(failures))
+        self.problems.extend(check_order(products))
+        self.problems.extend(check_outputs(self.shop, self.folder, products))
+        self.problems.extend(check_failures(failures))
 
 
 def stay(shop, folder, terminal):
-    """Leaves everything up for the user until Ctrl-C."""
+    """Keeps everything running until Ctrl-C."""
     cluster = shop.cluster
-    terminal.title("Up for you to try, until Ctrl-C")
+    terminal.title("Running until Ctrl-C, for you to try")
     terminal.line(f"gateway     {shop.public_url}/")
     terminal.line(f"pictures    {shop.origin.base}/mug-front.jpg and the others in {folder}")
     terminal.line(f"server log  {cluster.log}")
-    terminal.line("SQL and REST, for example:")
+    terminal.line("Try, for example:")
     terminal.command(f"psql '{cluster.conninfo()}' -c 'SELECT * FROM imgpress.progress'")
     upload = ["curl", "-F", f"file=@{folder / 'sample.csv'}", f"{shop.public_url}/api/upload/"]
     terminal.command(shlex.join(upload))
@@ -165,17 +165,17 @@ def stay(shop, folder, terminal):
         while True:
             signal.pause()
     except KeyboardInterrupt:
-        terminal.line("\nPutting everything away.")
+        terminal.line("\nStopping and removing everything.")
 
 
 def show(options, folder, terminal):
-    """Runs the whole show; returns the list of what went wrong."""
+    """Runs the demo; returns the list of problems."""
     pictures.make_pictures(folder)
     terminal.title("Starting PostgreSQL with imgpress and pg_cron, an image server and the gateway")
     port = free_port(PREFERRED_PORT) if options.stay else free_port()
     shop = Shop(
         folder,
-        settings=DEMO_SETTINGS,
+        settings=ALLOW_LOOPBACK,
         port=port,
         extensions=("pg_cron", "imgpress"),
         durable=True,
@@ -191,22 +191,22 @@ def show(options, folder, terminal):
         living = shop.living()
     left = wait_for_exit(living)
     if left:
-        demo.problems.append(f"still running afterwards: processes {left}")
+        demo.problems.append(f"processes still running at the end: {left}")
         terminal.bad(demo.problems[-1])
     return demo.problems
 
 
 def report(problems, terminal):
-    terminal.title("Verdict")
+    terminal.title("Check")
     for problem in problems:
         terminal.bad(problem)
     if not problems:
-        terminal.good(f"{len(pictures.PICTURES)} pictures compressed, 2 failed as they should")
+        terminal.good(f"{len(pictures.PICTURES)} pictures compressed, 2 failed as expected")
 
 
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--stay", action="store_true", help="stay up until Ctrl-C")
+    parser.add_argument("--stay", action="store_true", help="keep running until Ctrl-C")
     options = parser.parse_args(arguments)
     terminal = Terminal()
     raise_on_sigterm()
@@ -217,7 +217,7 @@ def main(arguments):
         terminal.bad(str(error))
         return 1
     except KeyboardInterrupt:
-        terminal.line("\nInterrupted; everything was put away.")
+        terminal.line("\nInterrupted; everything was stopped and removed.")
         return 130
     finally:
         shutil.rmtree(folder, ignore_errors=True)

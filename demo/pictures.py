@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Makes the sample pictures and sample.csv: always the same, and free of anybody's rights.
+"""Draws the sample pictures and writes sample.csv: always the same, and free of copyright.
 
     pictures.py FOLDER [BASE_URL]
 
@@ -58,7 +58,7 @@ PICTURES = (
     Picture("bottle-badge.gif", "bottle", (140, 60, 110), (480, 360), mode="P"),
 )
 
-# Two products of one name on purpose: a catalogue has them, and neither may swallow the other.
+# Two products have the same name on purpose: imgpress must keep them apart.
 PRODUCTS = (
     (1, "Stoneware Mug", ("mug-front.jpg", "mug-side.jpg", "mug-detail.jpg")),
     (2, "Vase", ("vase-blue.jpg",)),
@@ -72,14 +72,14 @@ PRODUCTS = (
 
 
 def _noise(rng, size, cell):
-    """Smooth random brightness whose blobs are about `cell` pixels wide."""
+    """Smooth random brightness with blobs about `cell` pixels wide."""
     small = (max(2, size[0] // cell), max(2, size[1] // cell))
     grains = Image.frombytes("L", small, rng.randbytes(small[0] * small[1]))
     return grains.resize(size, Image.BICUBIC)
 
 
 def _texture(rng, size):
-    """Blobs of several sizes on top of each other, as natural surfaces have them."""
+    """Blobs of several sizes added up, like a natural surface."""
     texture = _noise(rng, size, 300)
     for cell, weight in ((90, 0.35), (25, 0.2), (7, 0.12)):
         texture = Image.blend(texture, _noise(rng, size, cell), weight)
@@ -87,7 +87,7 @@ def _texture(rng, size):
 
 
 def _ground(rng, size, colour):
-    """Wall and table: two tones of the texture under a light that falls off downwards."""
+    """Wall and table: two tones of the texture, darker towards the bottom."""
     dark = tuple(int(70 + part * 0.18) for part in colour)
     light = tuple(int(215 + part * 0.12) for part in colour)
     ground = Image.composite(
@@ -134,7 +134,7 @@ def _outline(shape, size):
 
 
 def _label(size, text):
-    """The product's printed name as a mask; Pillow's built-in letters need no font file."""
+    """The product's printed name as a mask, in Pillow's built-in font."""
     font = ImageFont.load_default()
     left, top, right, bottom = font.getbbox(text)
     letters = Image.new("L", (right - left + 4, bottom - top + 4), 0)
@@ -177,7 +177,7 @@ def _scene(picture):
 
 
 def photograph(picture):
-    """The picture in all its colours, before any format took something from it."""
+    """The picture in full colour, before it is stored in a format."""
     return _scene(picture)[0]
 
 
@@ -191,7 +191,7 @@ def _save(picture, folder):
     elif picture.mode != "RGB":
         scene = scene.convert(picture.mode)
     if picture.turned:
-        # Stored lying on its side, with the note that a viewer has to turn it clockwise.
+        # Stored rotated, with an EXIF orientation that says how to turn it back.
         scene = scene.transpose(Image.ROTATE_90)
         exif = Image.Exif()
         exif[ORIENTATION] = 6
@@ -202,7 +202,7 @@ def _save(picture, folder):
 
 
 def make_pictures(folder):
-    """Writes every sample picture, and the broken one: a JPEG's first bytes, then nonsense."""
+    """Writes all sample pictures, and the broken one: the first bytes of a JPEG, then garbage."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for picture in PICTURES:
@@ -212,7 +212,7 @@ def make_pictures(folder):
 
 
 def write_csv(path, base_url):
-    """Writes sample.csv: eight products that together name all the pictures of base_url."""
+    """Writes sample.csv: eight products that name all pictures below base_url."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("S. No.", "Product Name", "Input Image Urls"))

@@ -1,4 +1,4 @@
-"""What the demo prints: coloured and moving on a terminal, plain lines anywhere else."""
+"""The demo's output: colours and a progress bar on a terminal, plain lines otherwise."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ class Terminal:
         self.line(f"{self._paint('1;31', 'FAIL')}  {text}")
 
     def progress(self, status, finished, images):
-        """One more state of the bar; on a terminal it replaces the one before."""
+        """Shows the progress; on a terminal it replaces the last one."""
         state = (status, finished)
         if state == self._shown:
             return
@@ -52,7 +52,7 @@ class Terminal:
 
 
 def human_bytes(count):
-    """4,321,000 bytes as people say it: 4.32 MB."""
+    """4321000 as "4.32 MB"."""
     for limit, unit in ((1_000_000, "MB"), (1_000, "kB")):
         if count >= limit:
             return f"{count / limit:.2f} {unit}"

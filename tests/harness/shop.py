@@ -11,11 +11,11 @@ from .waiting import PROMPT
 GATEWAY_LOGIN = "shop_gateway"
 
 # imgpress downloads from loopback, a private network, only if this setting allows it.
-DEMO_SETTINGS = {"imgpress.allowed_networks": "127.0.0.0/8"}
+ALLOW_LOOPBACK = {"imgpress.allowed_networks": "127.0.0.0/8"}
 
 # Short delays, so that a test of the last attempt does not take minutes.
 TEST_SETTINGS = {
-    **DEMO_SETTINGS,
+    **ALLOW_LOOPBACK,
     "imgpress.retry_base_delay": "100ms",
     "imgpress.max_attempts": "3",
     "imgpress.webhook_retry_delays": "0.1, 0.1, 0.1",

@@ -1,4 +1,4 @@
--- What CREATE EXTENSION makes: objects, comments, privileges.
+-- What CREATE EXTENSION creates: objects, comments, privileges.
 BEGIN;
 SELECT plan(28);
 
@@ -24,7 +24,7 @@ SELECT is_empty(
 SELECT is_empty(
     $$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
        AND has_function_privilege('public', p.oid, 'EXECUTE') $$,
-    'no function is for PUBLIC');
+    'PUBLIC may execute no function');
 SELECT is_empty(
     $$ SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
        AND (p.prosecdef OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'))
@@ -33,16 +33,16 @@ SELECT is_empty(
 SELECT is_empty(
     $$ SELECT c.oid::regclass FROM pg_class c WHERE c.relnamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
        AND c.relkind IN ('r', 'v') AND has_table_privilege('public', c.oid, 'SELECT') $$,
-    'no table is for PUBLIC');
+    'PUBLIC may read no table');
 SELECT is_empty(
     $$ SELECT c.oid::regclass, a.grantee::regrole FROM pg_class c, aclexplode(c.relacl) a
        WHERE c.relnamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
        AND a.grantee <> c.relowner AND a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') $$,
-    'nobody may put a trigger or a foreign key on a table: it would run with the rights of our functions');
+    'nobody may add a trigger or a foreign key to a table, which would run with the rights of imgpress_owner');
 SELECT is_empty(
     $$ SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
        WHERE p.pronamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace) AND r.rolsuper AND p.proname <> 'schedule_maintenance' $$,
-    'no function runs as a superuser, but for the one that needs it');
+    'only schedule_maintenance() runs as a superuser');
 SELECT is_empty(
     $$ SELECT a.grantee::regrole FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname IN ('imgpress', 'imgpress_internal')
        AND a.grantee <> n.nspowner AND a.privilege_type <> 'USAGE' $$,
@@ -50,21 +50,21 @@ SELECT is_empty(
 SELECT is_empty(
     $$ SELECT t FROM unnest(ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries']) t
        WHERE has_table_privilege('imgpress_worker', 'imgpress.' || t, 'DELETE, TRUNCATE') $$,
-    'the drainer deletes nothing that people see');
+    'the worker cannot delete from the tables that users see');
 SELECT is(imgpress_internal.complete_options('{}') @> '{"quality": 50, "effort": "balanced", "accept_truncated": false}',
     true, 'the defaults of the options');
-SELECT col_not_null('imgpress', 'processing_requests', 'options', 'a request has all of them');
+SELECT col_not_null('imgpress', 'processing_requests', 'options', 'a request has all options');
 SELECT is(has_table_privilege('imgpress_user', 'imgpress.results', 'SELECT'), true,
-    'users see what became of their images');
+    'users may read the results');
 SELECT is(has_table_privilege('imgpress_gateway', 'imgpress.outputs', 'SELECT'), false,
     'the gateway cannot read tables');
 SELECT is(has_function_privilege('imgpress_user', 'imgpress.purge(interval)', 'EXECUTE'), false,
-    'purging is for imgpress_admin');
+    'only imgpress_admin may purge');
 
 SELECT is((SELECT array_agg(r) FROM unnest(ARRAY['imgpress_user', 'imgpress_admin', 'imgpress_gateway', 'imgpress_worker']) r
            WHERE has_schema_privilege(r, 'imgpress_internal', 'USAGE')), ARRAY['imgpress_gateway', 'imgpress_worker'],
-    'the machinery is for imgpress''s own roles');
-SELECT cmp_ok((SELECT count(*) FROM pg_proc WHERE pronamespace = 'imgpress'::regnamespace), '<=', 21::bigint, 'the manual is short');
+    'only imgpress''s own roles may use imgpress_internal');
+SELECT cmp_ok((SELECT count(*) FROM pg_proc WHERE pronamespace = 'imgpress'::regnamespace), '<=', 21::bigint, 'few functions for users');
 
 SELECT results_eq($$ SELECT sqlstate, transient, hint IS NOT NULL FROM imgpress.error_codes() WHERE code IN ('http_status', 'timeout', 'cancelled') ORDER BY code $$,
     $$ VALUES (NULL, false, true), ('IP009', NULL, true), ('IP011', true, true) $$,

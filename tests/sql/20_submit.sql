@@ -1,5 +1,5 @@
--- Submitting by SQL: what is stored, and every fault of a CSV with its line. Nothing is processed
--- here, since the transaction is rolled back.
+-- Submitting from SQL: what is stored, and the faults of a CSV with their lines. The transaction is rolled
+-- back, so that nothing is processed.
 BEGIN;
 SELECT plan(68);
 
@@ -13,7 +13,7 @@ $$;
 CREATE FUNCTION pg_temp.faults(csv text) RETURNS TABLE (line integer, "column" text)
 LANGUAGE sql AS $$ SELECT f.line, f."column" FROM imgpress.csv_faults(csv) f $$;
 
--- The usual form, and what a request looks like before anybody has worked on it.
+-- The usual form of a CSV, and a request that has not been processed yet.
 SELECT imgpress.submit_csv(E'S. No.,Product Name,Input Image Urls\n1,SKU1,"http://a/1.jpg,http://a/2.jpg"\n2,SKU1,http://a/3.jpg\n') AS id \gset
 SELECT results_eq(format('SELECT * FROM pg_temp.stored(%L)', :'id'),
     $$ VALUES (1, 'SKU1', 'http://a/1.jpg http://a/2.jpg'), (2, 'SKU1', 'http://a/3.jpg') $$,
@@ -25,7 +25,7 @@ SELECT results_eq(format('SELECT * FROM imgpress.request_products(%L)', :'id'),
 SELECT results_eq(format('SELECT product_count, image_count, quality FROM imgpress.processing_requests WHERE id = %L', :'id'),
     $$ VALUES (2, 3, 50::smallint) $$, 'counts and the default quality');
 
--- Forms.
+-- Other forms of a CSV.
 CREATE FUNCTION pg_temp.one(csv text) RETURNS text LANGUAGE sql AS
 $$ SELECT string_agg(serial || '|' || name || '|' || urls, E'\n') FROM pg_temp.stored(imgpress.submit_csv(csv)) $$;
 SELECT is(pg_temp.one(E'\uFEFFserial_number,product_name,URLs\r\n7,Näme,http://a/1.jpg\r\n'), '7|Näme|http://a/1.jpg', 'BOM and CRLF');
@@ -46,7 +46,7 @@ SELECT is(pg_temp.one(E'sep=;\nS. No.;Product Name;URLs\n1;n;http://a/1\n'), '1|
 SELECT is(pg_temp.one(E'S. No.,Product Name,URLs\n1,n,"http://a/1; http://a/2\nhttp://a/3"\n'), '1|n|http://a/1 http://a/2 http://a/3', 'lists with other separators');
 SELECT is(pg_temp.one(convert_from('\x532e204e6f2e2c50726f64756374204e616d652c55524c730a312cc3a42c687474703a2f2f612f31', 'UTF8')), '1|ä|http://a/1', 'UTF-8');
 
--- Faults.
+-- Faults of a CSV.
 SELECT results_eq($$ SELECT * FROM pg_temp.faults(E'S. No.,Product Name,URLs\n1,Shoe, red,http://a/1\n') $$,
     $$ VALUES (2, 'Product Name') $$, 'a comma in an unquoted name');
 SELECT results_eq($$ SELECT line FROM pg_temp.faults(E'S. No.,Product Name,URLs\n\\.\n1,n,http://a/1\n') $$, ARRAY[2, 2, 2],
@@ -72,7 +72,7 @@ SELECT throws_ok($$ SELECT imgpress.submit_csv(NULL) $$, '22P04');
 SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n9223372036854775807,n,http://a/1\n') AS long \gset
 SELECT is((SELECT serial_number FROM imgpress.request_products(:'long')), 9223372036854775807, 'serial numbers have 64 bits');
 
--- Columns: every image column counts, and what is not used can be asked for.
+-- Several image columns, and columns that are not used.
 SELECT is(pg_temp.one(E'S. No.,Product Name,Image 1,Image 2\n1,n,http://a/1,"{http://a/2,http://a/3}"\n'), '1|n|http://a/1 http://a/2 http://a/3', 'two image columns');
 SELECT is(imgpress.ignored_columns(E'S. No.,Colour,Product Name,,URLs,Price\n1,red,n,x,http://a/1,9\n'), ARRAY['Colour', 'column 4', 'Price'], 'columns that are not used');
 SELECT is(imgpress.ignored_columns('nonsense'), '{}', 'none of a file that is refused');
@@ -82,7 +82,7 @@ SELECT is(imgpress.csv_text('\xfffe4100e4000d0a'), 'Aä' || chr(2573), 'little-e
 SELECT is(imgpress.csv_text('\xfeff0041d83dde00'), 'A😀', 'big-endian');
 SELECT throws_ok($$ SELECT imgpress.csv_text('\xfffe41') $$, '22P04');
 
--- Of very many faults only the number is told.
+-- The first thousand faults are listed, the others counted.
 SELECT is((SELECT count(*) FROM imgpress.csv_faults(E'S. No.,Product Name,URLs\n' || repeat(E'1,n,\n', 1234))), 1001::bigint, 'a thousand faults and a last row');
 SELECT results_eq($$ SELECT line, "column", message FROM imgpress.csv_faults(E'S. No.,Product Name,URLs\n' || repeat(E'1,n,\n', 1234)) WHERE line IS NULL $$,
     $$ VALUES (NULL::integer, NULL::text, 'and 234 more faults, which are not listed') $$, 'which tells how many more');
@@ -100,7 +100,7 @@ $$ SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', rpa
 SELECT lives_ok(format('SELECT pg_temp.submit_with_webhook(%s)', :longest), 'the longest webhook URL');
 SELECT throws_ok(format('SELECT pg_temp.submit_with_webhook(%s + 1)', :longest), '22023',
     format('webhook_url is longer than %s bytes', :longest));
--- Effort: the argument, else the setting of the session that submits, once and for all.
+-- Effort: the argument, or else the setting of the session that submits.
 CREATE FUNCTION pg_temp.effort_of(request uuid) RETURNS text LANGUAGE sql AS
 $$ SELECT effort FROM imgpress.progress WHERE request_id = request $$;
 CREATE FUNCTION pg_temp.csv() RETURNS text LANGUAGE sql AS $$ SELECT E'S. No.,Product Name,URLs\n1,n,http://a/1\n' $$;
@@ -132,11 +132,11 @@ SELECT throws_ok($$ SELECT imgpress_internal.complete_options('{"quality": 50.5}
 SELECT throws_ok($$ SELECT imgpress.request_status('00000000-0000-0000-0000-000000000000') $$, 'P0002',
     'request 00000000-0000-0000-0000-000000000000 does not exist');
 
--- The same request twice.
+-- The same request id twice.
 SELECT is(imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', request_id => :'id'), :'id', 'a known request id is returned');
 SELECT is((SELECT count(*) FROM imgpress.images WHERE request_id = :'id'), 3::bigint, 'and nothing is added to it');
 
--- Out of a query, with URLs as an array or as a list.
+-- submit() of a query, with URLs as an array or as a list.
 SELECT imgpress.submit(array_agg((n, 'P' || n, urls)::imgpress.product_input ORDER BY n)) AS id
 FROM (VALUES (1, ARRAY['http://a/1,2.jpg', 'http://a/3.jpg']), (2, ARRAY['http://a/4.jpg'])) v (n, urls) \gset
 SELECT results_eq(format('SELECT * FROM pg_temp.stored(%L)', :'id'),

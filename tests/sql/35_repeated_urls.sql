@@ -1,5 +1,5 @@
--- The same URL several times in a request is one image. And claims never leave an image behind.
--- Rolled back, so that no drainer sees it.
+-- The same URL several times in a request is one image, and claims skip no image. The transaction is
+-- rolled back, so that no drainer sees it.
 BEGIN;
 SELECT plan(42);
 
@@ -27,7 +27,7 @@ CREATE FUNCTION pg_temp.outputs(request uuid) RETURNS text LANGUAGE sql AS $$
     SELECT regexp_replace(string_agg(output_image_urls, '|'), 'http://[^,|]*/images/[^/]*/', '', 'g') FROM imgpress.request_products(request)
 $$;
 
--- What the input reader finds.
+-- What is stored.
 SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,a,"http://a/1, http://a/2 ,http://a/1"\n2,b,http://a/2\n3,c,http://A/1\n4,d,http://a/1\n') AS id \gset
 SELECT results_eq(format('SELECT image_nos FROM imgpress.products WHERE request_id = %L ORDER BY product_no', :'id'),
     $$ VALUES (ARRAY[1, 2, 1]), (ARRAY[2]), (ARRAY[5]), (ARRAY[1]) $$, 'products name images, as often as the input does');
@@ -39,14 +39,14 @@ SELECT results_eq(format('SELECT input_image_urls FROM imgpress.request_products
     $$ VALUES ('http://a/1,http://a/2,http://a/1'), ('http://a/2'), ('http://A/1'), ('http://a/1') $$, 'the list of products shows the input');
 DELETE FROM imgpress.processing_requests;
 
--- Claims, over gaps.
+-- Claims, with gaps between image numbers.
 SELECT pg_temp.request('http://a/1', 'http://a/1', 'http://a/2.png', 'http://a/1', 'http://a/3', 'http://a/3', 'http://a/3') AS id \gset
 SELECT is(pg_temp.claim(1, 4, :'id'), ARRAY[1, 3], 'slots are for images');
 SELECT is((SELECT claimed_up_to FROM imgpress.processing_requests WHERE id = :'id'), 3, 'claimed up to the last of them');
 SELECT is(pg_temp.claim(2, 9, :'id'), ARRAY[5], 'the rest');
 SELECT is(pg_temp.claim(3, 9, :'id'), NULL, 'nothing is claimed twice');
 
--- An end is an end for all products.
+-- When the image ends, it ends for all products.
 SELECT pg_temp.finish(1, :'id', 3, 'Completed', 'png');
 SELECT is(pg_temp.outputs(:'id'), '||3/2_compressed.png||||', 'a product shows its outputs once all of them have ended');
 SELECT pg_temp.finish(1, :'id', 1, 'Completed');
@@ -69,7 +69,7 @@ SELECT is(pg_temp.claim(4, 9, :'id'), ARRAY[5]);
 SELECT pg_temp.finish(4, :'id', 5, 'Completed');
 SELECT is(pg_temp.counters(:'id'), 'Completed 3 0 27 15');
 
--- Cancel: nothing is left for a claim, gaps or not.
+-- Cancel leaves nothing to claim, with and without gaps.
 SELECT pg_temp.request('http://a/1', 'http://a/2', 'http://a/1') AS id \gset
 SELECT imgpress.cancel(:'id');
 SELECT is(pg_temp.counters(:'id'), 'Failed 0 2 0 0');
@@ -87,7 +87,7 @@ SELECT is_empty(format('SELECT FROM imgpress.output_image(%L, 4)', :'id'), 'anot
 DELETE FROM imgpress.processing_requests;
 SELECT is_empty('SELECT FROM imgpress_internal.image_aliases', 'a deleted request takes its aliases along');
 
--- The rows say what can be.
+-- CHECK constraints of the tables.
 SELECT pg_temp.request('http://a/1') AS id \gset
 SELECT throws_ok($$ UPDATE imgpress.images SET status = 'Processing' $$, '23514', NULL, 'Processing has a lease');
 SELECT throws_ok($$ UPDATE imgpress.images SET status = 'Completed', ended_at = now() $$, '23514', NULL, 'Completed has a format');
@@ -96,22 +96,23 @@ SELECT throws_ok($$ UPDATE imgpress.images SET status = 'Failed', error_code = '
 SELECT throws_ok($$ UPDATE imgpress.processing_requests SET status = 'Completed', ended_at = now() $$, '23514', NULL, 'Completed has no image left');
 SELECT throws_ok($$ UPDATE imgpress.processing_requests SET status = 'Failed', ended_at = now() $$, '23514', NULL, 'Failed says why');
 
--- The share of a turn: slots, left, waiting requests, held by it, its first turn.
+-- The share of a turn, from: slots of the window, slots left, waiting requests, images that the request
+-- holds, whether it is its first turn.
 SELECT results_eq($$ SELECT imgpress_internal.share_of_turn(s, l, w, h, f) FROM (VALUES
         (1, 256, 256, 1, 0, true),   -- alone: half of the window
         (2, 256, 256, 1, 128, false),
-        (3, 256, 256, 10, 0, true),  -- its part where ten wait
-        (4, 64, 64, 32, 0, true),    -- a first turn is short where many wait
-        (5, 64, 64, 32, 0, false),   -- a later one is worth its cost
-        (6, 64, 3, 32, 0, false),    -- what is left
-        (7, 64, 64, 1, 64, false),   -- it holds its half
-        (8, 1, 1, 1, 0, true),       -- one slot for a newcomer
+        (3, 256, 256, 10, 0, true),  -- its part when ten requests wait
+        (4, 64, 64, 32, 0, true),    -- a first turn is short when many wait
+        (5, 64, 64, 32, 0, false),   -- a later one is long
+        (6, 64, 3, 32, 0, false),    -- no more than the slots left
+        (7, 64, 64, 1, 64, false),   -- it holds its half already
+        (8, 1, 1, 1, 0, true),       -- the only slot, for a new request
         (9, 1, 1, 1, 1, false),
-        (10, 256, 256, 0, 0, true)   -- it came after the others were counted
+        (10, 256, 256, 0, 0, true)   -- it was submitted after the others were counted
         ) c (n, s, l, w, h, f) ORDER BY n $$,
     ARRAY[128, 64, 25, 2, 32, 1, 0, 1, 0, 128], 'the share of a turn');
 
--- A small one ends beside a crowd; a crowd is as fast as one image.
+-- 100,000 products with the same URL are as fast as one image.
 DELETE FROM imgpress.processing_requests;
 SELECT pg_temp.request(VARIADIC array_fill('http://a/1'::text, ARRAY[100000])) AS id \gset
 SELECT is(pg_temp.claim(7, 64, :'id'), ARRAY[1]);
@@ -119,7 +120,7 @@ SELECT pg_temp.finish(7, :'id', 1, 'Completed');
 SELECT is(pg_temp.counters(:'id'), 'Completed 1 0 9 5', '100,000 products that name one URL end with it');
 SELECT is((SELECT count(*) FROM imgpress.request_products(:'id') WHERE output_image_urls LIKE '%/1/1_compressed.jpg'), 100000::bigint);
 
--- pgTAP's transaction may not hold locks against itself: see the end-to-end tests for locked rows.
+-- A transaction does not wait for its own locks: the end-to-end tests cover locked rows.
 SELECT is((SELECT taken FROM imgpress_internal.lock_next_images(:'id', 1, 5)), 0, 'nothing behind the last');
 SELECT is((SELECT last FROM imgpress_internal.lock_next_images(:'id', 1, 5)), 1);
 SELECT is(array_length(array(SELECT 1 FROM imgpress.products WHERE request_id = :'id' AND image_nos = '{1}'), 1), 100000);

@@ -2,13 +2,13 @@
 BEGIN;
 SELECT plan(34);
 
--- RFC 4231, test cases 1 and 6 (a key longer than the block).
+-- HMAC: RFC 4231, test cases 1 and 6 (a key longer than the block).
 SELECT is(encode(imgpress_internal.hmac_sha256(decode(repeat('0b', 20), 'hex'), 'Hi There'), 'hex'),
     'b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7', 'HMAC of a short key');
 SELECT is(encode(imgpress_internal.hmac_sha256(decode(repeat('aa', 131), 'hex'), 'Test Using Larger Than Block-Size Key - Hash Key First'), 'hex'),
     '60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54', 'HMAC of a long key');
 
--- The known answer of Standard Webhooks 1.0.0.
+-- The example of Standard Webhooks 1.0.0.
 DELETE FROM imgpress.webhook_secrets;
 INSERT INTO imgpress.webhook_secrets (secret) VALUES ('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw');
 SELECT is(imgpress_internal.webhook_signature('msg_p5jXN8AQM9LWM0D4loKWxJek', 1614265330, '{"test": 2432232314}'),
@@ -19,7 +19,7 @@ DELETE FROM imgpress.webhook_secrets;
 SELECT matches(imgpress.webhook_secret(), '^whsec_[A-Za-z0-9+/]{43}=$', 'a secret of 32 bytes is made when one is needed');
 SELECT is(imgpress.webhook_secret(), imgpress.webhook_secret(), 'and kept');
 
--- The outbox is written with the end of the request.
+-- The end of the request writes the webhook into the outbox.
 SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', 'http://hook/') AS id \gset
 SELECT is_empty('SELECT * FROM imgpress.webhook_deliveries', 'nothing before the end');
 SELECT imgpress.cancel(:'id');
@@ -71,7 +71,7 @@ SELECT throws_ok($$ UPDATE imgpress.webhook_deliveries SET next_attempt_at = now
 SELECT throws_ok($$ UPDATE imgpress.webhook_deliveries SET last_error = NULL $$, '23514',
     'new row for relation "webhook_deliveries" violates check constraint "failed_has_error"', 'Failed says why');
 
--- Each end is told once, by a message of its own.
+-- Each end of a request sends one message, with an id of its own.
 SELECT is(imgpress.retry_failed(:'id', only_transient => true), 0::bigint, 'cancelled images are not retried by themselves');
 SELECT is((SELECT count(*) FROM imgpress.webhook_deliveries), 1::bigint, 'what did not happen is not told');
 SELECT imgpress.retry_failed(:'id');

@@ -78,7 +78,7 @@ def test_stay_until_interrupted(demo, tmp_path, number):
     start, mark = demo
     process, output = start("--stay")
     wait_until(
-        lambda: "until Ctrl-C" in output() or process.poll() is not None, "the demo is up", 90
+        lambda: "until Ctrl-C" in output() or process.poll() is not None, "the demo is running", 90
     )
     assert marked_processes(mark), output()
     process.send_signal(number)

@@ -1,4 +1,4 @@
-"""Decides whether all that the demo promises came true."""
+"""Checks the results of the demo."""
 
 import io
 from pathlib import PurePosixPath
@@ -26,7 +26,7 @@ def pairs(products):
 
 
 def check_output(shop, folder, source_url, output_url):
-    """What is wrong with one output image, or None."""
+    """The problem with one output image, or None."""
     name = _name(source_url)
     if not _name(output_url).startswith(name.rpartition(".")[0] + "_compressed."):
         return f"{name}: not the name of an output: {output_url}"
@@ -43,7 +43,7 @@ def check_output(shop, folder, source_url, output_url):
 
 
 def check_outputs(shop, folder, products):
-    """Every good picture has a working output; every bad one the error text."""
+    """Every good picture must have a working output, every bad one the error text."""
     good = {picture.name for picture in pictures.PICTURES}
     seen = set()
     for source, output in pairs(products):
@@ -59,7 +59,7 @@ def check_outputs(shop, folder, products):
 
 
 def check_failures(failures):
-    """Exactly the broken and the missing picture failed, each with its reason."""
+    """Only the broken and the missing picture must have failed, each with a reason."""
     names = sorted(_name(failure["url"]) for failure in failures)
     expected = sorted((pictures.BROKEN, pictures.MISSING))
     if names != expected:
@@ -70,7 +70,7 @@ def check_failures(failures):
 
 
 def check_order(products):
-    """The products came back as they were sent: none lost, joined or moved."""
+    """The products must be those that were sent, in the same order."""
     expected = [(serial, name) for serial, name, _ in pictures.PRODUCTS]
     actual = [(product["serial_number"], product["product_name"]) for product in products]
     if actual != expected:
