@@ -23,6 +23,8 @@ from .waiting import wait_for_exit, wait_until
 CHECKOUT = Path(__file__).resolve().parents[2]
 SUPERUSER = "postgres"
 SERVER_ACCOUNT = "postgres"
+PORT = 5432  # part of the socket's name; no TCP port is used
+PRELOAD = ("pg_cron", "imgpress")
 LOG_LINES = 200
 
 # Otherwise Ctrl-C and the time limit of a test would not interrupt a libpq call.
@@ -125,7 +127,7 @@ class Cluster:
         self,
         settings=None,
         database="shop",
-        preload=("pg_cron", "imgpress"),
+        preload=PRELOAD,
         durable=False,
         name="cluster",
     ):
@@ -197,6 +199,7 @@ class Cluster:
     def _all_settings(self):
         settings = {
             "listen_addresses": "",
+            "port": PORT,
             "unix_socket_directories": self.socket_dir,
             "shared_preload_libraries": ",".join(self.preload),
             "max_connections": 60,
@@ -250,7 +253,7 @@ class Cluster:
             raise ClusterError(f"processes {left} outlived the postmaster")
         # In a container without init the dead postmaster stays a zombie, and its pid seems to be
         # alive.
-        for lock in (self.data / "postmaster.pid", self.socket_dir / ".s.PGSQL.5432.lock"):
+        for lock in (self.data / "postmaster.pid", self.socket_dir / f".s.PGSQL.{PORT}.lock"):
             lock.unlink()
 
     def running(self):
@@ -322,14 +325,14 @@ class Cluster:
     # --- clients ------------------------------------------------------------------------------
 
     def conninfo(self, database=None, user=SUPERUSER):
-        return f"host={self.socket_dir} port=5432 dbname={database or self.database} user={user}"
+        return f"host={self.socket_dir} port={PORT} dbname={database or self.database} user={user}"
 
     def environment(self, database=None):
         """The environment in which libpq clients such as psql and pg_prove find the cluster."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         clean.update(
             PGHOST=str(self.socket_dir),
-            PGPORT="5432",
+            PGPORT=str(PORT),
             PGUSER=SUPERUSER,
             PGDATABASE=database or self.database,
         )

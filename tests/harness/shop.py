@@ -3,7 +3,7 @@
 import contextlib
 
 from .catalogue import ERROR_TEXT, one_product
-from .cluster import SUPERUSER, Cluster
+from .cluster import PRELOAD, SUPERUSER, Cluster
 from .gateway import Gateway, free_port
 from .servers.origin import Origin
 from .waiting import PROMPT
@@ -59,7 +59,7 @@ class Shop:
         port=None,
         gateway_options=(),
         extensions=("imgpress",),
-        preload=("pg_cron", "imgpress"),
+        preload=PRELOAD,
         durable=False,
         name="shop",
     ):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness.cluster import Cluster, ClusterError  # noqa: E402
+from harness.cluster import PRELOAD, Cluster, ClusterError  # noqa: E402
 from harness.waiting import raise_on_sigterm  # noqa: E402
 
 
@@ -21,7 +21,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--database", default="shop")
-    parser.add_argument("--preload", default="pg_cron,imgpress", help="left out if not installed")
+    parser.add_argument("--preload", default=",".join(PRELOAD), help="left out if not installed")
     parser.add_argument(
         "--create-extension",
         action="append",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.shop import GATEWAY_LOGIN
 from harness.waiting import wait_until
 
 
@@ -37,7 +38,8 @@ def test_503_while_postgresql_is_down(own):
 def test_lost_connections_are_replaced(own):
     request = own.gateway.upload(own.csv("small0.jpg")).json()["request_id"]
     own.finish(request)
-    own.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'shop_gateway'")
+    end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
+    own.sql(end_all, GATEWAY_LOGIN)
     recovered = lambda: own.gateway.get(f"/api/status/{request}/").status == 200  # noqa: E731
     wait_until(recovered, "the gateway has new connections", 10)
 

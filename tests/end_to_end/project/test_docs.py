@@ -51,6 +51,15 @@ def test_objects_of_the_schema(cluster, kind, names):
     assert missing == [], f"docs/sql.md does not name each {kind} of schema imgpress"
 
 
+def test_folders():
+    """docs/architecture.md lists every folder that holds sources of the extension."""
+    documented = {row[0].strip("`/") for row in table_rows("architecture.md", "The folders")}
+    sources = [*CHECKOUT.glob("extension/*/**/*.[ch]pp"), *CHECKOUT.glob("sql/**/*.sql")]
+    folders = {str(path.parent.relative_to(CHECKOUT)) for path in sources}
+    assert folders <= documented
+    assert [name for name in documented if not (CHECKOUT / name).is_dir()] == []
+
+
 TRANSIENT = {"yes": True, "no": False, "by status": None}
 
 
