@@ -1,4 +1,4 @@
-// sharp as a peer of imgpress-bench-codec: the same lines in, the same lines out.
+// sharp with the interface of imgpress-bench-codec: the same input lines, the same output lines.
 //   node codec_sharp.js [mozjpeg]
 'use strict';
 

@@ -26,8 +26,7 @@ from harness.gateway import Gateway  # noqa: E402
 
 CLIENTS = 32
 LOGIN = "bench_gateway"  # has the rights of imgpress_gateway only
-# 40 times the answers/s of the stack that imgpress replaces, as measured once on two cores. That
-# stack
+# 40 times the answers/s of the stack that imgpress replaces, measured once on two cores. That stack
 # is not run here.
 LEAST_RATE = 40 * 366
 LEAST_SHARE = 1 / 8  # of what pgbench reaches

@@ -20,8 +20,7 @@ import report
 import rig
 from report import target
 
-# 5 and 45 times the images/s of the stack that imgpress replaces, as measured once on two cores.
-# That
+# 5 and 45 times the images/s of the stack that imgpress replaces, measured once on two cores. That
 # stack is not run here.
 TARGETS = {0: 5 * 170, 50: 45 * 17}
 SINGLE_IMAGES = 40

@@ -6,7 +6,7 @@ import signal
 import time
 
 
-# A drainer that nobody wakes looks for work only every 60 s; within this limit it was woken.
+# Without a wake-up the drainer looks for work only every 60 s; within this limit it was woken.
 PROMPT = 15.0
 
 

@@ -127,8 +127,8 @@ def test_unfinished_work_goes_on(home, old):
         assert status == "Completed"
         assert "Error" not in "".join(products(old, name))
     messages = [message.json() for message in home.endpoint.wait(2)]
-    told = {message["type"]: message.get("data", {}).get("request_id") for message in messages}
-    assert told == {"left": None, "request.completed": REQUESTS["ending"]}
+    received = {message["type"]: message.get("data", {}).get("request_id") for message in messages}
+    assert received == {"left": None, "request.completed": REQUESTS["ending"]}
     assert home.cluster.log_lines("imgpress_internal") == []
 
 

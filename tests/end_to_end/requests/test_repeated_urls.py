@@ -97,9 +97,7 @@ def test_a_claim_stops_before_a_locked_image(shop):
     continues."""
     urls = [shop.origin.url(f"small{n}.jpg?behind") for n in range(8)]
     with shop.cluster.session() as session, shop.cluster.session() as blocker:
-        # Claims wait for this lock, so that the image can be locked after it is visible and before
-        # it
-        # is claimed.
+        # Claims wait for this lock: the image is locked after it is visible and before it is claimed.
         blocker.execute("BEGIN")
         blocker.execute("LOCK TABLE imgpress_internal.leases IN EXCLUSIVE MODE")
         session.execute("SELECT imgpress.submit_csv(%s)", (one_product(*urls),))
