@@ -285,10 +285,7 @@ class Cluster:
         doomed = [process.pid for process in self.family()]
         if self.postmaster() is not None:
             doomed.insert(0, self.postmaster())
-        for pid in doomed:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        wait_for_exit(doomed)
+        processes.kill(doomed)
 
     # --- processes ----------------------------------------------------------------------------
 

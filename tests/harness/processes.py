@@ -1,7 +1,11 @@
 """The process tree of one cluster, read from /proc."""
 
+import contextlib
 import os
+import signal
 from dataclasses import dataclass
+
+from .waiting import wait_for_exit
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,15 @@ def descendants(ancestor):
         found.extend(below)
         queue.extend(process.pid for process in below)
     return found
+
+
+def kill(pids):
+    """kill -9; returns when all of them have ended, some perhaps before."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    left = wait_for_exit(pids)
+    assert left == [], f"still running after kill -9: {left}"
 
 
 def cpu_seconds(pid):

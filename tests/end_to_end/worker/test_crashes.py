@@ -10,6 +10,7 @@ import signal
 import pytest
 
 from harness.catalogue import ERROR_TEXT, catalogue
+from harness.processes import kill
 from harness.shop import TEST_SETTINGS
 from harness.waiting import wait_for_exit, wait_until
 
@@ -51,12 +52,6 @@ def assert_exactly_once(shop, request):
     assert shop.sql("SELECT * FROM imgpress.images WHERE lease_token IS NOT NULL") == []
 
 
-def kill(processes):
-    for process in processes:
-        os.kill(process.pid, signal.SIGKILL)
-    assert wait_for_exit([process.pid for process in processes]) == []
-
-
 @contextlib.contextmanager
 def frozen(processes):
     """Stops processes with SIGSTOP for a with block; they may be killed meanwhile."""
@@ -75,7 +70,7 @@ def test_kill_fetcher(victim):
     fetchers = victim.cluster.presses("fetcher")
     (drainer,) = victim.cluster.drainers()
     assert fetchers
-    kill(fetchers)
+    kill([press.pid for press in fetchers])
     gate.open()
     assert_exactly_once(victim, request)
     assert drainer.alive()
@@ -90,7 +85,7 @@ def test_kill_codecs(victim):
         gate.open()
         compressing = "SELECT sum(compressing) FROM imgpress.workers"
         wait_until(lambda: victim.value(compressing) >= len(codecs), "the codecs hold images")
-        kill(codecs)
+        kill([press.pid for press in codecs])
     assert_exactly_once(victim, request)
     assert drainer.alive()
 
@@ -99,7 +94,7 @@ def test_kill_drainer(victim):
     """PostgreSQL then restarts all its processes; no row may be lost or doubled."""
     request, gate = submit_half_held(victim, "drainer")
     presses = victim.cluster.presses()
-    kill(victim.cluster.drainers())
+    kill([drainer.pid for drainer in victim.cluster.drainers()])
     assert wait_for_exit([press.pid for press in presses]) == [], "orphaned presses"
     victim.cluster.wait_ready()
     gate.open()
@@ -138,7 +133,7 @@ def test_image_that_kills_its_codec_is_set_aside(open_shop):
                 gate.release(1)
                 compressing = "SELECT sum(compressing) > 0 FROM imgpress.workers"
                 wait_until(lambda: shop.value(compressing), "the codec holds the image")
-                kill(codecs)
+                kill([press.pid for press in codecs])
         (product,) = shop.finish(request, 30)
         assert product["output_image_urls"] == ERROR_TEXT
         (failure,) = shop.failures(request)

@@ -2,12 +2,12 @@
 
 import os
 import re
-import signal
 from datetime import datetime
 
 import pytest
 
 from harness.images import jpeg
+from harness.processes import kill
 from harness.reaping_cluster import ReapingCluster
 from harness.shop import TEST_SETTINGS
 from harness.waiting import wait_for_exit, wait_until
@@ -50,8 +50,7 @@ def test_press_that_cannot_run_costs_no_image(own):
 
     held, gate = own.submit_held("press")
     with cluster.settings({"imgpress.press_path": script}):
-        for press in cluster.presses():
-            os.kill(press.pid, signal.SIGKILL)
+        kill([press.pid for press in cluster.presses()])
         wait_until(complaints, "the drainer gives up")
         fresh = own.submit("small2.jpg")
         ends = complaints()
