@@ -21,16 +21,16 @@ bool says(const char* file, const std::string& sentence) {
 
 TEST(Limits, OfACsvAreThoseInTheDocs) {
   static_assert(kMaxUrlsPerProduct == 100'000);  // the docs write it as 100,000
-  EXPECT_TRUE(says("docs/sql.md", "A header has at most " + std::to_string(kMaxColumns) +
-                                      " columns, a row " + std::to_string(kMaxRowColumns) +
-                                      ", a product 100,000 URLs, a URL " +
-                                      std::to_string(kMaxUrlBytes) + " bytes."));
+  EXPECT_TRUE(says("docs/sql.md", std::to_string(kMaxColumns) + " columns in a header, " +
+                                      std::to_string(kMaxRowColumns) +
+                                      " in a row, 100,000 URLs for a product, " +
+                                      std::to_string(kMaxUrlBytes) + " bytes for a URL."));
 }
 
 TEST(Limits, OfListedFaultsAreThoseInTheDocs) {
   const std::string number = std::to_string(kMaxListedFaults);
-  EXPECT_TRUE(says("docs/sql.md", "one row for each fault, up to " + number));
-  EXPECT_TRUE(says("docs/rest.md", "of more than " + number + " the number"));
+  EXPECT_TRUE(says("docs/sql.md", "one row for each fault, at most " + number));
+  EXPECT_TRUE(says("docs/rest.md", "one entry for each fault, at most " + number));
   EXPECT_TRUE(says("sql/functions/20_submit.sql", "After " + number + " faults a last row"));
 }
 

@@ -25,15 +25,29 @@ class CodecStageTest : public PipelineTest {
     settings_.max_waiting_bytes = 64'000'000;
   }
 
-  // Stops the codecs after they have reported how long an image takes.
+  // Stops the codecs after each has reported how long an image takes.
   std::vector<pid_t> stop_codecs(PressPipeline& pipeline) {
     turn_until(pipeline, [&] { return pipeline.ready(); });
-    for (std::uint64_t key = 1; key <= 4 * settings_.codecs; ++key) add(pipeline, key, "/small");
-    turn_until_outcomes(pipeline, 4 * settings_.codecs);
-    outcomes_.clear();
     const auto codecs = presses("codec");
-    for (const pid_t codec : codecs) ::kill(codec, SIGSTOP);
+    compress_some(pipeline, codecs);  // at least one codec has reported its time now
+    // A codec that has reported gets two images in advance; one that is not ready yet gets none.
+    while (compress_some(pipeline, codecs) < 2 * codecs.size()) continue;
+    signal_all(codecs, SIGSTOP);
     return codecs;
+  }
+  // Returns how many images the codecs were given at once.
+  std::size_t compress_some(PressPipeline& pipeline, const std::vector<pid_t>& codecs) {
+    signal_all(codecs, SIGSTOP);  // so that none can take the work of another
+    for (std::uint64_t key = 1; key <= 4 * codecs.size(); ++key) add(pipeline, key, "/small");
+    turn_until(pipeline, [&] { return pipeline.load().fetching == 0; });
+    const std::size_t given = pipeline.load().compressing;
+    signal_all(codecs, SIGCONT);
+    turn_until_outcomes(pipeline, 4 * codecs.size());
+    outcomes_.clear();
+    return given;
+  }
+  static void signal_all(const std::vector<pid_t>& codecs, int signal) {
+    for (const pid_t codec : codecs) ::kill(codec, signal);
   }
   void add(PressPipeline& pipeline, std::uint64_t key, const std::string& target) {
     pipeline.add(ImageTask{key, origin_.url(target), 50});
