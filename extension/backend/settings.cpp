@@ -110,11 +110,15 @@ struct SettingName {
   explicit SettingName(const char* name) { snprintf(text, sizeof(text), "imgpress.%s", name); }
 };
 
+template <typename Struct>
+void define_number(const NumberField<Struct>& number, Struct& values, GucContext context) {
+  define_int(SettingName(number.name).text, number.description, &(values.*number.field),
+             Struct{}.*number.field, number.least, number.most, 0, context);
+}
+
 // The setting of an option is its value where a submitter gives none.
 void define_option(const NumberOption& option) {
-  DefineCustomIntVariable(SettingName(option.name).text, option.description, nullptr,
-                          &(stored.options.*option.field), ImageOptions{}.*option.field,
-                          option.least, option.most, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  define_number(option, stored.options, PGC_USERSET);
 }
 
 template <typename Enum, std::size_t N>
@@ -132,11 +136,6 @@ void define_option(const SwitchOption& option) {
   DefineCustomBoolVariable(SettingName(option.name).text, option.description, nullptr,
                            &(stored.options.*option.field), ImageOptions{}.*option.field,
                            PGC_USERSET, 0, nullptr, nullptr, nullptr);
-}
-
-void define_host_limit(const HostLimit& limit) {
-  define_int(SettingName(limit.name).text, limit.description, &(stored.host_limits.*limit.field),
-             HostLimits{}.*limit.field, limit.least, limit.most);
 }
 
 void define_limits() {
@@ -196,7 +195,8 @@ PressSettings press_settings(const Settings& config, const char* path) {
 void define_settings() {
   define_places();
   visit_options([](const auto& option) { define_option(option); });
-  visit_host_limits(define_host_limit);
+  visit_host_limits(
+      [](const HostLimit& limit) { define_number(limit, stored.host_limits, PGC_SIGHUP); });
   define_limits();
   define_work();
   MarkGUCPrefixReserved("imgpress");

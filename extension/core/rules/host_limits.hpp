@@ -3,6 +3,8 @@
 // follow from the table.
 #pragma once
 
+#include "core/rules/number_field.hpp"
+
 namespace imgpress {
 
 // The initial values are the defaults.
@@ -10,14 +12,7 @@ struct HostLimits {
   int connections = 64;
 };
 
-struct HostLimit {
-  const char* name;
-  int HostLimits::*field;
-  int least;
-  int most;
-  const char* description;
-  constexpr bool holds(int value) const { return value >= least && value <= most; }
-};
+using HostLimit = NumberField<HostLimits>;
 
 // Calls visit(limit) for each one.
 template <typename Visit>

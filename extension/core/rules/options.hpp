@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/rules/number_field.hpp"
+
 namespace imgpress {
 
 // How much CPU time a smaller file is worth.
@@ -30,14 +32,7 @@ struct ImageOptions {
 };
 
 // An option whose values are whole numbers.
-struct NumberOption {
-  const char* name;
-  int ImageOptions::*field;
-  int least;
-  int most;
-  const char* description;
-  constexpr bool holds(int value) const { return value >= least && value <= most; }
-};
+using NumberOption = NumberField<ImageOptions>;
 
 // An option whose values are words.
 template <typename Enum, std::size_t N>

@@ -1,0 +1,16 @@
+// A field of a struct that holds a whole number, as a table describes it.
+#pragma once
+
+namespace imgpress {
+
+template <typename Struct>
+struct NumberField {
+  const char* name;
+  int Struct::*field;
+  int least;
+  int most;
+  const char* description;
+  constexpr bool holds(int value) const { return value >= least && value <= most; }
+};
+
+}  // namespace imgpress
