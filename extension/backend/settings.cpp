@@ -15,7 +15,7 @@ namespace imgpress {
 namespace {
 
 // PostgreSQL writes the values here.
-Settings stored;
+Settings stored{};
 
 const config_enum_entry kOutputUrlStyles[] = {
     {"served", static_cast<int>(OutputUrlStyle::kServed), false},

@@ -72,7 +72,7 @@ void CaughtError::raise() const {
 
 void raise_fault(Fault fault, const char* message) {
   const char* state = error_code(fault).sqlstate;
-  const char* hint = hint_of(error_code(fault));
+  const char* hint = error_code(fault).hint;
   ereport(ERROR, (errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
                   errmsg("%s", message), hint != nullptr ? errhint("%s", hint) : 0));
   pg_unreachable();

@@ -15,7 +15,7 @@ void store_code(RowSink* rows, const ErrorCode& code) {
   nulls[2] = code.transient == Transient::kDependsOnStatus;
   Datum values[4] = {CStringGetTextDatum(code.name), text_or_null(code.sqlstate, &nulls[1]),
                      BoolGetDatum(code.transient == Transient::kYes),
-                     text_or_null(hint_of(code), &nulls[3])};
+                     text_or_null(code.hint, &nulls[3])};
   tuplestore_putvalues(rows->store, rows->descriptor, values, nulls);
 }
 

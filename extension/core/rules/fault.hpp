@@ -11,6 +11,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/rules/formats.hpp"
+
 namespace imgpress {
 
 // The numbers travel between processes of the same build and are not stored anywhere.
@@ -44,11 +46,8 @@ struct ErrorCode {
   const char* name;      // stable; what images.error_code holds
   const char* sqlstate;  // class IP is imgpress's own; nullptr: never raised as an SQL error
   Transient transient;
-  const char* hint;  // what the user can do about it; see hint_of()
+  const char* hint;  // what the user can do about it, or nullptr
 };
-
-// Stands for a sentence that lists the image formats.
-inline constexpr char kSupportedFormats[] = "";
 
 struct FaultRow {
   Fault fault;
@@ -58,12 +57,13 @@ struct FaultRow {
 // One row for each Fault, in the order of the enumerators.
 inline constexpr FaultRow kFaults[] = {
     {Fault::kNone, {"none", "00000", Transient::kNo, nullptr}},
-    {Fault::kNotAnImage, {"not_an_image", "IP001", Transient::kNo, kSupportedFormats}},
+    {Fault::kNotAnImage, {"not_an_image", "IP001", Transient::kNo, kSupportedFormats.data()}},
     {Fault::kDamagedImage,
      {"damaged_image", "IP002", Transient::kNo,
       "Replace the source file. With the option accept_truncated, a JPEG that ends too early but "
       "shows most of its picture succeeds."}},
-    {Fault::kUnsupportedImage, {"unsupported_image", "IP003", Transient::kNo, kSupportedFormats}},
+    {Fault::kUnsupportedImage,
+     {"unsupported_image", "IP003", Transient::kNo, kSupportedFormats.data()}},
     {Fault::kTooManyPixels,
      {"too_many_pixels", "IP004", Transient::kNo, "The limit is the setting imgpress.max_pixels."}},
     {Fault::kTooLarge,
@@ -111,9 +111,6 @@ inline constexpr std::array<int, 4> kTransientStatuses = {206, 408, 425, 429};
 constexpr const ErrorCode& error_code(Fault fault) {
   return kFaults[static_cast<std::size_t>(fault)].code;
 }
-
-// What to tell the user, or nullptr. The text lives as long as the process.
-const char* hint_of(const ErrorCode& code);
 
 constexpr bool every_fault_has_its_row() {
   if (std::size(kFaults) != static_cast<std::size_t>(Fault::kEnd)) return false;

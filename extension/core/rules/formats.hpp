@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 namespace imgpress {
@@ -36,14 +35,20 @@ constexpr const FormatInfo& info_of(ImageFormat format) {
   return kFormats[static_cast<std::size_t>(format)];
 }
 
-// "JPEG, PNG, WebP and GIF"
-inline std::string list_of_formats() {
-  std::string list;
+// "Supported formats are JPEG, PNG, WebP and GIF.", put together by the compiler.
+inline constexpr auto kSupportedFormats = [] {
+  std::array<char, 256> sentence{};
+  std::size_t size = 0;
+  const auto append = [&](std::string_view text) {
+    for (const char c : text) sentence[size++] = c;
+  };
+  append("Supported formats are ");
   for (std::size_t i = 0; i < kFormats.size(); ++i) {
-    if (i > 0) list += i + 1 == kFormats.size() ? " and " : ", ";
-    list += kFormats[i].title;
+    if (i > 0) append(i + 1 == kFormats.size() ? " and " : ", ");
+    append(kFormats[i].title);
   }
-  return list;
-}
+  append(".");
+  return sentence;
+}();
 
 }  // namespace imgpress

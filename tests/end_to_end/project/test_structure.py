@@ -31,6 +31,13 @@ def test_a_change_anywhere_relinks_the_library(folder):
     assert LIBRARY.stat().st_mtime_ns > before
 
 
+def test_the_library_has_no_global_constructors():
+    """The postmaster would run them when it loads the library."""
+    make("extension")
+    symbols = subprocess.run(["nm", LIBRARY], check=True, capture_output=True, text=True).stdout
+    assert "_GLOBAL__sub_I" not in symbols
+
+
 @pytest.fixture(name="tree")
 def fixture_tree(tmp_path):
     """A copy of the sources that a test may change."""
