@@ -14,10 +14,10 @@ import statistics
 import tempfile
 from pathlib import Path
 
-import codec_peers
 import photographs
 import quality
 import report
+from peers import codec_peers
 from report import target
 
 QUALITIES = (60, 75, 85, 90, 95)

@@ -4,7 +4,7 @@
     overhead.py [--images N] [--rounds N]
 
 CPU time per image of
-  fetch    libcurl alone, one kept connection, the same files from the same origin (bench/fetch.cpp)
+  fetch    libcurl alone, one kept connection, the same files from the same origin (bench/programs/fetch.cpp)
   codec    the codec alone, in memory, on every core at once, as the pipeline runs it
   insert   the same outputs into a table like imgpress.outputs, 64 a transaction, within the server
 compared with that of the fetcher, the codecs and the drainer while they process a request. Neither

@@ -4,7 +4,7 @@
     pipeline.py [--images N] [--rounds N]
 
 1,000 photographs of about 119 kB come from a loopback origin that answers at once, and from one
-that answers after 50 ms. The Python workers are in pipeline_peer.py.
+that answers after 50 ms. The Python workers are in peers/pipeline_peer.py.
 """
 
 import select
@@ -15,9 +15,9 @@ from contextlib import closing
 from pathlib import Path
 
 import photographs
-import pipeline_peer
 import report
 import rig
+from peers import pipeline_peer
 from report import target
 
 # 5 and 45 times the images/s of the stack that imgpress replaces, measured once on two cores. That
