@@ -151,8 +151,6 @@ REVOKE ALL ON imgpress.processing_requests, imgpress.images, imgpress.outputs, i
     FROM imgpress_worker;
 
 CREATE SCHEMA imgpress_internal;
-COMMENT ON SCHEMA imgpress_internal IS
-    'Internals of imgpress: not for users, and subject to change in any version';
 
 -- What is in flight is given back: the token of no lease survives the update.
 UPDATE imgpress.images SET status = 'Pending', lease_token = NULL, retry_at = clock_timestamp()
@@ -173,8 +171,6 @@ UPDATE imgpress.products p SET image_nos = n.image_nos
     WHERE n.request_id = p.request_id AND n.product_no = p.product_no;
 UPDATE imgpress.products SET image_nos = '{}' WHERE image_nos IS NULL;
 ALTER TABLE imgpress.products ALTER COLUMN image_nos SET NOT NULL;
-COMMENT ON COLUMN imgpress.products.image_nos IS
-    'The image_no of each of its images, in input order; a URL that the input repeats is repeated here';
 
 -- Output URLs of copies that have been given away go on showing the same picture.
 CREATE TABLE imgpress_internal.image_aliases (
@@ -183,9 +179,6 @@ CREATE TABLE imgpress_internal.image_aliases (
     image_no   integer NOT NULL,
     PRIMARY KEY (request_id, alias)
 );
-COMMENT ON TABLE imgpress_internal.image_aliases IS
-    'Version 0.1.0 gave each repetition of a URL an output URL of its own; maps the image numbers in those output URLs '
-    'to the image that they show';
 INSERT INTO imgpress_internal.image_aliases (request_id, alias, image_no)
     SELECT i.request_id, i.position, i.copy_of FROM imgpress.images i WHERE i.copy_of IS NOT NULL
         AND i.status = 'Completed';
@@ -213,8 +206,6 @@ DROP TABLE imgpress.copies_due;
 DROP INDEX imgpress.images_copies;
 ALTER TABLE imgpress.outputs RENAME COLUMN position TO image_no;
 ALTER TABLE imgpress.outputs ADD CONSTRAINT bytes_are_there CHECK (octet_length(bytes) > 0);
-COMMENT ON COLUMN imgpress.outputs.etag IS
-    'Validator for HTTP caches, without quotes: a digest of the bytes, as the codec process has told it';
 
 ALTER TABLE imgpress.images RENAME COLUMN position TO image_no;
 ALTER TABLE imgpress.images RENAME COLUMN product_no TO first_product_no;
@@ -231,27 +222,6 @@ ALTER TABLE imgpress.images DROP CONSTRAINT images_status_check,
     ADD CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status IN ('Completed', 'Failed'))),
     ADD CONSTRAINT completed_has_format CHECK ((output_format IS NOT NULL) = (status = 'Completed')),
     ADD CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR error_code IS NOT NULL);
-COMMENT ON TABLE imgpress.images IS 'One row for each different image URL of a request';
-COMMENT ON COLUMN imgpress.images.image_no IS
-    'Place of the URL''s first occurrence among all URLs of the request, from 1. A URL that occurs again leaves a gap '
-    'in the numbers';
-COMMENT ON COLUMN imgpress.images.first_product_no IS 'The first product that names the image';
-COMMENT ON COLUMN imgpress.images.attempts IS 'Attempts that were begun; counted before the work';
-COMMENT ON COLUMN imgpress.images.failed_attempts IS
-    'Attempts that failed with a transient error; imgpress.max_attempts limits them';
-COMMENT ON COLUMN imgpress.images.codec_crashes IS
-    'Attempts that crashed the codec process; after the third the image is given up';
-COMMENT ON COLUMN imgpress.images.lease_token IS
-    'The lease under which a worker holds the image: only the holder of this token may record the result';
-COMMENT ON COLUMN imgpress.images.retry_at IS 'When a retry is due; NULL unless the image waits for one';
-COMMENT ON COLUMN imgpress.images.transient IS
-    'The last error was transient: another attempt may succeed without any change';
-COMMENT ON COLUMN imgpress.images.output_format IS
-    'Format of the output: jpeg, or that of the source where its own bytes were kept';
-COMMENT ON COLUMN imgpress.images.error_code IS
-    'Short name of the last error, for example timeout; imgpress.error_codes() lists them all';
-COMMENT ON COLUMN imgpress.images.http_status IS
-    'HTTP status of the server''s answer in the last attempt; NULL: the server has not answered';
 
 -- Requests: images are counted once from here on, and those of which nothing is left to do are over.
 ALTER TABLE imgpress.processing_requests RENAME COLUMN done_count TO succeeded_count;
@@ -292,25 +262,8 @@ UPDATE imgpress.processing_requests r SET options = jsonb_build_object('quality'
 ALTER TABLE imgpress.processing_requests DROP COLUMN quality, DROP COLUMN effort, ALTER COLUMN options SET NOT NULL,
     ADD COLUMN quality smallint GENERATED ALWAYS AS ((options ->> 'quality')::smallint) STORED,
     ADD COLUMN effort text GENERATED ALWAYS AS (options ->> 'effort') STORED;
-COMMENT ON COLUMN imgpress.processing_requests.options IS
-    'How its images are compressed: quality, effort and so on. Each option as the submitter gave it, or else as the '
-    'setting imgpress.<option> was in the submitting session';
-COMMENT ON COLUMN imgpress.processing_requests.quality IS 'From options: JPEG quality of the outputs (IJG scale)';
-COMMENT ON COLUMN imgpress.processing_requests.effort IS 'From options: what a smaller file may cost';
 CREATE INDEX processing_requests_turn ON imgpress.processing_requests (claimed_at NULLS FIRST, created_at)
     WHERE claimed_up_to < last_image_no AND status IN ('Pending', 'Processing');
-COMMENT ON COLUMN imgpress.processing_requests.run IS
-    '1 at first; incremented each time that an ended request is reopened to retry failed images';
-COMMENT ON COLUMN imgpress.processing_requests.webhook_url IS 'URL that gets a signed POST each time the request ends';
-COMMENT ON COLUMN imgpress.processing_requests.image_count IS 'Number of images, that is of different URLs';
-COMMENT ON COLUMN imgpress.processing_requests.last_image_no IS 'The largest image_no of its images';
-COMMENT ON COLUMN imgpress.processing_requests.claimed_up_to IS
-    'All images up to this image_no have been claimed by a worker at least once';
-COMMENT ON COLUMN imgpress.processing_requests.succeeded_count IS 'Number of images that have an output';
-COMMENT ON COLUMN imgpress.processing_requests.source_bytes IS 'Bytes downloaded for the images that have an output';
-COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Total size of the outputs in bytes';
-COMMENT ON COLUMN imgpress.processing_requests.claimed_at IS
-    'When a worker last claimed images of this request; the request that has waited longest comes next';
 
 ALTER TABLE imgpress.webhook_deliveries DROP CONSTRAINT webhook_deliveries_status_check,
     ADD CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Delivered', 'Failed')),
@@ -319,18 +272,6 @@ ALTER TABLE imgpress.webhook_deliveries DROP CONSTRAINT webhook_deliveries_statu
         num_nonnulls(lease_token, next_attempt_at) = CASE status WHEN 'Pending' THEN 1 ELSE 0 END),
     ADD CONSTRAINT leased_is_counted CHECK (lease_token IS NULL OR attempts > 0),
     ADD CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR last_error IS NOT NULL);
-COMMENT ON COLUMN imgpress.webhook_deliveries.status IS
-    'Pending, Delivered (the receiver answered with 2xx) or Failed (given up: the retries are used up, or the receiver '
-    'answered 410 Gone)';
-COMMENT ON COLUMN imgpress.webhook_deliveries.attempts IS
-    'Attempts that were begun; counted before the message is sent';
-COMMENT ON COLUMN imgpress.webhook_deliveries.lease_token IS
-    'The lease of the attempt that is under way: only its holder may record the end; NULL: none is';
-COMMENT ON COLUMN imgpress.webhook_deliveries.next_attempt_at IS
-    'When the next attempt is due; NULL while one is under way, and after the end';
-COMMENT ON COLUMN imgpress.webhook_deliveries.last_http_status IS
-    'Status of the receiver''s answer in the last attempt; NULL: it has not answered';
-COMMENT ON COLUMN imgpress.webhook_deliveries.last_error IS 'Why the last attempt failed; NULL after a success';
 ALTER TABLE imgpress.webhook_secrets RENAME CONSTRAINT webhook_secrets_secret_check TO secret_is_well_formed;
 
 -- The machinery.
@@ -339,18 +280,9 @@ ALTER TABLE imgpress_internal.leases RENAME COLUMN positions TO image_nos;
 ALTER TABLE imgpress_internal.leases ADD COLUMN drainer integer NOT NULL,
     ALTER COLUMN request_ids SET DEFAULT '{}', ALTER COLUMN image_nos SET DEFAULT '{}',
     ADD COLUMN delivery_ids bigint[] NOT NULL DEFAULT '{}';
-COMMENT ON TABLE imgpress_internal.leases IS
-    'What drainers have claimed and not finished yet: one row for each claim of images or of webhook deliveries. After '
-    'expires_at any drainer may put it back';
-COMMENT ON COLUMN imgpress_internal.leases.drainer IS
-    'Number of the drainer that holds the lease; 0 is the background worker';
 ALTER TABLE imgpress.csv_upload_rows SET SCHEMA imgpress_internal;
 ALTER TABLE imgpress_internal.csv_upload_rows ALTER COLUMN serial_number TYPE bigint;
-COMMENT ON TABLE imgpress_internal.csv_upload_rows IS 'Rows of a running COPY into imgpress.csv_upload';
 ALTER TABLE imgpress.upload_parts SET SCHEMA imgpress_internal;
-COMMENT ON TABLE imgpress_internal.upload_parts IS
-    'The bytes of a CSV that is being uploaded: the gateway COPYs them here in parts, then calls submit_upload() in '
-    'the same transaction';
 ALTER TYPE imgpress.product_input ALTER ATTRIBUTE serial_number TYPE bigint;
 
 CREATE TYPE imgpress_internal.outcome AS (
@@ -374,22 +306,5 @@ CREATE TYPE imgpress_internal.outcome AS (
     kept_source     boolean,
     warning         text
 );
-COMMENT ON TYPE imgpress_internal.outcome IS
-    'The result of an attempt on an image: its new status with the output (without the bytes) or the error';
--- Comments with new wording.
-COMMENT ON TABLE imgpress.processing_requests IS
-    'One row for each submitted request; it becomes Completed in the transaction that stores its last output';
-COMMENT ON COLUMN imgpress.processing_requests.status IS
-    'Pending (not started), Processing, Completed (every image has ended, with an output or an error) or Failed (the '
-    'request as a whole could not be carried out, see reason)';
-COMMENT ON COLUMN imgpress.processing_requests.failed_count IS
-    'Number of images that failed for good, see imgpress.failures';
-COMMENT ON TABLE imgpress.products IS
-    'The products of a request, in input order; names and serial numbers need not be unique';
-COMMENT ON COLUMN imgpress.products.product_no IS 'Position in the input: 1, 2, 3, ...';
-COMMENT ON COLUMN imgpress.products.serial_number IS 'As given in the input';
-COMMENT ON TYPE imgpress.product_input IS
-    'One product for imgpress.submit(). input_image_urls: a list of URLs as in a CSV (a comma separates two URLs only '
-    'where the next one starts with http:// or https://), or an array as text';
 SELECT pg_extension_config_dump('imgpress_internal.image_aliases', '');
 
