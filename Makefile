@@ -79,7 +79,8 @@ check-sanitized: deps
 	@$(MAKE) --no-print-directory check-unit BUILD=$(SANITIZED)
 
 check-sql:
-	@$(PYTHON) tests/harness/with_cluster.py --create-extension --create-extension pgtap -- \
+	@$(PYTHON) tests/harness/with_cluster.py --setting client_min_messages=warning \
+	    --create-extension --create-extension pgtap -- \
 	    pg_prove tests/sql/*.sql
 
 check-end-to-end:

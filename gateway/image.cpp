@@ -33,9 +33,9 @@ void set_validators(httplib::Response& response, std::string_view etag) {
 }
 
 Result query(Pool& pool, const Statement& statement, const Route& route) {
-  const std::string position = std::to_string(route.position);
+  const std::string image_no = std::to_string(route.image_no);
   return with_connection(pool, Use::kShort, within(kConnectionWait), [&](Lease& lease) {
-    return lease->query(statement, {route.request_id.c_str(), position.c_str()},
+    return lease->query(statement, {route.request_id.c_str(), image_no.c_str()},
                         within(kQueryTime));
   });
 }

@@ -10,17 +10,17 @@ namespace {
 constexpr std::size_t kUuidLength = 36;
 constexpr std::string_view kImages = "/images/";
 
-// "<uuid>/<position>/<anything>"
+// "<uuid>/<image_no>/<anything>"
 std::optional<Route> parse_image(std::string_view rest) {
   const auto id = parse_uuid(rest.substr(0, kUuidLength));
   if (!id || rest.size() <= kUuidLength || rest[kUuidLength] != '/') return std::nullopt;
   rest.remove_prefix(kUuidLength + 1);
   const std::size_t slash = rest.find('/');
   if (slash == std::string_view::npos || slash == 0 || rest[0] == '-') return std::nullopt;
-  int position = 0;
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + slash, position);
+  int image_no = 0;
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + slash, image_no);
   if (error != std::errc() || end != rest.data() + slash) return std::nullopt;
-  return Route{Resource::kImage, *id, position};
+  return Route{Resource::kImage, *id, image_no};
 }
 
 // The one segment that follows the prefix.

@@ -13,7 +13,7 @@ struct Route {
   Resource resource = Resource::kUnknown;
   // In lower case; empty if the path has something else in its place: there is no such request.
   std::string request_id;
-  int position = 0;  // of an image
+  int image_no = 0;  // of an image
 };
 
 // `path` is decoded and without the query. A trailing slash makes no difference to the API. Images

@@ -7,7 +7,7 @@
 
 #include "core/net/address.hpp"
 #include "core/net/url.hpp"
-#include "core/rules/verdict.hpp"
+#include "core/rules/retry.hpp"
 
 #include "backend/bridge/postgres_api.hpp"
 
@@ -48,7 +48,9 @@ bool check_retry_delays(char** value, void**, GucSource) {
     const double seconds = strtod(next, &end);
     while (*end == ' ') ++end;
     if (end == next || !(seconds >= 0 && seconds <= 1e7) || (*end != ',' && *end != '\0')) {
-      GUC_check_errdetail("It must be a list of seconds like \"5, 300, 1800\".");
+      GUC_check_errdetail(
+          "Each delay must be a number of seconds from 0 to 10000000; commas separate them, as in "
+          "\"5, 300, 1800\".");
       return false;
     }
     if (*end == '\0') return true;

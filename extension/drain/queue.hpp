@@ -17,7 +17,7 @@
 #include "channel/unique_fd.hpp"
 #include "core/rules/formats.hpp"
 #include "core/rules/options.hpp"
-#include "core/rules/verdict.hpp"
+#include "core/rules/retry.hpp"
 
 namespace imgpress {
 

@@ -124,8 +124,11 @@ CREATE OR REPLACE FUNCTION imgpress.submit_csv(
     SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
+    IF csv IS NULL THEN
+        RAISE EXCEPTION 'csv is NULL' USING ERRCODE = 'bad_copy_file_format';
+    END IF;
     RETURN imgpress_internal.store_request(
-        coalesce(csv, ''), NULL::imgpress.product_input[], webhook_url, request_id,
+        csv, NULL::imgpress.product_input[], webhook_url, request_id,
         jsonb_build_object('quality', quality, 'effort', effort));
 END
 $$;

@@ -127,15 +127,25 @@ COMMENT ON FUNCTION imgpress.retry_failed(uuid, boolean) IS
     'Puts the failed images of an ended request back into the queue; NULL: of all Completed requests. only_transient: '
     'only images whose error may be temporary. Returns the number of images';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.check_age(parameter text, age interval) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF age IS NULL OR age < interval '0' THEN
+        RAISE EXCEPTION '% must be an interval of zero or more, not %', parameter, coalesce(age::text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.check_age(text, interval) IS 'Refuses an age that is NULL or negative';
+
 CREATE OR REPLACE FUNCTION imgpress.purge(older_than interval) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     purged bigint;
 BEGIN
-    IF older_than IS NULL OR older_than < interval '0' THEN
-        RAISE EXCEPTION 'older_than must be an interval of zero or more' USING ERRCODE = 'invalid_parameter_value';
-    END IF;
+    PERFORM imgpress_internal.check_age('older_than', older_than);
     -- A row that another session has locked is left for the next purge.
     DELETE FROM imgpress.processing_requests r WHERE r.id IN (
         SELECT q.id FROM imgpress.processing_requests q

@@ -27,14 +27,18 @@ COMMENT ON FUNCTION imgpress.schedule_maintenance(interval, text, text, interval
     'where pg_cron is not installed';
 
 CREATE OR REPLACE FUNCTION imgpress.retry_recent(younger_than interval DEFAULT interval '1 day') RETURNS bigint
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(sum(imgpress.retry_failed(r.id, only_transient => true)), 0)::bigint
-    FROM (
-        SELECT q.id FROM imgpress.processing_requests q
-        WHERE q.status = 'Completed' AND q.failed_count > 0 AND q.created_at > clock_timestamp() - $1
-        ORDER BY q.id  -- requests are always locked in this order
-    ) r
+BEGIN
+    PERFORM imgpress_internal.check_age('younger_than', younger_than);
+    RETURN (
+        SELECT coalesce(sum(imgpress.retry_failed(r.id, only_transient => true)), 0)
+        FROM (
+            SELECT q.id FROM imgpress.processing_requests q
+            WHERE q.status = 'Completed' AND q.failed_count > 0 AND q.created_at > clock_timestamp() - younger_than
+            ORDER BY q.id  -- the order in which everybody locks requests
+        ) r);
+END
 $$;
 COMMENT ON FUNCTION imgpress.retry_recent(interval) IS
     'Tries images again that failed with a transient error (see images.transient), in requests that were submitted '

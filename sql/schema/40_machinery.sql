@@ -1,4 +1,4 @@
--- Tables and types that only imgpress itself uses.
+-- Internal tables and types, and product_input, which is the argument of submit().
 
 CREATE TABLE imgpress_internal.leases (
     token        bigint PRIMARY KEY,

@@ -65,7 +65,8 @@ void CaughtError::capture_current() noexcept {
 void CaughtError::raise() const {
   if (postgres != nullptr) ReThrowError(postgres);
   if (fault != Fault::kNone) raise_fault(fault, message);
-  // A bad parameter is explained to the caller; any other exception is an internal error.
+  // A message about a bad parameter is for the caller; all others are internal errors and say that
+  // they come from imgpress.
   const char* prefix = sqlstate == ERRCODE_INVALID_PARAMETER_VALUE ? "" : "imgpress: ";
   ereport(ERROR, (errcode(sqlstate), errmsg("%s%s", prefix, message)));
 }

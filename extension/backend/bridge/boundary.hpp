@@ -1,17 +1,12 @@
 // The bridge between the C++ zone, which may throw and never calls PostgreSQL, and the PostgreSQL
 // zone, which may ereport: a longjmp, so no local variable with a destructor may be alive there.
 //
-//   guard([&] { ... });            runs C++ code. An exception becomes an ereport(ERROR), raised
-//   when
-//                                  the catch block has closed and all objects of the lambda are
-//                                  destroyed
-//   check_interrupts()             for long-running C++ code. If PostgreSQL raises an error
-//   (cancel,
-//                                  time-out), throws it as a C++ exception, which guard() turns
-//                                  back
-//   make_in<T>(context, args...)   creates a C++ object in a memory context; its destructor runs
-//   when
-//                                  the context is reset or deleted
+//   guard([&] { ... });           runs C++ code. An exception becomes an ereport(ERROR), which is
+//                                 raised when all objects of the lambda have been destroyed
+//   check_interrupts()            for long-running C++ code. If PostgreSQL raises an error (cancel,
+//                                 time-out), throws it as an exception; guard() turns it back
+//   make_in<T>(context, args...)  creates a C++ object in a memory context; its destructor runs
+//                                 when the context is reset or deleted
 #pragma once
 
 #include <exception>

@@ -127,7 +127,9 @@ Datum imgpress_wake_drainer_trigger(PG_FUNCTION_ARGS) {
 }
 
 Datum imgpress_wait(PG_FUNCTION_ARGS) {
-  if (PG_ARGISNULL(0)) PG_RETURN_NULL();
+  if (PG_ARGISNULL(0)) {
+    ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("request NULL does not exist")));
+  }
   if (IsolationUsesXactSnapshot()) {
     ereport(ERROR,
             (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),

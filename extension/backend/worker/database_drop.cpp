@@ -82,6 +82,7 @@ void end_quiet(SharedState* shared) {
 bool free_database(SharedState* shared, const char* name) {
   const Oid database = get_database_oid(name, true);
   if (shared == nullptr || !OidIsValid(database) || !compat::owns_database(database)) return false;
+  if (database == MyDatabaseId) return false;  // PostgreSQL refuses the command
   const TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kPatienceMs);
   ConditionVariablePrepareToSleep(&shared->request_ended);
   while (send_drainer_away(shared, database, name)) {

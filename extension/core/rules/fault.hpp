@@ -60,8 +60,8 @@ inline constexpr FaultRow kFaults[] = {
     {Fault::kNotAnImage, {"not_an_image", "IP001", Transient::kNo, kSupportedFormats.data()}},
     {Fault::kDamagedImage,
      {"damaged_image", "IP002", Transient::kNo,
-      "Replace the source file. With the option accept_truncated, a JPEG that ends too early but "
-      "shows most of its picture succeeds."}},
+      "Replace the source file. For a JPEG that only ends too early there is the option "
+      "accept_truncated."}},
     {Fault::kUnsupportedImage,
      {"unsupported_image", "IP003", Transient::kNo, kSupportedFormats.data()}},
     {Fault::kTooManyPixels,

@@ -44,7 +44,7 @@ struct WordOption {
   constexpr bool holds(Enum value) const { return static_cast<std::size_t>(value) < N; }
 };
 
-// One that is on or off.
+// An option that is on or off.
 struct SwitchOption {
   const char* name;
   bool ImageOptions::*field;

@@ -1,10 +1,12 @@
 #include "core/rules/output_name.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "core/net/url.hpp"
 #include "core/rules/formats.hpp"
 #include "core/text/ascii.hpp"
+#include "core/text/plain_text.hpp"
 
 namespace imgpress {
 namespace {
@@ -63,7 +65,9 @@ std::string_view shorten(std::string_view name) {
 std::string_view output_extension(std::string_view source_extension, std::string_view format) {
   const auto known = std::find_if(kFormats.begin(), kFormats.end(),
                                   [&](const FormatInfo& info) { return info.name == format; });
-  if (known == kFormats.end()) return {};
+  if (known == kFormats.end()) {
+    throw std::invalid_argument("there is no image format " + quote_shortened(format));
+  }
   for (const std::string_view extension : known->extensions) {
     const bool fits = !extension.empty() && equals_ignoring_case(source_extension, extension);
     if (fits) return source_extension;

@@ -11,8 +11,8 @@ namespace imgpress {
 // The source's file name with `_compressed` and the extension of the output's format,
 // percent-encoded where a path segment needs it: ".../a%20b/img1.png?w=3" -> "img1_compressed.jpg".
 // Without a file name: "image_compressed.jpg". The source's own extension stays as it is if it fits
-// the format
-// ("JPG", "jpeg" and "jpe" for a JPEG). `format` is FormatInfo::name.
+// the format ("JPG", "jpeg" and "jpe" for a JPEG). `format` is a FormatInfo::name; throws
+// std::invalid_argument for anything else.
 std::string output_name(std::string_view source_url, std::string_view format);
 
 // <public URL>/images/<request id>/<image number>/<output name>

@@ -1,20 +1,70 @@
-// How long to wait before another attempt: arithmetic without a clock or a random source.
+// What becomes of an image or a webhook delivery after an attempt: done, retried, or given up.
 #pragma once
 
 #include <cstdint>
+#include <vector>
+
+#include "core/rules/fault.hpp"
 
 namespace imgpress {
 
-// Exponential backoff: base * 2^(failures - 1), at most `max_ms`. REQUIRES: failures >= 1.
-std::int64_t backoff_ms(int failures, std::int64_t base_ms, std::int64_t max_ms);
+// An image that crashed this many codecs is given up.
+constexpr int kMaxCodecCrashes = 3;
 
-// A delay is multiplied by a random factor of this range.
-struct Jitter {
-  double least = 1;
-  double most = 1;
+// The most attempts of an image, however they ended. Interrupted attempts count as neither failed
+// nor crashed, so without this limit an image could be retried for ever. Also the upper end of the
+// setting imgpress.max_attempts.
+constexpr int kMaxAttempts = 100;
+
+enum class Ending : std::uint8_t {
+  kDone,
+  kFailed,       // for the reason that the fault names
+  kKilledCodec,  // the codec that worked on the image crashed
+  kInterrupted,  // by something else: its fetcher ended, or its host asked for a pause
 };
 
-// `unit_random` is uniform in [0, 1).
-std::int64_t varied_ms(std::int64_t delay_ms, Jitter jitter, double unit_random);
+struct AttemptResult {
+  Ending ending = Ending::kDone;
+  Fault fault = Fault::kNone;             // kNone if and only if done
+  int http_status = 0;                    // 0: the server has not answered
+  std::uint32_t retry_after_seconds = 0;  // what the server asked for
+};
+
+struct Verdict {
+  enum class Kind { kDone, kRetry, kGivenUp };
+  Kind kind = Kind::kDone;
+  std::int64_t retry_delay_ms = 0;  // of kRetry
+};
+
+// ---- images
+
+struct AttemptHistory {
+  int attempts = 0;         // including this one
+  int failed_attempts = 0;  // before this one
+  int codec_crashes = 0;    // before this one
+};
+
+struct RetryLimits {
+  int max_attempts = 1;  // that fail for a transient reason
+  std::int64_t base_delay_ms = 0;
+  std::int64_t max_delay_ms = 0;
+};
+
+struct ImageVerdict : Verdict {
+  int failed_attempts = 0;
+  int codec_crashes = 0;
+  bool transient = false;  // a later attempt may succeed without anybody changing anything
+};
+
+// `unit_random` is uniform in [0, 1) and varies the delay.
+ImageVerdict judge_image(const AttemptResult& result, const AttemptHistory& history,
+                         const RetryLimits& limits, double unit_random);
+
+// ---- webhook deliveries
+
+// Every failure is retried until the delays are used up: delays_ms[n - 1] follows the n-th attempt.
+// Only 410 Gone ends the delivery at once. REQUIRES: attempts >= 1, this one included.
+Verdict judge_delivery(const AttemptResult& result, int attempts,
+                       const std::vector<std::int64_t>& delays_ms, double unit_random);
 
 }  // namespace imgpress

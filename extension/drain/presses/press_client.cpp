@@ -27,7 +27,7 @@ std::string message_for(PressEnd why, const std::string& detail) {
     case PressEnd::kDied:
       break;
   }
-  return "the imgpress-press process ended unexpectedly during this work";
+  return detail.empty() ? "the imgpress-press process ended unexpectedly during this work" : detail;
 }
 
 }  // namespace
@@ -68,7 +68,13 @@ bool PressClient::receive(Packet& packet) {
   for (;;) {
     const auto received = receive_raw(packet);
     if (received == PacketSocket::Received::kWouldBlock) return false;
-    if (received == PacketSocket::Received::kPeerGone) end(PressEnd::kDied);
+    if (received == PacketSocket::Received::kPeerGone) {
+      end(PressEnd::kDied, ready_
+                               ? ""
+                               : '"' + path_ +
+                                     "\" ended before it was ready: it must be the imgpress-press "
+                                     "of this version (setting imgpress.press_path)");
+    }
     if (ready_) break;
     check_ready(packet.message);
   }

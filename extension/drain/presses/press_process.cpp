@@ -89,7 +89,8 @@ PressProcess PressProcess::start(const std::string& path, Role role) {
                                   arguments, environment);
   if (error != 0) {
     press.pid_ = -1;
-    throw std::system_error(error, std::generic_category(), "cannot start \"" + path + "\"");
+    throw std::system_error(error, std::generic_category(),
+                            "cannot start \"" + path + "\" (setting imgpress.press_path)");
   }
   press.socket_ = std::move(ends.first);
   return press;

@@ -10,7 +10,7 @@
 #include "core/rules/fault.hpp"
 #include "core/rules/formats.hpp"
 #include "core/rules/options.hpp"
-#include "core/rules/verdict.hpp"
+#include "core/rules/retry.hpp"
 
 namespace imgpress {
 

@@ -12,7 +12,7 @@
 
 #include "core/net/address.hpp"
 #include "core/wire/messages.hpp"
-#include "press/fetch/admission_queue.hpp"
+#include "press/fetch/host_queues.hpp"
 #include "press/fetch/transfer.hpp"
 
 namespace imgpress::press {
@@ -59,7 +59,7 @@ class FetchEngine {
   CURLM* multi_;
   AddressPolicy policy_;
   wire::FetcherSettings settings_;
-  AdmissionQueue<std::unique_ptr<Transfer>> queue_;
+  HostQueues<std::unique_ptr<Transfer>> queue_;
   std::unordered_map<CURL*, std::unique_ptr<Transfer>> running_;
   std::vector<CURL*> idle_handles_;
   std::deque<FinishedTransfer> finished_;

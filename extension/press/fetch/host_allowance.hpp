@@ -24,7 +24,7 @@ struct HostReaction {
   };
   Kind kind = Kind::kAnswered;
   bool kept_connection = false;   // it stays open for the next transfer
-  bool counted_as_slow = false;   // AdmissionQueue::count_as_slow() was called for it
+  bool counted_as_slow = false;   // HostQueues::count_as_slow() was called for it
   bool overtook_another = false;  // an earlier transfer still waits for an acknowledgement
   std::optional<std::chrono::milliseconds> connect_time{};  // of a connection that it opened
 };
@@ -44,7 +44,8 @@ class HostAllowance {
     if (reaction.kind == Kind::kBusy) return;
     if (reaction.kind != Kind::kAnswered) {
       failures_ = std::min(failures_ + 1, kDownAfter);
-      // The host is down: there is no load to limit, and images of other hosts wait behind its own.
+      // The host is down, so there is no load to limit. With a larger allowance its images fail
+      // soon, and those of other hosts wait less.
       if (is_down()) return raise(1, ceiling);
       if (reaction.kind == Kind::kUnconnected) note_congestion(serial, newest);
       return;

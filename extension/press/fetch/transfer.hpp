@@ -42,7 +42,7 @@ class Transfer {
   std::uint64_t serial() const { return serial_; }
   std::chrono::steady_clock::time_point started_at() const { return started_at_; }
 
-  // See AdmissionQueue::count_as_slow().
+  // See HostQueues::count_as_slow().
   bool counts_as_slow() const { return counts_as_slow_; }
   void count_as_slow() { counts_as_slow_ = true; }
 

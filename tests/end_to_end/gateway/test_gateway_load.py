@@ -80,8 +80,7 @@ def test_many_status_requests_at_once(shop, gateway):
         shop.finish(request)
     cancelled = shop.submit("small0.jpg")
     shop.sql("SELECT imgpress.cancel(%s)", cancelled)
-    truth = {request: (200, {"request_id": request, "status": "Completed"}) for request in known}
-    truth[cancelled] = (200, {"request_id": cancelled, "status": shop.status(cancelled)})
+    truth = {request: "Completed" for request in known} | {cancelled: shop.status(cancelled)}
     asked = [*truth, str(uuid.uuid4())] * 40
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(gateway.connect()) for _ in asked]
@@ -94,7 +93,8 @@ def test_many_status_requests_at_once(shop, gateway):
         for client, request in zip(clients, asked):
             answer = read_answer(client)
             if request in truth:
-                assert (answer.status, answer.json()) == truth[request]
+                wanted = {"request_id": request, "status": truth[request]}
+                assert answer.status == 200 and answer.json().items() >= wanted.items()
             else:
                 assert answer.status == 404 and answer.json()["error"]
 

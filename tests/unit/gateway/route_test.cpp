@@ -44,7 +44,7 @@ TEST(Route, ImagesUnderAnyPrefix) {
     const Route route = parse_route(prefix + "/images/" + kId + "/12/img1_compressed.jpg");
     EXPECT_EQ(route.resource, Resource::kImage) << prefix;
     EXPECT_EQ(route.request_id, kId);
-    EXPECT_EQ(route.position, 12);
+    EXPECT_EQ(route.image_no, 12);
   }
   EXPECT_EQ(parse_route("/images/" + kId + "/0/a/b").resource, Resource::kImage);
   EXPECT_EQ(parse_route("/images/" + kId + "/0/").resource, Resource::kImage);
@@ -70,7 +70,7 @@ TEST(Route, OutputUrlsLeadToTheirImages) {
       const Route route = parse_route(decoded(requested));
       EXPECT_EQ(route.resource, Resource::kImage) << requested;
       EXPECT_EQ(route.request_id, kCaseRequest) << requested;
-      EXPECT_EQ(route.position, kCaseImage) << requested;
+      EXPECT_EQ(route.image_no, kCaseImage) << requested;
     }
   }
 }

@@ -13,7 +13,7 @@ namespace imgpress::press {
 
 class LibjpegEncoder {
  public:
-  // The file must be smaller than `size_limit`: a step of the guard that reaches it returns false.
+  // A file that reaches `size_limit` bytes is given up: LibjpegGuard::run() returns false.
   LibjpegEncoder(LibjpegGuard& guard, std::size_t size_limit);
   ~LibjpegEncoder();
   LibjpegEncoder(const LibjpegEncoder&) = delete;

@@ -33,7 +33,7 @@ void expect_refusal(const std::string& file, Fault fault, const std::string& wor
       << "\"" << refusal.message << "\" does not say \"" << words << "\"";
 }
 
-TEST(ImageSignature, KnowsTheFourFormats) {
+TEST(ImageSignature, KnowsTheReadableFormats) {
   EXPECT_EQ(identify_image(view("\xFF\xD8\xFF\xE0")).format, ImageFormat::kJpeg);
   EXPECT_EQ(identify_image(view("\x89PNG\r\n\x1A\n")).format, ImageFormat::kPng);
   EXPECT_EQ(identify_image(view("GIF89a...")).format, ImageFormat::kGif);
@@ -48,7 +48,7 @@ TEST(ImageSignature, NamesUnreadableFormats) {
   expect_refusal(std::string("\0\0\0\x1C", 4) + "ftypheic", Fault::kUnsupportedImage, "HEIC");
   expect_refusal("\xFF\x0A\xFA", Fault::kUnsupportedImage, "JPEG XL");
   expect_refusal("8BPS..", Fault::kUnsupportedImage, "Photoshop");
-  expect_refusal("P6\n3 2\n255\n", Fault::kUnsupportedImage, "Netpbm");
+  expect_refusal("P5\n3 2\n255\n", Fault::kUnsupportedImage, "Netpbm");
   expect_refusal(std::string("BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", 18),
                  Fault::kUnsupportedImage, "BMP");
   expect_refusal("<svg xmlns='http://www.w3.org/2000/svg'/>", Fault::kUnsupportedImage, "SVG");

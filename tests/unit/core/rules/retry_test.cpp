@@ -1,4 +1,4 @@
-#include "core/rules/verdict.hpp"
+#include "core/rules/retry.hpp"
 
 #include <gtest/gtest.h>
 

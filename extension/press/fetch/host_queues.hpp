@@ -22,7 +22,7 @@
 namespace imgpress::press {
 
 template <typename T>
-class AdmissionQueue {
+class HostQueues {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
   static constexpr TimePoint kNoPause{};
@@ -31,7 +31,7 @@ class AdmissionQueue {
   // been idle longest is forgotten.
   static constexpr std::size_t kRememberedHosts = 1000;
 
-  explicit AdmissionQueue(std::size_t total_limit) : total_limit_(total_limit) {}
+  explicit HostQueues(std::size_t total_limit) : total_limit_(total_limit) {}
 
   // Transfers that run already are not affected.
   void set_host_limits(const HostLimits& limits) {

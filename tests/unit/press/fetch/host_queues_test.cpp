@@ -1,4 +1,4 @@
-#include "press/fetch/admission_queue.hpp"
+#include "press/fetch/host_queues.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,15 +9,15 @@ namespace imgpress::press {
 namespace {
 
 // Starts everything that may start; "a1 b1" for items a1 and b1.
-std::string start_all(AdmissionQueue<std::string>& queue) {
+std::string start_all(HostQueues<std::string>& queue) {
   std::string started;
   std::string item;
   while (queue.start_next(item)) started += (started.empty() ? "" : " ") + item;
   return started;
 }
 
-AdmissionQueue<std::string> queue_with(std::size_t total_limit, int connections_per_host) {
-  AdmissionQueue<std::string> queue(total_limit);
+HostQueues<std::string> queue_with(std::size_t total_limit, int connections_per_host) {
+  HostQueues<std::string> queue(total_limit);
   queue.set_host_limits({connections_per_host});
   for (const char* item : {"a1", "a2", "a3", "b1", "b2", "c1"}) {
     queue.push(std::string(1, item[0]), item);
@@ -25,12 +25,12 @@ AdmissionQueue<std::string> queue_with(std::size_t total_limit, int connections_
   return queue;
 }
 
-TEST(AdmissionQueueTest, HostsTakeTurns) {
+TEST(HostQueuesTest, HostsTakeTurns) {
   auto queue = queue_with(100, 100);
   EXPECT_EQ(start_all(queue), "a1 b1 c1 a2 b2 a3");
 }
 
-TEST(AdmissionQueueTest, LimitsEachHost) {
+TEST(HostQueuesTest, LimitsEachHost) {
   auto queue = queue_with(100, 1);
   EXPECT_EQ(start_all(queue), "a1 b1 c1");
   EXPECT_EQ(start_all(queue), "");
@@ -41,8 +41,8 @@ TEST(AdmissionQueueTest, LimitsEachHost) {
   EXPECT_EQ(start_all(queue), "a2");
 }
 
-TEST(AdmissionQueueTest, TransfersThatHangDoNotBlockOthers) {
-  AdmissionQueue<std::string> queue(100);
+TEST(HostQueuesTest, TransfersThatHangDoNotBlockOthers) {
+  HostQueues<std::string> queue(100);
   queue.set_host_limits({8});
   for (int i = 0; i < 12; ++i) queue.push("a", "x");
   EXPECT_EQ(start_all(queue), "x x x x x x");  // the first allowance
@@ -57,7 +57,7 @@ TEST(AdmissionQueueTest, TransfersThatHangDoNotBlockOthers) {
   EXPECT_EQ(start_all(queue), "x");
 }
 
-TEST(AdmissionQueueTest, LimitsAllHostsTogether) {
+TEST(HostQueuesTest, LimitsAllHostsTogether) {
   auto queue = queue_with(2, 100);
   EXPECT_EQ(start_all(queue), "a1 b1");
   queue.finished("a", queue.newest(), {});
@@ -67,7 +67,7 @@ TEST(AdmissionQueueTest, LimitsAllHostsTogether) {
   EXPECT_EQ(start_all(queue), "a2 b2");
 }
 
-TEST(AdmissionQueueTest, LimitsCanChange) {
+TEST(HostQueuesTest, LimitsCanChange) {
   auto queue = queue_with(100, 1);
   EXPECT_EQ(start_all(queue), "a1 b1 c1");
   queue.set_host_limits({2});
@@ -79,7 +79,7 @@ TEST(AdmissionQueueTest, LimitsCanChange) {
   EXPECT_EQ(start_all(queue), "a3");
 }
 
-TEST(AdmissionQueueTest, ALimitLoweredBeforeTheStartIsObeyed) {
+TEST(HostQueuesTest, ALimitLoweredBeforeTheStartIsObeyed) {
   auto queue = queue_with(100, 2);
   std::string item;
   ASSERT_TRUE(queue.start_next(item));
@@ -87,8 +87,8 @@ TEST(AdmissionQueueTest, ALimitLoweredBeforeTheStartIsObeyed) {
   EXPECT_EQ(item + " " + start_all(queue), "a1 b1 c1");
 }
 
-TEST(AdmissionQueueTest, ForgetsHostsThatAreDone) {
-  AdmissionQueue<std::unique_ptr<int>> queue(1);
+TEST(HostQueuesTest, ForgetsHostsThatAreDone) {
+  HostQueues<std::unique_ptr<int>> queue(1);
   std::unique_ptr<int> item;
   for (int i = 0; i < 3; ++i) {
     queue.push("a", std::make_unique<int>(i));
@@ -99,7 +99,7 @@ TEST(AdmissionQueueTest, ForgetsHostsThatAreDone) {
   }
 }
 
-using TimePoint = AdmissionQueue<std::string>::TimePoint;
+using TimePoint = HostQueues<std::string>::TimePoint;
 using std::chrono::seconds;
 
 class PauseTest : public ::testing::Test {
@@ -112,7 +112,7 @@ class PauseTest : public ::testing::Test {
   }
 
   static constexpr TimePoint kEnd{seconds(1000)};
-  AdmissionQueue<std::string> queue_{100};
+  HostQueues<std::string> queue_{100};
   std::string first_;
 };
 
@@ -132,7 +132,7 @@ TEST_F(PauseTest, EndsInTime) {
   queue_.end_pauses(kEnd);
   EXPECT_EQ(start_all(queue_), "a2 a3");
   EXPECT_EQ(queue_.next_pause_end(), TimePoint::max());
-  EXPECT_EQ(queue_.pause_end("a"), AdmissionQueue<std::string>::kNoPause);
+  EXPECT_EQ(queue_.pause_end("a"), HostQueues<std::string>::kNoPause);
 }
 
 TEST_F(PauseTest, OfTwoTheLaterEndCounts) {
@@ -156,8 +156,8 @@ TEST_F(PauseTest, IsRememberedAfterTheWaitingItemsWereTaken) {
   EXPECT_EQ(start_all(queue_), "a5");
 }
 
-TEST(AdmissionQueueTest, AHostThatWasForgottenWhileItWasReadyIsSkipped) {
-  AdmissionQueue<std::string> queue(1);
+TEST(HostQueuesTest, AHostThatWasForgottenWhileItWasReadyIsSkipped) {
+  HostQueues<std::string> queue(1);
   std::string item;
   queue.push("busy", "x");
   ASSERT_TRUE(queue.start_next(item));
@@ -172,19 +172,19 @@ TEST(AdmissionQueueTest, AHostThatWasForgottenWhileItWasReadyIsSkipped) {
   EXPECT_EQ(start_all(queue), "");
 }
 
-void push_many(AdmissionQueue<std::string>& queue, const std::string& host, int count) {
+void push_many(HostQueues<std::string>& queue, const std::string& host, int count) {
   for (int i = 0; i < count; ++i) queue.push(host, "x");
 }
 
-std::size_t count_started(AdmissionQueue<std::string>& queue) {
+std::size_t count_started(HostQueues<std::string>& queue) {
   std::size_t count = 0;
   std::string item;
   while (queue.start_next(item)) ++count;
   return count;
 }
 
-TEST(AdmissionQueueTest, BeginsWithFewAndGrowsToTheLimit) {
-  AdmissionQueue<std::string> queue(100);
+TEST(HostQueuesTest, BeginsWithFewAndGrowsToTheLimit) {
+  HostQueues<std::string> queue(100);
   queue.set_host_limits({10});
   push_many(queue, "a", 100);
   EXPECT_EQ(count_started(queue), 6u);
@@ -200,8 +200,8 @@ TEST(AdmissionQueueTest, BeginsWithFewAndGrowsToTheLimit) {
   }
 }
 
-TEST(AdmissionQueueTest, ACongestedHostIsLimitedAndNoOther) {
-  AdmissionQueue<std::string> queue(100);
+TEST(HostQueuesTest, ACongestedHostIsLimitedAndNoOther) {
+  HostQueues<std::string> queue(100);
   push_many(queue, "a", 20);
   push_many(queue, "b", 20);
   EXPECT_EQ(count_started(queue), 12u);
@@ -213,8 +213,8 @@ TEST(AdmissionQueueTest, ACongestedHostIsLimitedAndNoOther) {
   EXPECT_EQ(count_started(queue), 2u);
 }
 
-TEST(AdmissionQueueTest, DoesNotRaiseAnAllowanceThatIsNotUsed) {
-  AdmissionQueue<std::string> queue(100);
+TEST(HostQueuesTest, DoesNotRaiseAnAllowanceThatIsNotUsed) {
+  HostQueues<std::string> queue(100);
   for (int i = 0; i < 50; ++i) {
     push_many(queue, "a", 1);
     EXPECT_EQ(count_started(queue), 1u);
@@ -225,14 +225,14 @@ TEST(AdmissionQueueTest, DoesNotRaiseAnAllowanceThatIsNotUsed) {
 }
 
 // Runs one transfer of `host` from its start to its end.
-void visit(AdmissionQueue<std::string>& queue, const std::string& host) {
+void visit(HostQueues<std::string>& queue, const std::string& host) {
   push_many(queue, host, 1);
   ASSERT_EQ(count_started(queue), 1u);
   queue.finished(host, queue.newest(), {});
 }
 
-TEST(AdmissionQueueTest, RemembersTheLastThousandHosts) {
-  AdmissionQueue<std::string> queue(100);
+TEST(HostQueuesTest, RemembersTheLastThousandHosts) {
+  HostQueues<std::string> queue(100);
   push_many(queue, "a", 1);
   ASSERT_EQ(count_started(queue), 1u);
   queue.note_congestion("a", 1);
