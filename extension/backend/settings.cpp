@@ -1,6 +1,5 @@
 #include "backend/settings.hpp"
 
-#include <climits>
 #include <cstdlib>
 #include <exception>
 #include <stdexcept>
@@ -112,10 +111,24 @@ struct SettingName {
   explicit SettingName(const char* name) { snprintf(text, sizeof(text), "imgpress.%s", name); }
 };
 
+int guc_unit(Unit unit) {
+  switch (unit) {
+    case Unit::kBytes:
+      return GUC_UNIT_BYTE;
+    case Unit::kMilliseconds:
+      return GUC_UNIT_MS;
+    case Unit::kSeconds:
+      return GUC_UNIT_S;
+    case Unit::kNone:
+      break;
+  }
+  return 0;
+}
+
 template <typename Struct>
 void define_number(const NumberField<Struct>& number, Struct& values, GucContext context) {
   define_int(SettingName(number.name).text, number.description, &(values.*number.field),
-             Struct{}.*number.field, number.least, number.most, 0, context);
+             Struct{}.*number.field, number.least, number.most, guc_unit(number.unit), context);
 }
 
 // The setting of an option is its value where a submitter gives none.
@@ -138,22 +151,6 @@ void define_option(const SwitchOption& option) {
   DefineCustomBoolVariable(SettingName(option.name).text, option.description, nullptr,
                            &(stored.options.*option.field), ImageOptions{}.*option.field,
                            PGC_USERSET, 0, nullptr, nullptr, nullptr);
-}
-
-void define_limits() {
-  define_int("imgpress.max_image_bytes",
-             "Size of the largest image that is downloaded or compressed.", &stored.max_image_bytes,
-             64 * 1024 * 1024, 1024, 1024 * 1024 * 1024 - 1024, GUC_UNIT_BYTE);
-  define_int("imgpress.max_pixels", "Size of the largest image in pixels (width times height).",
-             &stored.max_pixels, 100 * 1000 * 1000, 1, INT_MAX);
-  define_int("imgpress.connect_timeout", "Time limit for connecting to a host.",
-             &stored.connect_timeout_ms, 10 * 1000, 1, 10 * 60 * 1000, GUC_UNIT_MS);
-  define_int("imgpress.fetch_timeout", "Time limit for a whole download.", &stored.fetch_timeout_ms,
-             20 * 1000, 1, 60 * 60 * 1000, GUC_UNIT_MS);
-  define_int("imgpress.codec_timeout", "Limit on the CPU time for compressing one image.",
-             &stored.codec_cpu_seconds, 30, 1, 3600, GUC_UNIT_S);
-  define_int("imgpress.webhook_timeout", "Time limit for one attempt to deliver a webhook.",
-             &stored.webhook_timeout_ms, 20 * 1000, 1, 10 * 60 * 1000, GUC_UNIT_MS);
 }
 
 void define_work() {
@@ -185,12 +182,7 @@ PressSettings press_settings(const Settings& config, const char* path) {
   made.press_path = path;
   made.allowed_networks = config.allowed_networks;
   made.host_limits = config.host_limits;
-  made.max_image_bytes = static_cast<std::uint64_t>(config.max_image_bytes);
-  made.max_pixels = static_cast<std::uint64_t>(config.max_pixels);
-  made.connect_timeout_ms = static_cast<std::uint32_t>(config.connect_timeout_ms);
-  made.fetch_timeout_ms = static_cast<std::uint32_t>(config.fetch_timeout_ms);
-  made.webhook_timeout_ms = static_cast<std::uint32_t>(config.webhook_timeout_ms);
-  made.codec_cpu_seconds = static_cast<std::uint32_t>(config.codec_cpu_seconds);
+  static_cast<ImageLimits&>(made) = config.image_limits;
   return made;
 }
 
@@ -199,7 +191,8 @@ void define_settings() {
   visit_options([](const auto& option) { define_option(option); });
   visit_host_limits(
       [](const HostLimit& limit) { define_number(limit, stored.host_limits, PGC_SIGHUP); });
-  define_limits();
+  visit_image_limits(
+      [](const ImageLimit& limit) { define_number(limit, stored.image_limits, PGC_SIGHUP); });
   define_work();
   MarkGUCPrefixReserved("imgpress");
 }

@@ -21,12 +21,7 @@ struct Settings {
   int codecs;
   int images_in_flight;
   HostLimits host_limits;
-  int max_image_bytes;
-  int max_pixels;
-  int connect_timeout_ms;
-  int fetch_timeout_ms;
-  int codec_cpu_seconds;
-  int webhook_timeout_ms;
+  ImageLimits image_limits;
   int max_attempts;
   int retry_base_delay_ms;
   int retry_max_delay_ms;

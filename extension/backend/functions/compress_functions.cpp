@@ -95,10 +95,10 @@ Datum imgpress_compress_image(PG_FUNCTION_ARGS) {
   const ImageOptions options = options_of_arguments(fcinfo, 1);
   bytea* image = PG_GETARG_BYTEA_PP(0);
   const uint64 size = VARSIZE_ANY_EXHDR(image);
-  if (size > static_cast<uint64>(settings().max_image_bytes)) {
-    raise_fault(Fault::kTooLarge,
-                psprintf("the image has %llu bytes; at most %d are allowed",
-                         static_cast<unsigned long long>(size), settings().max_image_bytes));
+  if (size > static_cast<uint64>(settings().image_limits.max_image_bytes)) {
+    raise_fault(Fault::kTooLarge, psprintf("the image has %llu bytes; at most %d are allowed",
+                                           static_cast<unsigned long long>(size),
+                                           settings().image_limits.max_image_bytes));
   }
   auto* source = make_in<FetchedImage>(CurrentMemoryContext);
   guard([&] {

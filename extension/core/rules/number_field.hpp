@@ -3,6 +3,8 @@
 
 namespace imgpress {
 
+enum class Unit { kNone, kBytes, kMilliseconds, kSeconds };
+
 template <typename Struct>
 struct NumberField {
   const char* name;
@@ -10,6 +12,7 @@ struct NumberField {
   int least;
   int most;
   const char* description;
+  Unit unit = Unit::kNone;
   constexpr bool holds(int value) const { return value >= least && value <= most; }
 };
 

@@ -28,8 +28,8 @@ PacketSocket::Sent CodecClient::send(FetchedImage& image, const PressSettings& s
   wire::CompressRequest request;
   request.id = image.task.key;
   request.options = image.task.options;
-  request.max_pixels = settings.max_pixels;
-  request.cpu_seconds = settings.codec_cpu_seconds;
+  request.max_pixels = static_cast<std::uint64_t>(settings.max_pixels);
+  request.cpu_seconds = static_cast<std::uint32_t>(settings.codec_cpu_seconds);
   const auto sent = press_.send(request, image.source.get());
   if (sent != PacketSocket::Sent::kYes) return sent;
   patience_ = patience_of(settings);

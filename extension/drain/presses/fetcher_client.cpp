@@ -55,8 +55,8 @@ PacketSocket::Sent FetcherClient::download(std::uint64_t id, const std::string& 
   wire::FetchRequest request;
   request.id = id;
   request.url = url;
-  request.max_bytes = settings_.max_image_bytes;
-  request.timeout_ms = settings_.fetch_timeout_ms;
+  request.max_bytes = static_cast<std::uint64_t>(settings_.max_image_bytes);
+  request.timeout_ms = static_cast<std::uint32_t>(settings_.fetch_timeout_ms);
   return send(std::move(request), now);
 }
 
@@ -69,14 +69,14 @@ PacketSocket::Sent FetcherClient::deliver(std::uint64_t id, const DeliveryTask& 
   request.headers = delivery.headers;
   request.body = delivery.body;
   request.max_bytes = kMaxWebhookAnswerBytes;
-  request.timeout_ms = settings_.webhook_timeout_ms;
+  request.timeout_ms = static_cast<std::uint32_t>(settings_.webhook_timeout_ms);
   return send(std::move(request), now);
 }
 
 PacketSocket::Sent FetcherClient::send(wire::FetchRequest request, TimePoint now) {
   auto sent = send_settings();
   if (sent != PacketSocket::Sent::kYes) return sent;
-  request.connect_timeout_ms = settings_.connect_timeout_ms;
+  request.connect_timeout_ms = static_cast<std::uint32_t>(settings_.connect_timeout_ms);
   sent = press_.send(request);
   if (sent != PacketSocket::Sent::kYes) return sent;
   if (in_flight_.empty()) answer_by_ = answer_due(settings_, now);

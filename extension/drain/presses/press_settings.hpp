@@ -1,24 +1,19 @@
 // The settings of the presses and of the pipeline.
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <string>
 
 #include "core/rules/host_limits.hpp"
+#include "core/rules/image_limits.hpp"
 
 namespace imgpress {
 
 // For every press, whether a drainer or an ordinary session owns it.
-struct PressSettings {
+struct PressSettings : ImageLimits {
   std::string press_path;
   std::string allowed_networks;
   HostLimits host_limits;
-  std::uint64_t max_image_bytes = 0;
-  std::uint64_t max_pixels = 0;
-  std::uint32_t connect_timeout_ms = 0;
-  std::uint32_t fetch_timeout_ms = 0;
-  std::uint32_t webhook_timeout_ms = 0;
-  std::uint32_t codec_cpu_seconds = 0;
 };
 
 struct PipelineSettings : PressSettings {
