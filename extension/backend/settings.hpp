@@ -30,7 +30,8 @@ struct Settings {
 
 Settings settings();
 
-// The part of the settings that a press needs. `path` is that of its executable. C++ zone.
+// The part of the settings that a press needs. `path` is that of its executable. Call it inside
+// guard() (bridge/boundary.hpp).
 PressSettings press_settings(const Settings& config, const char* path);
 
 void define_settings();

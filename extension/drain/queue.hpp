@@ -49,9 +49,10 @@ struct ClaimedImage {
 struct ClaimAnswer {
   std::vector<ClaimedImage> images;
   bool more = false;  // another claim would find images at once
-  // Time until the next one is due, measured by the database's clock; nothing if none is waiting.
-  std::optional<Milliseconds> due_in;           // of a retry of an image
-  std::optional<Milliseconds> delivery_due_in;  // of a webhook
+  // Time until the next retry and the next webhook are due, by the database's clock; nothing if
+  // none is waiting.
+  std::optional<Milliseconds> due_in;
+  std::optional<Milliseconds> delivery_due_in;
 };
 // Claims images under one lease. The database chooses them: requests take turns.
 struct ClaimCall {

@@ -56,7 +56,7 @@ void InputReader::take(std::optional<Product> read) {
   image_nos.clear();
   new_images.clear();
   for (const std::string& url : product->urls) {
-    meter.add(Min(url.size(), WorkMeter::kBytesBetweenPauses));
+    meter.add(Min(url.size(), WorkMeter::kBytesBetweenCheckpoints));
     const int32 place = ++url_count;
     const int32 earlier = first_occurrences->find_or_insert(url, place);
     if (earlier == 0) new_images.push_back(image_nos.size());

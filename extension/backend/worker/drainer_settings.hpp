@@ -7,7 +7,7 @@
 
 namespace imgpress {
 
-// `press_path`: of the executable. C++ zone.
+// `press_path`: of the executable. Call it inside guard() (bridge/boundary.hpp).
 DrainerSettings drainer_settings(const Settings& config, const char* press_path);
 
 }  // namespace imgpress

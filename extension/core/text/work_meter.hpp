@@ -9,27 +9,27 @@ namespace imgpress {
 
 class WorkMeter {
  public:
-  using Pause = void (*)();  // may throw, to abort the work
+  using Checkpoint = void (*)();  // may throw, to abort the work
 
-  static constexpr std::size_t kBytesBetweenPauses = std::size_t{64} * 1024;
+  static constexpr std::size_t kBytesBetweenCheckpoints = std::size_t{64} * 1024;
   static constexpr std::size_t kPieceBytes = 4096;  // how much a loop reports at a time
 
-  explicit WorkMeter(Pause pause = nullptr) : pause_(pause) {}
+  explicit WorkMeter(Checkpoint checkpoint = nullptr) : checkpoint_(checkpoint) {}
 
-  // REQUIRES: bytes <= kBytesBetweenPauses, so that no interrupt waits for long.
+  // REQUIRES: bytes <= kBytesBetweenCheckpoints, so that no interrupt waits for long.
   void add(std::size_t bytes) {
     total_ += bytes;
-    if (total_ < next_pause_) return;
-    next_pause_ = total_ + kBytesBetweenPauses;
-    if (pause_ != nullptr) pause_();
+    if (total_ < next_checkpoint_) return;
+    next_checkpoint_ = total_ + kBytesBetweenCheckpoints;
+    if (checkpoint_ != nullptr) checkpoint_();
   }
 
   std::uint64_t total() const { return total_; }
 
  private:
-  Pause pause_;
+  Checkpoint checkpoint_;
   std::uint64_t total_ = 0;
-  std::uint64_t next_pause_ = kBytesBetweenPauses;
+  std::uint64_t next_checkpoint_ = kBytesBetweenCheckpoints;
 };
 
 }  // namespace imgpress

@@ -60,7 +60,7 @@ const char* name_of_text(std::string_view text) {
   }
   if (starts("<")) return "an XML or HTML document";
   if (starts("{") || starts("[")) return "a JSON document";
-  return "a text";
+  return "plain text";
 }
 
 bool is_svg(std::string_view text) {

@@ -23,7 +23,7 @@ struct PixelImage {
 // Throws FaultError: kTooManyPixels above the limit, kDamagedImage when there are no pixels.
 void check_pixel_count(std::uint64_t width, std::uint64_t height, std::uint64_t max_pixels);
 
-// Blends `count` pixels, of `colours` samples and an alpha sample each, with a white background.
+// Blends `count` pixels with white. Each has `colours` samples, then one of alpha.
 // `out` may be the same memory as `in`.
 void blend_on_white(const std::uint8_t* in, int colours, std::size_t count, std::uint8_t* out);
 

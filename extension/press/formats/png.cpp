@@ -67,7 +67,7 @@ void PngDecoder::on_error(png_structp png, png_const_charp message) {
 
 void PngDecoder::read(png_structp png, png_bytep out, std::size_t size) {
   auto& unread = static_cast<Frame*>(png_get_io_ptr(png))->unread;
-  if (size > unread.size) png_error(png, "ends before the picture is complete");
+  if (size > unread.size) png_error(png, "it ends before the picture is complete");
   std::memcpy(out, unread.data, size);
   unread = {unread.data + size, unread.size - size};
 }

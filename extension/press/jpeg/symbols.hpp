@@ -70,7 +70,8 @@ constexpr unsigned extra_bits(unsigned symbol) {
   return symbol % 16 != 0 ? symbol % 16 : symbol / 16;
 }
 
-// The packed symbols of all DC differences, and so of all levels, without zeros before them.
+// The packed symbol of each DC difference, at [difference + kMaxDcDifference]. AC levels have a
+// smaller range, so they use it too; put_value() adds the zeros before them.
 constexpr int kMaxDcDifference = 2 * kMaxLevel + 1;
 extern const std::array<PackedSymbol, 2 * kMaxDcDifference + 1> kPackedValues;
 
@@ -80,8 +81,8 @@ IMGPRESS_INLINE void put_value(int value, unsigned zeros, Sink& sink) {
   sink.put(kPackedValues[static_cast<std::size_t>(value + kMaxDcDifference)] | zeros << 4);
 }
 
-// Puts the coefficients in the mask `nonzero`, counting zeros from index `previous` on. Returns the
-// index of the last one, or `previous` if there is none.
+// Puts the coefficients whose bits are set in `nonzero`, counting zeros from index `previous` on.
+// Returns the index of the last one, or `previous` if there is none.
 template <typename Sink>
 IMGPRESS_INLINE unsigned put_levels(const Block& block, std::uint64_t nonzero, unsigned previous,
                                     Sink& sink) {

@@ -94,7 +94,7 @@ void LibjpegDecoder::check_complete() const {
   const bool ends_early = guard_.ended_early() && !complete;
   if (!all_seen || (ends_early && !guard_.accepts_truncation()) ||
       ((ends_early || guard_.truncation() != nullptr) && !has_most())) {
-    throw FaultError(Fault::kDamagedImage, "JPEG file: ends before the picture is complete");
+    throw FaultError(Fault::kDamagedImage, "JPEG file: it ends before the picture is complete");
   }
 }
 

@@ -49,7 +49,7 @@ void spend_pause() {
 }
 
 std::uint64_t work(const std::string& file) {
-  pauses_left = 100 + 100 * file.size() / WorkMeter::kBytesBetweenPauses;
+  pauses_left = 100 + 100 * file.size() / WorkMeter::kBytesBetweenCheckpoints;
   WorkMeter meter(spend_pause);
   InputFaults faults;
   find_encoding_fault(file, meter);
@@ -139,7 +139,7 @@ TEST_P(Linearity, CanBeInterruptedSoon) {
     }
   } catch (const Stop&) {
   }
-  EXPECT_LE(meter.total(), 2 * WorkMeter::kBytesBetweenPauses);
+  EXPECT_LE(meter.total(), 2 * WorkMeter::kBytesBetweenCheckpoints);
 }
 
 TEST(CsvInput, FaultsTakeBoundedMemory) {

@@ -65,8 +65,8 @@ TEST(ImageSignature, NamesOtherFiles) {
   expect_refusal("<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
                  Fault::kNotAnImage, "XML");
   expect_refusal("{\"error\": \"no such image\"}", Fault::kNotAnImage, "JSON");
-  expect_refusal("Not Found", Fault::kNotAnImage, "a text");
-  expect_refusal("BMW builds cars and motorcycles", Fault::kNotAnImage, "a text");
+  expect_refusal("Not Found", Fault::kNotAnImage, "plain text");
+  expect_refusal("BMW builds cars and motorcycles", Fault::kNotAnImage, "plain text");
   expect_refusal("%PDF-1.7", Fault::kNotAnImage, "PDF");
   expect_refusal("PK\3\4", Fault::kNotAnImage, "ZIP");
   expect_refusal(std::string("\0\0\0\x20", 4) + "ftypisom", Fault::kNotAnImage, "video");
