@@ -73,7 +73,9 @@ BEGIN
     ), updated AS (
         UPDATE imgpress.images i
             SET status = r.status, lease_token = NULL, error_code = r.error_code, error = r.error,
-                http_status = r.http_status, output_format = r.output_format,
+                http_status = CASE WHEN r.uncounted THEN i.http_status ELSE r.http_status END,
+                attempts = CASE WHEN r.uncounted THEN i.attempts - 1 ELSE i.attempts END,
+                output_format = r.output_format,
                 failed_attempts = r.failed_attempts, codec_crashes = r.codec_crashes, transient = r.transient,
                 retry_at = clock_timestamp() + r.retry_delay_ms * interval '1 millisecond',
                 ended_at = CASE WHEN r.status IN ('Completed', 'Failed') THEN clock_timestamp() END

@@ -294,6 +294,7 @@ CREATE TYPE imgpress_internal.outcome AS (
     failed_attempts smallint,
     codec_crashes   smallint,
     transient       boolean,
+    uncounted       boolean,
     error_code      text,
     error           text,
     http_status     integer,

@@ -228,6 +228,7 @@ Datum outcome_of(TupleDesc descriptor, const FinishedImage& image) {
   outcome.set("failed_attempts", Int16GetDatum(static_cast<int16>(image.verdict.failed_attempts)));
   outcome.set("codec_crashes", Int16GetDatum(static_cast<int16>(image.verdict.codec_crashes)));
   outcome.set("transient", BoolGetDatum(image.verdict.transient));
+  outcome.set("uncounted", BoolGetDatum(!image.verdict.counted));
   if (image.http_status != 0) outcome.set("http_status", Int32GetDatum(image.http_status));
   if (image.verdict.kind == Verdict::Kind::kRetry) {
     outcome.set("retry_delay_ms", Int64GetDatum(image.verdict.retry_delay_ms));

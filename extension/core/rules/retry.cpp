@@ -52,6 +52,11 @@ ImageVerdict judge_image(const AttemptResult& result, const AttemptHistory& hist
     case Ending::kInterrupted:
       verdict.transient = true;
       break;
+    case Ending::kPostponed:
+      verdict.transient = true;
+      verdict.counted = false;
+      again = true;
+      break;
   }
   if (!again) {
     verdict.kind = Verdict::Kind::kGivenUp;

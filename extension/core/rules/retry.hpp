@@ -20,7 +20,8 @@ enum class Ending : std::uint8_t {
   kDone,
   kFailed,       // for the reason that the fault names
   kKilledCodec,  // the codec that worked on the image crashed
-  kInterrupted,  // by something else: its fetcher ended, or its host asked for a pause
+  kInterrupted,  // by something else: its fetcher ended
+  kPostponed,    // not begun, because its host has asked for a pause
 };
 
 struct AttemptResult {
@@ -54,6 +55,7 @@ struct ImageVerdict : Verdict {
   int failed_attempts = 0;
   int codec_crashes = 0;
   bool transient = false;  // a later attempt may succeed without anybody changing anything
+  bool counted = true;     // false: the attempt was not begun, and is taken back
 };
 
 // `unit_random` is uniform in [0, 1) and varies the delay.

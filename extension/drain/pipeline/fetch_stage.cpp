@@ -50,7 +50,7 @@ void FetchStage::take_outcome(FetchOutcome outcome, Results& results) {
         {*image, outcome.http_status, std::move(outcome.body), outcome.body_bytes});
     return;
   }
-  report(task, outcome.postponed ? Ending::kInterrupted : Ending::kFailed, outcome, results);
+  report(task, outcome.postponed ? Ending::kPostponed : Ending::kFailed, outcome, results);
 }
 
 // Reports how a task ended, except an image that was fetched. `ending` is for images only.

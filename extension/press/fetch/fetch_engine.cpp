@@ -151,11 +151,13 @@ void FetchEngine::find_slow() {
   }
 }
 
-// Answers the transfers that would have to wait too long for the end of their host's pause.
+// While a host is paused, only as many of its downloads wait here as may start at its end, and none
+// if the end is far away. The others are answered, so that they don't occupy the drainer's window.
 void FetchEngine::postpone_waiting(const std::string& queue) {
   const auto pause = queue_.pause_end(queue) - Clock::now();
-  if (pause <= kLongestHeldPause) return;
-  for (const auto& transfer : queue_.take_waiting(queue)) {
+  if (pause <= Clock::duration::zero()) return;
+  const std::size_t keep = pause <= kLongestHeldPause ? queue_.allowance(queue) : 0;
+  for (const auto& transfer : queue_.take_waiting(queue, keep)) {
     finished_.push_back(transfer->postpone(pause));
   }
 }

@@ -133,11 +133,19 @@ class HostQueues {
     return pause_ends_.empty() ? TimePoint::max() : pause_ends_.begin()->first;
   }
 
-  // Removes the items of a host that have not been started.
-  std::deque<T> take_waiting(const std::string& host_name) {
+  // How many items of a host may run at a time.
+  std::size_t allowance(const std::string& host_name) const {
+    return hosts_.at(host_name).allowance.value();
+  }
+
+  // Removes the items of a host that have not been started, except for the first ones.
+  std::deque<T> take_waiting(const std::string& host_name, std::size_t keep) {
     Host& host = hosts_.at(host_name);
-    std::deque<T> taken = std::exchange(host.waiting, {});
-    waiting_ -= taken.size();
+    std::deque<T> taken;
+    for (; host.waiting.size() > keep; --waiting_) {
+      taken.push_front(std::move(host.waiting.back()));
+      host.waiting.pop_back();
+    }
     remember_if_idle(host_name, host);
     return taken;
   }

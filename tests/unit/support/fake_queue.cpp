@@ -106,6 +106,7 @@ void FakeQueue::record(Image& image, const FinishedImage& outcome, TimePoint now
   image.token = 0;
   image.history.failed_attempts = outcome.verdict.failed_attempts;
   image.history.codec_crashes = outcome.verdict.codec_crashes;
+  if (!outcome.verdict.counted) --image.history.attempts;
   image.output_bytes = outcome.output_bytes;
   image.state = outcome.verdict.kind == Verdict::Kind::kDone    ? State::kDone
                 : outcome.verdict.kind == Verdict::Kind::kRetry ? State::kRetry

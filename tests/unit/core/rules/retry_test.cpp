@@ -68,6 +68,17 @@ TEST(JudgeImage, InterruptedAttemptsDoNotCountAsFailedButAreLimited) {
   EXPECT_EQ(judge_image(interrupted, {kMaxAttempts, 0, 0}, kLimits, 0.5).kind, Kind::kGivenUp);
 }
 
+TEST(JudgeImage, PostponedAttemptsAreTakenBackAndNotLimited) {
+  AttemptResult postponed = failed(Fault::kHttpStatus, 0, Ending::kPostponed);
+  postponed.retry_after_seconds = 30;
+  const ImageVerdict verdict = judge_image(postponed, {kMaxAttempts, 2, 0}, kLimits, 0.5);
+  EXPECT_EQ(verdict.kind, Kind::kRetry);
+  EXPECT_FALSE(verdict.counted);
+  EXPECT_EQ(verdict.failed_attempts, 2);
+  EXPECT_EQ(verdict.retry_delay_ms, 30000);
+  EXPECT_TRUE(judge_image(failed(Fault::kTimeout), {1, 0, 0}, kLimits, 0.5).counted);
+}
+
 TEST(JudgeImage, TheDelayDoublesUpToTheLimitAndVariesByAQuarter) {
   const auto delay = [](int failed_attempts, double unit_random) {
     const RetryLimits limits = {kMaxAttempts, 1000, 60000};

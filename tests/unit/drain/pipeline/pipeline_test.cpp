@@ -120,7 +120,7 @@ TEST_F(PipelineTest, ImagesOfAHostInALongPauseGoBackIntoTheQueue) {
 
   pipeline.add(ImageTask{2, origin.url("/b.jpg"), 50});
   turn_until_outcomes(pipeline, 2);
-  EXPECT_EQ(outcomes_.at(2).ending, Ending::kInterrupted);
+  EXPECT_EQ(outcomes_.at(2).ending, Ending::kPostponed);
   EXPECT_GT(outcomes_.at(2).retry_after_seconds, 100u);
   EXPECT_EQ(origin.requests(), 1);
 }
@@ -146,7 +146,7 @@ TEST_F(PipelineTest, ANewFetcherLearnsOfAPauseByTheNextAnswer) {
   }
   EXPECT_EQ(outcomes_.at(2).ending, Ending::kFailed);
   EXPECT_EQ(outcomes_.at(2).retry_after_seconds, 120u);
-  EXPECT_EQ(outcomes_.at(3).ending, Ending::kInterrupted);
+  EXPECT_EQ(outcomes_.at(3).ending, Ending::kPostponed);
   EXPECT_EQ(origin.requests(), 2);
 }
 

@@ -50,6 +50,18 @@ TEST(FetcherPauseTest, AShortPauseIsWaitedFor) {
   EXPECT_GT(std::chrono::steady_clock::now() - begin, 800ms);
 }
 
+TEST(FetcherPauseTest, AShortPauseHoldsNoMoreThanMayStartAtItsEnd) {
+  ScriptedOrigin origin([](const OriginRequest&) { return ask_for_pause(2); });
+  RealFetcher fetcher("127.0.0.0/8", {1});
+  fetcher.request_many(origin.url("/"), 20);
+  EXPECT_FALSE(fetcher.receive().reply.postponed);
+  int postponed = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  while (fetcher.receive().reply.postponed) ++postponed;  // then those that were held
+  EXPECT_GT(std::chrono::steady_clock::now() - begin, 1s);
+  EXPECT_GE(postponed, 13) << "six may be under way at once";
+}
+
 TEST(FetcherPauseTest, OtherHostsAndWebhooksGoOn) {
   ScriptedOrigin paused([](const OriginRequest& request) {
     return request.method == "POST" ? answer("204 No Content", "") : ask_for_pause(120);

@@ -145,12 +145,12 @@ TEST_F(PauseTest, OfTwoTheLaterEndCounts) {
 }
 
 TEST_F(PauseTest, IsRememberedAfterTheWaitingItemsWereTaken) {
-  EXPECT_EQ(queue_.take_waiting("a").size(), 2u);
+  EXPECT_EQ(queue_.take_waiting("a", 0).size(), 2u);
   EXPECT_FALSE(queue_.has_waiting());
   queue_.finished("a", 1, {});
   EXPECT_EQ(queue_.pause_end("a"), kEnd);
   queue_.push("a", "a4");
-  EXPECT_EQ(queue_.take_waiting("a").size(), 1u);
+  EXPECT_EQ(queue_.take_waiting("a", 0).size(), 1u);
   queue_.end_pauses(kEnd);
   queue_.push("a", "a5");
   EXPECT_EQ(start_all(queue_), "a5");
@@ -162,11 +162,11 @@ TEST(HostQueuesTest, AHostThatWasForgottenWhileItWasReadyIsSkipped) {
   queue.push("busy", "x");
   ASSERT_TRUE(queue.start_next(item));
   queue.push("a", "a1");  // ready, but there is no room for it
-  EXPECT_EQ(queue.take_waiting("a").size(), 1u);
+  EXPECT_EQ(queue.take_waiting("a", 0).size(), 1u);
   for (int i = 0; i < 1000; ++i) {
     const std::string name = "other" + std::to_string(i);
     queue.push(name, "x");
-    queue.take_waiting(name);
+    queue.take_waiting(name, 0);
   }
   queue.finished("busy", 1, {});
   EXPECT_EQ(start_all(queue), "");
