@@ -1,5 +1,7 @@
 #include "upload_form.hpp"
 
+#include <algorithm>
+
 #include "ascii.hpp"
 
 namespace imgpress::gateway {
@@ -7,7 +9,7 @@ namespace {
 
 // Longer values are cut: no field takes one, so SQL refuses it anyway.
 constexpr std::size_t kLongestValue = 4 * 1024;
-constexpr std::size_t kMostFields = 100;
+constexpr std::size_t kLongestName = 100;
 
 bool is_utf8(const std::string& text) {
   try {
@@ -18,23 +20,18 @@ bool is_utf8(const std::string& text) {
   }
 }
 
-[[noreturn]] void refuse_second(const std::string& name) {
-  throw FormError(400, "The form has more than one field \"" + name + "\".");
-}
-
 }  // namespace
 
 void UploadForm::part_begins(const std::string& name) {
   in_file_ = name == "file";
   if (in_file_) {
-    if (file_seen_) refuse_second(name);
+    if (file_seen_) throw FormError(400, "The form has more than one field \"file\".");
     file_seen_ = true;
     sink_.begin();
     return;
   }
-  if (fields_.contains(name)) refuse_second(name);
-  if (fields_.size() == kMostFields) throw FormError(400, "The form has too many fields.");
-  name_ = name;
+  name_ = name.substr(0, kLongestName);
+  std::replace(name_.begin(), name_.end(), '\0', '?');  // jsonb has no zero characters
   value_.clear();
 }
 
@@ -53,13 +50,18 @@ void UploadForm::part_continues(std::string_view bytes) {
 void UploadForm::part_ends() {
   if (in_file_) return;
   const std::string value(trimmed(value_));
-  if (value.find('\0') != std::string::npos) {
-    throw FormError(400, "The field \"" + name_ + "\" contains a zero byte.");
+  const bool readable = value.find('\0') == std::string::npos && is_utf8(value);
+  add_field(value.empty() ? Json() : readable ? Json(value) : Json::object());
+}
+
+void UploadForm::add_field(Json value) {
+  if (!fields_.contains(name_)) {
+    fields_[name_] = std::move(value);
+    return;
   }
-  if (value_.size() < kLongestValue && !is_utf8(value)) {
-    throw FormError(400, "The field \"" + name_ + "\" is not in UTF-8.");
-  }
-  fields_[name_] = value.empty() ? Json() : Json(value);
+  Json& field = fields_[name_];
+  if (!field.is_array()) field = Json::array({std::move(field)});
+  field.push_back(std::move(value));
 }
 
 void UploadForm::require_file() const {

@@ -42,10 +42,13 @@ class UploadForm : public PartListener {
   // Call this at the end of the form. Throws FormError if there was no file.
   void require_file() const;
 
-  // The other fields by name, as a JSON object; an empty field is null. SQL validates them.
+  // The other fields by name, as a JSON object. SQL validates those that it knows. An empty field
+  // is null, a repeated one an array, and one that is not text in UTF-8 an object.
   const Json& fields() const { return fields_; }
 
  private:
+  void add_field(Json value);
+
   FileSink& sink_;
   const std::uint64_t most_bytes_;
   std::uint64_t file_bytes_ = 0;

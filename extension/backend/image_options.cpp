@@ -22,8 +22,8 @@ const char* text_of(const JsonbValue& value) {
       return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
     case jbvBool:
       return value.val.boolean ? "true" : "false";
-    default:
-      return "";  // a list or an object: no option holds one
+    default:  // no option holds a list or an object
+      return JsonContainerIsArray(value.val.binary.data) ? "several values" : "an object";
   }
 }
 
@@ -55,7 +55,7 @@ ImageOptions options_of_arguments(FunctionCallInfo fcinfo, int first) {
   return options;
 }
 
-ImageOptions options_of_json(Datum jsonb) {
+ImageOptions options_of_json(Datum jsonb, UnknownOption unknown) {
   Jsonb* object = DatumGetJsonbP(jsonb);
   if (!JB_ROOT_IS_OBJECT(object)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -72,6 +72,7 @@ ImageOptions options_of_json(Datum jsonb) {
     if (token != WJB_VALUE) continue;
     const char* text = text_of(value);
     if (text == nullptr) continue;
+    if (unknown == UnknownOption::kIgnore && !is_option(name)) continue;
     guard([&] { set_option(options, name, text); });
   }
 }
@@ -82,12 +83,20 @@ using namespace imgpress;
 
 extern "C" {
 PG_FUNCTION_INFO_V1(imgpress_complete_options);
+PG_FUNCTION_INFO_V1(imgpress_check_options);
 }
 
 // complete_options(): what is stored with a request.
 Datum imgpress_complete_options(PG_FUNCTION_ARGS) {
-  const ImageOptions options = options_of_json(PG_GETARG_DATUM(0));
+  const ImageOptions options = options_of_json(PG_GETARG_DATUM(0), UnknownOption::kRefuse);
   char json[1024];
   guard([&] { strlcpy(json, to_json(options).c_str(), sizeof(json)); });
   PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+}
+
+// check_options(): true, or an error about a value that its option does not allow. Options of other
+// versions are ignored: a later version may store more, or no longer know one.
+Datum imgpress_check_options(PG_FUNCTION_ARGS) {
+  options_of_json(PG_GETARG_DATUM(0), UnknownOption::kIgnore);
+  PG_RETURN_BOOL(true);
 }

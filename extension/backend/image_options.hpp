@@ -12,8 +12,10 @@ namespace imgpress {
 // Refuses a value that the option does not allow.
 ImageOptions options_of_arguments(FunctionCallInfo fcinfo, int first);
 
-// Those of a JSON object; a missing or null member is the setting. Refuses members that are no
-// option.
-ImageOptions options_of_json(Datum jsonb);
+// What to do about a member of a JSON object that is no option.
+enum class UnknownOption { kRefuse, kIgnore };
+
+// The options of a JSON object; a missing or null member is the setting.
+ImageOptions options_of_json(Datum jsonb, UnknownOption unknown);
 
 }  // namespace imgpress

@@ -5,7 +5,17 @@ CREATE OR REPLACE FUNCTION imgpress_internal.complete_options(given jsonb) RETUR
 COMMENT ON FUNCTION imgpress_internal.complete_options(jsonb) IS
     'All options of an image: those given, and the settings for those that are missing or null. Error 22023 for an '
     'unknown option or a value that it does not allow';
-ALTER TABLE imgpress.processing_requests ALTER COLUMN options SET DEFAULT imgpress_internal.complete_options('{}');
+
+CREATE OR REPLACE FUNCTION imgpress_internal.check_options(options jsonb) RETURNS boolean
+    LANGUAGE c STRICT IMMUTABLE AS 'MODULE_PATHNAME', 'imgpress_check_options';
+COMMENT ON FUNCTION imgpress_internal.check_options(jsonb) IS
+    'True; error 22023 for a value that its option does not allow. Ignores options that this version does not know';
+GRANT EXECUTE ON FUNCTION imgpress_internal.check_options(jsonb) TO imgpress_worker;
+
+ALTER TABLE imgpress.processing_requests
+    ALTER COLUMN options SET DEFAULT imgpress_internal.complete_options('{}'),
+    DROP CONSTRAINT IF EXISTS options_are_valid,
+    ADD CONSTRAINT options_are_valid CHECK (imgpress_internal.check_options(options));
 
 CREATE OR REPLACE FUNCTION imgpress_internal.is_http_url(url text) RETURNS boolean
     LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_is_http_url';
@@ -209,7 +219,7 @@ AS $$
 DECLARE
     csv text := imgpress.csv_text(imgpress_internal.upload_bytes(upload_id));
     unknown text[] := array(SELECT jsonb_object_keys(fields - 'webhook_url')
-                            EXCEPT SELECT jsonb_object_keys(imgpress_internal.complete_options('{}')));
+                            EXCEPT SELECT jsonb_object_keys(imgpress_internal.complete_options('{}')) ORDER BY 1);
 BEGIN
     DELETE FROM imgpress_internal.upload_parts p WHERE p.upload_id = submit_upload.upload_id;
     request_id := imgpress_internal.store_request(

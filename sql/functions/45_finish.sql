@@ -67,9 +67,12 @@ BEGIN
         ORDER BY r.id FOR NO KEY UPDATE SKIP LOCKED);
     WITH result AS MATERIALIZED (
         SELECT o.* FROM unnest(outcomes) WITH ORDINALITY AS o
-            JOIN imgpress.images i ON i.request_id = o.request_id AND i.image_no = o.image_no
-        WHERE i.lease_token = o.token AND o.request_id = ANY (free_requests)
-        FOR NO KEY UPDATE OF i SKIP LOCKED
+        CROSS JOIN LATERAL (
+            SELECT FROM imgpress.images x
+            WHERE x.request_id = o.request_id AND x.image_no = o.image_no AND x.lease_token = o.token
+              AND o.request_id = ANY (free_requests)
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) i
     ), updated AS (
         UPDATE imgpress.images i
             SET status = r.status, lease_token = NULL, error_code = r.error_code, error = r.error,
@@ -96,8 +99,12 @@ BEGIN
     DELETE FROM imgpress_internal.leases l
         WHERE l.token = ANY (tokens)
           AND NOT EXISTS (
+              -- OFFSET 0 has each image looked up by its number.
               SELECT FROM unnest(l.request_ids, l.image_nos) AS h(request_id, image_no)
-              JOIN imgpress.images i ON i.request_id = h.request_id AND i.image_no = h.image_no
+              CROSS JOIN LATERAL (
+                  SELECT x.lease_token FROM imgpress.images x
+                  WHERE x.request_id = h.request_id AND x.image_no = h.image_no OFFSET 0
+              ) i
               WHERE i.lease_token = l.token)
           AND NOT EXISTS (
               SELECT FROM imgpress.webhook_deliveries d
@@ -139,7 +146,10 @@ BEGIN
         ) c;
     put_off := array(
         SELECT o.ordinality::integer FROM unnest(outcomes) WITH ORDINALITY AS o
-            JOIN imgpress.images i ON i.request_id = o.request_id AND i.image_no = o.image_no
+        CROSS JOIN LATERAL (
+            SELECT x.lease_token FROM imgpress.images x
+            WHERE x.request_id = o.request_id AND x.image_no = o.image_no OFFSET 0
+        ) i
         WHERE i.lease_token = o.token ORDER BY o.ordinality);
     PERFORM imgpress_internal.end_leases(array(SELECT DISTINCT o.token FROM unnest(outcomes) o));
 END

@@ -20,7 +20,12 @@ CREATE TEMPORARY TABLE imgpress_new_grants AS
         AND c.relnamespace = 'imgpress'::regnamespace
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = coalesce(r.new_name, k.column_name)
     LEFT JOIN pg_proc p ON k.kind = 'FUNCTION' AND p.proname = k.name AND p.pronamespace = 'imgpress'::regnamespace
-        AND oidvectortypes(p.proargtypes) = k.arguments || CASE k.name WHEN 'output_url' THEN ', text' ELSE '' END;
+        AND oidvectortypes(p.proargtypes) = k.arguments || CASE k.name WHEN 'output_url' THEN ', text' ELSE '' END
+    UNION
+    -- The view failures calls this function with the rights of its reader.
+    SELECT 'error_codes', 'EXECUTE', false, 'FUNCTION',
+           CASE k.grantee WHEN 0 THEN 'PUBLIC' ELSE k.grantee::regrole::text END, NULL, 'imgpress.error_codes()'
+    FROM imgpress_kept_grants k WHERE k.name = 'failures' AND k.privilege = 'SELECT';
 
 DO $grants$
 DECLARE

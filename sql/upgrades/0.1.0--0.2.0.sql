@@ -258,7 +258,7 @@ ALTER TABLE imgpress.processing_requests
 -- Whether truncated images were accepted was not kept: from here on, the setting of this moment.
 ALTER TABLE imgpress.processing_requests ADD COLUMN options jsonb;
 UPDATE imgpress.processing_requests r SET options = jsonb_build_object('quality', r.quality, 'effort', r.effort,
-    'accept_truncated', current_setting('imgpress.accept_truncated')::boolean);
+    'accept_truncated', coalesce(nullif(current_setting('imgpress.accept_truncated', true), ''), 'off')::boolean);
 ALTER TABLE imgpress.processing_requests DROP COLUMN quality, DROP COLUMN effort, ALTER COLUMN options SET NOT NULL,
     ADD COLUMN quality smallint GENERATED ALWAYS AS ((options ->> 'quality')::smallint) STORED,
     ADD COLUMN effort text GENERATED ALWAYS AS (options ->> 'effort') STORED;

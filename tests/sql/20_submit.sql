@@ -1,7 +1,7 @@
 -- Submitting from SQL: what is stored, and the faults of a CSV with their lines. The transaction is rolled
 -- back, so that nothing is processed.
 BEGIN;
-SELECT plan(68);
+SELECT plan(72);
 
 CREATE FUNCTION pg_temp.stored(request uuid) RETURNS TABLE (serial integer, name text, urls text)
 LANGUAGE sql AS $$
@@ -125,6 +125,13 @@ RESET imgpress.accept_truncated;
 SELECT throws_like($$ SELECT imgpress_internal.complete_options('{"qualty": 50}') $$,
     'there is no option "qualty": the options are quality, effort, %');
 SELECT throws_ok($$ SELECT imgpress_internal.complete_options('[50]') $$, '22023');
+SELECT throws_ok($$ SELECT imgpress_internal.complete_options('{"effort": ["fast", "small"]}') $$, '22023',
+    'effort must be fast, balanced or small, not "several values"');
+SELECT throws_ok($$ INSERT INTO imgpress.processing_requests (options) VALUES ('{"quality": 1000}') $$, '22023',
+    'quality must be an integer from 1 to 100, not "1000"', 'the table holds no value that an option does not allow');
+SELECT throws_ok($$ INSERT INTO imgpress.processing_requests (options) VALUES ('[50]') $$, '22023');
+SELECT lives_ok($$ INSERT INTO imgpress.processing_requests (options) VALUES ('{"quality": 50, "of_a_later_version": 1}') $$,
+    'but options of other versions');
 SELECT throws_ok($$ SELECT imgpress_internal.complete_options('{"quality": [50]}') $$, '22023');
 SELECT throws_ok($$ SELECT imgpress_internal.complete_options('{"quality": 50.5}') $$, '22023',
     'quality must be an integer from 1 to 100, not "50.5"');

@@ -192,7 +192,7 @@ void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
   const char* url = row.get_text("url");
   const pg_uuid_t* request = row.get_uuid("request_id");
   const int32 image_no = row.get_int4("image_no");
-  const ImageOptions options = options_of_json(row.get("options"));
+  const ImageOptions options = options_of_json(row.get("options"), UnknownOption::kIgnore);
   const AttemptHistory history{row.get_int2("attempts"), row.get_int2("failed_attempts"),
                                row.get_int2("codec_crashes")};
   guard([&] {

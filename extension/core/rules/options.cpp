@@ -67,6 +67,12 @@ std::string text_of(const SwitchOption& option, const ImageOptions& options) {
 
 }  // namespace
 
+bool is_option(std::string_view name) {
+  bool known = false;
+  visit_options([&](const auto& option) { known = known || option.name == name; });
+  return known;
+}
+
 void set_option(ImageOptions& options, std::string_view name, std::string_view text) {
   bool known = false;
   std::string names;

@@ -2,6 +2,7 @@
 
 import re
 
+from harness.catalogue import one_product
 from harness.images import decode, is_progressive, psnr, truncated
 
 SUBMIT = "SELECT imgpress.submit_csv(%s, effort => %s)"
@@ -87,4 +88,17 @@ def test_a_retry_keeps_the_effort(shop):
     assert len(shop.failures(request)) == 1
     shop.origin.add("effort-late.jpg", shop.origin.content("mug-front.jpg"))
     assert shop.value("SELECT imgpress.retry_failed(%s)", request) == 1
+    assert is_progressive(outputs_of(shop, request)[0])
+
+
+def test_options_of_another_version_do_not_stop_the_queue(shop):
+    with shop.cluster.session(autocommit=False) as session:
+        session.execute(SUBMIT, (one_product(shop.origin.url("mug-front.jpg")), "small"))
+        (request,) = session.fetchone()
+        session.execute(
+            "UPDATE imgpress.processing_requests SET options = options || '{\"of_later\": 1}' "
+            "WHERE id = %s",
+            (request,),
+        )
+        session.connection.commit()
     assert is_progressive(outputs_of(shop, request)[0])
