@@ -27,7 +27,19 @@ const char* text_of(const JsonbValue& value) {
   }
 }
 
-// An argument as text; its SQL type follows from the kind of the option.
+// The SQL type of an option's argument.
+Oid argument_type(const NumberOption&) {
+  return INT4OID;
+}
+template <typename Enum, std::size_t N>
+Oid argument_type(const WordOption<Enum, N>&) {
+  return TEXTOID;
+}
+Oid argument_type(const SwitchOption&) {
+  return BOOLOID;
+}
+
+// An argument as text.
 const char* argument_text(FunctionCallInfo fcinfo, int number, const NumberOption&) {
   return psprintf("%d", PG_GETARG_INT32(number));
 }
@@ -49,6 +61,13 @@ ImageOptions options_of_arguments(FunctionCallInfo fcinfo, int first) {
   visit_options([&](const auto& option) {
     const int argument = number++;
     if (argument >= PG_NARGS() || PG_ARGISNULL(argument)) return;
+    // In a database that has not been updated the arguments may be those of an earlier table.
+    if (get_fn_expr_argtype(fcinfo->flinfo, argument) != argument_type(option)) {
+      ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                      errmsg("argument %d is not the option %s of the installed library",
+                             argument + 1, option.name),
+                      errhint("Run ALTER EXTENSION imgpress UPDATE.")));
+    }
     const char* text = argument_text(fcinfo, argument, option);
     guard([&] { set_option(options, option.name, text); });
   });

@@ -1,7 +1,7 @@
 -- Submitting from SQL: what is stored, and the faults of a CSV with their lines. The transaction is rolled
 -- back, so that nothing is processed.
 BEGIN;
-SELECT plan(72);
+SELECT plan(73);
 
 CREATE FUNCTION pg_temp.stored(request uuid) RETURNS TABLE (serial integer, name text, urls text)
 LANGUAGE sql AS $$
@@ -130,6 +130,10 @@ SELECT throws_ok($$ SELECT imgpress_internal.complete_options('{"effort": ["fast
 SELECT throws_ok($$ INSERT INTO imgpress.processing_requests (options) VALUES ('{"quality": 1000}') $$, '22023',
     'quality must be an integer from 1 to 100, not "1000"', 'the table holds no value that an option does not allow');
 SELECT throws_ok($$ INSERT INTO imgpress.processing_requests (options) VALUES ('[50]') $$, '22023');
+CREATE FUNCTION pg_temp.of_an_earlier_version(bytea, text) RETURNS bytea
+    LANGUAGE c AS 'imgpress', 'imgpress_compress_image';
+SELECT throws_ok($$ SELECT pg_temp.of_an_earlier_version('x', '5') $$, '55000',
+    'argument 2 is not the option quality of the installed library');
 SELECT lives_ok($$ INSERT INTO imgpress.processing_requests (options) VALUES ('{"quality": 50, "of_a_later_version": 1}') $$,
     'but options of other versions');
 SELECT throws_ok($$ SELECT imgpress_internal.complete_options('{"quality": [50]}') $$, '22023');
