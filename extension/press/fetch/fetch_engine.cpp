@@ -15,9 +15,11 @@ namespace {
 constexpr std::chrono::milliseconds kSlowAnswer{500};
 constexpr std::chrono::milliseconds kSlowCheckInterval{100};
 
-// When a host asks for a pause, its downloads wait here for its end if it is near. Otherwise they
-// are sent back, so that the drainer can do other images in their place.
+// When a host asks for a pause whose end is near, as many of its downloads wait here as may start
+// then. The others are sent back, so that the drainer can do other images in their place.
 constexpr std::chrono::seconds kLongestHeldPause{5};
+// The others come back spread over up to this time: all at once would be postponed again and again.
+constexpr std::chrono::seconds kLongestSpread{60};
 
 // Connections that are kept open for further requests to their hosts.
 constexpr long kIdleConnections = 256;
@@ -158,7 +160,9 @@ void FetchEngine::postpone_waiting(const std::string& queue) {
   if (pause <= Clock::duration::zero()) return;
   const std::size_t keep = pause <= kLongestHeldPause ? queue_.allowance(queue) : 0;
   for (const auto& transfer : queue_.take_waiting(queue, keep)) {
-    finished_.push_back(transfer->postpone(pause));
+    const auto further =
+        std::min<Clock::duration>(queue_.pauses_to_skip(queue) * pause, kLongestSpread);
+    finished_.push_back(transfer->postpone(pause + further));
   }
 }
 

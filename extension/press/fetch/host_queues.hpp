@@ -108,6 +108,7 @@ class HostQueues {
   void pause(const std::string& host_name, TimePoint end) {
     Host& host = hosts_.at(host_name);
     if (end <= host.pause_end) return;
+    if (host.pause_end == kNoPause) ++host.pauses;
     host.pause_end = end;
     pause_ends_.emplace(end, host_name);
   }
@@ -126,11 +127,20 @@ class HostQueues {
       const auto found = hosts_.find(name);
       if (found == hosts_.end() || found->second.pause_end > now) continue;
       found->second.pause_end = kNoPause;
+      found->second.postponed = 0;
       make_ready(name, found->second);
     }
   }
   TimePoint next_pause_end() const {
     return pause_ends_.empty() ? TimePoint::max() : pause_ends_.begin()->first;
+  }
+
+  // For the next item of a paused host that is not held: for how many further pauses it should stay
+  // away, so that those which come back at once are no more than may start. Few at first, since the
+  // host may have recovered then.
+  std::size_t pauses_to_skip(const std::string& host_name) {
+    Host& host = hosts_.at(host_name);
+    return std::min(host.postponed++ / host.allowance.value(), host.pauses);
   }
 
   // How many items of a host may run at a time.
@@ -158,8 +168,10 @@ class HostQueues {
     std::size_t active = 0;
     std::size_t slow = 0;  // of the active ones: see count_as_slow()
     TimePoint pause_end = kNoPause;
-    bool is_ready = false;  // its name is in ready_
-    bool is_idle = false;   // its name is in idle_
+    std::size_t pauses = 0;     // so far
+    std::size_t postponed = 0;  // items, in this pause
+    bool is_ready = false;      // its name is in ready_
+    bool is_idle = false;       // its name is in idle_
     std::list<std::string>::iterator idle_place;
     std::deque<T> waiting;
   };

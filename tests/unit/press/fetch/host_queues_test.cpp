@@ -144,6 +144,20 @@ TEST_F(PauseTest, OfTwoTheLaterEndCounts) {
   EXPECT_EQ(start_all(queue_), "a2 a3");
 }
 
+TEST_F(PauseTest, SpreadsThePostponedItemsMoreWithEachFurtherPause) {
+  const auto most_skipped = [&] {
+    std::size_t most = 0;
+    for (int i = 0; i < 100; ++i) most = std::max(most, queue_.pauses_to_skip("a"));
+    return most;
+  };
+  EXPECT_EQ(queue_.pauses_to_skip("a"), 0u);
+  EXPECT_EQ(most_skipped(), 1u);
+  queue_.end_pauses(kEnd);
+  queue_.pause("a", kEnd + seconds(1));
+  EXPECT_EQ(queue_.pauses_to_skip("a"), 0u);
+  EXPECT_EQ(most_skipped(), 2u);
+}
+
 TEST_F(PauseTest, IsRememberedAfterTheWaitingItemsWereTaken) {
   EXPECT_EQ(queue_.take_waiting("a", 0).size(), 2u);
   EXPECT_FALSE(queue_.has_waiting());
