@@ -91,8 +91,13 @@ ImageOptions options_of_json(Datum jsonb, UnknownOption unknown) {
     if (token != WJB_VALUE) continue;
     const char* text = text_of(value);
     if (text == nullptr) continue;
-    if (unknown == UnknownOption::kIgnore && !is_option(name)) continue;
-    guard([&] { set_option(options, name, text); });
+    guard([&] {
+      if (unknown == UnknownOption::kRefuse) {
+        set_option(options, name, text);
+      } else {
+        set_known_option(options, name, text);
+      }
+    });
   }
 }
 

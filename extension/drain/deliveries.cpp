@@ -41,8 +41,8 @@ bool Deliveries::goes_on(std::int64_t id, std::int64_t token) {
                                   [&](const FinishedDelivery& one) { return one.id == id; });
   if (ended == ended_.end()) return true;  // it is under way
   if (ended->verdict.kind == Verdict::Kind::kRetry) {
-    ended_.erase(
-        ended);  // its end may be recorded already, and the new attempt has an end of its own
+    // Its end may be recorded already, and the new attempt has an end of its own.
+    ended_.erase(ended);
     return false;
   }
   ended->token = token;

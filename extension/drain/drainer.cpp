@@ -17,8 +17,8 @@ using std::chrono::seconds;
 // At most this much is recorded in one transaction.
 constexpr std::size_t kBatchImages = 64;
 constexpr std::uint64_t kBatchBytes = 8 << 20;
-constexpr milliseconds kBatchPause{
-    25};  // how long an ended image waits for others to share a commit
+// How long an ended image waits for others to share a commit.
+constexpr milliseconds kBatchPause{25};
 // Pauses before images whose rows are locked are recorded again: doubled as long as there are any.
 constexpr milliseconds kFirstPutOff{250};
 constexpr seconds kLongestPutOff{2};

@@ -173,9 +173,12 @@ BEGIN
     WITH held AS MATERIALIZED (
         SELECT i.request_id, i.image_no
         FROM imgpress_internal.leases l, unnest(l.request_ids, l.image_nos) AS h(request_id, image_no)
-            JOIN imgpress.images i ON i.request_id = h.request_id AND i.image_no = h.image_no
-        WHERE l.token = ANY (tokens) AND i.lease_token = l.token
-        FOR NO KEY UPDATE OF i SKIP LOCKED
+        CROSS JOIN LATERAL (
+            SELECT x.request_id, x.image_no FROM imgpress.images x
+            WHERE x.request_id = h.request_id AND x.image_no = h.image_no AND x.lease_token = l.token
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) i
+        WHERE l.token = ANY (tokens)
     )
     UPDATE imgpress.images i
         SET status = 'Pending', lease_token = NULL, retry_at = clock_timestamp(), attempts = i.attempts - off

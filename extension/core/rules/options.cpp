@@ -67,17 +67,9 @@ std::string text_of(const SwitchOption& option, const ImageOptions& options) {
 
 }  // namespace
 
-bool is_option(std::string_view name) {
+bool set_known_option(ImageOptions& options, std::string_view name, std::string_view text) {
   bool known = false;
-  visit_options([&](const auto& option) { known = known || option.name == name; });
-  return known;
-}
-
-void set_option(ImageOptions& options, std::string_view name, std::string_view text) {
-  bool known = false;
-  std::string names;
   visit_options([&](const auto& option) {
-    names += (names.empty() ? "" : ", ") + std::string(option.name);
     if (option.name != name) return;
     known = true;
     const auto value = parse(option, text);
@@ -87,10 +79,16 @@ void set_option(ImageOptions& options, std::string_view name, std::string_view t
     }
     options.*option.field = *value;
   });
-  if (!known) {
-    throw std::invalid_argument("there is no option " + quote_shortened(name) +
-                                ": the options are " + names);
-  }
+  return known;
+}
+
+void set_option(ImageOptions& options, std::string_view name, std::string_view text) {
+  if (set_known_option(options, name, text)) return;
+  std::string names;
+  visit_options(
+      [&](const auto& option) { names += (names.empty() ? "" : ", ") + std::string(option.name); });
+  throw std::invalid_argument("there is no option " + quote_shortened(name) + ": the options are " +
+                              names);
 }
 
 std::string to_json(const ImageOptions& options) {

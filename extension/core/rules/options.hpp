@@ -65,10 +65,11 @@ constexpr void visit_options(Visit&& visit) {
                      "compressed with a warning instead of refused as damaged."});
 }
 
-bool is_option(std::string_view name);
+// Sets the option of this name to what the text says; false if there is no such option. Throws
+// std::invalid_argument, whose words tell the user what the option must be.
+bool set_known_option(ImageOptions& options, std::string_view name, std::string_view text);
 
-// Sets the option of this name to what the text says. Throws std::invalid_argument, whose words
-// tell the user what the option must be, or which options there are.
+// Likewise, but throws for an unknown option, too, and tells which options there are.
 void set_option(ImageOptions& options, std::string_view name, std::string_view text);
 
 // A JSON object with every option.

@@ -68,13 +68,7 @@ bool PressClient::receive(Packet& packet) {
   for (;;) {
     const auto received = receive_raw(packet);
     if (received == PacketSocket::Received::kWouldBlock) return false;
-    if (received == PacketSocket::Received::kPeerGone) {
-      end(PressEnd::kDied, ready_
-                               ? ""
-                               : '"' + path_ +
-                                     "\" ended before it was ready: it must be the imgpress-press "
-                                     "of this version (setting imgpress.press_path)");
-    }
+    if (received == PacketSocket::Received::kPeerGone) end(PressEnd::kDied);
     if (ready_) break;
     check_ready(packet.message);
   }
@@ -108,6 +102,11 @@ void PressClient::end(PressEnd why, const std::string& detail) {
   }
   if (++idle_ends_ >= kMaxIdleEnds) {
     throw PressUnusable("\"" + path_ + "\" keeps ending before it has done any work");
+  }
+  if (!was_ready && why == PressEnd::kDied) {
+    throw PressEnded(why, '"' + path_ +
+                              "\" ended before it was ready: it must be the imgpress-press of this "
+                              "version (setting imgpress.press_path)");
   }
   throw PressEnded(out_of_cpu ? PressEnd::kOutOfCpu : why, detail);
 }

@@ -200,8 +200,8 @@ void FetchEngine::collect() {
     }
     settle(*transfer, code, easy);
     curl_multi_remove_handle(multi_, easy);
-    curl_easy_setopt(easy, CURLOPT_COOKIELIST,
-                     "ALL");  // deletes all cookies, which curl_easy_reset() keeps
+    // Deletes all cookies, which curl_easy_reset() keeps.
+    curl_easy_setopt(easy, CURLOPT_COOKIELIST, "ALL");
     curl_easy_reset(easy);
     idle_handles_.push_back(easy);
   }
