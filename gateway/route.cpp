@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "ascii.hpp"
+#include "page/page.hpp"
 
 namespace imgpress::gateway {
 namespace {
@@ -35,7 +36,7 @@ std::optional<Route> parse_request(std::string_view path, std::string_view prefi
 }  // namespace
 
 Route parse_route(std::string_view path) {
-  if (path == "/") return {Resource::kPage, "", 0};
+  if (find_page_file(path) != nullptr) return {Resource::kPage, "", 0};
   const std::string_view whole = path;
   if (!path.empty() && path.back() == '/') path.remove_suffix(1);
   if (path == "/api/upload") return {Resource::kUpload, "", 0};

@@ -8,7 +8,7 @@
 #include "http_status.hpp"
 #include "lobby.hpp"
 #include "multipart.hpp"
-#include "page.hpp"
+#include "page/page.hpp"
 #include "queries.hpp"
 #include "request_check.hpp"
 #include "route.hpp"
@@ -62,11 +62,19 @@ void require_request_id(const Route& route) {
   if (route.request_id.empty()) throw HttpError(404, kNoSuchRequest);
 }
 
+void answer_page(const PageFile& file, httplib::Response& response) {
+  response.status = 200;
+  response.set_content(std::string(file.content), std::string(file.content_type).c_str());
+  response.set_header("Content-Security-Policy", kPagePolicy);
+  response.set_header("Cache-Control", "no-cache");
+  response.set_header("Referrer-Policy", "no-referrer");
+}
+
 void answer_get(Pool& pool, const Route& route, const httplib::Request& request,
                 httplib::Response& response) {
   switch (route.resource) {
     case Resource::kPage:
-      return answer_page(response);
+      return answer_page(*find_page_file(request.path), response);
     case Resource::kHealth:
       return answer_health(pool, response);
     case Resource::kStatus:
