@@ -1,7 +1,7 @@
 -- Submitting from SQL: what is stored, and the faults of a CSV with their lines. The transaction is rolled
 -- back, so that nothing is processed.
 BEGIN;
-SELECT plan(73);
+SELECT plan(74);
 
 CREATE FUNCTION pg_temp.stored(request uuid) RETURNS TABLE (serial integer, name text, urls text)
 LANGUAGE sql AS $$
@@ -122,8 +122,10 @@ SELECT is((SELECT options FROM imgpress.processing_requests WHERE id = :'chosen'
     @> '{"quality": 80, "effort": "balanced", "accept_truncated": true}', true, 'every option has a setting');
 RESET imgpress.quality;
 RESET imgpress.accept_truncated;
-SELECT throws_like($$ SELECT imgpress_internal.complete_options('{"qualty": 50}') $$,
-    'there is no option "qualty": the options are quality, effort, %');
+SELECT throws_ok($$ SELECT imgpress_internal.complete_options('{"qualty": 50}') $$, '22023',
+    'unknown option "qualty"; did you mean "quality"?');
+SELECT throws_like($$ SELECT imgpress_internal.complete_options('{"note": 50}') $$,
+    'unknown option "note"; the known options are quality, effort%');
 SELECT throws_ok($$ SELECT imgpress_internal.complete_options('[50]') $$, '22023');
 SELECT throws_ok($$ SELECT imgpress_internal.complete_options('{"effort": ["fast", "small"]}') $$, '22023',
     'effort must be fast, balanced or small, not "several values"');

@@ -4,6 +4,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "core/text/nearest_name.hpp"
 #include "core/text/plain_text.hpp"
 
 namespace imgpress {
@@ -84,11 +85,9 @@ bool set_known_option(ImageOptions& options, std::string_view name, std::string_
 
 void set_option(ImageOptions& options, std::string_view name, std::string_view text) {
   if (set_known_option(options, name, text)) return;
-  std::string names;
-  visit_options(
-      [&](const auto& option) { names += (names.empty() ? "" : ", ") + std::string(option.name); });
-  throw std::invalid_argument("there is no option " + quote_shortened(name) + ": the options are " +
-                              names);
+  std::vector<std::string_view> names;
+  visit_options([&](const auto& option) { names.emplace_back(option.name); });
+  throw std::invalid_argument(unknown_name("option", name, names));
 }
 
 std::string to_json(const ImageOptions& options) {

@@ -69,7 +69,7 @@ constexpr void visit_options(Visit&& visit) {
 // std::invalid_argument, whose words tell the user what the option must be.
 bool set_known_option(ImageOptions& options, std::string_view name, std::string_view text);
 
-// Likewise, but throws for an unknown option, too, and tells which options there are.
+// Likewise, but also throws for an unknown option; the message suggests the nearest name.
 void set_option(ImageOptions& options, std::string_view name, std::string_view text);
 
 // A JSON object with every option.
