@@ -1,4 +1,5 @@
--- Behind the functions: what was granted, ends that the update has brought about.
+-- The end of the update, after the functions: grants privileges again that an administrator had granted, and
+-- announces the requests that the update has ended.
 CREATE TEMPORARY TABLE imgpress_new_grants AS
     WITH renamed (name, column_name, new_name) AS (VALUES
         ('images', 'position', 'image_no'), ('images', 'product_no', 'first_product_no'),
@@ -22,7 +23,7 @@ CREATE TEMPORARY TABLE imgpress_new_grants AS
     LEFT JOIN pg_proc p ON k.kind = 'FUNCTION' AND p.proname = k.name AND p.pronamespace = 'imgpress'::regnamespace
         AND oidvectortypes(p.proargtypes) = k.arguments || CASE k.name WHEN 'output_url' THEN ', text' ELSE '' END
     UNION
-    -- The view failures calls this function with the rights of its reader.
+    -- The view failures calls this function with the rights of the user who reads the view.
     SELECT 'error_codes', 'EXECUTE', false, 'FUNCTION',
            CASE k.grantee WHEN 0 THEN 'PUBLIC' ELSE k.grantee::regrole::text END, NULL, 'imgpress.error_codes()'
     FROM imgpress_kept_grants k WHERE k.name = 'failures' AND k.privilege = 'SELECT';
@@ -32,8 +33,8 @@ DECLARE
     new record;
     forgotten text;
 BEGIN
-    -- PostgreSQL takes what an extension's script grants for the extension's own, which pg_dump leaves out:
-    -- pg_init_privs is put back to what it is without these grants.
+    -- PostgreSQL records what an extension's script grants in pg_init_privs, and pg_dump leaves that out. So
+    -- pg_init_privs is reset to its state without these grants.
     FOR new IN SELECT n.* FROM imgpress_new_grants n WHERE n.object IS NOT NULL LOOP
         EXECUTE format('REVOKE %s%s ON %s %s FROM %s CASCADE', new.privilege, new.of_column, new.kind, new.object,
                        new.role_name);
@@ -52,7 +53,7 @@ BEGIN
     SELECT string_agg(n.privilege || ' on ' || n.name || ' to ' || n.role_name, ', ') INTO forgotten
         FROM imgpress_new_grants n WHERE n.object IS NULL;
     IF forgotten IS NOT NULL THEN
-        RAISE WARNING 'grants on what is no longer for people have ended: %', forgotten;
+        RAISE WARNING 'privileges on objects that are internal now were not kept: %', forgotten;
     END IF;
 END
 $grants$;

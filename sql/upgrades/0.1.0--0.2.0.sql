@@ -1,4 +1,4 @@
--- From 0.1.0: one row a different URL, the machinery in a schema of its own.
+-- From 0.1.0: images has one row for each different URL, and internal objects get a schema of their own.
 \echo Use "ALTER EXTENSION imgpress UPDATE" to load this file. \quit
 
 SET LOCAL search_path = pg_catalog, pg_temp;
@@ -8,7 +8,8 @@ CREATE TEMPORARY TABLE imgpress_members AS
         JOIN pg_depend d ON d.refclassid = e.tableoid AND d.refobjid = e.oid AND d.deptype = 'e'
         WHERE e.extname = 'imgpress';
 
--- What somebody else has built on what changes is named; nothing of theirs is dropped.
+-- The objects that this update drops or alters. If a user's objects depend on them, the update stops and
+-- names those, rather than dropping them.
 CREATE TEMPORARY TABLE imgpress_changes AS
     WITH gone AS (
         SELECT c.oid, c.reltype FROM pg_class c WHERE c.oid IN (
@@ -29,14 +30,14 @@ CREATE TEMPORARY TABLE imgpress_changes AS
             ('imgpress.products'::regclass, 'serial_number'),
             ('imgpress.csv_upload_rows'::regclass, 'serial_number'))
     UNION ALL
-    -- These stay as they are to whoever calls them, and are replaced; all others move or change.
+    -- Functions that keep their name, arguments and result are replaced; all others are dropped.
     SELECT m.classid, m.objid, 0 FROM imgpress_members m JOIN pg_proc p ON p.oid = m.objid AND p.tableoid = m.classid
         WHERE p.proname NOT IN (
             'compress_image', 'compress_image_url', 'submit_csv', 'submit', 'csv_faults', 'csv_text',
             'request_status', 'wait', 'cancel', 'retry_failed', 'purge', 'retry_recent',
             'schedule_maintenance', 'webhook_secret');
 
--- Types that change: columns of these types are in the way, functions are not.
+-- Row types that change. A user's column of such a type would block the update; functions do not.
 CREATE TEMPORARY TABLE imgpress_changed_types AS
     SELECT t.oid FROM pg_class c JOIN pg_type t ON t.oid = c.reltype OR t.typelem = c.reltype
         WHERE c.oid IN (
@@ -52,7 +53,7 @@ BEGIN
         SELECT d.classid, d.objid, d.objsubid FROM imgpress_changes c
             JOIN pg_depend d ON d.refclassid = c.classid AND d.refobjid = c.objid AND d.deptype IN ('n', 'a')
                 AND (c.objsubid = 0 OR d.refobjsubid = c.objsubid)
-            -- Serial numbers only get longer: an index on them does, too.
+            -- An index on serial numbers does not block their change to bigint: PostgreSQL rebuilds it.
             WHERE NOT (d.deptype = 'a' AND c.objid IN ('imgpress.products'::regclass,
                                                        'imgpress.csv_upload_rows'::regclass))
         UNION
@@ -63,7 +64,7 @@ BEGIN
         SELECT 'pg_class'::regclass, h.inhrelid, 0 FROM pg_inherits h
             JOIN imgpress_members m ON m.classid = 'pg_class'::regclass AND m.objid = h.inhparent
         UNION
-        -- Repeated URLs are one image from here on: rows that refer to the others would go with them.
+        -- The rows of repeated URLs are deleted below, so no foreign key of a user may refer to them.
         SELECT 'pg_constraint'::regclass, o.oid, 0 FROM pg_constraint o
             WHERE o.contype = 'f' AND o.confrelid IN ('imgpress.images'::regclass, 'imgpress.outputs'::regclass)
     ), named AS (
@@ -77,7 +78,7 @@ BEGIN
             WHERE NOT EXISTS (SELECT FROM imgpress_members m WHERE m.classid = n.classid AND m.objid = n.objid)
     )
     SELECT string_agg(d.object, ', ' ORDER BY d.object) INTO dependents FROM described d
-        WHERE d.object NOT IN (  -- what is our own, though no member
+        WHERE d.object NOT IN (  -- imgpress's own, although they are not members of the extension
             'trigger collect on view imgpress.csv_upload', 'trigger submit on view imgpress.csv_upload',
             'trigger wake_drainer on table imgpress.processing_requests',
             'trigger delete_children on table imgpress.processing_requests',
@@ -97,12 +98,12 @@ BEGIN
 END
 $guard$;
 
--- None of their triggers fires at what is no change of theirs (but those that ALWAYS do); behind the
--- update, within the same transaction, they do again.
+-- Until the end of the update, triggers of users do not fire for the changes that it makes, unless they are
+-- ENABLE ALWAYS.
 CREATE TEMPORARY TABLE imgpress_kept_setting AS SELECT current_setting('session_replication_role') AS role;
 SET LOCAL session_replication_role = replica;
 
--- What somebody has granted: 0.1.0--0.2.0.after.sql grants it again.
+-- Privileges that an administrator has granted. 0.1.0--0.2.0.after.sql grants them again.
 CREATE TEMPORARY TABLE imgpress_kept_grants AS
     WITH object AS (
         SELECT 'SCHEMA' AS kind, n.nspname::text AS name, NULL::text AS arguments, NULL::text AS column_name,
@@ -125,7 +126,7 @@ CREATE TEMPORARY TABLE imgpress_kept_grants AS
     FROM object o CROSS JOIN aclexplode(o.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
     WHERE a.grantee <> o.owner AND CASE
         WHEN r.rolname IN ('imgpress_worker', 'imgpress_owner') THEN false
-        WHEN r.rolname IN ('imgpress_user', 'imgpress_gateway', 'imgpress_admin') THEN NOT EXISTS (  -- but by 0.1.0
+        WHEN r.rolname IN ('imgpress_user', 'imgpress_gateway', 'imgpress_admin') THEN NOT EXISTS (  -- except by 0.1.0
             SELECT FROM pg_init_privs i, aclexplode(i.initprivs) x
             WHERE i.classoid = o.classid AND i.objoid = o.objid AND i.objsubid = o.objsubid
               AND x.grantee = a.grantee AND x.privilege_type = a.privilege_type)
@@ -145,17 +146,17 @@ BEGIN
 END
 $functions$;
 
--- What this role may do is less now, and granted below.
+-- This role has fewer rights in 0.2.0; they are granted below.
 REVOKE ALL ON imgpress.processing_requests, imgpress.images, imgpress.outputs, imgpress.leases,
     imgpress.webhook_deliveries
     FROM imgpress_worker;
 
 CREATE SCHEMA imgpress_internal;
 
--- What is in flight is given back: the token of no lease survives the update.
+-- What a worker holds goes back into the queue, because the update deletes all leases.
 UPDATE imgpress.images SET status = 'Pending', lease_token = NULL, retry_at = clock_timestamp()
     WHERE status = 'Processing';
--- next_attempt_at was the end of the lease during an attempt, and kept its value after the end.
+-- In 0.1.0 next_attempt_at held the end of the lease during an attempt, and kept its value afterwards.
 UPDATE imgpress.webhook_deliveries d
     SET lease_token = NULL, next_attempt_at = CASE
         WHEN d.status <> 'Pending' THEN NULL
@@ -163,7 +164,7 @@ UPDATE imgpress.webhook_deliveries d
         ELSE clock_timestamp() END;
 DELETE FROM imgpress.leases;
 
--- Products name their images.
+-- products.image_nos is new.
 ALTER TABLE imgpress.products ALTER COLUMN serial_number TYPE bigint, ADD COLUMN image_nos integer[];
 UPDATE imgpress.products p SET image_nos = n.image_nos
     FROM (SELECT i.request_id, i.product_no, array_agg(coalesce(i.copy_of, i.position) ORDER BY i.position) AS image_nos
@@ -172,7 +173,7 @@ UPDATE imgpress.products p SET image_nos = n.image_nos
 UPDATE imgpress.products SET image_nos = '{}' WHERE image_nos IS NULL;
 ALTER TABLE imgpress.products ALTER COLUMN image_nos SET NOT NULL;
 
--- Output URLs of copies that have been given away go on showing the same picture.
+-- Output URLs that 0.1.0 has given to repeated URLs ("copies") go on showing the same picture.
 CREATE TABLE imgpress_internal.image_aliases (
     request_id uuid NOT NULL,
     alias      integer NOT NULL,
@@ -183,8 +184,8 @@ INSERT INTO imgpress_internal.image_aliases (request_id, alias, image_no)
     SELECT i.request_id, i.position, i.copy_of FROM imgpress.images i WHERE i.copy_of IS NOT NULL
         AND i.status = 'Completed';
 
--- Where a copy has an output and its original has none (cancelled, tried again, or deleted), the
--- first such output becomes the original's.
+-- If only copies have an output, because the original was cancelled, retried or deleted, the output of the
+-- first copy becomes the original's.
 CREATE TEMPORARY TABLE imgpress_moved_outputs AS
     SELECT DISTINCT ON (c.request_id, c.copy_of) c.request_id, c.copy_of AS image_no, c.position, c.ended_at
     FROM imgpress.images c JOIN imgpress.images o ON o.request_id = c.request_id AND o.position = c.copy_of
@@ -210,7 +211,7 @@ ALTER TABLE imgpress.outputs ADD CONSTRAINT bytes_are_there CHECK (octet_length(
 ALTER TABLE imgpress.images RENAME COLUMN position TO image_no;
 ALTER TABLE imgpress.images RENAME COLUMN product_no TO first_product_no;
 ALTER TABLE imgpress.images DROP COLUMN copy_of, ADD COLUMN output_format text, ADD COLUMN http_status integer;
--- Where somebody has deleted an output, nothing tells any more what it was.
+-- If a user has deleted the output, its format is unknown, and jpeg the best guess.
 UPDATE imgpress.images i SET output_format = coalesce((
         SELECT substr(o.content_type, length('image/') + 1)
         FROM imgpress.outputs o WHERE o.request_id = i.request_id AND o.image_no = i.image_no), 'jpeg')
@@ -223,7 +224,7 @@ ALTER TABLE imgpress.images DROP CONSTRAINT images_status_check,
     ADD CONSTRAINT completed_has_format CHECK ((output_format IS NOT NULL) = (status = 'Completed')),
     ADD CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR error_code IS NOT NULL);
 
--- Requests: images are counted once from here on, and those of which nothing is left to do are over.
+-- The counters of requests count each different URL once. A request that only waited for copies has ended.
 ALTER TABLE imgpress.processing_requests RENAME COLUMN done_count TO succeeded_count;
 ALTER TABLE imgpress.processing_requests RENAME COLUMN claimed_count TO claimed_up_to;
 DROP INDEX imgpress.processing_requests_turn;
@@ -255,7 +256,7 @@ ALTER TABLE imgpress.processing_requests
     ADD CONSTRAINT pending_has_not_started CHECK (status <> 'Pending' OR started_at IS NULL),
     ADD CONSTRAINT completed_has_no_image_left CHECK (status <> 'Completed'
         OR succeeded_count + failed_count = image_count);
--- Whether truncated images were accepted was not kept: from here on, the setting of this moment.
+-- 0.1.0 did not store accept_truncated with a request, so requests get the current setting.
 ALTER TABLE imgpress.processing_requests ADD COLUMN options jsonb;
 UPDATE imgpress.processing_requests r SET options = jsonb_build_object('quality', r.quality, 'effort', r.effort,
     'accept_truncated', coalesce(nullif(current_setting('imgpress.accept_truncated', true), ''), 'off')::boolean);
@@ -274,7 +275,7 @@ ALTER TABLE imgpress.webhook_deliveries DROP CONSTRAINT webhook_deliveries_statu
     ADD CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR last_error IS NOT NULL);
 ALTER TABLE imgpress.webhook_secrets RENAME CONSTRAINT webhook_secrets_secret_check TO secret_is_well_formed;
 
--- The machinery.
+-- Internal tables and types.
 ALTER TABLE imgpress.leases SET SCHEMA imgpress_internal;
 ALTER TABLE imgpress_internal.leases RENAME COLUMN positions TO image_nos;
 ALTER TABLE imgpress_internal.leases ADD COLUMN drainer integer NOT NULL,
