@@ -1,4 +1,4 @@
--- Submitting: as CSV text, as an array of products, through a view for \copy, and as an upload in parts.
+-- Submitting: as CSV text, as an array of products, and through a view for \copy.
 
 CREATE OR REPLACE FUNCTION imgpress_internal.complete_options(given jsonb) RETURNS jsonb
     LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_complete_options';
@@ -61,24 +61,28 @@ COMMENT ON FUNCTION imgpress.csv_text(bytea) IS
     'neither. Example: SELECT imgpress.submit_csv(imgpress.csv_text(pg_read_binary_file(''products.csv'')))';
 GRANT EXECUTE ON FUNCTION imgpress.csv_text(bytea) TO imgpress_user;
 
-CREATE OR REPLACE FUNCTION imgpress_internal.check_webhook_url(webhook_url text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION imgpress_internal.checked_webhook_url(given text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    webhook_url constant text := nullif(btrim(given), '');
 BEGIN
     IF NOT imgpress_internal.is_http_url(webhook_url) THEN
         RAISE EXCEPTION 'webhook_url "%" is not an http:// or https:// URL', webhook_url
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF webhook_url ~ '[[:cntrl:]]' THEN
-        RAISE EXCEPTION 'webhook_url contains a control character, such as a line end'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Percent-encode it, or leave it out.';
+        RAISE EXCEPTION 'webhook_url contains a control character, such as a line end: percent-encode it'
+            USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF octet_length(webhook_url) > 2048 THEN
         RAISE EXCEPTION 'webhook_url is longer than 2048 bytes' USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    RETURN webhook_url;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.check_webhook_url(text) IS 'Refuses a webhook URL that cannot be called';
+COMMENT ON FUNCTION imgpress_internal.checked_webhook_url(text) IS
+    'The webhook URL without spaces around it; NULL if nothing else is left. Error 22023 for one that cannot be called';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.store_request(
     csv text, products imgpress.product_input[], webhook_url text, request_id uuid, options jsonb
@@ -88,14 +92,14 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     new_id uuid := coalesce(request_id, gen_random_uuid());
-    webhook text := nullif(btrim(webhook_url), '');
     stored_products integer;
     stored_images integer;
     last_no integer;
 BEGIN
-    PERFORM imgpress_internal.check_webhook_url(webhook);
     INSERT INTO imgpress.processing_requests (id, webhook_url, options)
-        VALUES (new_id, webhook, imgpress_internal.complete_options(options)) ON CONFLICT DO NOTHING;
+        VALUES (new_id, imgpress_internal.checked_webhook_url(webhook_url),
+                imgpress_internal.complete_options(options))
+        ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         RETURN new_id;  -- this request has been submitted before
     END IF;
@@ -206,49 +210,9 @@ CREATE OR REPLACE TRIGGER collect INSTEAD OF INSERT ON imgpress.csv_upload
 CREATE OR REPLACE TRIGGER submit AFTER INSERT ON imgpress.csv_upload
     FOR EACH STATEMENT EXECUTE FUNCTION imgpress_internal.submit_csv_upload();
 
-CREATE OR REPLACE FUNCTION imgpress_internal.upload_bytes(upload_id uuid) RETURNS bytea
-    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_upload_bytes';
-COMMENT ON FUNCTION imgpress_internal.upload_bytes(uuid) IS 'The parts of an upload, joined in order';
-
-CREATE OR REPLACE FUNCTION imgpress_internal.submit_upload(
-    upload_id uuid, fields jsonb, OUT request_id uuid, OUT ignored_columns text[], OUT ignored_fields text[]
-) RETURNS record
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    SET plan_cache_mode = force_generic_plan  -- as submit_csv()
-AS $$
-DECLARE
-    csv text := imgpress.csv_text(imgpress_internal.upload_bytes(upload_id));
-    unknown text[] := array(SELECT jsonb_object_keys(fields - 'webhook_url')
-                            EXCEPT SELECT jsonb_object_keys(imgpress_internal.complete_options('{}')) ORDER BY 1);
-BEGIN
-    DELETE FROM imgpress_internal.upload_parts p WHERE p.upload_id = submit_upload.upload_id;
-    request_id := imgpress_internal.store_request(
-        csv, NULL::imgpress.product_input[], fields ->> 'webhook_url', NULL::uuid,
-        fields - 'webhook_url' - unknown);
-    ignored_columns := imgpress.ignored_columns(csv);
-    ignored_fields := unknown;
-END
-$$;
-COMMENT ON FUNCTION imgpress_internal.submit_upload(uuid, jsonb) IS
-    'Submits the CSV whose parts are in upload_parts and deletes the parts. fields holds webhook_url and options by '
-    'name. Returns the request id, and which columns and fields are not used';
-
-CREATE OR REPLACE FUNCTION imgpress_internal.upload_faults(upload_id uuid, OUT line integer, OUT "column" text,
-    OUT message text) RETURNS SETOF record
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT * FROM imgpress.csv_faults(imgpress_internal.upload_bytes($1))
-$$;
-COMMENT ON FUNCTION imgpress_internal.upload_faults(uuid) IS
-    'Checks the CSV whose parts are in imgpress_internal.upload_parts, like csv_faults()';
-
 GRANT EXECUTE ON FUNCTION
     imgpress.submit_csv(text, text, integer, uuid, text),
     imgpress.submit(imgpress.product_input[], text, integer, uuid, text)
     TO imgpress_user;
 GRANT SELECT, INSERT ON imgpress.csv_upload TO imgpress_user;
-GRANT INSERT ON imgpress_internal.upload_parts TO imgpress_gateway;
-GRANT EXECUTE ON FUNCTION
-    imgpress.submit_csv(text, text, integer, uuid, text), imgpress_internal.submit_upload(uuid, jsonb),
-    imgpress_internal.upload_faults(uuid)
-    TO imgpress_gateway;
+GRANT EXECUTE ON FUNCTION imgpress.submit_csv(text, text, integer, uuid, text) TO imgpress_gateway;

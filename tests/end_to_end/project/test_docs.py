@@ -12,7 +12,7 @@ DOCS = CHECKOUT / "docs"
 def table_rows(document, heading):
     """The rows of the first table below a heading, as lists of cells."""
     text = (DOCS / document).read_text(encoding="utf-8")
-    section = text[text.index(f"\n## {heading}\n") :]
+    section = text[text.index(f"# {heading}\n") :]
     table = re.search(r"\n\| --- .*\n((?:\|.*\n)+)", section).group(1)
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
 
@@ -70,6 +70,21 @@ def test_error_codes(cluster):
     ]
     real = cluster.query("SELECT code, sqlstate, transient FROM imgpress.error_codes()")
     assert documented == real
+
+
+def test_fields_of_an_upload(cluster):
+    documented = {name.strip("`") for name, *_ in table_rows("rest.md", "`POST /api/upload/`")}
+    options = cluster.scalar("SELECT imgpress_internal.complete_options('{}')")
+    assert documented == {"webhook_url", *options}
+
+
+def test_fields_of_a_status(cluster):
+    cells = [names for names, _ in table_rows("rest.md", "`GET /api/status/<id>/`")]
+    documented = {"request_id", "status", *re.findall(r"\w+", " ".join(cells))}
+    names = cluster.scalar(
+        "SELECT proargnames FROM pg_proc WHERE oid = 'imgpress_internal.request_summary'::regproc"
+    )
+    assert documented == set(names) - {"id"}
 
 
 def test_roles(cluster):
