@@ -1,11 +1,11 @@
-// Messages for the operator: one line each, on stderr.
+// Messages for whoever runs the gateway.
 #pragma once
 
 #include <string>
 
 namespace imgpress::gateway {
 
-// Line breaks inside the message become blanks.
+// One line on standard error.
 void log_line(std::string message);
 
 }  // namespace imgpress::gateway

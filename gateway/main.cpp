@@ -2,31 +2,24 @@
 
 #include <csignal>
 #include <pthread.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
-#include "http_server.hpp"
+#include "api/routes.hpp"
 #include "log.hpp"
 #include "options.hpp"
-#include "pool.hpp"
-#include "queries.hpp"
-#include "routes.hpp"
-
-#ifndef IMGPRESS_VERSION
-#define IMGPRESS_VERSION "of unknown version"
-#endif
 
 namespace imgpress::gateway {
 namespace {
 
-constexpr auto kGrace = std::chrono::seconds(5);
+constexpr auto kGrace = std::chrono::seconds(10);
 
 std::optional<std::string> environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
@@ -43,33 +36,48 @@ sigset_t hold_end_signals() {
   return signals;
 }
 
+// Returns at the first signal; a second one ends the process at once.
 void await_end(const sigset_t& signals) {
   int signal = 0;
   sigwait(&signals, &signal);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+// Each connection needs a file descriptor, and some need another one for a spool.
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void serve(Server& server) {
+  try {
+    server.serve();
+  } catch (const std::exception& error) {
+    log_line(error.what());
+    std::_Exit(EXIT_FAILURE);
+  }
 }
 
 int run(const Options& options) {
   const sigset_t signals = hold_end_signals();
-  Socket listener = open_listener(options.listen, options.allow_remote);
-  const std::string url = url_of(listener);
-
+  raise_file_limit();
+  SpoolSpace space(options.spool_dir, options.max_spool_bytes);
+  Server server(options.listen, options.allow_remote);
   Pool pool(options.database, options.connections);
-  HttpServer server(
-      [&pool](const std::vector<std::string>& ids) { return find_statuses(pool, ids); });
-  install_routes(server, pool, options.max_upload_bytes);
-  auto serving =
-      std::async(std::launch::async, [&server, &listener] { server.serve(std::move(listener)); });
-  std::printf("imgpress-gateway listening on %s\n", url.c_str());
+  std::printf("imgpress-gateway listening on %s\n", server.url().c_str());
   std::fflush(stdout);
 
+  Watch watch(pool);
+  Service service{server, pool, watch, space, options.max_upload_bytes};
+  install_routes(service);
+  std::thread(serve, std::ref(server)).detach();
+
   await_end(signals);
-  server.stop_serving();
-  if (serving.wait_for(kGrace) != std::future_status::ready) {
-    log_line("ended with requests under way");
-    // PostgreSQL rolls back what these requests had begun; none of them was answered.
-    ::_exit(EXIT_SUCCESS);
-  }
-  return EXIT_SUCCESS;
+  if (!server.drain(kGrace)) log_line("ended with requests under way");
+  // PostgreSQL rolls back what these had begun; none of them was answered.
+  std::_Exit(EXIT_SUCCESS);
 }
 
 int start(const std::vector<std::string>& arguments) {

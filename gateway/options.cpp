@@ -6,7 +6,7 @@
 namespace imgpress::gateway {
 namespace {
 
-constexpr std::uint64_t kMostUploadBytes = 1ULL << 40;
+constexpr std::uint64_t kMostBytes = 1ULL << 40;
 constexpr std::uint64_t kMostConnections = 1000;
 
 std::uint64_t parse_number(const std::string& name, const std::string& text, std::uint64_t least,
@@ -45,11 +45,19 @@ const Setting kSettings[] = {
      }},
     {"--max-upload-bytes", "IMGPRESS_MAX_UPLOAD_BYTES",
      [](Options& options, const std::string& name, const std::string& value) {
-       options.max_upload_bytes = parse_number(name, value, 1, kMostUploadBytes);
+       options.max_upload_bytes = parse_number(name, value, 1, kMostBytes);
      }},
     {"--connections", "IMGPRESS_CONNECTIONS",
      [](Options& options, const std::string& name, const std::string& value) {
        options.connections = parse_number(name, value, 1, kMostConnections);
+     }},
+    {"--spool-dir", "IMGPRESS_SPOOL_DIR",
+     [](Options& options, const std::string&, const std::string& value) {
+       options.spool_dir = value;
+     }},
+    {"--max-spool-bytes", "IMGPRESS_MAX_SPOOL_BYTES",
+     [](Options& options, const std::string& name, const std::string& value) {
+       options.max_spool_bytes = parse_number(name, value, 1, kMostBytes);
      }},
 };
 
@@ -141,9 +149,15 @@ Usage: imgpress-gateway [OPTION]...
   --connections NUMBER       the most connections to the database
                              (default )" +
          std::to_string(defaults.connections) + R"(; IMGPRESS_CONNECTIONS)
+  --spool-dir FOLDER         where uploads and answers wait for slow clients, in unlinked files
+                             (default )" +
+         defaults.spool_dir + R"(; IMGPRESS_SPOOL_DIR)
+  --max-spool-bytes NUMBER   the most that all of them may take
+                             (default )" +
+         std::to_string(defaults.max_spool_bytes) + R"(; IMGPRESS_MAX_SPOOL_BYTES)
   --help, --version
 
-SIGTERM and SIGINT end it; requests under way get five seconds.
+SIGTERM and SIGINT end it; requests under way get ten seconds.
 )";
 }
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "socket.hpp"
+#include "server/listen_address.hpp"
 
 namespace imgpress::gateway {
 
@@ -19,6 +19,8 @@ struct Options {
   bool allow_remote = false;
   std::uint64_t max_upload_bytes = 256ULL << 20;
   std::size_t connections = 8;
+  std::string spool_dir = "/var/tmp";
+  std::uint64_t max_spool_bytes = 4ULL << 30;
   bool help = false;
   bool version = false;
 };

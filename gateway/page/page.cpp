@@ -1,4 +1,4 @@
-#include "page.hpp"
+#include "page/page.hpp"
 
 #include "page_files.hpp"
 

@@ -25,6 +25,8 @@ TEST(Options, Defaults) {
   EXPECT_FALSE(options.allow_remote);
   EXPECT_EQ(options.max_upload_bytes, 268435456u);
   EXPECT_EQ(options.connections, 8u);
+  EXPECT_EQ(options.spool_dir, "/var/tmp");
+  EXPECT_EQ(options.max_spool_bytes, 4294967296u);
   EXPECT_FALSE(options.help);
   EXPECT_FALSE(options.version);
 }

@@ -1,0 +1,90 @@
+#include "api/form.hpp"
+
+#include <algorithm>
+
+#include "ascii.hpp"
+
+namespace imgpress::gateway {
+namespace {
+
+// Longer values are cut: no field takes one, so SQL refuses it anyway.
+constexpr std::size_t kLongestValue = 4 * 1024;
+constexpr std::size_t kLongestName = 100;
+constexpr std::size_t kMostValues = 100;
+
+bool is_text(const std::string& value) {
+  try {
+    static_cast<void>(Json(value).dump());
+    return value.find('\0') == std::string::npos;
+  } catch (const Json::type_error&) {
+    return false;  // not UTF-8
+  }
+}
+
+}  // namespace
+
+Error too_large_upload(std::uint64_t most_bytes) {
+  return {ErrorCode::kTooLarge,
+          "the upload is larger than " + std::to_string(most_bytes) + " bytes",
+          "Split the file. The gateway's option --max-upload-bytes sets the limit."};
+}
+
+void UploadForm::add_parameters(const httplib::Params& parameters) {
+  for (const auto& [name, value] : parameters) add_field(name, value);
+}
+
+void UploadForm::begin_part(const std::string& name) {
+  end_field();
+  in_field_ = name != "file";
+  if (in_field_) {
+    name_ = name;
+    return;
+  }
+  if (file_seen_) {
+    throw HttpError({ErrorCode::kBadRequest, "the form has more than one field \"file\""});
+  }
+  file_seen_ = true;
+}
+
+void UploadForm::take(std::string_view bytes) {
+  taken_ += bytes.size();
+  if (taken_ > most_bytes_) throw HttpError(too_large_upload(most_bytes_));
+  if (in_field_) {
+    value_.append(bytes.substr(0, kLongestValue - value_.size()));
+  } else {
+    file_.append(bytes);
+  }
+}
+
+void UploadForm::finish() {
+  end_field();
+  if (!file_seen_) {
+    throw HttpError({ErrorCode::kBadRequest, "the form has no field \"file\" with the CSV"});
+  }
+}
+
+void UploadForm::end_field() {
+  if (in_field_) add_field(name_, trimmed(value_));
+  in_field_ = false;
+  value_.clear();
+}
+
+void UploadForm::add_field(const std::string& given_name, std::string_view given_value) {
+  if (++values_ > kMostValues) {
+    throw HttpError({ErrorCode::kBadRequest,
+                     "the form has more than " + std::to_string(kMostValues) + " fields"});
+  }
+  std::string name = given_name.substr(0, kLongestName);
+  std::replace(name.begin(), name.end(), '\0', '?');  // jsonb has no zero characters
+  const std::string value(given_value);
+  Json json = value.empty() ? Json() : is_text(value) ? Json(value) : Json::object();
+  if (!fields_.contains(name)) {
+    fields_[name] = std::move(json);
+    return;
+  }
+  Json& field = fields_[name];
+  if (!field.is_array()) field = Json::array({std::move(field)});
+  field.push_back(std::move(json));
+}
+
+}  // namespace imgpress::gateway

@@ -1,0 +1,50 @@
+// The form of an upload: a file, which is spooled, and small fields.
+#pragma once
+
+#include <httplib.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "http/exchange.hpp"
+#include "server/spool.hpp"
+
+namespace imgpress::gateway {
+
+// The error for an upload of more bytes than are accepted.
+Error too_large_upload(std::uint64_t most_bytes);
+
+class UploadForm {
+ public:
+  // A file of more than `most_bytes` is refused.
+  UploadForm(SpoolSpace& space, std::uint64_t most_bytes) : file_(space), most_bytes_(most_bytes) {}
+
+  // In this order; all throw HttpError, and what Spool::append() throws.
+  void add_parameters(const httplib::Params& parameters);
+  void begin_part(const std::string& name);
+  void take(std::string_view bytes);
+  void finish();
+
+  const Spool& file() const { return file_; }
+
+  // An object: a field's value is null if it is empty, an object if it is no text, and an array of
+  // these if the form has the field more than once.
+  const Json& fields() const { return fields_; }
+
+ private:
+  void end_field();
+  void add_field(const std::string& name, std::string_view value);
+
+  Spool file_;
+  const std::uint64_t most_bytes_;
+  std::uint64_t taken_ = 0;
+  bool file_seen_ = false;
+  bool in_field_ = false;
+  std::string name_;   // of the current field
+  std::string value_;  // what has arrived of it
+  Json fields_ = Json::object();
+  std::size_t values_ = 0;
+};
+
+}  // namespace imgpress::gateway

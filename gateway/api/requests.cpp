@@ -1,0 +1,68 @@
+#include "http/validators.hpp"
+#include "api/handlers.hpp"
+
+namespace imgpress::gateway {
+namespace {
+
+constexpr const char* kStatus =
+    "SELECT imgpress_internal.request_etag($1::pg_catalog.uuid), pg_catalog.row_to_json(s) "
+    "FROM imgpress_internal.request_summary($1::pg_catalog.uuid) s";
+constexpr const char* kEtag = "SELECT imgpress_internal.request_etag($1::pg_catalog.uuid)";
+
+// PostgreSQL puts all products together, perhaps 100,000, before it sends the first.
+constexpr const char* kBegin = "BEGIN READ ONLY; SET LOCAL statement_timeout = '5min'";
+constexpr auto kProductsTime = std::chrono::minutes(6);
+constexpr const char* kProducts =
+    "SELECT pg_catalog.row_to_json(p) FROM imgpress.request_products($1::pg_catalog.uuid) p";
+
+// True if the client has the answer already, which it is then told.
+bool answer_unchanged(Exchange& exchange, std::string_view etag) {
+  exchange.set_header("ETag", "W/" + quoted_etag(etag));
+  exchange.set_header("Cache-Control", "no-cache");
+  exchange.set_header("Vary", "Accept-Encoding");
+  if (!if_none_match(exchange.request().get_header_value("If-None-Match"), etag)) return false;
+  exchange.send_not_modified();
+  return true;
+}
+
+Result query(Service& service, const char* sql, const Route& route) {
+  if (route.request_id.empty()) throw HttpError(no_such_request());
+  Result result = with_connection(
+      service.pool, Use::kShort, within(kConnectionWait),
+      [&](Lease& lease) { return lease->query(sql, {route.request_id}, within(kQueryTime)); });
+  if (result.rows() == 0 || result.is_null(0, 0)) throw HttpError(no_such_request());
+  return result;
+}
+
+Body read_products(Lease& lease, const std::string& request_id, BodyBuilder& builder) {
+  lease->execute(kBegin, within(kQueryTime));
+  lease->start_rows(kProducts, {request_id}, within(kQueryTime));
+  const Deadline deadline = within(kProductsTime);
+  auto row = lease->next_row(deadline);
+  builder.append(R"({"request_id":")" + request_id + R"(","products":[)");
+  for (const char* comma = ""; row; row = lease->next_row(deadline), comma = ",") {
+    builder.append(comma);
+    builder.append(row->value(0, 0));
+  }
+  builder.append("]}");
+  lease->execute("COMMIT", within(kQueryTime));
+  return builder.finish(kJsonType);
+}
+
+}  // namespace
+
+void answer_status(Service& service, const Route& route, Exchange& exchange) {
+  const Result result = query(service, kStatus, route);
+  if (!answer_unchanged(exchange, result.value(0, 0))) exchange.send_json(result.value(0, 1));
+}
+
+void answer_products(Service& service, const Route& route, Exchange& exchange) {
+  if (answer_unchanged(exchange, query(service, kEtag, route).value(0, 0))) return;
+  exchange.send(
+      with_connection(service.pool, Use::kLong, within(kConnectionWait), [&](Lease& lease) {
+        BodyBuilder builder = exchange.text_builder();
+        return read_products(lease, route.request_id, builder);
+      }));
+}
+
+}  // namespace imgpress::gateway

@@ -1,0 +1,162 @@
+#include "api/routes.hpp"
+
+#include "api/handlers.hpp"
+#include "http/body_reader.hpp"
+#include "http/framing.hpp"
+#include "log.hpp"
+
+namespace imgpress::gateway {
+namespace {
+
+using httplib::Request;
+using httplib::Response;
+using HandlerResponse = httplib::Server::HandlerResponse;
+
+// Every path, line ends included.
+constexpr const char* kAnyPath = R"([\s\S]*)";
+
+Error explain(Service& service, const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const HttpError& error) {
+    return error.error();
+  } catch (const DatabaseError& error) {
+    Error answer = database_error(error.sqlstate(), error.what(), error.hint());
+    if (status_of(answer.code) >= 500) {
+      log_line("PostgreSQL: " + error.sqlstate() + ": " + error.what());
+    }
+    return answer;
+  } catch (const PoolBusy& error) {
+    return {ErrorCode::kBusy, error.what()};
+  } catch (const DatabaseUnavailable& error) {
+    service.watch.look();
+    log_line(std::string("a request failed: ") + error.what());
+    return {ErrorCode::kDatabaseUnavailable, "the database is not available at the moment"};
+  } catch (const SpoolFull& error) {
+    log_line(error.what());
+    return {ErrorCode::kBusy, "the gateway has no space for this at the moment"};
+  } catch (const std::exception& error) {
+    log_line(std::string("internal error: ") + error.what());
+  } catch (...) {
+    log_line("internal error");
+  }
+  return {ErrorCode::kInternalError, "internal error"};
+}
+
+template <typename Work>
+void answer(Service& service, Exchange& exchange, Work work) {
+  try {
+    work();
+  } catch (...) {
+    exchange.send_error(explain(service, std::current_exception()));
+  }
+}
+
+// Why the path or the method is refused; no value if it is not.
+std::optional<Error> refuse_route(const Route& route, Exchange& exchange) {
+  if (route.resource == Resource::kUnknown) {
+    return Error{ErrorCode::kNotFound, "there is nothing at this path"};
+  }
+  if (method_allowed(route.resource, exchange.request().method)) return std::nullopt;
+  const char* allowed = allowed_methods(route.resource);
+  exchange.set_header("Allow", allowed);
+  return Error{ErrorCode::kMethodNotAllowed, std::string("allowed here: ") + allowed};
+}
+
+void answer_get(Service& service, const Route& route, Exchange& exchange) {
+  switch (route.resource) {
+    case Resource::kPage:
+      return answer_page(exchange.request().path, exchange);
+    case Resource::kHealth:
+      return answer_health(service, exchange);
+    case Resource::kStatus:
+      return answer_status(service, route, exchange);
+    case Resource::kProducts:
+      return answer_products(service, route, exchange);
+    case Resource::kImage:
+      return answer_image(service, route, exchange);
+    case Resource::kUpload:
+    case Resource::kUnknown:
+      break;
+  }
+}
+
+// Answers everything that has no body to read.
+HandlerResponse answer_without_body(Service& service, const Request& request, Response& response) {
+  Exchange exchange(request, response, service.space, service.server.running_request());
+  if (const auto error = refuse_framing(request)) {
+    exchange.close_after();
+    exchange.send_error(*error);
+    return HandlerResponse::Handled;
+  }
+  const Route route = parse_route(request.path);
+  const bool is_upload = route.resource == Resource::kUpload && request.method == "POST";
+  if (is_upload || has_body(request)) return HandlerResponse::Unhandled;
+  if (const auto error = refuse_route(route, exchange)) {
+    exchange.send_error(*error);
+  } else {
+    answer(service, exchange, [&] { answer_get(service, route, exchange); });
+  }
+  return HandlerResponse::Handled;
+}
+
+void answer_with_body(Service& service, const Request& request, Response& response,
+                      const httplib::ContentReader& reader) {
+  Exchange exchange(request, response, service.space, service.server.running_request());
+  const Route route = parse_route(request.path);
+  auto error = refuse_route(route, exchange);
+  if (!error) error = refuse_upload(service, request);
+  if (error) {
+    if (has_body(request)) BodyReader(exchange, reader).discard();
+    return exchange.send_error(*error);
+  }
+  answer(service, exchange, [&] { answer_upload(service, exchange, reader); });
+}
+
+// 100 if the client may send its body.
+int answer_expectation(Service& service, const Request& request, Response& response) {
+  Exchange exchange(request, response, service.space, service.server.running_request());
+  const Route route = parse_route(request.path);
+  auto error = refuse_framing(request);
+  if (!error) error = refuse_route(route, exchange);
+  if (!error && route.resource == Resource::kUpload) error = refuse_upload(service, request);
+  if (!error) return 100;
+  exchange.close_after();  // the client may send the body all the same
+  exchange.send_error(*error);
+  return response.status;
+}
+
+// Errors that the library finds itself: it is not certain where the request ends.
+void answer_library_error(Service& service, const Request& request, Response& response) {
+  if (response.has_header("Content-Type")) return;  // one of ours
+  Exchange exchange(request, response, service.space, nullptr);
+  exchange.close_after();
+  exchange.send_error(library_error(response.status));
+}
+
+}  // namespace
+
+void install_routes(Service& service) {
+  httplib::Server& server = service.server.library();
+  const auto with_body = [&service](const Request& request, Response& response,
+                                    const httplib::ContentReader& reader) {
+    answer_with_body(service, request, response, reader);
+  };
+  server.Post(kAnyPath, with_body);
+  server.Put(kAnyPath, with_body);
+  server.Patch(kAnyPath, with_body);
+  server.Delete(kAnyPath, with_body);
+  server.set_pre_routing_handler([&service](const Request& request, Response& response) {
+    return answer_without_body(service, request, response);
+  });
+  server.set_expect_100_continue_handler([&service](const Request& request, Response& response) {
+    return answer_expectation(service, request, response);
+  });
+  server.set_error_handler([&service](const Request& request, Response& response) {
+    answer_library_error(service, request, response);
+  });
+  server.set_post_routing_handler(
+      [](const Request& request, Response& response) { complete_headers(request, response); });
+}
+
+}  // namespace imgpress::gateway

@@ -1,0 +1,160 @@
+#include <sys/random.h>
+
+#include <array>
+#include <vector>
+
+#include "api/form.hpp"
+#include "api/handlers.hpp"
+#include "ascii.hpp"
+#include "http/body_reader.hpp"
+#include "http/framing.hpp"
+
+namespace imgpress::gateway {
+namespace {
+
+constexpr std::uint64_t kFormOverhead = 64 * 1024;  // boundaries and heads of parts
+constexpr std::size_t kPartBytes = 256 * 1024;
+constexpr auto kStatementTime = std::chrono::minutes(11);  // longer than PostgreSQL's own limit
+
+constexpr const char* kBegin = "BEGIN; SET LOCAL statement_timeout = '10min'";
+constexpr const char* kStorePart =
+    "INSERT INTO imgpress_internal.upload_parts (upload_id, part_no, bytes) "
+    "VALUES ($1::pg_catalog.uuid, $2::pg_catalog.int4, $3::pg_catalog.bytea)";
+constexpr const char* kSubmit =
+    "SELECT imgpress_internal.submit_upload($1::pg_catalog.uuid, $2::pg_catalog.jsonb)";
+constexpr const char* kFaults =
+    "SELECT pg_catalog.row_to_json(f) "
+    "FROM imgpress_internal.upload_faults($1::pg_catalog.uuid, $2::pg_catalog.jsonb) f";
+
+bool is_csv(const httplib::Request& request) {
+  const std::string type = request.get_header_value("Content-Type");
+  return equals_ignoring_case(trimmed(std::string_view(type).substr(0, type.find(';'))),
+                              "text/csv");
+}
+
+// A command that does what the client may have meant.
+std::string curl_line(const httplib::Request& request) {
+  const bool https = request.get_header_value("X-Forwarded-Proto") == "https";
+  return std::string("Try: curl -F file=@products.csv ") + (https ? "https" : "http") + "://" +
+         request.get_header_value("Host") + "/api/upload/";
+}
+
+// A version 4 UUID (RFC 9562).
+std::string random_uuid() {
+  std::array<unsigned char, 16> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    throw std::runtime_error("getrandom gave too few bytes");
+  }
+  bytes[6] = static_cast<unsigned char>(0x40 | (bytes[6] & 0x0f));
+  bytes[8] = static_cast<unsigned char>(0x80 | (bytes[8] & 0x3f));
+  std::string uuid;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) uuid += '-';
+    uuid += "0123456789abcdef"[bytes[i] >> 4];
+    uuid += "0123456789abcdef"[bytes[i] & 15];
+  }
+  return uuid;
+}
+
+// An upload that is complete in the spool. Its id becomes that of the request, so that storing it
+// again does nothing.
+struct Upload {
+  const std::string id;
+  const Spool& file;
+  const std::string fields;
+};
+
+// In parts, because a statement is in memory as a whole, here and in PostgreSQL.
+void store_parts(Lease& lease, const Upload& upload) {
+  std::vector<char> part(kPartBytes);
+  std::uint64_t offset = 0;
+  int part_no = 0;
+  do {
+    std::size_t filled = 0;
+    while (filled < part.size()) {
+      const std::size_t got =
+          upload.file.read(offset + filled, part.data() + filled, part.size() - filled);
+      if (got == 0) break;
+      filled += got;
+    }
+    lease->query(kStorePart,
+                 {upload.id, std::to_string(part_no++), Parameter::of_bytes({part.data(), filled})},
+                 within(kQueryTime));
+    offset += filled;
+  } while (offset < upload.file.size());
+}
+
+// Returns the JSON of the answer. Throws DatabaseError in a transaction that still has the parts.
+std::string submit(Lease& lease, const Upload& upload) {
+  lease->execute(kBegin, within(kQueryTime));
+  store_parts(lease, upload);
+  lease->execute("SAVEPOINT submission", within(kQueryTime));
+  const Result result = lease->query(kSubmit, {upload.id, upload.fields}, within(kStatementTime));
+  lease->execute("COMMIT", within(kStatementTime));
+  return std::string(result.value(0, 0));
+}
+
+void answer_faults(Lease& lease, const Upload& upload, const Error& error, Exchange& exchange) {
+  lease->execute("ROLLBACK TO submission", within(kQueryTime));
+  lease->start_rows(kFaults, {upload.id, upload.fields}, within(kQueryTime));
+  BodyBuilder builder = exchange.text_builder();
+  builder.append(Exchange::error_head(error));
+  const char* comma = "";
+  while (const auto row = lease->next_row(within(kStatementTime))) {
+    builder.append(comma);
+    builder.append(row->value(0, 0));
+    comma = ",";
+  }
+  builder.append("]}");
+  exchange.send_error(error, builder.finish(kJsonType));
+}
+
+void answer_stored(const Upload& upload, const std::string& answer, Exchange& exchange) {
+  exchange.set_header("Location", "/api/status/" + upload.id + '/');
+  exchange.set_header("Retry-After", "1");
+  exchange.send_accepted(answer);
+}
+
+void store(Service& service, const Upload& upload, Exchange& exchange) {
+  with_connection(service.pool, Use::kLong, within(kConnectionWait), [&](Lease& lease) {
+    try {
+      answer_stored(upload, submit(lease, upload), exchange);
+    } catch (const DatabaseError& failure) {
+      const Error error = database_error(failure.sqlstate(), failure.what(), failure.hint());
+      if (error.code != ErrorCode::kInvalidUpload) throw;
+      answer_faults(lease, upload, error, exchange);
+    }
+  });
+}
+
+}  // namespace
+
+std::optional<Error> refuse_upload(const Service& service, const httplib::Request& request) {
+  if (!request.has_header("Content-Length") && !request.has_header("Transfer-Encoding")) {
+    return Error{ErrorCode::kLengthRequired,
+                 "the request has neither Content-Length nor Transfer-Encoding",
+                 curl_line(request)};
+  }
+  if (!request.is_multipart_form_data() && !is_csv(request)) {
+    return Error{ErrorCode::kUnsupportedMediaType,
+                 "an upload is multipart/form-data with the CSV in its field \"file\", or text/csv",
+                 curl_line(request)};
+  }
+  if (declared_length(request) > service.max_upload_bytes + kFormOverhead) {
+    return too_large_upload(service.max_upload_bytes);
+  }
+  return std::nullopt;
+}
+
+void answer_upload(Service& service, Exchange& exchange, const httplib::ContentReader& reader) {
+  UploadForm form(service.space, service.max_upload_bytes);
+  form.add_parameters(exchange.request().params);
+  if (!exchange.request().is_multipart_form_data()) form.begin_part("file");
+  BodyReader(exchange, reader)
+      .read([&form](const std::string& name) { form.begin_part(name); },
+            [&form](std::string_view bytes) { form.take(bytes); });
+  form.finish();
+  store(service, {random_uuid(), form.file(), to_text(form.fields())}, exchange);
+}
+
+}  // namespace imgpress::gateway

@@ -1,0 +1,102 @@
+#include "database/finding.hpp"
+
+#include <regex>
+
+namespace imgpress::gateway {
+namespace {
+
+using State = Finding::State;
+
+// One row, whatever is missing, so that PostgreSQL logs no error.
+constexpr const char* kLook =
+    "SELECT pg_catalog.current_database(), session_user, "
+    "(SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'imgpress'), "
+    "COALESCE((SELECT pg_catalog.pg_has_role(oid, 'USAGE') FROM pg_catalog.pg_roles "
+    "WHERE rolname = 'imgpress_gateway'), false), "
+    "pg_catalog.current_setting('statement_timeout')";
+
+std::string in_quotes(std::string_view name) {
+  return '"' + std::string(name) + '"';
+}
+
+// The SQLSTATE with which the server refuses the login; empty if it cannot be reached.
+std::string refusal_of(const std::string& conninfo) {
+  const OpenConnection connection = open_connection(conninfo);
+  if (PQstatus(connection.get()) == CONNECTION_OK) return "";
+  // Only a verbose message has the SQLSTATE, and only a second attempt can be made verbose.
+  PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);
+  PQreset(connection.get());
+  const std::string message = PQerrorMessage(connection.get());
+  static const std::regex kSqlstate(":  ([0-9A-Z]{5}): ");
+  std::smatch found;
+  return std::regex_search(message, found, kSqlstate) ? found.str(1) : "";
+}
+
+std::string cure_of_login(const std::string& sqlstate, const std::string& message) {
+  if (sqlstate == "3D000") return "Name the database that has imgpress: --database 'dbname=...'.";
+  if (message.find("eer authentication") != std::string::npos) {
+    return "pg_hba.conf admits this login over the socket only from the operating system's user of "
+           "the same name. Give the login a password (ALTER ROLE ... PASSWORD ...) and connect "
+           "over "
+           "TCP: --database 'host=127.0.0.1 dbname=... user=...' with PGPASSWORD or a ~/.pgpass.";
+  }
+  return "See user and password in --database (or PGUSER, PGPASSWORD, ~/.pgpass), and the line for "
+         "them in pg_hba.conf.";
+}
+
+Finding without_connection(const std::string& conninfo, const std::string& message) {
+  const std::string sqlstate = refusal_of(conninfo);
+  const bool refused = sqlstate.substr(0, 2) == "28" || sqlstate == "3D000" || sqlstate == "42501";
+  if (refused) {
+    return {State::kLoginRefused, "PostgreSQL refuses the login: " + message,
+            cure_of_login(sqlstate, message)};
+  }
+  const std::string cure = sqlstate.empty() ? "See host and port in --database." : "";
+  return {State::kUnavailable, "PostgreSQL cannot be reached: " + message, cure};
+}
+
+Finding read_look(const Result& look) {
+  const std::string database = in_quotes(look.value(0, 0));
+  const std::string login = in_quotes(look.value(0, 1));
+  if (look.is_null(0, 2)) {
+    return {State::kExtensionMissing, "database " + database + " does not have imgpress",
+            "Run CREATE EXTENSION imgpress in it, or name another one: --database 'dbname=...'."};
+  }
+  if (look.value(0, 3) != "t") {
+    return {State::kLoginRefused, "the login " + login + " has no rights on imgpress",
+            "Run GRANT imgpress_gateway TO " + login + "."};
+  }
+  const std::string version(look.value(0, 2));
+  if (version != IMGPRESS_VERSION) {
+    return {State::kExtensionMissing,
+            "database " + database + " has imgpress " + version +
+                ", and this gateway is of version " IMGPRESS_VERSION,
+            "Run ALTER EXTENSION imgpress UPDATE, or start the gateway of that version."};
+  }
+  Finding finding{State::kReady,
+                  "connected to database " + database + " as " + login + ": imgpress " + version,
+                  ""};
+  if (look.value(0, 4) == "0") {
+    finding.cure = "Let PostgreSQL end statements that nobody waits for any more: ALTER ROLE " +
+                   login + " SET statement_timeout = '10s'.";
+  }
+  return finding;
+}
+
+}  // namespace
+
+Finding examine_database(Pool& pool, Deadline deadline) {
+  try {
+    return read_look(with_connection(pool, Use::kShort, deadline, [&](Lease& lease) {
+      return lease->query(kLook, {}, deadline);
+    }));
+  } catch (const PoolBusy& error) {
+    return {State::kUnavailable, error.what(), ""};
+  } catch (const DatabaseUnavailable& error) {
+    return without_connection(pool.conninfo(), error.what());
+  } catch (const std::exception& error) {
+    return {State::kUnavailable, error.what(), ""};
+  }
+}
+
+}  // namespace imgpress::gateway

@@ -1,0 +1,96 @@
+#include "http/framing.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+
+#include "ascii.hpp"
+
+namespace imgpress::gateway {
+namespace {
+
+constexpr std::size_t kMostDigits = 19;  // fits into 64 bits, with a sign
+
+bool is_token_character(char c) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return is_letter(c) || is_digit(c) || kMarks.find(c) != kMarks.npos;
+}
+
+Error malformed(const char* message) {
+  return {ErrorCode::kBadRequest, message};
+}
+
+std::optional<Error> refuse_headers(const httplib::Request& request) {
+  for (const auto& header : request.headers) {
+    if (!is_header_name(header.first)) return malformed("the name of a header is malformed");
+  }
+  const auto lengths = request.get_header_value_count("Content-Length");
+  const auto encodings = request.get_header_value_count("Transfer-Encoding");
+  if (lengths > 1) return malformed("the request has more than one Content-Length");
+  if (encodings > 0 && lengths > 0) {
+    return malformed("the request has both Content-Length and Transfer-Encoding");
+  }
+  if (lengths == 1 && !parse_content_length(request.get_header_value("Content-Length"))) {
+    return malformed("Content-Length is not a number");
+  }
+  if (encodings > 1 ||
+      (encodings == 1 && request.get_header_value("Transfer-Encoding") != "chunked")) {
+    return malformed("Transfer-Encoding is something else than \"chunked\"");
+  }
+  if (encodings == 1 && request.version == "HTTP/1.0") {
+    return malformed("HTTP/1.0 has no Transfer-Encoding");
+  }
+  return std::nullopt;
+}
+
+// The library reads bodies of these methods only; that of a DELETE only if it has a Content-Length.
+bool may_have_body(const httplib::Request& request) {
+  const std::string& method = request.method;
+  if (method == "DELETE") return !request.has_header("Transfer-Encoding");
+  return method == "POST" || method == "PUT" || method == "PATCH";
+}
+
+}  // namespace
+
+bool is_header_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), is_token_character);
+}
+
+std::optional<std::uint64_t> parse_content_length(std::string_view text) {
+  if (text.empty() || text.size() > kMostDigits || !is_digit(text.front())) return std::nullopt;
+  std::uint64_t length = 0;
+  const char* end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, length);
+  if (error != std::errc() || stopped != end) return std::nullopt;
+  return length;
+}
+
+std::uint64_t declared_length(const httplib::Request& request) {
+  return parse_content_length(request.get_header_value("Content-Length")).value_or(0);
+}
+
+bool has_body(const httplib::Request& request) {
+  return request.has_header("Transfer-Encoding") || declared_length(request) > 0;
+}
+
+std::optional<Error> refuse_framing(const httplib::Request& request) {
+  if (auto error = refuse_headers(request)) return error;
+  if (has_body(request)) {
+    if (!may_have_body(request)) {
+      return Error{ErrorCode::kBadRequest, "a " + request.method + " request has no body here"};
+    }
+    if (request.has_header("Content-Encoding")) {
+      return Error{ErrorCode::kUnsupportedMediaType, "a compressed body is not accepted",
+                   "Send it without Content-Encoding."};
+    }
+  }
+  if (request.ranges.size() > 1) {
+    return Error{ErrorCode::kRangeNotSatisfiable, "only one range at a time can be asked for"};
+  }
+  if (!request.ranges.empty() && request.method != "GET" && request.method != "HEAD") {
+    return Error{ErrorCode::kRangeNotSatisfiable, "a range can be asked for by GET only"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace imgpress::gateway

@@ -1,0 +1,88 @@
+#include "server/server.hpp"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+
+#include "server/connection_queue.hpp"
+
+namespace imgpress::gateway {
+namespace {
+
+constexpr std::size_t kThreads = 600;
+constexpr std::size_t kMostWaiting = 64;
+// Clients arrive in bursts: the library's own queue of five would make them wait for seconds.
+constexpr int kBacklog = 1024;
+
+// A connection holds a thread, also between two requests.
+constexpr time_t kIdleSeconds = 5;
+// Without any progress; slow progress is bounded by Pace.
+constexpr time_t kReadSeconds = 10;
+constexpr time_t kWriteSeconds = 10;
+constexpr std::size_t kMostRequests = 1'000'000;  // on one connection
+
+void set_limits(httplib::Server& library) {
+  library.new_task_queue = [] { return new ConnectionQueue(kThreads, kMostWaiting); };
+  library.set_tcp_nodelay(true);  // head and body of an answer are two writes
+  library.set_keep_alive_timeout(kIdleSeconds);
+  library.set_keep_alive_max_count(kMostRequests);
+  library.set_read_timeout(kReadSeconds);
+  library.set_write_timeout(kWriteSeconds);
+  // Bodies are counted as they arrive: the library would read one that is too large to its end.
+  library.set_payload_max_length(std::numeric_limits<std::size_t>::max());
+}
+
+}  // namespace
+
+Server::Server(const ListenAddress& address, bool allow_remote) {
+  set_limits(library_);
+  library_.set_socket_options([this](int socket) {
+    listener_ = socket;
+    const int yes = 1;
+    // Not the library's SO_REUSEPORT: a second gateway on this port must fail instead of taking
+    // every other client.
+    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  });
+  bind(address, allow_remote);
+  ::listen(listener_, kBacklog);
+  url_ = url_of(listener_);
+}
+
+void Server::bind(const ListenAddress& address, bool allow_remote) {
+  int reason = 0;
+  for (const std::string& host : numeric_hosts(address, allow_remote)) {
+    if (library_.bind_to_port(host, address.port)) return;
+    reason = errno;
+  }
+  throw std::runtime_error("cannot listen on " + spelled(address) + ": " + std::strerror(reason));
+}
+
+std::shared_ptr<void> Server::running_request() {
+  {
+    const std::lock_guard lock(mutex_);
+    ++running_;
+  }
+  return {this, [](Server* server) {
+            const std::lock_guard lock(server->mutex_);
+            if (--server->running_ == 0) server->ended_.notify_all();
+          }};
+}
+
+void Server::serve() {
+  library_.listen_after_bind();
+  const std::lock_guard lock(mutex_);
+  if (!draining_) throw std::runtime_error("the listening socket is broken");
+}
+
+bool Server::drain(std::chrono::seconds grace) {
+  std::unique_lock lock(mutex_);
+  draining_ = true;
+  // Not the library's stop(), which cuts running answers short.
+  ::shutdown(listener_, SHUT_RDWR);
+  return ended_.wait_for(lock, grace, [this] { return running_ == 0; });
+}
+
+}  // namespace imgpress::gateway

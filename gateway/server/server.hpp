@@ -1,0 +1,49 @@
+// cpp-httplib's server, set up for many clients.
+#pragma once
+
+#include <httplib.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "server/listen_address.hpp"
+
+namespace imgpress::gateway {
+
+class Server {
+ public:
+  // Binds and listens. Throws std::runtime_error with a sentence for the user.
+  Server(const ListenAddress& address, bool allow_remote);
+
+  // Where handlers are installed.
+  httplib::Server& library() { return library_; }
+  const std::string& url() const { return url_; }
+
+  // Serves until drain() is called. Throws std::runtime_error if the listener breaks.
+  void serve();
+
+  // To be held from the beginning of a handler until the answer has been sent.
+  std::shared_ptr<void> running_request();
+
+  // Accepts no more connections, and waits until no request is running. False if some still are at
+  // the end of the grace time. The process should then end: connections between two requests are
+  // not closed, and nothing else may be called.
+  bool drain(std::chrono::seconds grace);
+
+ private:
+  void bind(const ListenAddress& address, bool allow_remote);
+
+  httplib::Server library_;
+  int listener_ = -1;  // owned by the library
+  std::string url_;
+
+  std::mutex mutex_;  // guards the two below
+  std::size_t running_ = 0;
+  bool draining_ = false;
+  std::condition_variable ended_;
+};
+
+}  // namespace imgpress::gateway
