@@ -30,7 +30,7 @@ TEST(Limits, OfACsvAreThoseInTheDocs) {
 TEST(Limits, OfListedFaultsAreThoseInTheDocs) {
   const std::string number = std::to_string(kMaxListedFaults);
   EXPECT_TRUE(says("docs/sql.md", "one row for each fault, at most " + number));
-  EXPECT_TRUE(says("docs/rest.md", "one entry for each fault, at most " + number));
+  EXPECT_TRUE(says("docs/rest.md", "At most " + number + " faults of the CSV"));
   EXPECT_TRUE(says("sql/functions/20_submit.sql", "After " + number + " faults a last row"));
 }
 
