@@ -61,7 +61,7 @@ AS $$
             'source_bytes', request.source_bytes, 'output_bytes', request.output_bytes))::text
 $$;
 COMMENT ON FUNCTION imgpress_internal.webhook_payload(imgpress.processing_requests) IS
-    'Body of the message which tells that a request has ended';
+    'The body of the webhook message for a request that has ended';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.claim_deliveries(
     drainer integer, token bigint, slots integer, lease interval

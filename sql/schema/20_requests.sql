@@ -44,7 +44,7 @@ COMMENT ON COLUMN imgpress.processing_requests.options IS
     'How its images are compressed: quality, effort and so on. Each option as the submitter gave it, or else as the '
     'setting imgpress.<option> was in the submitting session';
 COMMENT ON COLUMN imgpress.processing_requests.quality IS 'From options: JPEG quality of the outputs (IJG scale)';
-COMMENT ON COLUMN imgpress.processing_requests.effort IS 'From options: what a smaller file may cost';
+COMMENT ON COLUMN imgpress.processing_requests.effort IS 'From options: how much CPU time a smaller file may cost';
 COMMENT ON COLUMN imgpress.processing_requests.webhook_url IS 'URL that gets a signed POST each time the request ends';
 COMMENT ON COLUMN imgpress.processing_requests.reason IS 'Why a Failed request failed';
 COMMENT ON COLUMN imgpress.processing_requests.image_count IS 'Number of images, that is of different URLs';
@@ -154,10 +154,11 @@ ALTER TABLE imgpress.outputs ALTER COLUMN bytes SET STORAGE EXTERNAL;
 
 COMMENT ON TABLE imgpress.outputs IS 'The compressed images';
 COMMENT ON COLUMN imgpress.outputs.etag IS
-    'Validator for HTTP caches, without quotes: a digest of the bytes, as the codec process has told it';
+    'Validator for HTTP caches, without quotes: a digest of the bytes, computed by the codec process';
 COMMENT ON COLUMN imgpress.outputs.width IS 'Pixels as stored, before any EXIF orientation';
 COMMENT ON COLUMN imgpress.outputs.height IS 'Pixels as stored, before any EXIF orientation';
 COMMENT ON COLUMN imgpress.outputs.source_bytes IS 'Size of the downloaded image in bytes';
 COMMENT ON COLUMN imgpress.outputs.kept_source IS
     'The source''s own bytes, because no JPEG of this quality would have been smaller';
-COMMENT ON COLUMN imgpress.outputs.warning IS 'What is remarkable about this success, if anything';
+COMMENT ON COLUMN imgpress.outputs.warning IS
+    'Something unusual about the source, for example that it is truncated; NULL: nothing';

@@ -53,17 +53,17 @@ SELECT results_eq(format('SELECT attempts FROM imgpress.images WHERE request_id 
 
 -- Only the holder of the lease can finish an image.
 SELECT is(pg_temp.finish(2, :'id', 1, 'Completed'), NULL, 'a foreign token finishes nothing');
-SELECT is(pg_temp.finish(1, :'id', 1, 'Completed'), 1, 'the right one does');
-SELECT is(pg_temp.finish(1, :'id', 1, 'Completed'), NULL, 'but only once');
+SELECT is(pg_temp.finish(1, :'id', 1, 'Completed'), 1, 'the token of the lease does');
+SELECT is(pg_temp.finish(1, :'id', 1, 'Completed'), NULL, 'a second time nothing is recorded');
 SELECT is((SELECT succeeded_count FROM imgpress.processing_requests WHERE id = :'id'), 1);
 
 -- Rescue: images of a dead drainer can be claimed again, and its late result is ignored.
 SELECT is(imgpress_internal.renew_leases('{}', '1 minute'), 0::bigint, 'a lease that has not expired is left alone');
-SELECT is(imgpress_internal.rescue(7), 0::bigint, 'a starting drainer leaves alone what others hold');
-SELECT is(imgpress_internal.rescue(0), 1::bigint, 'and takes back what one of its number held');
-SELECT is(pg_temp.finish(1, :'id', 2, 'Completed'), NULL, 'the old token is fenced off');
+SELECT is(imgpress_internal.rescue(7), 0::bigint, 'rescue leaves the leases of other drainers alone');
+SELECT is(imgpress_internal.rescue(0), 1::bigint, 'and releases those of its own number');
+SELECT is(pg_temp.finish(1, :'id', 2, 'Completed'), NULL, 'the old token no longer finishes the image');
 SELECT is_empty('SELECT * FROM imgpress_internal.leases', 'no lease is left');
-SELECT is((SELECT array_agg(pos ORDER BY pos) FROM pg_temp.claim(3, 10)), ARRAY[2, 3, 4], 'the rescued image is claimed again with the rest');
+SELECT is((SELECT array_agg(pos ORDER BY pos) FROM pg_temp.claim(3, 10)), ARRAY[2, 3, 4], 'the released image is claimed again, with the rest');
 
 -- Retry, failure, and the end of the request.
 SELECT pg_temp.finish(3, :'id', 2, 'Pending', 0);
@@ -76,20 +76,20 @@ SELECT is(imgpress.request_status(:'id'), 'Completed', 'a failed image does not 
 SELECT results_eq(format('SELECT succeeded, failed, source_bytes, output_bytes FROM imgpress.progress WHERE request_id = %L', :'id'),
     $$ VALUES (3, 1, 300::bigint, 120::bigint) $$, 'counters count each image once');
 SELECT results_eq(format('SELECT image_no, error_code, error, http_status FROM imgpress.failures WHERE request_id = %L', :'id'),
-    $$ VALUES (2, 'timeout', 'timed out', 504) $$, 'failures tell the reason');
+    $$ VALUES (2, 'timeout', 'timed out', 504) $$, 'the view failures has the reason');
 
 -- Fairness: the request that was served longest ago comes first.
 SELECT pg_temp.request(1000) AS big \gset
 SELECT count(*) FROM pg_temp.claim(5, 100);
 SELECT pg_temp.request(1) AS small \gset
-SELECT is((SELECT request FROM pg_temp.claim(6, 1)), :'small'::uuid, 'a newcomer is served before a big one goes on');
+SELECT is((SELECT request FROM pg_temp.claim(6, 1)), :'small'::uuid, 'a new request is served before a large one continues');
 SELECT is((SELECT count(image_no) FROM imgpress_internal.claim_images(0, 7, 10, 5, ARRAY[:'big'::uuid], ARRAY[10], '1 minute')), 0::bigint,
-    'who holds half of the window gets no more');
+    'a request that holds half of the window gets no more');
 
 -- Each image is claimed with the options of its request.
 SELECT imgpress.submit(ARRAY[(1, 'P', 'http://a/1')::imgpress.product_input], quality => 30, effort => 'fast');
 SELECT results_eq($$ SELECT i.url, i.options @> '{"quality": 30, "effort": "fast"}' FROM imgpress_internal.claim_images(0, 8, 1, 0, '{}', '{}', '1 minute') i WHERE i.image_no IS NOT NULL $$,
-    $$ VALUES ('http://a/1', true) $$, 'the options go along');
+    $$ VALUES ('http://a/1', true) $$, 'a claim returns the options of the request');
 
 -- Cancel takes images away from the drainer that holds them.
 SELECT imgpress.cancel(:'big');
@@ -99,18 +99,18 @@ SELECT results_eq(format('SELECT status, reason, failed_count FROM imgpress.proc
 SELECT is_empty('SELECT error_code FROM imgpress.images WHERE error_code IS NOT NULL EXCEPT SELECT code FROM imgpress.error_codes()',
     'what SQL writes is an error code that error_codes() has');
 
--- Images that are given back untouched have used no attempt.
+-- Releasing images that were not worked on takes back the attempt.
 DELETE FROM imgpress.processing_requests;
 SELECT pg_temp.request(1) AS id \gset
 SELECT count(*) FROM pg_temp.claim(20, 4);
-SELECT is(imgpress_internal.release_leases(ARRAY[20], true), 1::bigint, 'given back');
+SELECT is(imgpress_internal.release_leases(ARRAY[20], true), 1::bigint, 'the image is released');
 SELECT results_eq('SELECT status, attempts FROM imgpress.images', $$ VALUES ('Pending', 0::smallint) $$, 'as if it had not been claimed');
 
--- A lease ends when its last image has ended, in whatever way.
+-- A lease is deleted when it holds no image any more.
 SELECT pg_temp.request(2) AS id \gset
 SELECT count(*) FROM pg_temp.claim(21, 20);
 SELECT pg_temp.finish(21, request_id, image_no, 'Completed') FROM imgpress.images WHERE lease_token = 21 ORDER BY request_id, image_no LIMIT 2;
-SELECT isnt_empty('SELECT FROM imgpress_internal.leases WHERE token = 21', 'it lasts while an image has its token');
+SELECT isnt_empty('SELECT FROM imgpress_internal.leases WHERE token = 21', 'it stays while an image has its token');
 SELECT imgpress.cancel(request_id) FROM imgpress.images WHERE lease_token = 21;
 SELECT pg_temp.finish(21, :'id', 1, 'Completed');
 SELECT is_empty('SELECT FROM imgpress_internal.leases WHERE token = 21', 'the last one was taken away by a cancel');

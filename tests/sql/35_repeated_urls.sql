@@ -30,19 +30,19 @@ $$;
 -- What is stored.
 SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,a,"http://a/1, http://a/2 ,http://a/1"\n2,b,http://a/2\n3,c,http://A/1\n4,d,http://a/1\n') AS id \gset
 SELECT results_eq(format('SELECT image_nos FROM imgpress.products WHERE request_id = %L ORDER BY product_no', :'id'),
-    $$ VALUES (ARRAY[1, 2, 1]), (ARRAY[2]), (ARRAY[5]), (ARRAY[1]) $$, 'products name images, as often as the input does');
+    $$ VALUES (ARRAY[1, 2, 1]), (ARRAY[2]), (ARRAY[5]), (ARRAY[1]) $$, 'image_nos repeats an image as often as the input does');
 SELECT results_eq(format('SELECT image_no, url, first_product_no FROM imgpress.images WHERE request_id = %L ORDER BY image_no', :'id'),
-    $$ VALUES (1, 'http://a/1', 1), (2, 'http://a/2', 1), (5, 'http://A/1', 3) $$, 'a URL, to the letter, is one image, at its first place');
+    $$ VALUES (1, 'http://a/1', 1), (2, 'http://a/2', 1), (5, 'http://A/1', 3) $$, 'each different URL (case matters) is one image, numbered by its first place');
 SELECT results_eq(format('SELECT image_count, last_image_no FROM imgpress.processing_requests WHERE id = %L', :'id'),
-    $$ VALUES (3, 5) $$, 'images are counted, not places');
+    $$ VALUES (3, 5) $$, 'the counters count images, not occurrences');
 SELECT results_eq(format('SELECT input_image_urls FROM imgpress.request_products(%L)', :'id'),
     $$ VALUES ('http://a/1,http://a/2,http://a/1'), ('http://a/2'), ('http://A/1'), ('http://a/1') $$, 'the list of products shows the input');
 DELETE FROM imgpress.processing_requests;
 
 -- Claims, with gaps between image numbers.
 SELECT pg_temp.request('http://a/1', 'http://a/1', 'http://a/2.png', 'http://a/1', 'http://a/3', 'http://a/3', 'http://a/3') AS id \gset
-SELECT is(pg_temp.claim(1, 4, :'id'), ARRAY[1, 3], 'slots are for images');
-SELECT is((SELECT claimed_up_to FROM imgpress.processing_requests WHERE id = :'id'), 3, 'claimed up to the last of them');
+SELECT is(pg_temp.claim(1, 4, :'id'), ARRAY[1, 3], 'a slot is for an image, not for an occurrence');
+SELECT is((SELECT claimed_up_to FROM imgpress.processing_requests WHERE id = :'id'), 3, 'claimed_up_to is the last of them');
 SELECT is(pg_temp.claim(2, 9, :'id'), ARRAY[5], 'the rest');
 SELECT is(pg_temp.claim(3, 9, :'id'), NULL, 'nothing is claimed twice');
 
@@ -53,18 +53,18 @@ SELECT pg_temp.finish(1, :'id', 1, 'Completed');
 SELECT is(pg_temp.counters(:'id'), 'Processing 2 0 18 10', 'each image counts once');
 SELECT pg_temp.finish(2, :'id', 5, 'Failed');
 SELECT is(pg_temp.outputs(:'id'), '1/1_compressed.jpg|1/1_compressed.jpg|3/2_compressed.png|1/1_compressed.jpg|Error processing image|Error processing image|Error processing image',
-    'one output URL for all places, and a failure at each of its');
+    'each occurrence shows the output URL, or the failure, of its image');
 SELECT is(pg_temp.counters(:'id'), 'Completed 2 1 18 10', 'the last image ends the request');
 SELECT results_eq(format('SELECT image_no, product_name, error_code, attempts FROM imgpress.failures WHERE request_id = %L', :'id'),
-    $$ VALUES (5, 'P5', 'timeout', 1::smallint) $$, 'a failure is told once, with the first product');
+    $$ VALUES (5, 'P5', 'timeout', 1::smallint) $$, 'failures has one row for the image, with its first product');
 SELECT results_eq(format('SELECT image_no, product_name, output_bytes FROM imgpress.results WHERE request_id = %L ORDER BY image_no', :'id'),
-    $$ VALUES (1, 'P1', 5), (3, 'P3', 5) $$, 'so is a result');
+    $$ VALUES (1, 'P1', 5), (3, 'P3', 5) $$, 'so has results');
 SELECT results_eq(format('SELECT images, succeeded, failed, run FROM imgpress.progress WHERE request_id = %L', :'id'), $$ VALUES (3, 2, 1, 1) $$);
 
 -- Retry reopens the request.
 SELECT is(imgpress.retry_failed(:'id', only_transient => true), 1::bigint, 'one image is tried again');
 SELECT is(pg_temp.counters(:'id'), 'Processing 2 0 18 10');
-SELECT is((SELECT run FROM imgpress.progress WHERE request_id = :'id'), 2, 'another run');
+SELECT is((SELECT run FROM imgpress.progress WHERE request_id = :'id'), 2, 'run is incremented');
 SELECT is(pg_temp.claim(4, 9, :'id'), ARRAY[5]);
 SELECT pg_temp.finish(4, :'id', 5, 'Completed');
 SELECT is(pg_temp.counters(:'id'), 'Completed 3 0 27 15');
@@ -75,7 +75,7 @@ SELECT imgpress.cancel(:'id');
 SELECT is(pg_temp.counters(:'id'), 'Failed 0 2 0 0');
 SELECT is(pg_temp.claim(5, 9, :'id'), NULL);
 SELECT is((SELECT claimed_up_to = last_image_no FROM imgpress.processing_requests WHERE id = :'id'), true);
-SELECT is(imgpress.retry_failed(:'id'), 2::bigint, 'a cancelled request can be taken up again');
+SELECT is(imgpress.retry_failed(:'id'), 2::bigint, 'a cancelled request can be retried');
 SELECT is(pg_temp.claim(6, 9, :'id'), ARRAY[1, 2]);
 
 -- Numbers that an earlier version gave to repeated URLs.
@@ -85,14 +85,14 @@ SELECT results_eq(format('SELECT bytes FROM imgpress.output_image(%L, 3)', :'id'
 SELECT is(imgpress.output_etag(:'id', 3), 'e');
 SELECT is_empty(format('SELECT FROM imgpress.output_image(%L, 4)', :'id'), 'another number shows none');
 DELETE FROM imgpress.processing_requests;
-SELECT is_empty('SELECT FROM imgpress_internal.image_aliases', 'a deleted request takes its aliases along');
+SELECT is_empty('SELECT FROM imgpress_internal.image_aliases', 'deleting a request deletes its aliases');
 
 -- CHECK constraints of the tables.
 SELECT pg_temp.request('http://a/1') AS id \gset
 SELECT throws_ok($$ UPDATE imgpress.images SET status = 'Processing' $$, '23514', NULL, 'Processing has a lease');
 SELECT throws_ok($$ UPDATE imgpress.images SET status = 'Completed', ended_at = now() $$, '23514', NULL, 'Completed has a format');
 SELECT throws_ok($$ UPDATE imgpress.images SET status = 'Failed', ended_at = now() $$, '23514', NULL, 'Failed has an error');
-SELECT throws_ok($$ UPDATE imgpress.images SET status = 'Failed', error_code = 'x' $$, '23514', NULL, 'what has ended has a time');
+SELECT throws_ok($$ UPDATE imgpress.images SET status = 'Failed', error_code = 'x' $$, '23514', NULL, 'an ended image has a time');
 SELECT throws_ok($$ UPDATE imgpress.processing_requests SET status = 'Completed', ended_at = now() $$, '23514', NULL, 'Completed has no image left');
 SELECT throws_ok($$ UPDATE imgpress.processing_requests SET status = 'Failed', ended_at = now() $$, '23514', NULL, 'Failed says why');
 
@@ -121,7 +121,7 @@ SELECT is(pg_temp.counters(:'id'), 'Completed 1 0 9 5', '100,000 products that n
 SELECT is((SELECT count(*) FROM imgpress.request_products(:'id') WHERE output_image_urls LIKE '%/1/1_compressed.jpg'), 100000::bigint);
 
 -- A transaction does not wait for its own locks: the end-to-end tests cover locked rows.
-SELECT is((SELECT taken FROM imgpress_internal.lock_next_images(:'id', 1, 5)), 0, 'nothing behind the last');
+SELECT is((SELECT taken FROM imgpress_internal.lock_next_images(:'id', 1, 5)), 0, 'there is none after the last');
 SELECT is((SELECT last FROM imgpress_internal.lock_next_images(:'id', 1, 5)), 1);
 SELECT is(array_length(array(SELECT 1 FROM imgpress.products WHERE request_id = :'id' AND image_nos = '{1}'), 1), 100000);
 

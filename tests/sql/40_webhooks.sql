@@ -17,7 +17,7 @@ INSERT INTO imgpress.webhook_secrets (secret) VALUES ('whsec_C2FVsBQIhrscChlQIMV
 SELECT matches(imgpress_internal.webhook_signature('m', 1, 'x'), '^v1,\S{44} v1,\S{44}$', 'one signature for each secret');
 DELETE FROM imgpress.webhook_secrets;
 SELECT matches(imgpress.webhook_secret(), '^whsec_[A-Za-z0-9+/]{43}=$', 'a secret of 32 bytes is made when one is needed');
-SELECT is(imgpress.webhook_secret(), imgpress.webhook_secret(), 'and kept');
+SELECT is(imgpress.webhook_secret(), imgpress.webhook_secret(), 'and stays the same');
 
 -- The end of the request writes the webhook into the outbox.
 SELECT imgpress.submit_csv(E'S. No.,Product Name,URLs\n1,n,http://a/1\n', 'http://hook/') AS id \gset
@@ -26,7 +26,7 @@ SELECT imgpress.cancel(:'id');
 SELECT results_eq($$ SELECT url, status, payload::json->>'type', payload::json->'data'->>'request_id' FROM imgpress.webhook_deliveries $$,
     format($$ VALUES ('http://hook/', 'Pending', 'request.failed', %L) $$, :'id'), 'one message at the end');
 
--- A claim counts the attempt and leases the message, until the drainer says what became of it.
+-- A claim counts the attempt and leases the message, until the drainer records the result.
 CREATE FUNCTION pg_temp.claim(drainer integer, token bigint)
     RETURNS TABLE (id bigint, attempts smallint, id_header text) LANGUAGE sql AS $$
     SELECT d.id, d.attempts, d.headers[2] FROM imgpress_internal.claim_deliveries(drainer, token, 10, '1 minute') d WHERE d.id IS NOT NULL
@@ -38,23 +38,23 @@ SELECT results_eq('SELECT status, attempts, lease_token, next_attempt_at FROM im
     $$ VALUES ('Pending', 1::smallint, 1::bigint, NULL::timestamptz) $$, 'during an attempt there is a lease and no next attempt');
 SELECT is_empty('SELECT * FROM pg_temp.claim(0, 2)', 'a message under lease is not handed out twice');
 SELECT imgpress_internal.finish_delivery(:'delivery', 2, 'Delivered', NULL, 200, NULL);
-SELECT is((SELECT status FROM imgpress.webhook_deliveries), 'Pending', 'a foreign token ends nothing');
-SELECT isnt_empty('SELECT FROM imgpress_internal.leases WHERE token = 1', 'nor the lease');
+SELECT is((SELECT status FROM imgpress.webhook_deliveries), 'Pending', 'another token does not end the attempt');
+SELECT isnt_empty('SELECT FROM imgpress_internal.leases WHERE token = 1', 'or the lease');
 SELECT imgpress_internal.finish_delivery(:'delivery', 1, 'Pending', 5000, 500, 'HTTP 500');
 SELECT results_eq($$ SELECT lease_token, next_attempt_at - clock_timestamp() BETWEEN '4 seconds' AND '5 seconds', last_http_status, last_error FROM imgpress.webhook_deliveries $$,
     $$ VALUES (NULL::bigint, true, 500, 'HTTP 500') $$, 'a retry is due after the delay that the drainer has chosen');
 SELECT is_empty('SELECT FROM imgpress_internal.leases', 'its lease has ended');
 SELECT is((SELECT due_in_ms FROM imgpress_internal.claim_deliveries(0, 2, 10, '1 minute')) BETWEEN 4000 AND 5000, true, 'a claim tells when it is due');
 UPDATE imgpress.webhook_deliveries SET next_attempt_at = clock_timestamp() - interval '1 second';
-SELECT is((SELECT id_header FROM pg_temp.claim(0, 3)), :'id_header', 'a repetition keeps its id');
+SELECT is((SELECT id_header FROM pg_temp.claim(0, 3)), :'id_header', 'the next attempt has the same id');
 
--- What a drainer leaves behind is due at once.
+-- Messages whose lease has expired or was released are due at once.
 SELECT is(imgpress_internal.renew_leases('{}', '1 minute'), 0::bigint, 'a lease that has not expired is left alone');
 SELECT is(imgpress_internal.renew_leases('{3}', '-1 second'), 1::bigint, 'an expired one is put back');
 SELECT is_empty('SELECT FROM imgpress_internal.leases', 'and ends');
 SELECT is((SELECT count(*) FROM pg_temp.claim(5, 4)), 1::bigint);
-SELECT is(imgpress_internal.rescue(0), 0::bigint, 'a starting drainer leaves alone what others hold');
-SELECT is(imgpress_internal.rescue(5), 1::bigint, 'and takes back what one of its number held');
+SELECT is(imgpress_internal.rescue(0), 0::bigint, 'rescue leaves the leases of other drainers alone');
+SELECT is(imgpress_internal.rescue(5), 1::bigint, 'and releases those of its own number');
 SELECT is((SELECT attempts FROM pg_temp.claim(0, 5)), 4::smallint);
 SELECT imgpress_internal.release_leases('{5}', uncounted => true);
 SELECT is((SELECT attempts FROM imgpress.webhook_deliveries), 3::smallint, 'an attempt that was not begun does not count');
@@ -63,17 +63,17 @@ SELECT imgpress_internal.finish_delivery(:'delivery', 6, 'Failed', NULL, 410, 'H
 SELECT results_eq('SELECT status, lease_token, next_attempt_at, ended_at IS NOT NULL FROM imgpress.webhook_deliveries',
     $$ VALUES ('Failed', NULL::bigint, NULL::timestamptz, true) $$, 'after the end there is neither lease nor next attempt');
 
--- The table says what can be.
+-- CHECK constraints of the table.
 SELECT throws_ok($$ UPDATE imgpress.webhook_deliveries SET status = 'Pending', ended_at = NULL $$, '23514',
     'new row for relation "webhook_deliveries" violates check constraint "pending_is_leased_or_due"', 'Pending is leased or due');
 SELECT throws_ok($$ UPDATE imgpress.webhook_deliveries SET next_attempt_at = now() $$, '23514',
-    'new row for relation "webhook_deliveries" violates check constraint "pending_is_leased_or_due"', 'ended is not due');
+    'new row for relation "webhook_deliveries" violates check constraint "pending_is_leased_or_due"', 'an ended delivery has no next attempt');
 SELECT throws_ok($$ UPDATE imgpress.webhook_deliveries SET last_error = NULL $$, '23514',
     'new row for relation "webhook_deliveries" violates check constraint "failed_has_error"', 'Failed says why');
 
 -- Each end of a request sends one message, with an id of its own.
 SELECT is(imgpress.retry_failed(:'id', only_transient => true), 0::bigint, 'cancelled images are not retried by themselves');
-SELECT is((SELECT count(*) FROM imgpress.webhook_deliveries), 1::bigint, 'what did not happen is not told');
+SELECT is((SELECT count(*) FROM imgpress.webhook_deliveries), 1::bigint, 'no message where nothing was retried');
 SELECT imgpress.retry_failed(:'id');
 SELECT imgpress.cancel(:'id');
 SELECT imgpress.cancel(:'id');
@@ -81,7 +81,7 @@ SELECT results_eq('SELECT count(*), count(DISTINCT message_id) FROM imgpress.web
     'another end, another message');
 
 SELECT imgpress.purge('0');
-SELECT is_empty('SELECT * FROM imgpress.webhook_deliveries', 'purge takes the messages along');
+SELECT is_empty('SELECT * FROM imgpress.webhook_deliveries', 'purge deletes the messages');
 
 SELECT * FROM finish();
 ROLLBACK;

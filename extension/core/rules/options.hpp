@@ -14,9 +14,9 @@ namespace imgpress {
 
 // How much CPU time a smaller file is worth.
 enum class Effort : int {
-  kFast,      // as little time as possible
-  kBalanced,  // what costs next to nothing and gains something
-  kSmall,     // whatever pays, for files that are read far more often than made
+  kFast,      // as little as possible
+  kBalanced,  // only steps that take hardly any time
+  kSmall,     // every step that makes the file smaller
 };
 
 // In the order of the numbers.
@@ -27,7 +27,7 @@ struct ImageOptions {
   int quality = 50;  // of JPEG, on the IJG scale
   Effort effort = Effort::kBalanced;
   // A JPEG file that ends too early is damaged. With this it succeeds, with a warning, as long as
-  // it shows at least four fifths of its rows (or, of a progressive one, the shapes of all).
+  // it shows at least four fifths of its rows, or, if it is progressive, its coarse picture.
   bool accept_truncated = false;
 };
 
