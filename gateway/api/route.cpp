@@ -33,9 +33,20 @@ std::optional<Route> parse_request(std::string_view path, std::string_view prefi
   return Route{resource, parse_uuid(segment).value_or(""), 0};
 }
 
+// "/path" for "http://host/path", which HTTP allows as a target.
+std::string_view without_host(std::string_view path) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!equals_ignoring_case(path.substr(0, scheme.size()), scheme)) continue;
+    const std::size_t slash = path.find('/', scheme.size());
+    return slash == path.npos ? "/" : path.substr(slash);
+  }
+  return path;
+}
+
 }  // namespace
 
 Route parse_route(std::string_view path) {
+  path = without_host(path);
   if (find_page_file(path) != nullptr) return {Resource::kPage, "", 0};
   const std::string_view whole = path;
   if (!path.empty() && path.back() == '/') path.remove_suffix(1);

@@ -9,6 +9,7 @@
 namespace imgpress::gateway {
 namespace {
 
+constexpr std::size_t kMostHeaderBytes = 32 * 1024;
 constexpr std::size_t kMostDigits = 19;  // fits into 64 bits, with a sign
 
 bool is_token_character(char c) {
@@ -21,9 +22,12 @@ Error malformed(const char* message) {
 }
 
 std::optional<Error> refuse_headers(const httplib::Request& request) {
-  for (const auto& header : request.headers) {
-    if (!is_header_name(header.first)) return malformed("the name of a header is malformed");
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : request.headers) {
+    if (!is_header_name(name)) return malformed("the name of a header is malformed");
+    bytes += name.size() + value.size();
   }
+  if (bytes > kMostHeaderBytes) return library_error(431);
   const auto lengths = request.get_header_value_count("Content-Length");
   const auto encodings = request.get_header_value_count("Transfer-Encoding");
   if (lengths > 1) return malformed("the request has more than one Content-Length");
