@@ -41,14 +41,19 @@ programs: archives
 $(BUILD)/CMakeCache.txt:
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)
 
+UNIT := lib/systemd/system/imgpress-gateway.service
+
 install: all
 	$(SUDO) $(EXTENSION_MAKE) install
 	$(SUDO) install -D -m 755 $(BUILD)/imgpress-press $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press
 	$(SUDO) install -D -m 755 $(BUILD)/imgpress-gateway $(DESTDIR)$(PREFIX)/bin/imgpress-gateway
+	sed 's,@PREFIX@,$(PREFIX),' gateway/imgpress-gateway.service | \
+	    $(SUDO) install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/$(UNIT)
 
 uninstall:
 	$(SUDO) $(EXTENSION_MAKE) uninstall
-	$(SUDO) rm -f $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press $(DESTDIR)$(PREFIX)/bin/imgpress-gateway
+	$(SUDO) rm -f $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press \
+	    $(DESTDIR)$(PREFIX)/bin/imgpress-gateway $(DESTDIR)$(PREFIX)/$(UNIT)
 
 # A second make, because pg_config may have been installed only just now.
 demo run: deps
