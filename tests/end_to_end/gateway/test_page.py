@@ -111,15 +111,22 @@ def test_the_place_of_a_fault(page, fault, place):
 
 def refusal(page, status, body):
     """What fetchJson() throws for an answer with this status and body."""
-    return page(f"""(async () => {{
+    return page(
+        f"""(async () => {{
       globalThis.fetch = async () => new Response({json.dumps(body)}, {{ status: {status} }});
       return fetchJson('x').catch((problem) => ({{ ...problem, message: problem.message }}));
-    }})()""")
+    }})()"""
+    )
 
 
 def test_a_refusal_keeps_its_hint_and_details(page):
     details = [{"line": 2, "column": None, "field": "file", "message": "too short"}]
-    body = {"error": "The CSV has 1 fault.", "code": "invalid_upload", "hint": "x", "details": details}
+    body = {
+        "error": "The CSV has 1 fault.",
+        "code": "invalid_upload",
+        "hint": "x",
+        "details": details,
+    }
     assert refusal(page, 400, json.dumps(body)) == {
         "message": "The CSV has 1 fault.",
         "hint": "x",

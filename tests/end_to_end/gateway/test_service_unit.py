@@ -8,7 +8,9 @@ import pytest
 
 from harness.gateway import gateway_program
 
-UNIT = Path(gateway_program()).parents[1] / "lib" / "systemd" / "system" / "imgpress-gateway.service"
+UNIT = (
+    Path(gateway_program()).parents[1] / "lib" / "systemd" / "system" / "imgpress-gateway.service"
+)
 
 pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")
 
