@@ -64,7 +64,7 @@ BEGIN
     csv := imgpress.csv_text(imgpress_internal.upload_bytes(upload_id));
     DELETE FROM imgpress_internal.upload_parts p WHERE p.upload_id = submit_upload.upload_id;
     request_id := imgpress_internal.store_request(
-        csv, NULL::imgpress.product_input[], fields ->> 'webhook_url', NULL::uuid, fields - 'webhook_url');
+        csv, NULL::imgpress.product_input[], fields ->> 'webhook_url', upload_id, fields - 'webhook_url');
     RETURN json_strip_nulls(json_build_object(
         'request_id', request_id, 'ignored_columns', nullif(imgpress.ignored_columns(csv), '{}')));
 EXCEPTION WHEN bad_copy_file_format THEN
@@ -76,7 +76,8 @@ $$;
 COMMENT ON FUNCTION imgpress_internal.submit_upload(uuid, jsonb) IS
     'Submits the CSV whose parts are in upload_parts, and deletes the parts. fields: the other fields of the upload by '
     'name, each as a string; null if it is empty, an array if it is given more than once, an object if it is not text. '
-    'Returns the answer to the upload: request_id, and ignored_columns if the CSV has any';
+    'upload_id becomes the id of the request. Returns the answer to the upload: request_id, and ignored_columns if the '
+    'CSV has any';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.upload_faults(
     upload_id uuid, fields jsonb, OUT line integer, OUT "column" text, OUT field text, OUT message text
