@@ -10,10 +10,10 @@ function element(name, text) {
   return made;
 }
 
-// Where a fault is: a line and column of the CSV, or another field of the form.
-function placeOf(fault) {
-  const column = fault.column || (fault.field !== 'file' && fault.field);
-  return [fault.line && 'Line ' + fault.line, column].filter(Boolean).join(', ');
+// Where a fault is: a line and column of the CSV, or another field that the message does not name.
+function placeOf({ line, column, field, message }) {
+  const other = field !== 'file' && !message.includes(field) && field;
+  return [line && 'Line ' + line, column || other].filter(Boolean).join(', ');
 }
 
 function showFaults({ message, hint, details }) {
@@ -21,6 +21,7 @@ function showFaults({ message, hint, details }) {
   if (hint) $('faults').append(element('p', hint));
   const list = document.createElement('ul');
   for (const fault of details || []) {  // PostgreSQL lists a thousand at most
+    if (fault.message === message) continue;
     const place = placeOf(fault);
     list.append(element('li', (place ? place + ': ' : '') + fault.message));
   }

@@ -103,9 +103,11 @@ def test_failures_come_first_if_not_all_products_fit(page):
         ({"line": 3, "column": None, "field": "file"}, "Line 3"),
         ({"line": None, "column": None, "field": "file"}, ""),
         ({"line": None, "column": None, "field": "quality"}, "quality"),
+        ({"line": None, "column": None, "field": "given"}, ""),
     ],
 )
 def test_the_place_of_a_fault(page, fault, place):
+    fault = {**fault, "message": "must be given"}
     assert page(f"placeOf({json.dumps(fault)})") == place
 
 
