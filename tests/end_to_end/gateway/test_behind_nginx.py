@@ -54,8 +54,9 @@ class TestContract(ContractCases):
 # --- slow clients -----------------------------------------------------------------------------
 
 
-def stalled_upload(nginx, file_bytes=b"x" * 1000):
-    headers, body = multipart({}, file_bytes=HEADER_LINE.encode() + file_bytes)
+def upload_request(nginx):
+    """(head, body) of an upload of about a kilobyte."""
+    headers, body = multipart({}, file_bytes=HEADER_LINE.encode() + b"x" * 1000)
     lines = [
         "POST /api/upload/ HTTP/1.1",
         f"Host: 127.0.0.1:{nginx.port}",
@@ -131,7 +132,7 @@ def test_500_clients_that_drip_a_head(gateway, finished):
 
 def test_200_clients_that_drip_a_body(gateway, finished):
     with Nginx(gateway.port, SHORT) as nginx:
-        head, body = stalled_upload(nginx)
+        head, body = upload_request(nginx)
         with Drip(nginx.port, 200, head + body[:50]) as drip:
             assert_undisturbed(nginx, gateway, finished)
             assert drip.closed == 0
@@ -174,7 +175,7 @@ def test_an_endless_head(shop, client, piece, status):
 def test_clients_of_one_address_are_limited(gateway, finished):
     limit = 20
     with Nginx(gateway.port, {"limit_conn": f"addresses {limit}"}) as nginx:
-        head, body = stalled_upload(nginx)
+        head, body = upload_request(nginx)
         head = head.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
         with contextlib.ExitStack() as stack:
             source = ("127.0.0.2", 0)
