@@ -12,7 +12,8 @@
 #include <thread>
 #include <vector>
 
-#include "api/routes.hpp"
+#include "api/handlers.hpp"
+#include "database/finding.hpp"
 #include "log.hpp"
 #include "options.hpp"
 
@@ -69,10 +70,10 @@ int run(const Options& options) {
   std::printf("imgpress-gateway listening on %s\n", server.url().c_str());
   std::fflush(stdout);
 
-  Watch watch(pool);
-  Service service{server, pool, watch, space, options.max_upload_bytes};
+  Service service{server, pool, space, options.max_upload_bytes};
   install_routes(service);
   std::thread(serve, std::ref(server)).detach();
+  std::thread(watch_database, std::ref(pool)).detach();
 
   await_end(signals);
   if (!server.drain(kGrace)) log_line("ended with requests under way");

@@ -9,9 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "server/listen_address.hpp"
-
 namespace imgpress::gateway {
+
+// An empty host means every interface.
+struct ListenAddress {
+  std::string host;
+  std::uint16_t port = 0;
+};
 
 struct Options {
   ListenAddress listen{"127.0.0.1", 8080};

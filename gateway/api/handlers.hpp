@@ -1,15 +1,35 @@
-// One function for each resource: each calls SQL and answers with the result. They throw HttpError,
-// DatabaseError, DatabaseUnavailable and SpoolFull.
+// The REST API: each resource calls SQL and answers with the result.
 #pragma once
 
 #include <httplib.h>
 
-#include "http/exchange.hpp"
+#include <cstdint>
+
 #include "api/route.hpp"
-#include "api/service.hpp"
+#include "database/pool.hpp"
+#include "http/exchange.hpp"
+#include "server/server.hpp"
+#include "server/spool.hpp"
 
 namespace imgpress::gateway {
 
+// What all handlers share.
+struct Service {
+  Server& server;
+  Pool& pool;
+  SpoolSpace& space;
+  std::uint64_t max_upload_bytes;
+};
+
+// How long a request may wait for a free connection, and for the answer to a short statement. The
+// login's statement_timeout should be shorter, so that PostgreSQL itself ends the statement.
+constexpr auto kConnectionWait = std::chrono::seconds(5);
+constexpr auto kQueryTime = std::chrono::seconds(15);
+
+// Connects the paths to the functions below. The service must live as long as its server.
+void install_routes(Service& service);
+
+// They throw HttpError, DatabaseError, DatabaseUnavailable and SpoolFull.
 void answer_page(std::string_view path, Exchange& exchange);
 void answer_health(Service& service, Exchange& exchange);
 void answer_status(Service& service, const Route& route, Exchange& exchange);

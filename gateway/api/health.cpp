@@ -23,7 +23,6 @@ void answer_health(Service& service, Exchange& exchange) {
   exchange.set_header("Cache-Control", "no-store");
   const Finding finding = examine_database(service.pool, within(kHealthTime));
   if (finding.state == Finding::State::kReady) return exchange.send_json(R"({"status":"ok"})");
-  service.watch.look();
   throw HttpError({code_of(finding.state), finding.text, finding.cure});
 }
 

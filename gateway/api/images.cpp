@@ -31,9 +31,9 @@ void set_validators(Exchange& exchange, std::string_view etag) {
 }
 
 Result query(Service& service, const char* sql, const Route& route) {
-  return with_connection(service.pool, Use::kShort, within(kConnectionWait), [&](Lease& lease) {
-    return lease->query(sql, {route.request_id, std::to_string(route.image_no)}, within(kQueryTime),
-                        ValueFormat::kBinary);
+  return service.pool.run(Use::kShort, within(kConnectionWait), [&](Connection& connection) {
+    return connection.query(sql, {route.request_id, std::to_string(route.image_no)},
+                            within(kQueryTime), ValueFormat::kBinary);
   });
 }
 

@@ -27,25 +27,26 @@ bool answer_unchanged(Exchange& exchange, std::string_view etag) {
 
 Result query(Service& service, const char* sql, const Route& route) {
   if (route.request_id.empty()) throw HttpError(no_such_request());
-  Result result = with_connection(
-      service.pool, Use::kShort, within(kConnectionWait),
-      [&](Lease& lease) { return lease->query(sql, {route.request_id}, within(kQueryTime)); });
+  Result result =
+      service.pool.run(Use::kShort, within(kConnectionWait), [&](Connection& connection) {
+        return connection.query(sql, {route.request_id}, within(kQueryTime));
+      });
   if (result.rows() == 0 || result.is_null(0, 0)) throw HttpError(no_such_request());
   return result;
 }
 
-Body read_products(Lease& lease, const std::string& request_id, BodyBuilder& builder) {
-  lease->execute(kBegin, within(kQueryTime));
-  lease->start_rows(kProducts, {request_id}, within(kQueryTime));
+Body read_products(Connection& connection, const std::string& request_id, BodyBuilder& builder) {
+  connection.execute(kBegin, within(kQueryTime));
+  connection.start_rows(kProducts, {request_id}, within(kQueryTime));
   const Deadline deadline = within(kProductsTime);
-  auto row = lease->next_row(deadline);
+  auto row = connection.next_row(deadline);
   builder.append(R"({"request_id":")" + request_id + R"(","products":[)");
-  for (const char* comma = ""; row; row = lease->next_row(deadline), comma = ",") {
+  for (const char* comma = ""; row; row = connection.next_row(deadline), comma = ",") {
     builder.append(comma);
     builder.append(row->value(0, 0));
   }
   builder.append("]}");
-  lease->execute("COMMIT", within(kQueryTime));
+  connection.execute("COMMIT", within(kQueryTime));
   return builder.finish(kJsonType);
 }
 
@@ -58,11 +59,10 @@ void answer_status(Service& service, const Route& route, Exchange& exchange) {
 
 void answer_products(Service& service, const Route& route, Exchange& exchange) {
   if (answer_unchanged(exchange, query(service, kEtag, route).value(0, 0))) return;
-  exchange.send(
-      with_connection(service.pool, Use::kLong, within(kConnectionWait), [&](Lease& lease) {
-        BodyBuilder builder = exchange.text_builder();
-        return read_products(lease, route.request_id, builder);
-      }));
+  exchange.send(service.pool.run(Use::kLong, within(kConnectionWait), [&](Connection& connection) {
+    BodyBuilder builder = exchange.text_builder();
+    return read_products(connection, route.request_id, builder);
+  }));
 }
 
 }  // namespace imgpress::gateway

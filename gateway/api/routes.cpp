@@ -1,5 +1,3 @@
-#include "api/routes.hpp"
-
 #include "api/handlers.hpp"
 #include "http/body_reader.hpp"
 #include "http/framing.hpp"
@@ -15,7 +13,7 @@ using HandlerResponse = httplib::Server::HandlerResponse;
 // Every path, line ends included.
 constexpr const char* kAnyPath = R"([\s\S]*)";
 
-Error explain(Service& service, const std::exception_ptr& exception) {
+Error explain(const std::exception_ptr& exception) {
   try {
     std::rethrow_exception(exception);
   } catch (const HttpError& error) {
@@ -28,9 +26,7 @@ Error explain(Service& service, const std::exception_ptr& exception) {
     return answer;
   } catch (const PoolBusy& error) {
     return {ErrorCode::kBusy, error.what()};
-  } catch (const DatabaseUnavailable& error) {
-    service.watch.look();
-    log_line(std::string("a request failed: ") + error.what());
+  } catch (const DatabaseUnavailable&) {  // logged by watch_database()
     return {ErrorCode::kDatabaseUnavailable, "the database is not available at the moment"};
   } catch (const SpoolFull& error) {
     log_line(error.what());
@@ -44,11 +40,11 @@ Error explain(Service& service, const std::exception_ptr& exception) {
 }
 
 template <typename Work>
-void answer(Service& service, Exchange& exchange, Work work) {
+void answer(Exchange& exchange, Work work) {
   try {
     work();
   } catch (...) {
-    exchange.send_error(explain(service, std::current_exception()));
+    exchange.send_error(explain(std::current_exception()));
   }
 }
 
@@ -95,7 +91,7 @@ HandlerResponse answer_without_body(Service& service, const Request& request, Re
   if (const auto error = refuse_route(route, exchange)) {
     exchange.send_error(*error);
   } else {
-    answer(service, exchange, [&] { answer_get(service, route, exchange); });
+    answer(exchange, [&] { answer_get(service, route, exchange); });
   }
   return HandlerResponse::Handled;
 }
@@ -110,7 +106,7 @@ void answer_with_body(Service& service, const Request& request, Response& respon
     if (has_body(request)) BodyReader(exchange, reader).discard();
     return exchange.send_error(*error);
   }
-  answer(service, exchange, [&] { answer_upload(service, exchange, reader); });
+  answer(exchange, [&] { answer_upload(service, exchange, reader); });
 }
 
 // 100 if the client may send its body.

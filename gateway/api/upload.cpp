@@ -65,7 +65,7 @@ struct Upload {
 };
 
 // In parts, because a statement is in memory as a whole, here and in PostgreSQL.
-void store_parts(Lease& lease, const Upload& upload) {
+void store_parts(Connection& connection, const Upload& upload) {
   std::vector<char> part(kPartBytes);
   std::uint64_t offset = 0;
   int part_no = 0;
@@ -77,30 +77,33 @@ void store_parts(Lease& lease, const Upload& upload) {
       if (got == 0) break;
       filled += got;
     }
-    lease->query(kStorePart,
-                 {upload.id, std::to_string(part_no++), Parameter::of_bytes({part.data(), filled})},
-                 within(kQueryTime));
+    connection.query(
+        kStorePart,
+        {upload.id, std::to_string(part_no++), Parameter::of_bytes({part.data(), filled})},
+        within(kQueryTime));
     offset += filled;
   } while (offset < upload.file.size());
 }
 
 // Returns the JSON of the answer. Throws DatabaseError in a transaction that still has the parts.
-std::string submit(Lease& lease, const Upload& upload) {
-  lease->execute(kBegin, within(kQueryTime));
-  store_parts(lease, upload);
-  lease->execute("SAVEPOINT submission", within(kQueryTime));
-  const Result result = lease->query(kSubmit, {upload.id, upload.fields}, within(kStatementTime));
-  lease->execute("COMMIT", within(kStatementTime));
+std::string submit(Connection& connection, const Upload& upload) {
+  connection.execute(kBegin, within(kQueryTime));
+  store_parts(connection, upload);
+  connection.execute("SAVEPOINT submission", within(kQueryTime));
+  const Result result =
+      connection.query(kSubmit, {upload.id, upload.fields}, within(kStatementTime));
+  connection.execute("COMMIT", within(kStatementTime));
   return std::string(result.value(0, 0));
 }
 
-void answer_faults(Lease& lease, const Upload& upload, const Error& error, Exchange& exchange) {
-  lease->execute("ROLLBACK TO submission", within(kQueryTime));
-  lease->start_rows(kFaults, {upload.id, upload.fields}, within(kQueryTime));
+void answer_faults(Connection& connection, const Upload& upload, const Error& error,
+                   Exchange& exchange) {
+  connection.execute("ROLLBACK TO submission", within(kQueryTime));
+  connection.start_rows(kFaults, {upload.id, upload.fields}, within(kQueryTime));
   BodyBuilder builder = exchange.text_builder();
   builder.append(Exchange::error_head(error));
   const char* comma = "";
-  while (const auto row = lease->next_row(within(kStatementTime))) {
+  while (const auto row = connection.next_row(within(kStatementTime))) {
     builder.append(comma);
     builder.append(row->value(0, 0));
     comma = ",";
@@ -116,13 +119,13 @@ void answer_stored(const Upload& upload, const std::string& answer, Exchange& ex
 }
 
 void store(Service& service, const Upload& upload, Exchange& exchange) {
-  with_connection(service.pool, Use::kLong, within(kConnectionWait), [&](Lease& lease) {
+  service.pool.run(Use::kLong, within(kConnectionWait), [&](Connection& connection) {
     try {
-      answer_stored(upload, submit(lease, upload), exchange);
+      answer_stored(upload, submit(connection, upload), exchange);
     } catch (const DatabaseError& failure) {
       const Error error = database_error(failure.sqlstate(), failure.what(), failure.hint());
       if (error.code != ErrorCode::kInvalidUpload) throw;
-      answer_faults(lease, upload, error, exchange);
+      answer_faults(connection, upload, error, exchange);
     }
   });
 }

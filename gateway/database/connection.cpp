@@ -98,16 +98,6 @@ bool Connection::in_transaction() const {
   return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE;
 }
 
-bool Connection::stale() {
-  pollfd readable{PQsocket(connection_.get()), POLLIN, 0};
-  // The server sends nothing on an idle connection, except that it ends (or that a setting
-  // changed).
-  while (::poll(&readable, 1, 0) > 0) {
-    if (PQconsumeInput(connection_.get()) == 0) return true;
-  }
-  return !ready();
-}
-
 void Connection::sent(int ok) {
   if (ok != 1) lost(PQerrorMessage(connection_.get()));
 }

@@ -106,8 +106,6 @@ class Connection {
   // True if the connection can execute a statement, inside or outside a transaction.
   bool ready() const;
   bool in_transaction() const;
-  // True if the server has closed this idle connection.
-  bool stale();
 
  private:
   void send(const char* sql, const Parameters& parameters, ValueFormat format);

@@ -1,6 +1,9 @@
 #include "database/finding.hpp"
 
 #include <regex>
+#include <thread>
+
+#include "log.hpp"
 
 namespace imgpress::gateway {
 namespace {
@@ -8,7 +11,7 @@ namespace {
 using State = Finding::State;
 
 // One row, whatever is missing, so that PostgreSQL logs no error.
-constexpr const char* kLook =
+constexpr const char* kExamine =
     "SELECT pg_catalog.current_database(), session_user, "
     "(SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'imgpress'), "
     "COALESCE((SELECT pg_catalog.pg_has_role(oid, 'USAGE') FROM pg_catalog.pg_roles "
@@ -83,12 +86,16 @@ Finding read_look(const Result& look) {
   return finding;
 }
 
+constexpr auto kExaminationTime = std::chrono::seconds(5);
+constexpr auto kPauseIfReady = std::chrono::seconds(10);
+constexpr auto kPauseIfNot = std::chrono::seconds(1);
+
 }  // namespace
 
 Finding examine_database(Pool& pool, Deadline deadline) {
   try {
-    return read_look(with_connection(pool, Use::kShort, deadline, [&](Lease& lease) {
-      return lease->query(kLook, {}, deadline);
+    return read_look(pool.run(Use::kShort, deadline, [&](Connection& connection) {
+      return connection.query(kExamine, {}, deadline);
     }));
   } catch (const PoolBusy& error) {
     return {State::kUnavailable, error.what(), ""};
@@ -96,6 +103,19 @@ Finding examine_database(Pool& pool, Deadline deadline) {
     return without_connection(pool.conninfo(), error.what());
   } catch (const std::exception& error) {
     return {State::kUnavailable, error.what(), ""};
+  }
+}
+
+void watch_database(Pool& pool) {
+  for (std::string logged;;) {
+    const Finding finding = examine_database(pool, within(kExaminationTime));
+    if (finding.text != logged) {
+      log_line(finding.text);
+      if (!finding.cure.empty()) log_line(finding.cure);
+      logged = finding.text;
+    }
+    const bool ready = finding.state == Finding::State::kReady;
+    std::this_thread::sleep_for(ready ? kPauseIfReady : kPauseIfNot);
   }
 }
 

@@ -12,13 +12,12 @@ struct Finding {
   State state = State::kUnavailable;
   std::string text;  // a sentence for the log
   std::string cure;  // what to do about it; may be empty
-
-  bool operator==(const Finding& other) const {
-    return state == other.state && text == other.text && cure == other.cure;
-  }
 };
 
 // Connects, and looks for the extension and for the rights on it. Throws nothing.
 Finding examine_database(Pool& pool, Deadline deadline);
+
+// Looks again and again, and logs what has changed.
+[[noreturn]] void watch_database(Pool& pool);
 
 }  // namespace imgpress::gateway

@@ -1,7 +1,5 @@
 #include "database/pool.hpp"
 
-#include <algorithm>
-
 namespace imgpress::gateway {
 namespace {
 
@@ -23,96 +21,64 @@ bool tidy(Connection& connection) {
 
 }  // namespace
 
-Lease::~Lease() {
-  if (connection_) pool_->give_back(use_, std::move(connection_));
-}
-
 Pool::Pool(std::string conninfo, std::size_t size)
     : conninfo_(std::move(conninfo)),
       size_(size),
       most_long_(size > kKeptForShortUses ? size - kKeptForShortUses : 1) {}
 
-Lease Pool::acquire(Use use, Deadline deadline) {
-  take_place(use, deadline);
-  if (auto connection = idle_connection()) return Lease(*this, use, std::move(connection), true);
-  return Lease(*this, use, connect(use), false);
-}
-
-Lease Pool::acquire_fresh(Use use, Deadline deadline) {
-  take_place(use, deadline);
-  std::vector<std::unique_ptr<Connection>> dropped;  // to be closed outside the lock
+Pool::Lease::Lease(Pool& owner, Use wanted, Deadline deadline) : pool(owner), use(wanted) {
   {
-    const std::lock_guard lock(mutex_);
-    dropped.swap(idle_);
-  }
-  return Lease(*this, use, connect(use), false);
-}
-
-void Pool::take_place(Use use, Deadline deadline) {
-  std::unique_lock lock(mutex_);
-  // This overtakes no waiting request: leave_place() gives them free places at once.
-  if (place_for(use)) return take(use);
-  Waiter waiter{use, false, {}};
-  const auto position = waiters_.insert(waiters_.end(), &waiter);
-  if (waiter.wake.wait_until(lock, deadline, [&] { return waiter.granted; })) return;
-  waiters_.erase(position);
-  throw PoolBusy("all connections to PostgreSQL stayed busy");
-}
-
-void Pool::leave_place(Use use) {
-  const std::lock_guard lock(mutex_);
-  --in_use_;
-  if (use == Use::kLong) --long_in_use_;
-  const auto next = std::find_if(waiters_.begin(), waiters_.end(),
-                                 [this](const Waiter* waiter) { return place_for(waiter->use); });
-  if (next == waiters_.end()) return;
-  Waiter* waiter = *next;
-  waiters_.erase(next);
-  take(waiter->use);
-  waiter->granted = true;
-  waiter->wake.notify_one();
-}
-
-bool Pool::place_for(Use use) const {
-  return in_use_ < size_ && (use == Use::kShort || long_in_use_ < most_long_);
-}
-
-void Pool::take(Use use) {
-  ++in_use_;
-  if (use == Use::kLong) ++long_in_use_;
-}
-
-// The connection used last, whose caches are the warmest; drops dead ones on the way.
-std::unique_ptr<Connection> Pool::idle_connection() {
-  for (;;) {
-    std::unique_ptr<Connection> connection;
-    {
-      const std::lock_guard lock(mutex_);
-      if (idle_.empty()) return nullptr;
-      connection = std::move(idle_.back());
-      idle_.pop_back();
+    std::unique_lock lock(pool.mutex_);
+    auto& may_go = use == Use::kLong ? pool.long_may_go_ : pool.short_may_go_;
+    if (!may_go.wait_until(lock, deadline, [this] { return pool.has_place(use); })) {
+      throw PoolBusy("all connections to PostgreSQL stayed busy");
     }
-    if (!connection->stale()) return connection;
+    ++pool.in_use_;
+    if (use == Use::kLong) ++pool.long_in_use_;
+    if (!pool.idle_.empty()) {
+      // The one used last, whose caches are the warmest.
+      connection = std::move(pool.idle_.back());
+      pool.idle_.pop_back();
+      reused = true;
+      return;
+    }
   }
-}
-
-std::unique_ptr<Connection> Pool::connect(Use use) {
   try {
-    return std::make_unique<Connection>(conninfo_);
+    connection = std::make_unique<Connection>(pool.conninfo_);
   } catch (...) {
-    leave_place(use);
+    pool.leave_place(use);
     throw;
   }
 }
 
-void Pool::give_back(Use use, std::unique_ptr<Connection> connection) {
+Pool::Lease::~Lease() {
   if (tidy(*connection)) {
-    const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(connection));
+    const std::lock_guard lock(pool.mutex_);
+    pool.idle_.push_back(std::move(connection));
   } else {
-    connection.reset();  // before freeing the place, or there would be one connection too many
+    connection.reset();  // before leaving the place, or there would be one connection too many
   }
-  leave_place(use);
+  pool.leave_place(use);
+}
+
+bool Pool::has_place(Use use) const {
+  return in_use_ < size_ && (use == Use::kShort || long_in_use_ < most_long_);
+}
+
+void Pool::leave_place(Use use) {
+  {
+    const std::lock_guard lock(mutex_);
+    --in_use_;
+    if (use == Use::kLong) --long_in_use_;
+  }
+  short_may_go_.notify_one();
+  long_may_go_.notify_one();
+}
+
+void Pool::close_idle() {
+  std::vector<std::unique_ptr<Connection>> dropped;  // to be closed outside the lock
+  const std::lock_guard lock(mutex_);
+  dropped.swap(idle_);
 }
 
 }  // namespace imgpress::gateway

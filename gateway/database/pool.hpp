@@ -2,7 +2,6 @@
 #pragma once
 
 #include <condition_variable>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -23,55 +22,50 @@ class PoolBusy : public DatabaseUnavailable {
   using DatabaseUnavailable::DatabaseUnavailable;
 };
 
-class Pool;
-
-// One connection of the pool, returned by the destructor.
-class Lease {
- public:
-  Lease(Pool& pool, Use use, std::unique_ptr<Connection> connection, bool reused)
-      : pool_(&pool), use_(use), connection_(std::move(connection)), reused_(reused) {}
-  Lease(Lease&&) noexcept = default;
-  Lease& operator=(Lease&&) = delete;
-  ~Lease();
-
-  Connection* operator->() const { return connection_.get(); }
-  // True if the connection was used before: it may have died since then.
-  bool reused() const { return reused_; }
-
- private:
-  Pool* pool_;
-  Use use_;
-  std::unique_ptr<Connection> connection_;  // empty: moved from
-  bool reused_;
-};
-
 class Pool {
  public:
   // REQUIRES: size > 0
   Pool(std::string conninfo, std::size_t size);
 
-  // Waits until the deadline for a connection. Throws PoolBusy and DatabaseUnavailable.
-  Lease acquire(Use use, Deadline deadline);
-  // Likewise, but opens a new connection, and closes the idle ones.
-  Lease acquire_fresh(Use use, Deadline deadline);
+  // Runs work(Connection&), after which the connection's transaction is rolled back if it is still
+  // open. Waits until the deadline for a connection. If one that was used before turns out to be
+  // dead, the work is run again on a new one. Throws PoolBusy, DatabaseUnavailable, and what the
+  // work throws.
+  // REQUIRES: running the work twice is harmless.
+  template <typename Work>
+  auto run(Use use, Deadline deadline, Work&& work) {
+    {
+      Lease lease(*this, use, deadline);
+      try {
+        return work(*lease.connection);
+      } catch (const ConnectionLost&) {
+        if (!lease.reused) throw;
+      }
+    }
+    close_idle();  // they are probably dead as well
+    Lease lease(*this, use, deadline);
+    return work(*lease.connection);
+  }
 
   const std::string& conninfo() const { return conninfo_; }
 
  private:
-  friend class Lease;
-  struct Waiter {
-    Use use;
-    bool granted = false;
-    std::condition_variable wake;
+  // A place in the pool, and the connection in it.
+  struct Lease {
+    Lease(Pool& owner, Use wanted, Deadline deadline);
+    ~Lease();
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+
+    Pool& pool;
+    const Use use;
+    bool reused = false;
+    std::unique_ptr<Connection> connection;
   };
 
-  void take_place(Use use, Deadline deadline);
+  bool has_place(Use use) const;
   void leave_place(Use use);
-  bool place_for(Use use) const;
-  void take(Use use);
-  std::unique_ptr<Connection> idle_connection();
-  std::unique_ptr<Connection> connect(Use use);
-  void give_back(Use use, std::unique_ptr<Connection> connection);
+  void close_idle();
 
   const std::string conninfo_;
   const std::size_t size_;
@@ -79,24 +73,10 @@ class Pool {
 
   std::mutex mutex_;  // guards everything below
   std::vector<std::unique_ptr<Connection>> idle_;
-  std::list<Waiter*> waiters_;  // first come, first served
   std::size_t in_use_ = 0;
   std::size_t long_in_use_ = 0;
+  std::condition_variable short_may_go_;
+  std::condition_variable long_may_go_;
 };
-
-// Runs work(Lease&). If a used connection turns out to be dead, runs it again on a new one.
-// REQUIRES: running the work twice is harmless.
-template <typename Work>
-auto with_connection(Pool& pool, Use use, Deadline deadline, Work&& work) {
-  std::optional<Lease> lease(pool.acquire(use, deadline));
-  try {
-    return work(*lease);
-  } catch (const ConnectionLost&) {
-    if (!lease->reused()) throw;
-  }
-  lease.reset();
-  Lease fresh = pool.acquire_fresh(use, deadline);
-  return work(fresh);
-}
 
 }  // namespace imgpress::gateway

@@ -17,17 +17,46 @@ namespace imgpress::gateway {
 // more: further clients wait in the kernel's queue.
 class ConnectionQueue : public httplib::TaskQueue {
  public:
-  ConnectionQueue(std::size_t threads, std::size_t most_waiting);
+  ConnectionQueue(std::size_t threads, std::size_t most_waiting) : most_waiting_(most_waiting) {
+    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+  }
 
   // Nothing in older versions of the library, in newer ones whether the connection was taken.
   using Taken = decltype(std::declval<httplib::TaskQueue&>().enqueue({}));
-  Taken enqueue(std::function<void()> serve) override;
+
+  Taken enqueue(std::function<void()> serve) override {
+    {
+      std::unique_lock lock(mutex_);
+      taken_.wait(lock, [this] { return stopping_ || waiting_.size() < most_waiting_; });
+      waiting_.push_back(std::move(serve));
+    }
+    arrived_.notify_one();
+    return Taken(true);
+  }
 
   // Waits until the connections being served have ended; those that wait are dropped.
-  void shutdown() override;
+  void shutdown() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    arrived_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
 
  private:
-  void run();
+  void run() {
+    for (;;) {
+      std::unique_lock lock(mutex_);
+      arrived_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+      if (stopping_) return;
+      const std::function<void()> serve = std::move(waiting_.front());
+      waiting_.pop_front();
+      lock.unlock();
+      taken_.notify_one();
+      serve();
+    }
+  }
 
   const std::size_t most_waiting_;
   std::mutex mutex_;  // guards the two below

@@ -1,8 +1,11 @@
 #include "server/server.hpp"
 
+#include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <stdexcept>
@@ -35,7 +38,40 @@ void set_limits(httplib::Server& library) {
   library.set_payload_max_length(std::numeric_limits<std::size_t>::max());
 }
 
+std::string spelled(const ListenAddress& address) {
+  const bool is_v6 = address.host.find(':') != std::string::npos;
+  return (is_v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
+}
+
+struct BoundAddress {
+  std::string host;
+  std::uint16_t port;
+  bool is_loopback;
+};
+
+BoundAddress bound_address(int listener) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  char host[NI_MAXHOST] = "";
+  char port[NI_MAXSERV] = "";
+  ::getsockname(listener, generic, &size);
+  ::getnameinfo(generic, size, host, sizeof host, port, sizeof port,
+                NI_NUMERICHOST | NI_NUMERICSERV);
+  return {host, static_cast<std::uint16_t>(std::atoi(port)), is_loopback(*generic)};
+}
+
 }  // namespace
+
+bool is_loopback(const sockaddr& address) {
+  if (address.sa_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    return (ntohl(v4.sin_addr.s_addr) >> 24) == 127;
+  }
+  if (address.sa_family != AF_INET6) return false;
+  const in6_addr& v6 = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
+}
 
 Server::Server(const ListenAddress& address, bool allow_remote) {
   set_limits(library_);
@@ -46,18 +82,18 @@ Server::Server(const ListenAddress& address, bool allow_remote) {
     // every other client.
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   });
-  bind(address, allow_remote);
-  ::listen(listener_, kBacklog);
-  url_ = url_of(listener_);
-}
-
-void Server::bind(const ListenAddress& address, bool allow_remote) {
-  int reason = 0;
-  for (const std::string& host : numeric_hosts(address, allow_remote)) {
-    if (library_.bind_to_port(host, address.port)) return;
-    reason = errno;
+  if (!library_.bind_to_port(address.host, address.port)) {
+    throw std::runtime_error("cannot listen on " + spelled(address) + ": " + std::strerror(errno));
   }
-  throw std::runtime_error("cannot listen on " + spelled(address) + ": " + std::strerror(reason));
+  const BoundAddress bound = bound_address(listener_);
+  // Looks at the address, not the name: /etc/hosts may define "localhost" as anything.
+  if (!allow_remote && !bound.is_loopback) {
+    throw std::runtime_error("refusing to listen on " + spelled(address) +
+                             ": it can be reached from other machines and the gateway does not "
+                             "authenticate; use --allow-remote if that is what you want");
+  }
+  url_ = "http://" + spelled({bound.host, bound.port});
+  ::listen(listener_, kBacklog);
 }
 
 std::shared_ptr<void> Server::running_request() {

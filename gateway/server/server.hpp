@@ -9,13 +9,17 @@
 #include <mutex>
 #include <string>
 
-#include "server/listen_address.hpp"
+#include "options.hpp"
 
 namespace imgpress::gateway {
 
+// True for 127.0.0.0/8, ::1 and the IPv4 loopback mapped into IPv6.
+bool is_loopback(const sockaddr& address);
+
 class Server {
  public:
-  // Binds and listens. Throws std::runtime_error with a sentence for the user.
+  // Binds and listens. Throws std::runtime_error with a sentence for the user, also if other
+  // machines could connect and allow_remote is false.
   Server(const ListenAddress& address, bool allow_remote);
 
   // Where handlers are installed.
@@ -34,8 +38,6 @@ class Server {
   bool drain(std::chrono::seconds grace);
 
  private:
-  void bind(const ListenAddress& address, bool allow_remote);
-
   httplib::Server library_;
   int listener_ = -1;  // owned by the library
   std::string url_;
