@@ -1,5 +1,6 @@
 """Runs the real imgpress-gateway, and calls it as a REST client."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -10,7 +11,7 @@ import threading
 from dataclasses import dataclass
 
 from .processes import peak_memory_kib
-from .waiting import WaitTimeout
+from .waiting import WaitTimeout, wait_until
 
 BOUNDARY = "imgpress-test-boundary"
 
@@ -46,11 +47,42 @@ class Response:
         return json.loads(self.body)
 
 
-def assert_error(answer, *statuses):
-    """The answer has one of these statuses, and is JSON with the field "error"."""
-    assert answer.status in statuses, answer.body
-    assert answer.headers["Content-Type"].startswith("application/json")
-    assert answer.json()["error"]
+# The codes of errors and their statuses, as docs/rest.md lists them.
+CODES = {
+    "bad_request": 400,
+    "invalid_upload": 400,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "timeout": 408,
+    "length_required": 411,
+    "too_large": 413,
+    "uri_too_long": 414,
+    "unsupported_media_type": 415,
+    "range_not_satisfiable": 416,
+    "headers_too_large": 431,
+    "internal_error": 500,
+    "busy": 503,
+    "database_unavailable": 503,
+    "login_refused": 503,
+    "extension_missing": 503,
+}
+
+
+def assert_error(answer, *codes):
+    """The answer is an error with one of these codes, in the shape that every error has. Returns
+    its JSON."""
+    assert answer.headers["Content-Type"].startswith("application/json"), answer
+    error = answer.json()
+    assert error["code"] in codes, error
+    assert answer.status == CODES[error["code"]]
+    assert set(error) == {"error", "code", "hint"} | ({"details"} if answer.status == 400 else set())
+    assert error["error"] and isinstance(error["error"], str)
+    assert error["hint"] is None or error["hint"]
+    for detail in error.get("details", []):
+        assert set(detail) == {"line", "column", "field", "message"} and detail["message"], detail
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert (answer.status == 503) == ("Retry-After" in answer.headers)
+    return error
 
 
 def multipart(fields, file_name="products.csv", file_bytes=None):
@@ -69,14 +101,72 @@ def multipart(fields, file_name="products.csv", file_bytes=None):
     return {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}, body
 
 
-def read_answer(connection, method="GET"):
-    """The next answer on a socket."""
-    answer = http.client.HTTPResponse(connection, method=method)
-    try:
-        answer.begin()
-        return Response(answer.status, answer.headers, answer.read())
-    finally:
-        answer.close()
+class Conversation:
+    """A connection on which a test sends any bytes, and reads the answers one by one."""
+
+    def __init__(self, connection):
+        self.socket = connection
+        self._stream = connection.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        self.close()
+
+    def close(self):
+        self._stream.close()
+        self.socket.close()
+
+    def send(self, request):
+        """Sends as much as the gateway takes before it closes the connection."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.socket.sendall(request)
+
+    def read(self, method="GET"):
+        """The next answer, which has a length of its own, or None if there is no other."""
+        line = self._read_line()
+        if not line:
+            return None
+        version, status = line.split(None, 2)[:2]
+        assert version == b"HTTP/1.1", line
+        headers = http.client.parse_headers(self._stream)
+        assert "Transfer-Encoding" not in headers
+        status = int(status)
+        if status in (100, 304) or method == "HEAD":
+            return Response(status, headers, b"")
+        (length,) = headers.get_all("Content-Length")
+        return Response(status, headers, self._stream.read(int(length)))
+
+    def _read_line(self):
+        try:
+            return self._stream.readline()
+        except ConnectionResetError:
+            return b""
+
+    def exchange(self, request, method="GET"):
+        self.send(request)
+        return self.read(method)
+
+    def wait_until_read(self):
+        """Waits until the gateway has read everything that was sent."""
+        ends = [self.socket.getpeername()[1], self.socket.getsockname()[1]]
+
+        def unread():
+            with open("/proc/net/tcp", encoding="ascii") as table:
+                for fields in map(str.split, list(table)[1:]):
+                    if [int(end.split(":")[1], 16) for end in fields[1:3]] == ends:
+                        return int(fields[4].split(":")[1], 16)
+            return 0
+
+        wait_until(lambda: unread() == 0, "the gateway has read what was sent")
+
+    def ended(self):
+        """Whether the gateway has closed the connection; waits for it, or for another answer."""
+        try:
+            return self._stream.peek(1) == b""
+        except ConnectionResetError:
+            return True
 
 
 class Client:
@@ -98,27 +188,35 @@ class Client:
     def get(self, path, headers=None):
         return self.request("GET", path, headers=headers)
 
-    def connect(self):
-        """A socket, to send what no proper client sends."""
-        return socket.create_connection(self._address, timeout=self._timeout)
+    def connect(self, receive_buffer=None):
+        """A socket, to send what no proper client sends. With a small receive buffer a client that
+        does not read is noticed early."""
+        connection = socket.socket()
+        if receive_buffer is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.settimeout(self._timeout)
+        connection.connect(self._address)
+        return connection
+
+    def converse(self, receive_buffer=None):
+        return Conversation(self.connect(receive_buffer))
 
     def raw(self, request):
         """Sends these bytes unchanged on a new connection; returns the answer."""
-        with self.connect() as connection:
-            connection.sendall(request)
-            return read_answer(connection)
+        with self.converse() as conversation:
+            return conversation.exchange(request)
 
-    def upload(self, csv, path="/api/upload/", **fields):
+    def upload(self, csv, path="/api/upload/", headers=None, **fields):
         """Posts the CSV (str or bytes; None for a form without a file) with further fields."""
         content = csv.encode() if isinstance(csv, str) else csv
-        headers, body = multipart(fields, file_bytes=content)
-        return self.request("POST", path, body, headers)
+        own, body = multipart(fields, file_bytes=content)
+        return self.request("POST", path, body, own | (headers or {}))
 
-    def measure(self, path):
+    def measure(self, path, headers=None):
         """Reads an answer piece by piece without keeping it; returns (status, length)."""
         connection = http.client.HTTPConnection(*self._address, timeout=self._timeout)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers=headers or {})
             answer = connection.getresponse()
             total = 0
             while piece := answer.read(1 << 20):
@@ -162,6 +260,20 @@ class Gateway(Client):
             raise WaitTimeout("imgpress-gateway did not get ready: " + "\n".join(self.output))
         return self
 
+    def refuse_to_start(self):
+        """Runs the program, which must end with an error by itself; returns what it says."""
+        ended = subprocess.run(
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert ended.returncode == 1, ended
+        return ended.stdout
+
     def _answers(self):
         try:
             return self.get("/healthz").status in (200, 503)
@@ -193,6 +305,20 @@ class Gateway(Client):
         self._reader.join(5.0)
         self._process.stdout.close()
         self._process = None
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    def wait(self, timeout):
+        """The exit status, once the process has ended by itself."""
+        status = self._process.wait(timeout)
+        self._reader.join(5.0)
+        return status
+
+    def said(self, text):
+        """Waits for a line of output that holds this text; returns it."""
+        lines = lambda: [line for line in self.output if text in line]  # noqa: E731
+        return wait_until(lines, f"the gateway says: {text}")[0]
 
     @property
     def pid(self):

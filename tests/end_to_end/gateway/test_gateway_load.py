@@ -1,246 +1,252 @@
-"""Slow, idle and numerous clients, and large uploads: none of them may block the gateway for
-others."""
+"""Silent and numerous clients, and large uploads: none of them may block the gateway for others."""
 
+import concurrent.futures
 import contextlib
+import os
+import statistics
 import tempfile
-import threading
 import time
 import uuid
 
 import pytest
 
-from harness.catalogue import HEADER_LINE
-from harness.gateway import multipart, read_answer
+from harness.catalogue import HEADER_LINE, REFUSED_URL, catalogue
+from harness.gateway import multipart
 from harness.waiting import wait_until
 
-STALLED = 200
-# Seconds for a normal answer on a busy machine; stalled clients stay for at least 10 s.
+SILENT = 500
+UPLOADS = 64
+# Seconds: the longest that one answer may take on a busy machine, and the median of many.
 QUICK = 3.0
-MEMORY_LIMIT_KIB = 64 * 1024
+USUAL = 0.1
+SILENT_MEMORY_KIB = 150 * 1024
+STREAMING_MEMORY_KIB = 64 * 1024
+SMALL = catalogue([(1, "SKU1", [REFUSED_URL])])
 
 
 @pytest.fixture(name="gateway")
-def fixture_gateway(shop):
-    """A new gateway for every test, because stalled clients stay for a while."""
-    with shop.new_gateway() as made:
+def fixture_gateway(shop, unserved):
+    """A new gateway for every test; accepted uploads stay Pending."""
+    with shop.new_gateway(database=unserved) as made:
         yield made
 
 
-def stalled_upload():
-    """The beginning of an upload; the rest of its body does not come."""
-    headers, body = multipart({}, file_bytes=HEADER_LINE.encode())
+def write_products(file, count, padding):
+    tail = "x" * padding
+    file.write(HEADER_LINE.encode())
+    for number in range(count):
+        file.write(f"{number},Product {number},http://a.example/{number}/{tail}.jpg\n".encode())
+
+
+@pytest.fixture(scope="module", name="products")
+def fixture_products(shop, unserved):
+    """The path of 100,000 products."""
+    with tempfile.TemporaryFile() as file, shop.new_gateway(database=unserved) as gateway:
+        write_products(file, 100_000, 0)
+        file.seek(0)
+        return f"/api/products/{gateway.upload(file.read()).json()['request_id']}/"
+
+
+@pytest.fixture(scope="module", name="large_image")
+def fixture_large_image(shop):
+    """The path of an image of 5 MB."""
+    request = shop.submit("small0.jpg")
+    (product,) = shop.finish(request)
+    bytes_of = "decode(repeat('ff', 5000000), 'hex')"
+    shop.sql(f"UPDATE imgpress.outputs SET bytes = {bytes_of} WHERE request_id = %s", request)
+    return shop.output_path(product["output_image_urls"])
+
+
+def upload_head(headers, framing):
     head = f"POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Type: {headers['Content-Type']}\r\n"
-    return f"{head}Content-Length: 1000000\r\n\r\n".encode() + body[:150]
+    return f"{head}{framing}\r\n\r\n".encode()
 
 
-WAITING_FOR_LOCK = (
-    "SELECT count(*) FROM pg_stat_activity "
-    "WHERE application_name = 'imgpress-gateway' AND wait_event_type = 'Lock'"
-)
+def silent_upload(headers, body):
+    """The beginning of an upload whose rest does not come."""
+    return upload_head(headers, "Content-Length: 1000000") + body
 
+
+FORM, BODY = multipart({}, file_bytes=SMALL.encode())
+PLAIN = {"Content-Type": "text/csv"}
 BEGINNINGS = {
     "nothing": b"",
+    "request line": b"GET /heal",
     "head": b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-",
-    "spelled": stalled_upload().replace(b"/api/upload/", b"/api/uploa%64"),
-    "body": stalled_upload(),
-    "refused": stalled_upload().replace(b"multipart/form-data", b"text/csv"),
+    "form": silent_upload(FORM, BODY[:-40]),
+    "head of a part": silent_upload(FORM, BODY[:60]),
+    "percent-encoded path": silent_upload(FORM, BODY[:-40]).replace(b"upload", b"uploa%64"),
+    "chunks": upload_head(FORM, "Transfer-Encoding: chunked") + b"ffff\r\n" + BODY[:-40],
+    "plain": silent_upload(PLAIN, SMALL.encode()),
+    "another type": silent_upload({"Content-Type": "text/plain"}, b"x"),
+    "unknown path": silent_upload(PLAIN, b"x").replace(b"/api/upload", b"/api/nothing"),
 }
 
 
 @contextlib.contextmanager
-def stalled_clients(gateway, beginning, count=STALLED):
+def silent_clients(gateway, beginning, count=SILENT):
+    """Clients that have sent this and then neither send nor read."""
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(gateway.connect()) for _ in range(count)]
-        for client in clients:
+        for _ in range(count):
+            client = stack.enter_context(gateway.connect(receive_buffer=4096))
             client.sendall(beginning)
-        yield clients
+        yield
 
 
-def timed(call):
+def timed(call, *arguments):
     start = time.monotonic()
-    answer = call()
+    answer = call(*arguments)
     return answer, time.monotonic() - start
 
 
+def assert_usual(gateway, request, what, uploads=UPLOADS):
+    """Status answers are as quick as ever, and uploads are taken."""
+    times = []
+    for _ in range(50):
+        answer, seconds = timed(gateway.get, f"/api/status/{request}/")
+        assert answer.status == 200
+        times.append(seconds)
+    with concurrent.futures.ThreadPoolExecutor(UPLOADS) as pool:
+        uploaded = list(pool.map(lambda _: timed(gateway.upload, SMALL), range(uploads)))
+    slowest = max((seconds for _, seconds in uploaded), default=0)
+    median = statistics.median(times)
+    print(
+        f"{what}: status {median * 1000:.1f} ms, worst {max(times) * 1000:.0f} ms; "
+        f"{uploads} uploads {slowest:.2f} s; {gateway.peak_memory_kib() // 1024} MB"
+    )
+    assert {answer.status for answer, _ in uploaded} <= {202}
+    assert median < USUAL and max(times) < QUICK and slowest < 2 * QUICK
+    assert gateway.peak_memory_kib() < SILENT_MEMORY_KIB
+
+
+def open_files(gateway):
+    return len(os.listdir(f"/proc/{gateway.pid}/fd"))
+
+
 @pytest.mark.parametrize("beginning", BEGINNINGS)
-def test_stalled_clients_do_not_delay_others(shop, gateway, beginning):
-    request = shop.gateway.upload(shop.csv("small0.jpg")).json()["request_id"]
-    shop.finish(request)
-    with stalled_clients(gateway, BEGINNINGS[beginning]):
-        for path in ("/healthz", f"/api/status/{request}/", "/"):
-            answer, seconds = timed(lambda: gateway.get(path))  # noqa: B023
-            assert answer.status == 200, path
-            assert seconds < QUICK, path
+def test_silent_clients(gateway, beginning):
+    request = gateway.upload(SMALL).json()["request_id"]
+    before = open_files(gateway)
+    with silent_clients(gateway, BEGINNINGS[beginning]):
+        assert_usual(gateway, request, beginning)
+    # Some more connections to the database may stay.
+    wait_until(lambda: open_files(gateway) < before + 40, "all files are closed")
+    assert gateway.get(f"/api/status/{request}/").status == 200
 
 
-def test_many_status_requests_at_once(shop, gateway):
-    """More than fit into one round trip to PostgreSQL, including unknown ids."""
-    known = [shop.submit("small0.jpg") for _ in range(3)]
-    for request in known:
-        shop.finish(request)
-    cancelled = shop.submit("small0.jpg")
-    shop.sql("SELECT imgpress.cancel(%s)", cancelled)
-    truth = {request: "Completed" for request in known} | {cancelled: shop.status(cancelled)}
-    asked = [*truth, str(uuid.uuid4())] * 40
+def test_clients_that_do_not_read_products(gateway, products):
+    request = products.split("/")[3]
+    asking = f"GET {products} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    with silent_clients(gateway, asking, 20):
+        assert_usual(gateway, request, "products", uploads=8)
+
+
+def test_clients_that_do_not_read_images(shop, large_image):
+    request = large_image.split("/")[2]
+    asking = f"GET {large_image} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    with shop.new_gateway() as gateway, silent_clients(gateway, asking, 100):
+        assert_usual(gateway, request, "images", uploads=0)
+
+
+def test_clients_that_pipeline_and_do_not_read(gateway):
+    request = gateway.upload(SMALL).json()["request_id"]
+    asking = f"GET /api/status/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode() * 20_000
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(gateway.connect()) for _ in asked]
-        with shop.cluster.session(autocommit=False) as session:
-            # The first query waits for the lock, and the others collect behind it.
-            session.execute("LOCK TABLE imgpress.processing_requests")
-            for client, request in zip(clients, asked):
-                client.sendall(f"GET /api/status/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-            wait_until(lambda: shop.value(WAITING_FOR_LOCK), "the gateway waits for it", QUICK)
-        for client, request in zip(clients, asked):
-            answer = read_answer(client)
-            if request in truth:
-                wanted = {"request_id": request, "status": truth[request]}
-                assert answer.status == 200 and answer.json().items() >= wanted.items()
-            else:
-                assert answer.status == 404 and answer.json()["error"]
-
-
-def test_clients_that_do_not_read_do_not_delay_others(shop, gateway):
-    request = shop.submit("small0.jpg")
-    shop.finish(request)
-    path = f"/api/status/{request}/"
-    with stalled_clients(gateway, b"", 5) as clients:
-        many = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() * 100
-        fillers = [threading.Thread(target=fill, args=(client, many)) for client in clients]
-        for filler in fillers:
-            filler.start()
-        for filler in fillers:
-            filler.join()
-        for _ in range(20):
-            answer, seconds = timed(lambda: gateway.get(path))
-            assert answer.status == 200 and seconds < QUICK
+        clients = [stack.enter_context(gateway.connect(receive_buffer=4096)) for _ in range(20)]
+        with concurrent.futures.ThreadPoolExecutor(len(clients)) as pool:
+            list(pool.map(lambda client: fill(client, asking), clients))
+        assert_usual(gateway, request, "pipelined")
 
 
 def fill(client, requests):
     """Sends until the gateway reads no more."""
     client.settimeout(2.0)
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(TimeoutError, ConnectionError):
         while True:
             client.sendall(requests)
 
 
-def test_uploads_beyond_the_limit_are_refused(shop, gateway):
-    with stalled_clients(gateway, BEGINNINGS["body"]):
-        # There may be a place until the gateway has seen all of them.
-        full = lambda: gateway.upload("").status == 503  # noqa: E731
-        answer, seconds = timed(lambda: wait_until(full, "no place is left", QUICK))
-        assert seconds < QUICK
-        answer = gateway.upload("")
-        assert answer.status == 503 and answer.json()["error"]
-        assert int(answer.headers["Retry-After"]) > 0
-        # Not an upload: refused for another reason.
-        assert gateway.request("PUT", "/api/upload/").status == 405
-    good = shop.csv("small0.jpg")
-    retried = lambda: made if (made := gateway.upload(good)).status == 202 else None  # noqa: E731
-    shop.finish(wait_until(retried, "there is room again").json()["request_id"])
+def test_more_connections_than_threads(gateway):
+    """Those that wait are served when silent ones have timed out; afterwards all is as before."""
+    request = gateway.upload(SMALL).json()["request_id"]
+    with silent_clients(gateway, b"", 1100):
+        _, seconds = timed(gateway.get, "/healthz")
+        print(f"healthz behind 1,100 silent connections: {seconds:.1f} s")
+        assert seconds < 20
+    assert_usual(gateway, request, "after 1,100 connections")
 
 
-def test_a_refused_client_gets_its_answer_while_it_still_sends(gateway):
-    with stalled_clients(gateway, BEGINNINGS["body"]) as clients:
-        refused = wait_until(lambda: readable(clients), "some are refused", QUICK)
-        for client in refused[:5]:
-            client.sendall(b"x" * 100_000)
-            assert read_answer(client).status == 503
+def test_many_status_requests_at_once(shop, unserved, gateway):
+    """More than there are connections to the database; all wait for the same lock."""
+    known = gateway.upload(SMALL).json()["request_id"]
+    asked = [known, str(uuid.uuid4())] * 100
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(gateway.converse()) for _ in asked]
+        with shop.cluster.session(unserved, autocommit=False) as session:
+            session.execute("LOCK TABLE imgpress.processing_requests")
+            for client, request in zip(clients, asked):
+                client.send(f"GET /api/status/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            wait_until(lambda: waiting_for_lock(shop), "the gateway waits for it", QUICK)
+        for client, request in zip(clients, asked):
+            answer = client.read()
+            assert answer.status == (200 if request == known else 404)
+            if request == known:
+                assert answer.json()["request_id"] == request
 
 
-def readable(clients):
-    """The clients that have received something."""
-    found = []
-    for client in clients:
-        client.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            if client.recv(1, 2):  # MSG_PEEK
-                found.append(client)
-        client.setblocking(True)
-    return found
+def waiting_for_lock(shop):
+    return shop.value(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE application_name = 'imgpress-gateway' AND wait_event_type = 'Lock'"
+    )
 
 
-def test_many_small_uploads_at_once(shop, gateway):
-    """Each of them is stored."""
-    csv = shop.csv("small0.jpg")
-    answers = call_at_once(32, lambda: gateway.upload(csv))
-    assert {answer.status for answer in answers} == {202}
-    for answer in answers:
-        shop.finish(answer.json()["request_id"])
-
-
-def test_many_downloads_at_once(shop, gateway):
+def test_many_downloads_at_once(shop):
     request = shop.gateway.upload(shop.csv("mug-front.jpg"))
     (product,) = shop.finish(request.json()["request_id"])
     path = shop.output_path(product["output_image_urls"])
-    assert {answer.status for answer in call_at_once(150, lambda: gateway.get(path))} == {200}
+    with concurrent.futures.ThreadPoolExecutor(150) as pool:
+        answers = list(pool.map(shop.gateway.get, [path] * 300))
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1
 
 
-def call_at_once(size, call):
-    """The results of this many calls at the same time."""
-    start = threading.Barrier(size)
-    answers = []
-
-    def one():
-        start.wait()
-        answers.append(call())
-
-    threads = [threading.Thread(target=one) for _ in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(answers) == size
-    return answers
-
-
-def test_more_connections_than_the_gateway_keeps(gateway):
-    """The longest idle connections are closed for new ones."""
-    with stalled_clients(gateway, b"", 1100):
-        answer, seconds = timed(lambda: gateway.get("/healthz"))
-        assert answer.status == 200 and seconds < QUICK
-
-
-def test_a_connection_is_kept_between_requests(shop, gateway):
+def test_a_connection_is_kept_between_requests(gateway):
     unknown = f"GET /api/status/{uuid.uuid4()}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode()
-    with gateway.connect() as connection:
+    with gateway.converse() as conversation:
         for _ in range(300):
-            connection.sendall(unknown)
-            assert read_answer(connection).status == 404
+            assert conversation.exchange(unknown).status == 404
 
 
-def test_an_idle_connection_is_closed_when_the_gateway_ends(shop):
-    with shop.new_gateway() as gateway:
-        connections = [gateway.connect() for _ in range(3)]
-        connections[1].sendall(b"GET /")
-        _, seconds = timed(gateway.stop)
-        assert seconds < QUICK
-        for connection in connections:
-            with connection, contextlib.suppress(ConnectionResetError):
-                assert connection.recv(1) == b""
-
-
-def write_large_csv(file, products):
-    """Each product has more than 500 bytes, so that 100,000 of them have over 50 MB."""
-    tail = "x" * 460
-    file.write(HEADER_LINE.encode())
-    for number in range(products):
-        file.write(
-            f"{number},Product {number},http://images.example/{number}/{tail}.jpg\n".encode()
-        )
-
-
-def test_large_uploads_and_answers_are_streamed(shop, unserved):
-    products = 100_000
-    with tempfile.TemporaryFile() as file, shop.new_gateway(database=unserved) as gateway:
-        write_large_csv(file, products)
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_large_uploads_and_answers_are_streamed(gateway, coding):
+    with tempfile.TemporaryFile() as file:
+        write_products(file, 100_000, 460)
         file.seek(0)
         content = file.read()
-        assert len(content) > 50_000_000
-        answer = gateway.upload(content)
-        assert answer.status == 202, answer.body
-        after_upload = gateway.peak_memory_kib()
-        status, size = gateway.measure(f"/api/products/{answer.json()['request_id']}/")
-        assert status == 200 and size > len(content)
-        after_answer = gateway.peak_memory_kib()
-    assert after_upload < MEMORY_LIMIT_KIB
-    assert after_answer < MEMORY_LIMIT_KIB
+    assert len(content) > 50_000_000
+    answer, seconds = timed(gateway.upload, content)
+    assert answer.status == 202, answer.body
+    after_upload = gateway.peak_memory_kib()
+    path = f"/api/products/{answer.json()['request_id']}/"
+    (status, size), more_seconds = timed(gateway.measure, path, {"Accept-Encoding": coding})
+    assert status == 200 and (size > len(content)) == (coding == "identity")
+    after_answer = gateway.peak_memory_kib()
+    print(
+        f"50 MB: upload {seconds:.1f} s, {after_upload // 1024} MB; "
+        f"answer of {size} bytes {more_seconds:.1f} s, {after_answer // 1024} MB"
+    )
+    assert after_upload < STREAMING_MEMORY_KIB
+    assert after_answer < STREAMING_MEMORY_KIB
+
+
+def test_several_large_uploads_at_once(gateway):
+    with tempfile.TemporaryFile() as file:
+        write_products(file, 20_000, 460)
+        file.seek(0)
+        content = file.read()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(gateway.upload, [content] * 8))
+    assert {answer.status for answer in answers} == {202}
+    print(f"8 uploads of 10 MB at once: {gateway.peak_memory_kib() // 1024} MB")
+    assert gateway.peak_memory_kib() < SILENT_MEMORY_KIB

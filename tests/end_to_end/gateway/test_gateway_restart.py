@@ -1,9 +1,20 @@
-"""The gateway while PostgreSQL goes away and comes back."""
+"""The gateway while PostgreSQL goes away and comes back, and while it is ended itself."""
+
+import signal
+import threading
+import time
 
 import pytest
 
+from harness.catalogue import HEADER_LINE, REFUSED_URL
+from harness.gateway import assert_error, multipart
 from harness.shop import GATEWAY_LOGIN
 from harness.waiting import wait_until
+
+# Seconds: an end without anything to wait for; the grace for running answers, and a margin.
+QUICK = 3.0
+GRACE = 10.0
+LARGE = HEADER_LINE + f"1,SKU,{REFUSED_URL}?{'x' * 200}\n" * 50_000
 
 
 @pytest.fixture(scope="module", name="own")
@@ -15,16 +26,15 @@ def fixture_own(open_shop):
 def test_503_while_postgresql_is_down(own):
     request = own.gateway.upload(own.csv("small0.jpg")).json()["request_id"]
     own.finish(request)
-    assert own.gateway.get("/healthz").status == 200
+    assert own.gateway.get("/healthz").json() == {"status": "ok"}
 
     own.cluster.stop("fast")
     try:
-        for path in ("/healthz", f"/api/status/{request}/", f"/api/products/{request}/"):
-            answer = own.gateway.get(path)
-            assert answer.status == 503, path
-            assert answer.headers["Content-Type"].startswith("application/json")
-        answer = own.gateway.upload(own.csv("small0.jpg"))
-        assert answer.status == 503 and answer.json()["error"]
+        paths = ("/healthz", f"/api/status/{request}/", f"/api/products/{request}/")
+        for path in (*paths, f"/images/{request}/1/small0_compressed.jpg"):
+            assert_error(own.gateway.get(path), "database_unavailable")
+        assert_error(own.gateway.upload(own.csv("small0.jpg")), "database_unavailable")
+        assert own.gateway.get("/").status == 200
     finally:
         own.cluster.start()
 
@@ -36,18 +46,33 @@ def test_503_while_postgresql_is_down(own):
 
 
 def test_lost_connections_are_replaced(own):
+    """An idle connection that was lost costs no answer."""
     request = own.gateway.upload(own.csv("small0.jpg")).json()["request_id"]
     own.finish(request)
-    end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
-    own.sql(end_all, GATEWAY_LOGIN)
-    recovered = lambda: own.gateway.get(f"/api/status/{request}/").status == 200  # noqa: E731
-    wait_until(recovered, "the gateway has new connections", 10)
+    path = f"/api/status/{request}/"
+    for answer_of in (lambda: own.gateway.get(path), lambda: own.gateway.get("/healthz")):
+        assert own.gateway.get(path).status == 200
+        pids = own.sql("SELECT pid FROM pg_stat_activity WHERE usename = %s", GATEWAY_LOGIN)
+        own.cluster.terminate(*(pid for (pid,) in pids))
+        assert answer_of().status == 200
+    assert own.gateway.upload(own.csv("small0.jpg")).status == 202
 
 
-def test_healthz_is_503_without_the_extension(own):
-    own.sql("CREATE DATABASE bare")
-    with own.new_gateway(database="bare") as gateway:
-        assert gateway.get("/healthz").status == 503
+def test_a_connection_that_is_lost_during_a_statement(own):
+    request = own.gateway.upload(own.csv("small0.jpg")).json()["request_id"]
+    own.finish(request)
+    waiting = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE usename = %s AND wait_event_type = 'Lock'"
+    )
+    with own.gateway.converse() as conversation:
+        with own.cluster.session(autocommit=False) as session:
+            session.execute("LOCK TABLE imgpress.processing_requests")
+            conversation.send(f"GET /api/status/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            wait_until(lambda: own.sql(waiting, GATEWAY_LOGIN), "the statement waits")
+        answer = conversation.read()
+    assert answer.status == 200 or assert_error(answer, "database_unavailable")
+    assert own.gateway.get(f"/api/status/{request}/").status == 200
 
 
 def test_gateway_started_before_postgresql(own):
@@ -55,11 +80,163 @@ def test_gateway_started_before_postgresql(own):
     own.cluster.stop("fast")
     try:
         with unstarted as gateway:
-            assert gateway.get("/healthz").status == 503
+            assert_error(gateway.get("/healthz"), "database_unavailable")
             own.cluster.start()
-            wait_until(
-                lambda: gateway.get("/healthz").status == 200, "the gateway has found PostgreSQL"
-            )
+            gateway.said("connected to database")
+            assert gateway.get("/healthz").status == 200
     finally:
         if not own.cluster.running():
             own.cluster.start()
+
+
+# --- the end of the gateway -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", name="large")
+def fixture_large(shop, unserved):
+    """The path of products, and their JSON."""
+    with shop.new_gateway(database=unserved) as gateway:
+        path = f"/api/products/{gateway.upload(LARGE).json()['request_id']}/"
+        return path, gateway.get(path).body
+
+
+@pytest.fixture(name="gateway")
+def fixture_gateway(shop, unserved):
+    with shop.new_gateway(database=unserved) as made:
+        yield made
+
+
+def refused(gateway):
+    try:
+        gateway.connect().close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def ended_within(gateway, seconds):
+    """The exit status must be 0, after at most this time; returns the time."""
+    start = time.monotonic()
+    assert gateway.wait(seconds) == 0
+    return time.monotonic() - start
+
+
+def begin_answer(gateway, path):
+    """A client that has received the beginning of a large answer, and reads no further."""
+    conversation = gateway.converse(receive_buffer=4096)
+    conversation.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    assert conversation.socket.recv(1, 2), "the answer has begun"  # MSG_PEEK
+    return conversation
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_running_answer_ends_whole(gateway, large, number):
+    path, whole = large
+    with begin_answer(gateway, path) as conversation:
+        gateway.signal(number)
+        wait_until(lambda: refused(gateway), "new connections are refused", QUICK)
+        assert conversation.read().body == whole
+        assert conversation.ended()
+    ended_within(gateway, QUICK)
+
+
+def test_a_running_upload_ends_whole(gateway):
+    headers, body = multipart({}, file_bytes=LARGE.encode())
+    head = f"POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
+    with gateway.converse() as conversation:
+        conversation.send(f"{head}Content-Type: {headers['Content-Type']}\r\n\r\n".encode())
+        conversation.send(body[:1000])
+        conversation.wait_until_read()
+        gateway.signal(signal.SIGTERM)
+        wait_until(lambda: refused(gateway), "new connections are refused", QUICK)
+        assert conversation.exchange(body[1000:]).status == 202
+    ended_within(gateway, QUICK)
+
+
+def test_a_running_statement_ends_whole(shop, unserved, gateway, large):
+    path = large[0].replace("products", "status")
+    with gateway.converse() as conversation:
+        with shop.cluster.session(unserved, autocommit=False) as session:
+            session.execute("LOCK TABLE imgpress.processing_requests")
+            conversation.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            conversation.wait_until_read()
+            gateway.signal(signal.SIGTERM)
+            wait_until(lambda: refused(gateway), "new connections are refused", QUICK)
+        assert conversation.read().status == 200
+    ended_within(gateway, QUICK)
+
+
+@pytest.mark.parametrize("kind", ["answer", "upload"])
+def test_a_slow_client_does_not_hold_it_for_ever(gateway, large, kind):
+    path, whole = large
+    with begin_answer(gateway, path) if kind == "answer" else gateway.converse() as conversation:
+        if kind == "upload":
+            head = "POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\n"
+            conversation.send(f"{head}Content-Length: 1000\r\n\r\nx".encode())
+            conversation.wait_until_read()
+        gateway.signal(signal.SIGTERM)
+        seconds = ended_within(gateway, GRACE + QUICK)
+        assert seconds > GRACE / 2, "it has waited for the client"
+
+
+def test_a_second_signal(gateway, large):
+    """Ends it, whoever still reads."""
+    with begin_answer(gateway, large[0]):
+        for _ in range(2):
+            gateway.signal(signal.SIGTERM)
+            wait_until(lambda: refused(gateway), "new connections are refused", QUICK)
+        gateway.wait(GRACE + QUICK)
+
+
+def test_silent_connections_do_not_delay_the_end(gateway):
+    """Connections without a request, or with a part of its head."""
+    conversations = [gateway.converse() for _ in range(50)]
+    for conversation in conversations[::2]:
+        conversation.send(b"GET /heal")
+    gateway.signal(signal.SIGTERM)
+    seconds = ended_within(gateway, GRACE + QUICK)
+    print(f"ended in {seconds:.1f} s")
+    for conversation in conversations:
+        with conversation:
+            assert conversation.ended()
+
+
+def test_an_idle_gateway_ends_at_once(gateway):
+    gateway.signal(signal.SIGTERM)
+    ended_within(gateway, QUICK)
+
+
+def test_it_ends_while_postgresql_is_away(own):
+    with own.new_gateway() as gateway:
+        own.cluster.stop("fast")
+        try:
+            assert gateway.get("/healthz").status == 503
+            gateway.signal(signal.SIGTERM)
+            ended_within(gateway, QUICK)
+        finally:
+            own.cluster.start()
+
+
+def test_the_end_under_load(gateway, large):
+    """Every answer that begins is whole."""
+    path, whole = large
+    got, unexpected = [], []
+
+    def ask():
+        try:
+            while True:
+                got.append(gateway.get(path).body == whole)
+        except (ConnectionRefusedError, ConnectionResetError):
+            pass  # it had not been accepted
+        except Exception as error:  # pylint: disable=broad-except
+            unexpected.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(got) > 4, "some answers")
+    gateway.signal(signal.SIGTERM)
+    ended_within(gateway, GRACE + QUICK)
+    for thread in threads:
+        thread.join()
+    assert all(got) and unexpected == []

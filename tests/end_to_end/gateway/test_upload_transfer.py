@@ -1,0 +1,283 @@
+"""How an upload may be sent: by which clients, with which headers, how large and how fast."""
+
+import concurrent.futures
+import http.client
+import re
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness.catalogue import HEADER_LINE, REFUSED_URL, catalogue
+from harness.gateway import assert_error, multipart
+
+CSV = catalogue((n, f"SKU {n}", [REFUSED_URL]) for n in range(500))
+PLAIN = {"Content-Type": "text/csv"}
+LIMIT = 50_000
+
+
+@pytest.fixture(scope="module", name="gateway")
+def fixture_gateway(shop, unserved):
+    """A gateway to a database where accepted uploads stay Pending, with a low limit."""
+    with shop.new_gateway("--max-upload-bytes", str(LIMIT), database=unserved) as made:
+        yield made
+
+
+@pytest.fixture(name="requests")
+def fixture_requests(shop, unserved):
+    """A function that counts the stored requests."""
+    return lambda: shop.cluster.scalar(
+        "SELECT count(*) FROM imgpress.processing_requests", database=unserved
+    )
+
+
+@pytest.fixture(name="folder")
+def fixture_folder(tmp_path):
+    """A folder with the file products.csv."""
+    (tmp_path / "products.csv").write_text(CSV)
+    return tmp_path
+
+
+def run_curl(folder, gateway, arguments):
+    """The status that curl sees; the shell expands the arguments."""
+    options = "-sS --noproxy '*' -o /dev/null -w '%{http_code}'"
+    line = f"curl {options} {arguments} {gateway.base}/api/upload/"
+    return subprocess.check_output(["bash", "-c", line], cwd=folder, text=True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "-F file=@products.csv",
+        "-F quality=40 -F file=@products.csv",
+        "-F 'file=@products.csv;filename=\"a\\\"b.csv\"'",
+        "-F 'file=<products.csv'",
+        "-F file=@- < products.csv",
+        "-F file=@products.csv -H 'Transfer-Encoding: chunked'",
+        "-F file=@products.csv -H 'Expect: 100-continue'",
+        "-F file=@products.csv -H 'Expect:'",
+        "-F file=@products.csv --http1.0",
+        "-F file=@products.csv --limit-rate 100k",
+        "-F file=@products.csv --form-escape -F 'webhook_url=http://a.example/'",
+        "-H 'Content-Type: text/csv' --data-binary @products.csv",
+        "-H 'Content-Type: text/csv' --data-binary @- < products.csv",
+        "-H 'Content-Type: text/csv' -X POST -T products.csv",
+        "-H 'Content-Type: text/csv' -X POST -T - < products.csv",
+        "-H 'Content-Type: text/csv' -X POST -T . < products.csv",
+        "-H 'Content-Type: text/csv' -H 'Transfer-Encoding: chunked' -d @products.csv",
+    ],
+)
+def test_curl(gateway, folder, arguments):
+    wanted = "400" if " -d " in arguments else "202"  # -d removes the line ends
+    assert run_curl(folder, gateway, arguments) == wanted
+
+
+@pytest.mark.parametrize(
+    "arguments, code",
+    [
+        ("-d @products.csv", "unsupported_media_type"),
+        ("-T products.csv -X POST", "unsupported_media_type"),
+        ("-H 'Content-Type: application/json' -d '{}'", "unsupported_media_type"),
+        ("-X POST", "length_required"),
+        ("-X POST -H 'Content-Type: text/csv'", "length_required"),
+    ],
+)
+def test_the_hint_of_a_refused_upload_is_a_command_that_works(gateway, folder, arguments, code):
+    line = f"curl -sS --noproxy '*' {arguments} {gateway.base}/api/upload/"
+    said = subprocess.check_output(["bash", "-c", line], cwd=folder, text=True)
+    assert f'"code":"{code}"' in said.replace('": "', '":"')
+    hint = re.search(r'"hint": ?"((?:[^"\\]|\\.)*)"', said).group(1).encode().decode("unicode_escape")
+    command = re.search(r"curl .*?/api/upload/\S*", hint).group()
+    assert gateway.base in command
+    ran = subprocess.run(
+        ["bash", "-c", command.replace("curl ", "curl -i --noproxy '*' ", 1)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "HTTP/1.1 202" in ran.stdout, (command, ran)
+
+
+def test_a_large_faulty_upload_by_curl(gateway, folder, requests):
+    """curl sends `Expect: 100-continue` before a body of this size."""
+    (folder / "products.csv").write_text(HEADER_LINE + "x,SKU,nothing\n" * 3000)
+    before = requests()
+    assert run_curl(folder, gateway, "-F file=@products.csv") == "400"
+    assert requests() == before
+
+
+def test_an_iterator_as_body(gateway):
+    """http.client sends it in chunks."""
+    for size in (1, 7, 4096):
+        pieces = (CSV[n : n + size].encode() for n in range(0, len(CSV), size))
+        assert gateway.request("POST", "/api/upload/", pieces, PLAIN).status == 202
+
+
+def test_many_uploads_on_one_connection(gateway):
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    headers, body = multipart({}, file_bytes=CSV.encode())
+    for pieces in (body, iter([body]), body, iter([body[:5], body[5:]])) * 5:
+        connection.request("POST", "/api/upload/", pieces, headers)
+        answer = connection.getresponse()
+        assert answer.status == 202, answer.read()
+        answer.read()
+    connection.close()
+
+
+# --- Expect: 100-continue -------------------------------------------------------------------------
+
+
+def expecting(headers, target="/api/upload/", method="POST"):
+    head = f"{method} {target} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+    return (head + "".join(f"{name}: {value}\r\n" for name, value in headers.items())).encode() + (
+        b"\r\n"
+    )
+
+
+@pytest.mark.parametrize("framing", [{"Content-Length": len(CSV)}, {"Transfer-Encoding": "chunked"}])
+def test_continue(gateway, framing):
+    body = CSV.encode()
+    if "Transfer-Encoding" in framing:
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    with gateway.converse() as conversation:
+        assert conversation.exchange(expecting(PLAIN | framing)).status == 100
+        assert conversation.exchange(body).status == 202
+
+
+@pytest.mark.parametrize(
+    "request_head, code",
+    [
+        (expecting(PLAIN | {"Content-Length": 10**9}), "too_large"),
+        (expecting(PLAIN | {"Content-Length": 10**18}), "too_large"),
+        (expecting({"Content-Type": "text/plain", "Content-Length": 5}), "unsupported_media_type"),
+        (expecting(PLAIN | {"Content-Length": "+5"}), "bad_request"),
+        (expecting(PLAIN), "length_required"),
+        (
+            expecting(PLAIN | {"Content-Length": 5, "Content-Encoding": "gzip"}),
+            "unsupported_media_type",
+        ),
+        (
+            expecting({"Content-Type": "multipart/form-data", "Content-Length": 5}),
+            "bad_request",
+        ),
+    ],
+    ids=["1 GB", "1 EB", "type", "framing", "no length", "gzip", "no boundary"],
+)
+def test_refused_before_the_body_is_sent(gateway, request_head, code):
+    """The answer comes at once, without 100, and the connection is closed."""
+    with gateway.converse() as conversation:
+        answer = conversation.exchange(request_head)
+        assert_error(answer, code)
+        assert conversation.ended()
+
+
+# --- the limit ------------------------------------------------------------------------------------
+
+
+def padded(size):
+    """A CSV of exactly this size."""
+    return (HEADER_LINE + f"1,SKU,{REFUSED_URL}?").encode().ljust(size - 1, b"a") + b"\n"
+
+
+def test_the_limit(gateway, requests):
+    before = requests()
+    for size, status in ((LIMIT, 202), (LIMIT + 1, 413)):
+        for body in (padded(size), iter([padded(size)])):
+            answer = gateway.request("POST", "/api/upload/", body, PLAIN)
+            assert answer.status == status, answer.body
+    assert requests() == before + 2
+    assert_error(answer, "too_large")
+    assert str(LIMIT) in answer.json()["error"] + str(answer.json()["hint"])
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_limit_of_a_form(gateway, requests, chunked):
+    before = requests()
+    for size, status in ((LIMIT - 2000, 202), (2 * LIMIT, 413)):
+        headers, body = multipart({}, file_bytes=padded(size))
+        body = iter([body]) if chunked else body
+        assert gateway.request("POST", "/api/upload/", body, headers).status == status
+    assert requests() == before + 1
+
+
+@pytest.mark.parametrize("target", ["/api/upload/", "/api/nothing/", "/healthz"])
+def test_chunks_without_end(gateway, requests, target):
+    """The client sends on until it is stopped, and sees why."""
+    before = requests()
+    with gateway.converse() as conversation:
+        head = f"POST {target} HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\n"
+        conversation.send(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+        sender = threading.Thread(target=send_for_ever, args=(conversation,))
+        sender.start()
+        answer = conversation.read()
+        assert_error(answer, "too_large")
+        assert conversation.ended()
+        sender.join(30)
+        assert not sender.is_alive()
+    assert requests() == before
+
+
+def send_for_ever(conversation):
+    chunk = b"1000\r\n" + b"x" * 4096 + b"\r\n"
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        while True:
+            conversation.socket.sendall(chunk)
+
+
+def test_a_large_body_for_an_unknown_path(gateway):
+    for body in (b"x" * 10 * LIMIT, iter([b"x" * 10 * LIMIT])):
+        answer = gateway.request("POST", "/api/nothing/", body, PLAIN)
+        assert_error(answer, "not_found", "too_large")
+    assert gateway.peak_memory_kib() < 64 * 1024
+
+
+# --- slow bodies ----------------------------------------------------------------------------------
+
+SLOW = {
+    "form": (lambda: multipart({}, file_bytes=CSV.encode()), "Content-Length: 20000"),
+    "chunked form": (lambda: multipart({}, file_bytes=CSV.encode()), "Transfer-Encoding: chunked"),
+    "plain": (lambda: (PLAIN, CSV.encode()), "Content-Length: 20000"),
+    "chunked plain": (lambda: (PLAIN, CSV.encode()), "Transfer-Encoding: chunked"),
+    "unknown path": (lambda: (PLAIN, CSV.encode()), "Content-Length: 20000"),
+}
+
+
+def drip(gateway, name):
+    """(answer, seconds) of an upload of ten bytes a second."""
+    made, framing = SLOW[name]
+    headers, body = made()
+    target = "/api/nothing/" if name == "unknown path" else "/api/upload/"
+    head = f"POST {target} HTTP/1.1\r\nHost: a\r\n{framing}\r\n"
+    start = time.monotonic()
+    with gateway.converse() as conversation:
+        content_type = f"Content-Type: {headers['Content-Type']}\r\n\r\n"
+        conversation.send((head + content_type).encode())
+        conversation.socket.settimeout(0.1)
+        for byte in body:
+            piece = bytes([byte])
+            conversation.send(b"1\r\n%s\r\n" % piece if "chunked" in framing else piece)
+            if answered(conversation.socket):
+                break
+        conversation.socket.settimeout(30)
+        return conversation.read(), time.monotonic() - start
+
+
+def answered(connection):
+    """Whether something can be read; waits a tenth of a second for it."""
+    try:
+        return connection.recv(1, 2) is not None  # MSG_PEEK
+    except TimeoutError:
+        return False
+
+
+def test_a_slow_body_is_408(gateway, requests):
+    before = requests()
+    with concurrent.futures.ThreadPoolExecutor(len(SLOW)) as pool:
+        drips = dict(zip(SLOW, pool.map(lambda name: drip(gateway, name), SLOW)))
+    for name, (answer, seconds) in drips.items():
+        assert answer is not None, name
+        assert_error(answer, "timeout")
+        assert 25 < seconds < 45, name
+    assert requests() == before
