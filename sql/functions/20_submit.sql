@@ -215,4 +215,3 @@ GRANT EXECUTE ON FUNCTION
     imgpress.submit(imgpress.product_input[], text, integer, uuid, text)
     TO imgpress_user;
 GRANT SELECT, INSERT ON imgpress.csv_upload TO imgpress_user;
-GRANT EXECUTE ON FUNCTION imgpress.submit_csv(text, text, integer, uuid, text) TO imgpress_gateway;

@@ -203,10 +203,9 @@ CREATE OR REPLACE FUNCTION imgpress_internal.worker_state(
 COMMENT ON FUNCTION imgpress_internal.worker_state() IS
     'What each worker of this cluster is doing: the source of the view imgpress.workers';
 
-GRANT EXECUTE ON FUNCTION imgpress.request_status(uuid), imgpress.request_products(uuid)
-    TO imgpress_user, imgpress_gateway;
+GRANT EXECUTE ON FUNCTION imgpress.request_products(uuid) TO imgpress_user, imgpress_gateway;
 GRANT EXECUTE ON FUNCTION
-    imgpress.wait(uuid, interval), imgpress.cancel(uuid), imgpress.retry_failed(uuid, boolean),
-    imgpress_internal.worker_state()
+    imgpress.request_status(uuid), imgpress.wait(uuid, interval), imgpress.cancel(uuid),
+    imgpress.retry_failed(uuid, boolean), imgpress_internal.worker_state()
     TO imgpress_user;
 GRANT EXECUTE ON FUNCTION imgpress.purge(interval) TO imgpress_admin;

@@ -146,10 +146,12 @@ BEGIN
 END
 $functions$;
 
--- This role has fewer rights in 0.2.0; they are granted below.
+-- These roles have fewer rights in 0.2.0; they are granted below.
 REVOKE ALL ON imgpress.processing_requests, imgpress.images, imgpress.outputs, imgpress.leases,
     imgpress.webhook_deliveries
     FROM imgpress_worker;
+REVOKE ALL ON FUNCTION imgpress.request_status(uuid), imgpress.submit_csv(text, text, integer, uuid, text)
+    FROM imgpress_gateway;
 
 CREATE SCHEMA imgpress_internal;
 

@@ -1,6 +1,6 @@
 -- What CREATE EXTENSION creates: objects, comments, privileges.
 BEGIN;
-SELECT plan(28);
+SELECT plan(29);
 
 SELECT has_schema('imgpress');
 SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries', 'webhook_secrets']);
@@ -58,6 +58,12 @@ SELECT is(has_table_privilege('imgpress_user', 'imgpress.results', 'SELECT'), tr
     'users may read the results');
 SELECT is(has_table_privilege('imgpress_gateway', 'imgpress.outputs', 'SELECT'), false,
     'the gateway cannot read tables');
+SELECT is(array(
+        SELECT p.proname::text COLLATE "C" FROM pg_proc p
+        WHERE p.pronamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
+          AND has_function_privilege('imgpress_gateway', p.oid, 'EXECUTE') ORDER BY 1),
+    ARRAY['output_etag', 'output_image', 'request_etag', 'request_products', 'request_summary', 'submit_upload',
+          'upload_faults'], 'the gateway may execute the functions that it calls, and no others');
 SELECT is(has_function_privilege('imgpress_user', 'imgpress.purge(interval)', 'EXECUTE'), false,
     'only imgpress_admin may purge');
 
