@@ -105,7 +105,9 @@ def test_a_file_of_another_kind_is_recognised(shop, start, kind):
     assert faults(shop, start + b"rest") == [(1, None, message)]
     answer = shop.gateway.upload(start + b"rest")
     assert answer.status == 400
-    assert answer.json()["details"] == [{"line": 1, "column": None, "message": message}]
+    assert answer.json()["details"] == [
+        {"line": 1, "column": None, "field": "file", "message": message}
+    ]
 
 
 @pytest.mark.parametrize(
