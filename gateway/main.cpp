@@ -70,10 +70,11 @@ int run(const Options& options) {
   std::printf("imgpress-gateway listening on %s\n", server.url().c_str());
   std::fflush(stdout);
 
-  Service service{server, pool, space, options.max_upload_bytes};
+  Watch watch(pool);
+  Service service{server, pool, watch, space, options.max_upload_bytes};
   install_routes(service);
   std::thread(serve, std::ref(server)).detach();
-  std::thread(watch_database, std::ref(pool)).detach();
+  std::thread(&Watch::run, &watch).detach();
 
   await_end(signals);
   if (!server.drain(kGrace)) log_line("ended with requests under way");

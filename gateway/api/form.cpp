@@ -41,7 +41,7 @@ void UploadForm::begin_part(const std::string& name) {
     return;
   }
   if (file_seen_) {
-    throw HttpError({ErrorCode::kBadRequest, "the form has more than one field \"file\""});
+    throw HttpError({ErrorCode::kInvalidUpload, "the form has more than one field \"file\""});
   }
   file_seen_ = true;
 }
@@ -59,7 +59,7 @@ void UploadForm::take(std::string_view bytes) {
 void UploadForm::finish() {
   end_field();
   if (!file_seen_) {
-    throw HttpError({ErrorCode::kBadRequest, "the form has no field \"file\" with the CSV"});
+    throw HttpError({ErrorCode::kInvalidUpload, "the form has no field \"file\" with the CSV"});
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "api/route.hpp"
+#include "database/finding.hpp"
 #include "database/pool.hpp"
 #include "http/exchange.hpp"
 #include "server/server.hpp"
@@ -17,6 +18,7 @@ namespace imgpress::gateway {
 struct Service {
   Server& server;
   Pool& pool;
+  Watch& watch;
   SpoolSpace& space;
   std::uint64_t max_upload_bytes;
 };
@@ -28,6 +30,9 @@ constexpr auto kQueryTime = std::chrono::seconds(15);
 
 // Connects the paths to the functions below. The service must live as long as its server.
 void install_routes(Service& service);
+
+// The error for a request that the database cannot serve in this state.
+Error database_failure(const Finding& finding);
 
 // They throw HttpError, DatabaseError, DatabaseUnavailable and SpoolFull.
 void answer_page(std::string_view path, Exchange& exchange);

@@ -9,20 +9,22 @@ namespace {
 constexpr const char* kEtag =
     "SELECT imgpress.output_etag($1::pg_catalog.uuid, $2::pg_catalog.int4)";
 
-// Binary, because bytea as text is twice as long. The time is a number, because binary timestamptz
-// is a format of PostgreSQL's own; rounded down, so that Last-Modified is never in the future.
-constexpr const char* kImage =
-    "SELECT content_type, etag, "
-    "pg_catalog.floor(extract(epoch FROM created_at))::pg_catalog.int8, bytes "
-    "FROM imgpress.output_image($1::pg_catalog.uuid, $2::pg_catalog.int4)";
+// Binary, because bytea as text is twice as long. The numbers are text, because a binary one
+// depends on its type.
+constexpr const char* kSlice =
+    "SELECT content_type, etag, size::pg_catalog.text, created::pg_catalog.text, bytes "
+    "FROM imgpress_internal.output_slice($1::pg_catalog.uuid, $2::pg_catalog.int4, "
+    "$3::pg_catalog.int4, $4::pg_catalog.int4)";
+constexpr int kContentType = 0, kTag = 1, kSize = 2, kCreated = 3, kBytes = 4;
+
+// Most images are one slice; a large one is never in memory as a whole.
+constexpr std::size_t kSliceBytes = 256 * 1024;
 
 // An output never changes under its URL.
 constexpr const char* kCacheControl = "public, max-age=31536000, immutable";
 
-std::time_t big_endian(std::string_view bytes) {
-  std::uint64_t value = 0;
-  for (const char c : bytes) value = value << 8 | static_cast<unsigned char>(c);
-  return static_cast<std::time_t>(value);
+std::uint64_t number(const Result& slice, int column) {
+  return std::stoull(std::string(slice.value(0, column)));
 }
 
 void set_validators(Exchange& exchange, std::string_view etag) {
@@ -30,9 +32,18 @@ void set_validators(Exchange& exchange, std::string_view etag) {
   exchange.set_header("Cache-Control", kCacheControl);
 }
 
-Result query(Service& service, const char* sql, const Route& route) {
+Result query_etag(Service& service, const Route& route) {
   return service.pool.run(Use::kShort, within(kConnectionWait), [&](Connection& connection) {
-    return connection.query(sql, {route.request_id, std::to_string(route.image_no)},
+    return connection.query(kEtag, {route.request_id, std::to_string(route.image_no)},
+                            within(kQueryTime));
+  });
+}
+
+Result query_slice(Service& service, const Route& route, std::size_t offset) {
+  return service.pool.run(Use::kShort, within(kConnectionWait), [&](Connection& connection) {
+    return connection.query(kSlice,
+                            {route.request_id, std::to_string(route.image_no),
+                             std::to_string(offset), std::to_string(kSliceBytes)},
                             within(kQueryTime), ValueFormat::kBinary);
   });
 }
@@ -41,7 +52,7 @@ Result query(Service& service, const char* sql, const Route& route) {
 bool answer_unchanged(Service& service, const Route& route, Exchange& exchange) {
   const std::string wanted = exchange.request().get_header_value("If-None-Match");
   if (wanted.empty()) return false;
-  const Result result = query(service, kEtag, route);
+  const Result result = query_etag(service, route);
   if (result.is_null(0, 0) || !if_none_match(wanted, result.value(0, 0))) return false;
   set_validators(exchange, result.value(0, 0));
   exchange.send_not_modified();
@@ -52,15 +63,21 @@ bool answer_unchanged(Service& service, const Route& route, Exchange& exchange) 
 
 void answer_image(Service& service, const Route& route, Exchange& exchange) {
   if (answer_unchanged(service, route, exchange)) return;
-  const Result image = query(service, kImage, route);
-  if (image.rows() == 0) throw HttpError({ErrorCode::kNotFound, "there is no such image"});
-  set_validators(exchange, image.value(0, 1));
-  if (!image.is_null(0, 2)) {
-    exchange.set_header("Last-Modified", http_date(big_endian(image.value(0, 2))));
-  }
   BodyBuilder builder = exchange.plain_builder();
-  builder.append(image.value(0, 3));
-  exchange.send(builder.finish(std::string(image.value(0, 0))));
+  Result slice = query_slice(service, route, 0);
+  if (slice.rows() == 0) throw HttpError({ErrorCode::kNotFound, "there is no such image"});
+  set_validators(exchange, slice.value(0, kTag));
+  exchange.set_header("Last-Modified",
+                      http_date(static_cast<std::time_t>(number(slice, kCreated))));
+  const std::string type(slice.value(0, kContentType));
+  const std::uint64_t size = number(slice, kSize);
+  builder.append(slice.value(0, kBytes));
+  for (std::uint64_t done = kSliceBytes; done < size; done += kSliceBytes) {
+    slice = query_slice(service, route, done);
+    if (slice.rows() == 0) throw HttpError({ErrorCode::kNotFound, "the image was just deleted"});
+    builder.append(slice.value(0, kBytes));
+  }
+  exchange.send_range(builder.finish(type));
 }
 
 }  // namespace imgpress::gateway

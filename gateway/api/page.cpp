@@ -11,7 +11,7 @@ void answer_page(std::string_view path, Exchange& exchange) {
   exchange.set_header("Cache-Control", "no-cache");
   BodyBuilder builder = exchange.text_builder();
   builder.append(file.content);
-  exchange.send(builder.finish(std::string(file.content_type)));
+  exchange.send(200, builder.finish(std::string(file.content_type)));
 }
 
 }  // namespace imgpress::gateway

@@ -54,15 +54,16 @@ Body read_products(Connection& connection, const std::string& request_id, BodyBu
 
 void answer_status(Service& service, const Route& route, Exchange& exchange) {
   const Result result = query(service, kStatus, route);
-  if (!answer_unchanged(exchange, result.value(0, 0))) exchange.send_json(result.value(0, 1));
+  if (!answer_unchanged(exchange, result.value(0, 0))) exchange.send_json(200, result.value(0, 1));
 }
 
 void answer_products(Service& service, const Route& route, Exchange& exchange) {
   if (answer_unchanged(exchange, query(service, kEtag, route).value(0, 0))) return;
-  exchange.send(service.pool.run(Use::kLong, within(kConnectionWait), [&](Connection& connection) {
-    BodyBuilder builder = exchange.text_builder();
-    return read_products(connection, route.request_id, builder);
-  }));
+  exchange.send(200,
+                service.pool.run(Use::kLong, within(kConnectionWait), [&](Connection& connection) {
+                  BodyBuilder builder = exchange.text_builder();
+                  return read_products(connection, route.request_id, builder);
+                }));
 }
 
 }  // namespace imgpress::gateway

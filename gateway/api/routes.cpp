@@ -13,7 +13,7 @@ using HandlerResponse = httplib::Server::HandlerResponse;
 // Every path, line ends included.
 constexpr const char* kAnyPath = R"([\s\S]*)";
 
-Error explain(const std::exception_ptr& exception) {
+Error explain(Service& service, const std::exception_ptr& exception) {
   try {
     std::rethrow_exception(exception);
   } catch (const HttpError& error) {
@@ -26,8 +26,8 @@ Error explain(const std::exception_ptr& exception) {
     return answer;
   } catch (const PoolBusy& error) {
     return {ErrorCode::kBusy, error.what()};
-  } catch (const DatabaseUnavailable&) {  // logged by watch_database()
-    return {ErrorCode::kDatabaseUnavailable, "the database is not available at the moment"};
+  } catch (const DatabaseUnavailable&) {
+    return database_failure(service.watch.last());
   } catch (const SpoolFull& error) {
     log_line(error.what());
     return {ErrorCode::kBusy, "the gateway has no space for this at the moment"};
@@ -40,11 +40,11 @@ Error explain(const std::exception_ptr& exception) {
 }
 
 template <typename Work>
-void answer(Exchange& exchange, Work work) {
+void answer(Service& service, Exchange& exchange, Work work) {
   try {
     work();
   } catch (...) {
-    exchange.send_error(explain(std::current_exception()));
+    exchange.send_error(explain(service, std::current_exception()));
   }
 }
 
@@ -91,7 +91,7 @@ HandlerResponse answer_without_body(Service& service, const Request& request, Re
   if (const auto error = refuse_route(route, exchange)) {
     exchange.send_error(*error);
   } else {
-    answer(exchange, [&] { answer_get(service, route, exchange); });
+    answer(service, exchange, [&] { answer_get(service, route, exchange); });
   }
   return HandlerResponse::Handled;
 }
@@ -106,7 +106,7 @@ void answer_with_body(Service& service, const Request& request, Response& respon
     if (has_body(request)) BodyReader(exchange, reader).discard();
     return exchange.send_error(*error);
   }
-  answer(exchange, [&] { answer_upload(service, exchange, reader); });
+  answer(service, exchange, [&] { answer_upload(service, exchange, reader); });
 }
 
 // 100 if the client may send its body.
@@ -152,7 +152,7 @@ void install_routes(Service& service) {
     answer_library_error(service, request, response);
   });
   server.set_post_routing_handler(
-      [](const Request& request, Response& response) { complete_headers(request, response); });
+      [](const Request&, Response& response) { complete_headers(response); });
 }
 
 }  // namespace imgpress::gateway

@@ -115,7 +115,8 @@ void answer_faults(Connection& connection, const Upload& upload, const Error& er
 void answer_stored(const Upload& upload, const std::string& answer, Exchange& exchange) {
   exchange.set_header("Location", "/api/status/" + upload.id + '/');
   exchange.set_header("Retry-After", "1");
-  exchange.send_accepted(answer);
+  exchange.set_header("Cache-Control", "no-store");
+  exchange.send_json(202, answer);
 }
 
 void store(Service& service, const Upload& upload, Exchange& exchange) {
@@ -141,6 +142,11 @@ std::optional<Error> refuse_upload(const Service& service, const httplib::Reques
   if (!request.is_multipart_form_data() && !is_csv(request)) {
     return Error{ErrorCode::kUnsupportedMediaType,
                  "an upload is multipart/form-data with the CSV in its field \"file\", or text/csv",
+                 curl_line(request)};
+  }
+  if (request.has_header("Content-Encoding")) {
+    return Error{ErrorCode::kUnsupportedMediaType,
+                 "a body with Content-Encoding is not accepted; send it as it is",
                  curl_line(request)};
   }
   if (declared_length(request) > service.max_upload_bytes + kFormOverhead) {

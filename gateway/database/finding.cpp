@@ -26,6 +26,7 @@ std::string in_quotes(std::string_view name) {
 std::string refusal_of(const std::string& conninfo) {
   const OpenConnection connection = open_connection(conninfo);
   if (PQstatus(connection.get()) == CONNECTION_OK) return "";
+  if (PQconnectionNeedsPassword(connection.get()) == 1) return "28P01";
   // Only a verbose message has the SQLSTATE, and only a second attempt can be made verbose.
   PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);
   PQreset(connection.get());
@@ -86,13 +87,12 @@ Finding read_look(const Result& look) {
   return finding;
 }
 
-constexpr auto kExaminationTime = std::chrono::seconds(5);
+constexpr auto kLookTime = std::chrono::seconds(2);
 constexpr auto kPauseIfReady = std::chrono::seconds(10);
 constexpr auto kPauseIfNot = std::chrono::seconds(1);
 
-}  // namespace
-
-Finding examine_database(Pool& pool, Deadline deadline) {
+Finding examine(Pool& pool) {
+  const Deadline deadline = within(kLookTime);
   try {
     return read_look(pool.run(Use::kShort, deadline, [&](Connection& connection) {
       return connection.query(kExamine, {}, deadline);
@@ -106,15 +106,26 @@ Finding examine_database(Pool& pool, Deadline deadline) {
   }
 }
 
-void watch_database(Pool& pool) {
-  for (std::string logged;;) {
-    const Finding finding = examine_database(pool, within(kExaminationTime));
-    if (finding.text != logged) {
-      log_line(finding.text);
-      if (!finding.cure.empty()) log_line(finding.cure);
-      logged = finding.text;
-    }
-    const bool ready = finding.state == Finding::State::kReady;
+}  // namespace
+
+Finding Watch::look() {
+  const Finding finding = examine(pool_);
+  const std::lock_guard lock(mutex_);
+  if (finding.text != last_.text) {
+    log_line(finding.text);
+    if (!finding.cure.empty()) log_line(finding.cure);
+  }
+  return last_ = finding;
+}
+
+Finding Watch::last() {
+  const std::lock_guard lock(mutex_);
+  return last_;
+}
+
+void Watch::run() {
+  for (;;) {
+    const bool ready = look().state == State::kReady;
     std::this_thread::sleep_for(ready ? kPauseIfReady : kPauseIfNot);
   }
 }

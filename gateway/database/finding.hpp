@@ -1,6 +1,7 @@
 // What the gateway finds when it looks at its database.
 #pragma once
 
+#include <mutex>
 #include <string>
 
 #include "database/pool.hpp"
@@ -14,10 +15,25 @@ struct Finding {
   std::string cure;  // what to do about it; may be empty
 };
 
-// Connects, and looks for the extension and for the rights on it. Throws nothing.
-Finding examine_database(Pool& pool, Deadline deadline);
+// Any thread may use it.
+class Watch {
+ public:
+  explicit Watch(Pool& pool) : pool_(pool) {}
 
-// Looks again and again, and logs what has changed.
-[[noreturn]] void watch_database(Pool& pool);
+  // Connects, and looks for the extension and for the rights on it. Logs what has changed. Throws
+  // nothing.
+  Finding look();
+
+  // What the last look has found.
+  Finding last();
+
+  // Looks again and again.
+  [[noreturn]] void run();
+
+ private:
+  Pool& pool_;
+  std::mutex mutex_;  // guards the one below
+  Finding last_;
+};
 
 }  // namespace imgpress::gateway

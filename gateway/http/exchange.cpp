@@ -1,7 +1,6 @@
 #include "http/exchange.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <ctime>
 
 #include "http/pace.hpp"
@@ -40,26 +39,20 @@ std::string object_of(const Error& error) {
                       {"hint", error.hint.empty() ? Json() : Json(error.hint)}});
 }
 
-// Version 0.11 of the library takes the end of a range as the client names it, even beyond the end
-// of the body.
-void clamp_range(httplib::Response& response) {
-  unsigned long long first = 0, last = 0, size = 0;
-  const std::string range = response.get_header_value("Content-Range");
-  if (std::sscanf(range.c_str(), "bytes %llu-%llu/%llu", &first, &last, &size) != 3) return;
-  if (first >= size || last < size) return;
-  const std::string total = std::to_string(size);
-  response.headers.erase("Content-Range");
-  response.set_header("Content-Range", "bytes " + std::to_string(first) + '-' +
-                                           std::to_string(size - 1) + '/' + total);
-  response.headers.erase("Content-Length");
-  response.set_header("Content-Length", std::to_string(size - first));
-}
-
 }  // namespace
 
 std::string to_text(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
+
+// The library hands out its own request, which is not const there. How it answers depends on the
+// method and the ranges, and there is no other way to say how it should.
+Exchange::Exchange(const httplib::Request& request, httplib::Response& response, SpoolSpace& space,
+                   std::shared_ptr<void> running)
+    : request_(const_cast<httplib::Request&>(request)),
+      response_(response),
+      space_(space),
+      running_(std::move(running)) {}
 
 void Exchange::set_header(const char* name, const std::string& value) {
   response_.headers.erase(name);
@@ -71,49 +64,35 @@ BodyBuilder Exchange::text_builder() {
   return BodyBuilder(space_, accepts_gzip(request_.get_header_value("Accept-Encoding")));
 }
 
-bool Exchange::range_is_satisfiable(std::uint64_t size) const {
-  if (request_.ranges.empty()) return true;
-  const auto [first, last] = request_.ranges.front();  // -1: not given
-  return first == -1 ? last != 0 : static_cast<std::uint64_t>(first) < size;
+void Exchange::send(int status, const Body& body) {
+  response_.status = status;
+  request_.ranges.clear();
+  provide(body);
 }
 
-void Exchange::send(Body body) {
-  const std::uint64_t size = body.bytes->size();
-  if (!range_is_satisfiable(size)) {
-    set_header("Content-Range", "bytes */" + std::to_string(size));
-    return send_error({ErrorCode::kRangeNotSatisfiable, "the range is beyond the end"});
-  }
-  if (body.gzipped) set_header("Content-Encoding", "gzip");
-  set_header("Accept-Ranges", "bytes");
-  // The status stays open: the library chooses between 200 and 206.
-  response_.set_content_provider(
-      size, body.type,
-      [body, running = running_](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
-        return send_bytes(*body.bytes, offset, length, sink);
-      });
-}
-
-void Exchange::send_json(std::string_view text) {
+void Exchange::send_json(int status, std::string_view text) {
   BodyBuilder builder = text_builder();
   builder.append(text);
-  send(builder.finish(kJsonType));
+  send(status, builder.finish(kJsonType));
 }
 
-void Exchange::send_accepted(std::string_view text) {
-  BodyBuilder builder = plain_builder();
-  builder.append(text);
-  response_.status = 202;
-  set_header("Cache-Control", "no-store");
-  provide_whole(builder.finish(kJsonType));
+// Sets the range to what the body has of it, because version 0.11 of the library does not. False if
+// it has nothing of it.
+bool Exchange::clamp_range(std::uint64_t size) {
+  if (request_.ranges.empty()) return true;
+  auto& [first, last] = request_.ranges.front();  // -1: not given
+  const auto end = static_cast<decltype(last + 0)>(size);
+  if (first == -1) return last != 0;
+  if (last >= end) last = end - 1;
+  return first < end;
 }
 
-void Exchange::send_not_modified() {
-  response_.status = 304;
-}
-
-std::string Exchange::error_head(const Error& error) {
-  const std::string object = object_of(error);
-  return object.substr(0, object.size() - 1) + ",\"details\":[";
+void Exchange::send_range(const Body& body) {
+  set_header("Accept-Ranges", "bytes");
+  if (request_.ranges.size() <= 1 && clamp_range(body.bytes->size())) return provide(body);
+  set_header("Content-Range", "bytes */" + std::to_string(body.bytes->size()));
+  send_error({ErrorCode::kRangeNotSatisfiable,
+              "the image has no such range, or more than one was asked for"});
 }
 
 void Exchange::send_error(const Error& error) {
@@ -123,43 +102,47 @@ void Exchange::send_error(const Error& error) {
 }
 
 void Exchange::send_error(const Error& error, const Body& body) {
-  response_.status = status_of(error.code);
-  if (response_.status == 503) set_header("Retry-After", kRetryAfterSeconds);
+  const int status = status_of(error.code);
+  if (status == 503) set_header("Retry-After", kRetryAfterSeconds);
   for (const char* name : {"ETag", "Last-Modified"}) response_.headers.erase(name);
   set_header("Cache-Control", "no-store");
-  provide_whole(body);
+  send(status, body);
 }
 
-// Whatever range the client asks for: the library applies ranges only to bodies whose length it
-// knows.
-void Exchange::provide_whole(const Body& body) {
+std::string Exchange::error_head(const Error& error) {
+  const std::string object = object_of(error);
+  return object.substr(0, object.size() - 1) + ",\"details\":[";
+}
+
+// Leaves a status open that was not set: the library then chooses between 200 and 206.
+void Exchange::provide(const Body& body) {
   if (body.gzipped) set_header("Content-Encoding", "gzip");
-  set_header("Content-Length", std::to_string(body.bytes->size()));
   const bool is_head = request_.method == "HEAD";
   if (closes_) {
     set_header("Connection", "close");
     // Only the function below can close the connection, and the library does not call it for HEAD.
-    // The request is the library's own, and not const there.
-    if (is_head) const_cast<httplib::Request&>(request_).method = "GET";
+    if (is_head) request_.method = "GET";
   }
-  response_.set_content_provider(body.type, [body, is_head, closes = closes_, running = running_](
-                                                std::size_t, httplib::DataSink& sink) {
-    const bool whole = is_head || send_bytes(*body.bytes, 0, body.bytes->size(), sink);
-    sink.done();
-    return whole && !closes;
-  });
+  response_.set_content_provider(
+      body.bytes->size(), body.type,
+      [body, is_head, closes = closes_, running = running_](std::size_t offset, std::size_t length,
+                                                            httplib::DataSink& sink) {
+        return (is_head || send_bytes(*body.bytes, offset, length, sink)) && !closes;
+      });
 }
 
-void complete_headers(const httplib::Request&, httplib::Response& response) {
+void complete_headers(httplib::Response& response) {
   const bool closes = response.has_header("Connection");
   response.headers.erase("Connection");
   if (closes) {
     response.set_header("Connection", "close");
     response.headers.erase("Keep-Alive");
   }
-  if (response.status == 206) clamp_range(response);
+  // The library claims it for every HEAD.
+  if (response.get_header_value("Content-Type").rfind("image/", 0) != 0) {
+    response.headers.erase("Accept-Ranges");
+  }
   if (response.status == 304) response.headers.erase("Content-Length");
-  if (response.status >= 300) response.headers.erase("Accept-Ranges");
   response.set_header("Date", http_date(std::time(nullptr)));
   response.set_header("X-Content-Type-Options", "nosniff");
 }

@@ -26,15 +26,13 @@ class Exchange {
  public:
   // `running` is released when the answer has been sent.
   Exchange(const httplib::Request& request, httplib::Response& response, SpoolSpace& space,
-           std::shared_ptr<void> running)
-      : request_(request), response_(response), space_(space), running_(std::move(running)) {}
+           std::shared_ptr<void> running);
 
   const httplib::Request& request() const { return request_; }
 
   // The connection will be closed after the answer, because it is not certain where the request
   // ends, or its body was not read to the end.
   void close_after() { closes_ = true; }
-  bool closes() const { return closes_; }
 
   // Replaces one of the same name.
   void set_header(const char* name, const std::string& value);
@@ -44,13 +42,13 @@ class Exchange {
   // For bytes that are sent as they are.
   BodyBuilder plain_builder() { return BodyBuilder(space_, false); }
 
-  // Status 200; or 206 with the range that the client asks for, or 416.
-  void send(Body body);
-  void send_json(std::string_view text);
-  // Status 202.
-  void send_accepted(std::string_view text);
+  // The whole body, whatever range the client asks for.
+  void send(int status, const Body& body);
+  void send_json(int status, std::string_view text);
+  // Status 200, or 206 with the range that the client asks for, or 416.
+  void send_range(const Body& body);
   // Status 304.
-  void send_not_modified();
+  void send_not_modified() { response_.status = 304; }
 
   void send_error(const Error& error);
   // `body` begins with what error_head() returns.
@@ -59,10 +57,10 @@ class Exchange {
   static std::string error_head(const Error& error);
 
  private:
-  bool range_is_satisfiable(std::uint64_t size) const;
-  void provide_whole(const Body& body);
+  bool clamp_range(std::uint64_t size);
+  void provide(const Body& body);
 
-  const httplib::Request& request_;
+  httplib::Request& request_;
   httplib::Response& response_;
   SpoolSpace& space_;
   std::shared_ptr<void> running_;
@@ -70,6 +68,6 @@ class Exchange {
 };
 
 // Completes the headers of an answer, after the library has added its own.
-void complete_headers(const httplib::Request& request, httplib::Response& response);
+void complete_headers(httplib::Response& response);
 
 }  // namespace imgpress::gateway

@@ -46,7 +46,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION imgpress.output_image(uuid, integer) IS
     'One output with what an HTTP server needs to serve it; no row if there is no such output';
-GRANT EXECUTE ON FUNCTION imgpress.output_image(uuid, integer) TO imgpress_user, imgpress_gateway;
+GRANT EXECUTE ON FUNCTION imgpress.output_image(uuid, integer) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress.output_etag(request_id uuid, image_no integer) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

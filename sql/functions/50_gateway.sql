@@ -127,8 +127,28 @@ COMMENT ON FUNCTION imgpress_internal.request_etag(uuid) IS
     'A digest that changes when the status or the products of a request would be answered differently: it covers id, '
     'run, status, counts, the settings of output URLs and the version of imgpress. NULL for an unknown id';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.output_slice(
+    request_id uuid, image_no integer, skipped integer, most integer,
+    OUT content_type text, OUT etag text, OUT size integer, OUT created bigint, OUT bytes bytea
+) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+        SELECT o.content_type, o.etag, octet_length(o.bytes), floor(extract(epoch FROM o.created_at))::bigint,
+               substring(o.bytes FROM skipped + 1 FOR most)
+        FROM imgpress.outputs o
+        WHERE o.request_id = output_slice.request_id
+          AND o.image_no = imgpress_internal.image_behind(output_slice.request_id, output_slice.image_no);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.output_slice(uuid, integer, integer, integer) IS
+    'Up to "most" bytes of an output after the first "skipped". size: of the whole output. created: in seconds since '
+    '1970, rounded down. No row if there is no such output';
+
 GRANT INSERT ON imgpress_internal.upload_parts TO imgpress_gateway;
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.submit_upload(uuid, jsonb), imgpress_internal.upload_faults(uuid, jsonb),
-    imgpress_internal.request_summary(uuid), imgpress_internal.request_etag(uuid)
+    imgpress_internal.request_summary(uuid), imgpress_internal.request_etag(uuid),
+    imgpress_internal.output_slice(uuid, integer, integer, integer)
     TO imgpress_gateway;
