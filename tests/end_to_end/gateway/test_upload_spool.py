@@ -184,9 +184,9 @@ def test_a_full_disk(start, shop, unserved, small_disk):
 
 def test_the_environment_names_folder_and_limit(shop, unserved, folder, monkeypatch):
     monkeypatch.setenv("IMGPRESS_SPOOL_DIR", str(folder))
-    monkeypatch.setenv("IMGPRESS_MAX_SPOOL_BYTES", "100000")
+    monkeypatch.setenv("IMGPRESS_MAX_SPOOL_BYTES", "200000")
     with shop.new_gateway(database=unserved) as gateway:
         assert_error(gateway.upload(LARGE), "busy")
-        conversation, _ = begin_upload(gateway, 50_000)
+        conversation, _ = begin_upload(gateway, 150_000)
         with conversation:
             wait_until(lambda: spool_files(gateway, folder), "a spool file")
