@@ -64,6 +64,7 @@ void serve(Server& server) {
 int run(const Options& options) {
   const sigset_t signals = hold_end_signals();
   raise_file_limit();
+  check_conninfo(options.database);
   SpoolSpace space(options.spool_dir, options.max_spool_bytes);
   Server server(options.listen, options.allow_remote);
   Pool pool(options.database, options.connections);

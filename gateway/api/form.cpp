@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "ascii.hpp"
-
 namespace imgpress::gateway {
 namespace {
 
@@ -11,6 +9,13 @@ namespace {
 constexpr std::size_t kLongestValue = 4 * 1024;
 constexpr std::size_t kLongestName = 100;
 constexpr std::size_t kMostValues = 100;
+
+std::string trimmed(const std::string& text) {
+  constexpr const char* kBlanks = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  if (first == text.npos) return "";
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
 
 bool is_text(const std::string& value) {
   try {
@@ -64,19 +69,19 @@ void UploadForm::finish() {
 }
 
 void UploadForm::end_field() {
-  if (in_field_) add_field(name_, trimmed(value_));
+  if (in_field_) add_field(name_, value_);
   in_field_ = false;
   value_.clear();
 }
 
-void UploadForm::add_field(const std::string& given_name, std::string_view given_value) {
+void UploadForm::add_field(const std::string& given_name, const std::string& given_value) {
   if (++values_ > kMostValues) {
     throw HttpError({ErrorCode::kBadRequest,
                      "the form has more than " + std::to_string(kMostValues) + " fields"});
   }
   std::string name = given_name.substr(0, kLongestName);
   std::replace(name.begin(), name.end(), '\0', '?');  // jsonb has no zero characters
-  const std::string value(given_value);
+  const std::string value = trimmed(given_value);
   Json json = value.empty() ? Json() : is_text(value) ? Json(value) : Json::object();
   if (!fields_.contains(name)) {
     fields_[name] = std::move(json);

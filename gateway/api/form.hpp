@@ -34,7 +34,7 @@ class UploadForm {
 
  private:
   void end_field();
-  void add_field(const std::string& name, std::string_view value);
+  void add_field(const std::string& name, const std::string& value);
 
   Spool file_;
   const std::uint64_t most_bytes_;

@@ -1,8 +1,10 @@
 #include "api/route.hpp"
 
+#include <strings.h>
+
+#include <cctype>
 #include <charconv>
 
-#include "ascii.hpp"
 #include "page/page.hpp"
 
 namespace imgpress::gateway {
@@ -36,7 +38,8 @@ std::optional<Route> parse_request(std::string_view path, std::string_view prefi
 // "/path" for "http://host/path", which HTTP allows as a target.
 std::string_view without_host(std::string_view path) {
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!equals_ignoring_case(path.substr(0, scheme.size()), scheme)) continue;
+    if (path.size() < scheme.size()) continue;
+    if (::strncasecmp(path.data(), scheme.data(), scheme.size()) != 0) continue;
     const std::size_t slash = path.find('/', scheme.size());
     return slash == path.npos ? "/" : path.substr(slash);
   }
@@ -76,8 +79,9 @@ std::optional<std::string> parse_uuid(std::string_view text) {
   id.reserve(kUuidLength);
   for (std::size_t i = 0; i < kUuidLength; ++i) {
     const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-    if (hyphen ? text[i] != '-' : !is_hex_digit(text[i])) return std::nullopt;
-    id += to_lower(text[i]);
+    if (hyphen ? text[i] != '-' : !(std::isxdigit(static_cast<unsigned char>(text[i])) != 0))
+      return std::nullopt;
+    id += static_cast<char>(std::tolower(static_cast<unsigned char>(text[i])));
   }
   return id;
 }

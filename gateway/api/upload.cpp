@@ -1,11 +1,12 @@
+#include <strings.h>
 #include <sys/random.h>
 
 #include <array>
+#include <cstring>
 #include <vector>
 
 #include "api/form.hpp"
 #include "api/handlers.hpp"
-#include "ascii.hpp"
 #include "http/body_reader.hpp"
 #include "http/framing.hpp"
 
@@ -28,8 +29,7 @@ constexpr const char* kFaults =
 
 bool is_csv(const httplib::Request& request) {
   const std::string type = request.get_header_value("Content-Type");
-  return equals_ignoring_case(trimmed(std::string_view(type).substr(0, type.find(';'))),
-                              "text/csv");
+  return ::strncasecmp(type.c_str(), "text/csv", 8) == 0 && std::strchr("; \t", type[8]) != nullptr;
 }
 
 // A command that does what the client may have meant.

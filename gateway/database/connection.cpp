@@ -26,6 +26,19 @@ std::string_view Result::value(int row, int column) const {
           static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
 }
 
+void check_conninfo(const std::string& conninfo) {
+  // As libpq tells them from the name of a database.
+  const bool is_uri =
+      conninfo.rfind("postgres://", 0) == 0 || conninfo.rfind("postgresql://", 0) == 0;
+  if (!is_uri && conninfo.find('=') == conninfo.npos) return;
+  char* reason = nullptr;
+  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed(
+      PQconninfoParse(conninfo.c_str(), &reason), &PQconninfoFree);
+  const std::unique_ptr<char, decltype(&PQfreemem)> owned(reason, &PQfreemem);
+  if (!parsed)
+    throw std::runtime_error("--database: " + std::string(reason ? reason : "out of memory"));
+}
+
 OpenConnection open_connection(const std::string& conninfo) {
   // Defaults come before dbname: the connection string in dbname overrides them.
   const char* names[] = {"application_name", "connect_timeout", "keepalives_idle",

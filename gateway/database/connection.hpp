@@ -78,6 +78,10 @@ struct Parameter {
 };
 using Parameters = std::vector<Parameter>;
 
+// Throws std::runtime_error with a sentence for the user if the text is neither the name of a
+// database nor a valid connection string or URI.
+void check_conninfo(const std::string& conninfo);
+
 // Opens a connection, which may have failed: see PQstatus(). Waits three seconds for each host.
 struct FinishConnection {
   void operator()(PGconn* connection) const { PQfinish(connection); }

@@ -2,9 +2,9 @@
 
 #include <zlib.h>
 
+#include <cctype>
+#include <cstdlib>
 #include <new>
-
-#include "ascii.hpp"
 
 namespace imgpress::gateway {
 namespace {
@@ -13,13 +13,6 @@ constexpr std::size_t kWorthGzip = 1024;
 constexpr int kLevel = 6;
 constexpr int kGzipFormat = 15 + 16;  // the largest window, with gzip's header
 constexpr int kMemoryLevel = 8;
-
-// "gzip;q=0" and "gzip; q=0.00" mean: not gzip.
-bool is_refused(std::string_view parameters) {
-  const std::size_t at = parameters.find('=');
-  return at != parameters.npos &&
-         trimmed(parameters.substr(at + 1)).find_first_not_of("0.") == std::string_view::npos;
-}
 
 }  // namespace
 
@@ -72,13 +65,19 @@ Body BodyBuilder::finish(std::string type) {
   return {std::move(spool_), std::move(type), gzip_ != nullptr};
 }
 
-bool accepts_gzip(std::string_view accept_encoding) {
-  while (!accept_encoding.empty()) {
-    const std::string_view item = accept_encoding.substr(0, accept_encoding.find(','));
-    accept_encoding.remove_prefix(std::min(item.size() + 1, accept_encoding.size()));
-    const std::size_t semicolon = std::min(item.find(';'), item.size());
-    if (!equals_ignoring_case(trimmed(item.substr(0, semicolon)), "gzip")) continue;
-    return !is_refused(item.substr(semicolon));
+bool accepts_gzip(const std::string& accept_encoding) {
+  std::string list(",");
+  for (const char c : accept_encoding) {
+    if (c != ' ' && c != '\t')
+      list += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  list += ',';
+  for (const std::string name : {",gzip", ",*"}) {
+    const std::size_t at = list.find(name);
+    if (at == list.npos) continue;
+    const std::string rest = list.substr(at + name.size());
+    if (rest[0] == ',') return true;
+    if (rest.rfind(";q=", 0) == 0) return std::strtod(rest.c_str() + 3, nullptr) > 0;
   }
   return false;
 }

@@ -39,6 +39,6 @@ class BodyBuilder {
 };
 
 // True if the value of Accept-Encoding allows gzip.
-bool accepts_gzip(std::string_view accept_encoding);
+bool accepts_gzip(const std::string& accept_encoding);
 
 }  // namespace imgpress::gateway

@@ -1,10 +1,8 @@
 #include "http/framing.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <cctype>
 #include <string>
-
-#include "ascii.hpp"
 
 namespace imgpress::gateway {
 namespace {
@@ -12,9 +10,9 @@ namespace {
 constexpr std::size_t kMostHeaderBytes = 32 * 1024;
 constexpr std::size_t kMostDigits = 19;  // fits into 64 bits, with a sign
 
-bool is_token_character(char c) {
+bool is_token_character(unsigned char c) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return is_letter(c) || is_digit(c) || kMarks.find(c) != kMarks.npos;
+  return std::isalnum(c) != 0 || kMarks.find(static_cast<char>(c)) != kMarks.npos;
 }
 
 Error malformed(const char* message) {
@@ -61,12 +59,9 @@ bool is_header_name(std::string_view name) {
 }
 
 std::optional<std::uint64_t> parse_content_length(std::string_view text) {
-  if (text.empty() || text.size() > kMostDigits || !is_digit(text.front())) return std::nullopt;
-  std::uint64_t length = 0;
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, length);
-  if (error != std::errc() || stopped != end) return std::nullopt;
-  return length;
+  const bool digits = text.find_first_not_of("0123456789") == text.npos;
+  if (text.empty() || text.size() > kMostDigits || !digits) return std::nullopt;
+  return std::stoull(std::string(text));
 }
 
 std::uint64_t declared_length(const httplib::Request& request) {

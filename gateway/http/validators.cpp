@@ -1,36 +1,12 @@
 #include "http/validators.hpp"
 
 namespace imgpress::gateway {
-namespace {
-
-constexpr std::string_view kBlanksAndCommas = " \t,";
-
-void skip_blanks_and_commas(std::string_view& text) {
-  const std::size_t start = text.find_first_not_of(kBlanksAndCommas);
-  text.remove_prefix(start == std::string_view::npos ? text.size() : start);
-}
-
-}  // namespace
-
 std::string quoted_etag(std::string_view etag) {
   return "\"" + std::string(etag) + "\"";
 }
 
 bool if_none_match(std::string_view header, std::string_view etag) {
-  for (skip_blanks_and_commas(header); !header.empty(); skip_blanks_and_commas(header)) {
-    if (header.front() == '*') {
-      header.remove_prefix(1);
-      skip_blanks_and_commas(header);
-      return header.empty();  // a star is valid only alone
-    }
-    if (header.substr(0, 2) == "W/") header.remove_prefix(2);
-    if (header.empty() || header.front() != '"') return false;
-    const std::size_t close = header.find('"', 1);
-    if (close == std::string_view::npos) return false;
-    if (header.substr(1, close - 1) == etag) return true;
-    header.remove_prefix(close + 1);
-  }
-  return false;
+  return header == "*" || header.find(quoted_etag(etag)) != header.npos;
 }
 
 std::string http_date(std::time_t time) {
