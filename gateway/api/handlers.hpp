@@ -35,7 +35,7 @@ void install_routes(Service& service);
 Error database_failure(const Finding& finding);
 
 // They throw HttpError, DatabaseError, DatabaseUnavailable and SpoolFull.
-void answer_page(std::string_view path, Exchange& exchange);
+void answer_page(const PageFile& file, Exchange& exchange);
 void answer_health(Service& service, Exchange& exchange);
 void answer_status(Service& service, const Route& route, Exchange& exchange);
 void answer_products(Service& service, const Route& route, Exchange& exchange);

@@ -1,11 +1,8 @@
-#include "page/page.hpp"
-
 #include "api/handlers.hpp"
 
 namespace imgpress::gateway {
 
-void answer_page(std::string_view path, Exchange& exchange) {
-  const PageFile& file = *find_page_file(path);
+void answer_page(const PageFile& file, Exchange& exchange) {
   exchange.set_header("Content-Security-Policy", kPagePolicy);
   exchange.set_header("Referrer-Policy", "no-referrer");
   exchange.set_header("Cache-Control", "no-cache");

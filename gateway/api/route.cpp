@@ -5,8 +5,6 @@
 #include <cctype>
 #include <charconv>
 
-#include "page/page.hpp"
-
 namespace imgpress::gateway {
 namespace {
 
@@ -50,7 +48,7 @@ std::string_view without_host(std::string_view path) {
 
 Route parse_route(std::string_view path) {
   path = without_host(path);
-  if (find_page_file(path) != nullptr) return {Resource::kPage, "", 0};
+  if (const PageFile* file = find_page_file(path)) return {Resource::kPage, "", 0, file};
   const std::string_view whole = path;
   if (!path.empty() && path.back() == '/') path.remove_suffix(1);
   if (path == "/api/upload") return {Resource::kUpload, "", 0};

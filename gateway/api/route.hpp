@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "page/page.hpp"
+
 namespace imgpress::gateway {
 
 enum class Resource { kUnknown, kPage, kHealth, kUpload, kStatus, kProducts, kImage };
@@ -14,6 +16,7 @@ struct Route {
   // In lower case; empty if the path has something else in its place: there is no such request.
   std::string request_id;
   int image_no = 0;  // of an image
+  const PageFile* page_file = nullptr;
 };
 
 // `path` is decoded and without the query. A trailing slash makes no difference to the API. Images

@@ -62,7 +62,7 @@ std::optional<Error> refuse_route(const Route& route, Exchange& exchange) {
 void answer_get(Service& service, const Route& route, Exchange& exchange) {
   switch (route.resource) {
     case Resource::kPage:
-      return answer_page(exchange.request().path, exchange);
+      return answer_page(*route.page_file, exchange);
     case Resource::kHealth:
       return answer_health(service, exchange);
     case Resource::kStatus:

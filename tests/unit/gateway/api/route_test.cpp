@@ -25,6 +25,14 @@ TEST(Route, ApiWithAndWithoutTrailingSlash) {
   }
 }
 
+TEST(Route, ThePageByAWholeUrl) {
+  for (const char* target : {"/", "http://shop.example", "HTTPS://shop.example/"}) {
+    const Route route = parse_route(target);
+    ASSERT_EQ(route.resource, Resource::kPage) << target;
+    EXPECT_EQ(route.page_file, find_page_file("/")) << target;
+  }
+}
+
 TEST(Route, AnIdThatIsNoUuidIsUnknownButOfTheResource) {
   const Route route = parse_route("/api/status/42/");
   EXPECT_EQ(route.resource, Resource::kStatus);
