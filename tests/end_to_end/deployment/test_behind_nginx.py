@@ -14,7 +14,7 @@ from contract_cases import ContractCases, call_at_once
 
 from harness.catalogue import HEADER_LINE
 from harness.cluster import CHECKOUT
-from harness.gateway import assert_error, free_port, gateway_program, multipart, read_answer
+from harness.gateway import Conversation, assert_error, free_port, gateway_program, multipart
 from harness.servers.http_server import Handler, HttpServer
 from harness.servers.nginx import Nginx, nginx_program
 from harness.waiting import wait_until
@@ -151,27 +151,22 @@ def test_clients_that_do_not_read_their_answers(shop, gateway, finished):
         shop.finish(request)
         get = f"GET /api/products/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode()
         for _ in range(10):
-            client = stack.enter_context(socket.socket())
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.connect(("127.0.0.1", nginx.port))
-            client.sendall(get)
+            stack.enter_context(nginx.connect(receive_buffer=4096)).sendall(get)
         # Sooner than the gateway itself gives up a client that does not read.
         wait_until(lambda: connections_to(gateway.port) == 0, "the gateway is done", 8)
         assert_undisturbed(nginx, gateway, finished)
 
 
 @pytest.mark.parametrize(
-    ("piece", "status"),
-    [(b"X: " + b"a" * 1000 + b"\r\n", 431), (b"X" * 1000, 431), (b"X: a\r\n" * 100, 431)],
-    ids=["headers", "one header", "small headers"],
+    "piece",
+    [b"X: " + b"a" * 1000 + b"\r\n", b"X" * 1000, b"X: a\r\n" * 100],
+    ids=["large headers", "one header", "small headers"],
 )
-def test_an_endless_head(shop, client, piece, status):
-    with client.connect() as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n")
-        with contextlib.suppress(ConnectionError):
-            for _ in range(1000):
-                connection.sendall(piece)
-        assert_error(read_answer(connection), status)
+def test_an_endless_head(shop, client, piece):
+    with client.converse() as conversation:
+        conversation.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + piece * 1000)
+        assert_error(conversation.read(), "headers_too_large")
+        assert conversation.ended()
     assert shop.gateway.alive()
 
 
@@ -183,14 +178,12 @@ def test_clients_of_one_address_are_limited(gateway, finished):
         with contextlib.ExitStack() as stack:
             source = ("127.0.0.2", 0)
             address = ("127.0.0.1", nginx.port)
-            for number in range(limit + 1):
-                client = socket.create_connection(address, source_address=source)
-                stack.enter_context(client).sendall(head)
-                if number < limit:
-                    assert client.recv(100).startswith(b"HTTP/1.1 100 ")
-            refusal = read_answer(client)
-            assert_error(refusal, 503)
-            assert refusal.json()["code"] == "busy" and int(refusal.headers["Retry-After"]) > 0
+            for _ in range(limit + 1):
+                connection = socket.create_connection(address, source_address=source)
+                conversation = stack.enter_context(Conversation(connection))
+                # It says that nginx has counted the client. Even one that is refused gets it.
+                assert conversation.exchange(head).status == 100
+            assert_error(conversation.read(), "busy")
             assert_undisturbed(nginx, gateway, finished)
 
 
@@ -257,12 +250,8 @@ def test_it_fits_the_gateways_limits(shop):
     usage = subprocess.check_output([gateway_program(), "--help"], text=True)
     most = int(re.search(r"--max-upload-bytes.*?\(default (\d+);", usage, re.DOTALL).group(1))
     assert directive("client_max_body_size", "m") << 20 == most + (1 << 20)
-    with shop.gateway.connect() as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert read_answer(connection).status == 200
-        start = time.monotonic()
-        assert connection.recv(1) == b""
-        assert time.monotonic() - start > directive("keepalive_timeout", "s")
+    idle = re.fullmatch(r"timeout=(\d+).*", shop.gateway.get("/healthz").headers["Keep-Alive"])
+    assert directive("keepalive_timeout", "s") < int(idle.group(1))
 
 
 # --- nginx's own errors -----------------------------------------------------------------------
@@ -273,38 +262,33 @@ def test_an_upload_over_the_limit(shop, chunked):
     headers, body = multipart({}, file_bytes=b"x" * 10_000)
     with Nginx(shop.gateway.port, {"client_max_body_size": "8k"}) as nginx:
         answer = nginx.request("POST", "/api/upload/", iter([body]) if chunked else body, headers)
-        assert_error(answer, 413)
-        assert answer.json()["code"] == "too_large"
+        assert_error(answer, "too_large")
 
 
 @pytest.mark.parametrize(
-    ("head", "status", "code"),
+    ("head", "code"),
     [
-        (b"GET\r\n\r\n", 400, "bad_request"),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\n", 400, "bad_request"),
+        (b"GET\r\n\r\n", "bad_request"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\n", "bad_request"),
         (
             b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
-            400,
             "bad_request",
         ),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 400, "bad_request"),
-        (b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414, "uri_too_long"),
-        (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405, "method_not_allowed"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "bad_request"),
+        (b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", "uri_too_long"),
+        (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", "method_not_allowed"),
     ],
 )
-def test_a_malformed_request(client, head, status, code):
+def test_a_malformed_request(client, head, code):
     answer = client.raw(head)
-    assert_error(answer, status)
-    assert answer.json()["code"] == code
+    assert_error(answer, code)
     assert answer.headers["Connection"] == "close"
-    assert ("details" in answer.json()) == (status == 400)
 
 
 def test_the_gateway_is_down():
     with Nginx(free_port()) as nginx:
         for answer in (nginx.get("/healthz"), nginx.upload("")):
-            assert_error(answer, 503)
-            assert answer.json()["code"] == "busy" and int(answer.headers["Retry-After"]) > 0
+            assert_error(answer, "busy")
 
 
 def test_64_uploads_at_once(shop, client):

@@ -3,7 +3,7 @@
 import pytest
 from contract_cases import ContractCases, call_at_once
 
-from harness.gateway import Gateway
+from harness.gateway import Gateway, assert_error
 from harness.servers.pgbouncer import PgBouncer, pgbouncer_program
 from harness.shop import GATEWAY_LOGIN
 from harness.waiting import wait_until
@@ -63,8 +63,7 @@ def test_postgresql_restarts_behind_it(open_shop):
             own.finish(request)
             path = f"/api/status/{request}/"
             own.cluster.stop()
-            answer = gateway.get(path)
-            assert answer.status == 503 and int(answer.headers["Retry-After"]) > 0
+            assert_error(gateway.get(path), "database_unavailable")
             own.cluster.start()
             wait_until(lambda: gateway.get(path).status == 200, "the gateway answers again")
             again = gateway.upload(own.csv("small1.jpg"))
