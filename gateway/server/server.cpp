@@ -82,7 +82,7 @@ Server::Server(const ListenAddress& address, bool allow_remote) {
     // every other client.
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   });
-  if (!library_.bind_to_port(address.host, address.port)) {
+  if (!library_.bind_to_port(address.host, address.port, AI_PASSIVE)) {
     throw std::runtime_error("cannot listen on " + spelled(address) + ": " + std::strerror(errno));
   }
   const BoundAddress bound = bound_address(listener_);
