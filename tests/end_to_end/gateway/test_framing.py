@@ -46,9 +46,12 @@ def in_chunks(chunks):
 
 
 def two_answers(gateway, request, method="GET"):
-    """The answers to the request and to the one behind it; None once the connection is closed."""
+    """The answers to the request and to the one behind it; None once the connection is closed.
+    The library drops what comes in the same packet as a complete request."""
     with gateway.converse() as conversation:
-        conversation.send(request + NEXT)
+        conversation.send(request)
+        conversation.wait_until_read()
+        conversation.send(NEXT)
         return conversation.read(method), conversation.read()
 
 

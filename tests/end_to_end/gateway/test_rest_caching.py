@@ -170,7 +170,7 @@ def test_the_etag_of_products_changes_with_the_public_url(shop, finished):
 
 @pytest.mark.parametrize(
     "accepted",
-    ["gzip", "GZIP", "br, gzip", "gzip;q=0.5", "gzip; q=1", "deflate, gzip ;q=0.001", "*"]
+    ["gzip", "GZIP", "br, gzip", "gzip;q=0.5", "gzip; q=1", "deflate, gzip ;q=0.001"]
     + ["identity;q=0, gzip", "gzip,br;q=1.0"],
 )
 def test_large_json_is_gzipped_where_accepted(large, accepted):
@@ -196,10 +196,11 @@ def test_json_is_plain_where_gzip_is_not_accepted(large, accepted):
     assert len(answer.json()["products"]) == 2000
 
 
-def test_two_accept_encoding_headers(large):
+@pytest.mark.parametrize("accepted", ["*", "br\r\nAccept-Encoding: gzip"])
+def test_where_gzip_is_a_choice(large, accepted):
     gateway, request = large
     head = f"GET /api/products/{request}/ HTTP/1.1\r\nHost: a\r\n"
-    answer = gateway.raw(f"{head}Accept-Encoding: br\r\nAccept-Encoding: gzip\r\n\r\n".encode())
+    answer = gateway.raw(f"{head}Accept-Encoding: {accepted}\r\n\r\n".encode())
     if "Content-Encoding" in answer.headers:
         answer.body = gzip.decompress(answer.body)
     assert len(answer.json()["products"]) == 2000
