@@ -6,9 +6,6 @@
 namespace imgpress::gateway {
 namespace {
 
-constexpr const char* kEtag =
-    "SELECT imgpress.output_etag($1::pg_catalog.uuid, $2::pg_catalog.int4)";
-
 // Binary, because bytea as text is twice as long. The numbers are text, because a binary one
 // depends on its type.
 constexpr const char* kSlice =
@@ -32,18 +29,11 @@ void set_validators(Exchange& exchange, std::string_view etag) {
   exchange.set_header("Cache-Control", kCacheControl);
 }
 
-Result query_etag(Service& service, const Route& route) {
-  return service.pool.run(Use::kShort, within(kConnectionWait), [&](Connection& connection) {
-    return connection.query(kEtag, {route.request_id, std::to_string(route.image_no)},
-                            within(kQueryTime));
-  });
-}
-
-Result query_slice(Service& service, const Route& route, std::size_t offset) {
+Result query_slice(Service& service, const Route& route, std::uint64_t offset, std::size_t most) {
   return service.pool.run(Use::kShort, within(kConnectionWait), [&](Connection& connection) {
     return connection.query(kSlice,
                             {route.request_id, std::to_string(route.image_no),
-                             std::to_string(offset), std::to_string(kSliceBytes)},
+                             std::to_string(offset), std::to_string(most)},
                             within(kQueryTime), ValueFormat::kBinary);
   });
 }
@@ -52,9 +42,9 @@ Result query_slice(Service& service, const Route& route, std::size_t offset) {
 bool answer_unchanged(Service& service, const Route& route, Exchange& exchange) {
   const std::string wanted = exchange.request().get_header_value("If-None-Match");
   if (wanted.empty()) return false;
-  const Result result = query_etag(service, route);
-  if (result.is_null(0, 0) || !if_none_match(wanted, result.value(0, 0))) return false;
-  set_validators(exchange, result.value(0, 0));
+  const Result slice = query_slice(service, route, 0, 0);
+  if (slice.rows() == 0 || !if_none_match(wanted, slice.value(0, kTag))) return false;
+  set_validators(exchange, slice.value(0, kTag));
   exchange.send_not_modified();
   return true;
 }
@@ -64,7 +54,7 @@ bool answer_unchanged(Service& service, const Route& route, Exchange& exchange) 
 void answer_image(Service& service, const Route& route, Exchange& exchange) {
   if (answer_unchanged(service, route, exchange)) return;
   BodyBuilder builder = exchange.plain_builder();
-  Result slice = query_slice(service, route, 0);
+  Result slice = query_slice(service, route, 0, kSliceBytes);
   if (slice.rows() == 0) throw HttpError({ErrorCode::kNotFound, "there is no such image"});
   set_validators(exchange, slice.value(0, kTag));
   exchange.set_header("Last-Modified",
@@ -73,7 +63,7 @@ void answer_image(Service& service, const Route& route, Exchange& exchange) {
   const std::uint64_t size = number(slice, kSize);
   builder.append(slice.value(0, kBytes));
   for (std::uint64_t done = kSliceBytes; done < size; done += kSliceBytes) {
-    slice = query_slice(service, route, done);
+    slice = query_slice(service, route, done, kSliceBytes);
     if (slice.rows() == 0) throw HttpError({ErrorCode::kNotFound, "the image was just deleted"});
     builder.append(slice.value(0, kBytes));
   }

@@ -56,4 +56,4 @@ AS $$
 $$;
 COMMENT ON FUNCTION imgpress.output_etag(uuid, integer) IS
     'The ETag of one output, without reading its bytes; NULL if there is no such output';
-GRANT EXECUTE ON FUNCTION imgpress.output_etag(uuid, integer) TO imgpress_user, imgpress_gateway;
+GRANT EXECUTE ON FUNCTION imgpress.output_etag(uuid, integer) TO imgpress_user;

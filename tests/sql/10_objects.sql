@@ -62,7 +62,7 @@ SELECT is(array(
         SELECT p.proname::text COLLATE "C" FROM pg_proc p
         WHERE p.pronamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
           AND has_function_privilege('imgpress_gateway', p.oid, 'EXECUTE') ORDER BY 1),
-    ARRAY['output_etag', 'output_slice', 'request_etag', 'request_products', 'request_summary', 'submit_upload',
+    ARRAY['output_slice', 'request_etag', 'request_products', 'request_summary', 'submit_upload',
           'upload_faults'], 'the gateway may execute the functions that it calls, and no others');
 SELECT is(has_function_privilege('imgpress_user', 'imgpress.purge(interval)', 'EXECUTE'), false,
     'only imgpress_admin may purge');
