@@ -184,11 +184,22 @@ def test_query_strings_and_fragments_are_ignored(shop, finished):
             assert (answer.status, answer.body) == (plain.status, plain.body), suffix
 
 
-@pytest.mark.parametrize("base", ["http://shop.example", "HTTPS://127.0.0.1:1"])
+@pytest.mark.parametrize("base", ["http://shop.example", "HTTPS://127.0.0.1:1", "http://[::1]:80"])
 def test_a_request_line_with_a_whole_url(shop, finished, base):
-    """Only proxies get such requests; the library takes the whole URL as a path."""
     request, _ = finished
-    assert_error(shop.gateway.get(f"{base}/api/status/{request}/"), "not_found")
+    for path in paths_of(request)[:3]:
+        plain, whole = shop.gateway.get(path), shop.gateway.get(base + path)
+        assert (whole.status, whole.body) == (plain.status, plain.body)
+    for rest in ("", "/", "?a=b", "/?a=b"):
+        assert shop.gateway.get(base + rest).headers["Content-Type"].startswith("text/html"), rest
+    assert_error(shop.gateway.get(f"{base}/api/nothing/"), "not_found")
+
+
+@pytest.mark.parametrize("target", ["http://", "http:", "http:///", "https://a", "//", "a", "*", "?"])
+def test_odd_targets(shop, target):
+    answer = shop.gateway.raw(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    assert answer.status == 200 or assert_error(answer, "not_found", "bad_request")
+    assert shop.gateway.get("/healthz").status == 200
 
 
 def test_forged_headers_mean_nothing(shop, finished):

@@ -353,4 +353,4 @@ def test_a_compressed_body_is_415(gateway, coding):
     headers = PLAIN | {"Content-Encoding": coding}
     for body in (CSV, iter([CSV])):
         answer = gateway.request("POST", "/api/upload/", body, headers)
-        assert "Content-Encoding" in assert_error(answer, "unsupported_media_type")["hint"]
+        assert "curl " in assert_error(answer, "unsupported_media_type")["hint"]
