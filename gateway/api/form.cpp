@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "http/text.hpp"
+
 namespace imgpress::gateway {
 namespace {
 
@@ -9,13 +11,6 @@ namespace {
 constexpr std::size_t kLongestValue = 4 * 1024;
 constexpr std::size_t kLongestName = 100;
 constexpr std::size_t kMostValues = 100;
-
-std::string trimmed(const std::string& text) {
-  constexpr const char* kBlanks = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == text.npos) return "";
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
 
 bool is_text(const std::string& value) {
   try {
@@ -27,12 +22,6 @@ bool is_text(const std::string& value) {
 }
 
 }  // namespace
-
-Error too_large_upload(std::uint64_t most_bytes) {
-  return {ErrorCode::kTooLarge,
-          "the upload is larger than " + std::to_string(most_bytes) + " bytes",
-          "Split the file. The gateway's option --max-upload-bytes sets the limit."};
-}
 
 void UploadForm::add_parameters(const httplib::Params& parameters) {
   for (const auto& [name, value] : parameters) add_field(name, value);
@@ -53,7 +42,7 @@ void UploadForm::begin_part(const std::string& name) {
 
 void UploadForm::take(std::string_view bytes) {
   taken_ += bytes.size();
-  if (taken_ > most_bytes_) throw HttpError(too_large_upload(most_bytes_));
+  if (taken_ > most_bytes_) throw HttpError(too_large(most_bytes_));
   if (in_field_) {
     value_.append(bytes.substr(0, kLongestValue - value_.size()));
   } else {
@@ -81,7 +70,7 @@ void UploadForm::add_field(const std::string& given_name, const std::string& giv
   }
   std::string name = given_name.substr(0, kLongestName);
   std::replace(name.begin(), name.end(), '\0', '?');  // jsonb has no zero characters
-  const std::string value = trimmed(given_value);
+  const std::string value(trimmed(given_value));
   Json json = value.empty() ? Json() : is_text(value) ? Json(value) : Json::object();
   if (!fields_.contains(name)) {
     fields_[name] = std::move(json);

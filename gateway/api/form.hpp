@@ -12,9 +12,6 @@
 
 namespace imgpress::gateway {
 
-// The error for an upload of more bytes than are accepted.
-Error too_large_upload(std::uint64_t most_bytes);
-
 class UploadForm {
  public:
   // A file of more than `most_bytes` is refused.

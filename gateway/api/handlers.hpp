@@ -41,6 +41,9 @@ void answer_status(Service& service, const Route& route, Exchange& exchange);
 void answer_products(Service& service, const Route& route, Exchange& exchange);
 void answer_image(Service& service, const Route& route, Exchange& exchange);
 
+// A command that uploads a file, for a client that did it in another way.
+std::string curl_line(const httplib::Request& request);
+
 // Why an upload is refused before its body is read; no value if it is not.
 std::optional<Error> refuse_upload(const Service& service, const httplib::Request& request);
 void answer_upload(Service& service, Exchange& exchange, const httplib::ContentReader& reader);

@@ -48,6 +48,13 @@ void answer(Service& service, Exchange& exchange, Work work) {
   }
 }
 
+// Why the connection must be closed; no value if it need not be.
+std::optional<Error> refuse(const Request& request) {
+  auto error = refuse_framing(request);
+  if (error && error->code == ErrorCode::kLengthRequired) error->hint = curl_line(request);
+  return error;
+}
+
 // Why the path or the method is refused; no value if it is not.
 std::optional<Error> refuse_route(const Route& route, Exchange& exchange) {
   if (route.resource == Resource::kUnknown) {
@@ -80,7 +87,7 @@ void answer_get(Service& service, const Route& route, Exchange& exchange) {
 // Answers everything that has no body to read.
 HandlerResponse answer_without_body(Service& service, const Request& request, Response& response) {
   Exchange exchange(request, response, service.space, service.server.running_request());
-  if (const auto error = refuse_framing(request)) {
+  if (const auto error = refuse(request)) {
     exchange.close_after();
     exchange.send_error(*error);
     return HandlerResponse::Handled;
@@ -113,7 +120,7 @@ void answer_with_body(Service& service, const Request& request, Response& respon
 int answer_expectation(Service& service, const Request& request, Response& response) {
   Exchange exchange(request, response, service.space, service.server.running_request());
   const Route route = parse_route(request.path);
-  auto error = refuse_framing(request);
+  auto error = refuse(request);
   if (!error) error = refuse_route(route, exchange);
   if (!error && route.resource == Resource::kUpload) error = refuse_upload(service, request);
   if (!error) return 100;

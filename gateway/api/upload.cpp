@@ -1,14 +1,14 @@
-#include <strings.h>
 #include <sys/random.h>
 
 #include <array>
-#include <cstring>
 #include <vector>
 
 #include "api/form.hpp"
 #include "api/handlers.hpp"
 #include "http/body_reader.hpp"
 #include "http/framing.hpp"
+#include "http/multipart.hpp"
+#include "http/text.hpp"
 
 namespace imgpress::gateway {
 namespace {
@@ -27,16 +27,30 @@ constexpr const char* kFaults =
     "SELECT pg_catalog.row_to_json(f) "
     "FROM imgpress_internal.upload_faults($1::pg_catalog.uuid, $2::pg_catalog.jsonb) f";
 
-bool is_csv(const httplib::Request& request) {
-  const std::string type = request.get_header_value("Content-Type");
-  return ::strncasecmp(type.c_str(), "text/csv", 8) == 0 && std::strchr("; \t", type[8]) != nullptr;
+bool is_csv(std::string_view type) {
+  return equals_ignoring_case(trimmed(type.substr(0, type.find(';'))), "text/csv");
 }
 
-// A command that does what the client may have meant.
-std::string curl_line(const httplib::Request& request) {
-  const bool https = request.get_header_value("X-Forwarded-Proto") == "https";
-  return std::string("Try: curl -F file=@products.csv ") + (https ? "https" : "http") + "://" +
-         request.get_header_value("Host") + "/api/upload/";
+void read_body(const Service& service, const std::string& type, BodyReader& body,
+               UploadForm& form) {
+  const std::uint64_t most_bytes = service.max_upload_bytes + kFormOverhead;
+  const auto take = [&form](std::string_view bytes) { form.take(bytes); };
+  if (is_csv(type)) {
+    form.begin_part("file");
+    return body.read(most_bytes, take);
+  }
+  // Made when the body arrives, so that the rest is discarded if there is no boundary.
+  std::optional<MultipartParser> parser;
+  body.read(most_bytes, [&](std::string_view bytes) {
+    if (!parser) {
+      parser.emplace(
+          type, [&form](const std::string& name) { form.begin_part(name); }, take);
+    }
+    parser->feed(bytes);
+  });
+  if (!parser || !parser->complete()) {
+    throw HttpError({ErrorCode::kBadRequest, "the form ends before its last boundary"});
+  }
 }
 
 // A version 4 UUID (RFC 9562).
@@ -133,13 +147,15 @@ void store(Service& service, const Upload& upload, Exchange& exchange) {
 
 }  // namespace
 
+std::string curl_line(const httplib::Request& request) {
+  const bool https = request.get_header_value("X-Forwarded-Proto") == "https";
+  return std::string("Try: curl -F file=@products.csv ") + (https ? "https" : "http") + "://" +
+         request.get_header_value("Host") + "/api/upload/";
+}
+
 std::optional<Error> refuse_upload(const Service& service, const httplib::Request& request) {
-  if (!request.has_header("Content-Length") && !request.has_header("Transfer-Encoding")) {
-    return Error{ErrorCode::kLengthRequired,
-                 "the request has neither Content-Length nor Transfer-Encoding",
-                 curl_line(request)};
-  }
-  if (!request.is_multipart_form_data() && !is_csv(request)) {
+  const std::string type = request.get_header_value("Content-Type");
+  if (!is_multipart(type) && !is_csv(type)) {
     return Error{ErrorCode::kUnsupportedMediaType,
                  "an upload is multipart/form-data with the CSV in its field \"file\", or text/csv",
                  curl_line(request)};
@@ -150,7 +166,7 @@ std::optional<Error> refuse_upload(const Service& service, const httplib::Reques
                  curl_line(request)};
   }
   if (declared_length(request) > service.max_upload_bytes + kFormOverhead) {
-    return too_large_upload(service.max_upload_bytes);
+    return too_large(service.max_upload_bytes);
   }
   return std::nullopt;
 }
@@ -158,10 +174,8 @@ std::optional<Error> refuse_upload(const Service& service, const httplib::Reques
 void answer_upload(Service& service, Exchange& exchange, const httplib::ContentReader& reader) {
   UploadForm form(service.space, service.max_upload_bytes);
   form.add_parameters(exchange.request().params);
-  if (!exchange.request().is_multipart_form_data()) form.begin_part("file");
-  BodyReader(exchange, reader)
-      .read([&form](const std::string& name) { form.begin_part(name); },
-            [&form](std::string_view bytes) { form.take(bytes); });
+  BodyReader body(exchange, reader);
+  read_body(service, exchange.request().get_header_value("Content-Type"), body, form);
   form.finish();
   store(service, {random_uuid(), form.file(), to_text(form.fields())}, exchange);
 }

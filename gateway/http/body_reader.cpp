@@ -8,59 +8,55 @@ namespace {
 constexpr std::uint64_t kMostDiscarded = 64 << 20;
 constexpr auto kDiscardTime = std::chrono::seconds(5);
 
-Error malformed_body(const httplib::Request& request) {
-  if (!request.is_multipart_form_data()) {
-    return {ErrorCode::kBadRequest, "the body is malformed or ends too early"};
-  }
-  return {ErrorCode::kBadRequest, "the form is malformed, or ends before its last boundary",
-          "Content-Type must end with the boundary that stands between the fields of the form."};
-}
-
 }  // namespace
 
-void BodyReader::read(const Begin& begin, const Take& take) {
-  const httplib::Request& request = exchange_.request();
-  const auto receive = [&](const char* data, std::size_t size) {
-    return guard(size, [&] { take({data, size}); });
-  };
-  const bool whole =
-      request.is_multipart_form_data()
-          ? reader_([&](const auto& part) { return guard(0, [&] { begin(part.name); }); }, receive)
-          : reader_(receive);
-  if (!whole) exchange_.close_after();
-  if (failure_) std::rethrow_exception(failure_);
-  if (!whole) throw HttpError(malformed_body(request));
-}
-
-void BodyReader::discard() {
-  try {
-    read([](const std::string&) {}, [](std::string_view) {});
-  } catch (const HttpError&) {
-    // The connection will be closed.
-  }
-}
-
-// Does some work on the next `size` bytes. False if no more should be read.
-bool BodyReader::guard(std::size_t size, const std::function<void()>& work) {
-  received_ += size;
-  if (failure_) return may_discard();
-  try {
+void BodyReader::read(std::uint64_t most_bytes, const std::function<void(std::string_view)>& take) {
+  const bool whole = read_whole([&](std::string_view bytes) {
+    if (received_ > most_bytes) throw HttpError(too_large(most_bytes));
     if (pace_.too_slow(received_)) {
       throw HttpError({ErrorCode::kTimeout, "the body arrives too slowly"});
     }
-    work();
-    return true;
-  } catch (...) {
-    failure_ = std::current_exception();
-    received_then_ = received_;
-    then_ = std::chrono::steady_clock::now();
-    return may_discard();
+    take(bytes);
+  });
+  if (failure_) std::rethrow_exception(failure_);
+  if (!whole) {
+    throw HttpError({ErrorCode::kBadRequest, "the body is malformed or ends too early"});
   }
 }
 
-bool BodyReader::may_discard() const {
-  return received_ - received_then_ < kMostDiscarded &&
-         std::chrono::steady_clock::now() - then_ < kDiscardTime;
+void BodyReader::discard() {
+  read_whole([](std::string_view) { throw HttpError({}); });
+}
+
+// False if the body was not read to its end.
+bool BodyReader::read_whole(const std::function<void(std::string_view)>& take) {
+  // The library would parse and unpack these itself.
+  for (const char* name : {"Content-Type", "Content-Encoding"}) {
+    exchange_.library_request().headers.erase(name);
+  }
+  const bool whole = reader_([&](const char* data, std::size_t size) {
+    return guard({data, size}, take);
+  });
+  // Version 0.11 of the library takes some malformed chunks for the end of the body.
+  if (!whole || exchange_.request().has_header("Transfer-Encoding")) exchange_.close_after();
+  return whole;
+}
+
+// False if no more should be read.
+bool BodyReader::guard(std::string_view bytes, const std::function<void(std::string_view)>& take) {
+  received_ += bytes.size();
+  const auto now = std::chrono::steady_clock::now();
+  if (!failure_) {
+    try {
+      take(bytes);
+      return true;
+    } catch (...) {
+      failure_ = std::current_exception();
+      received_then_ = received_;
+      then_ = now;
+    }
+  }
+  return received_ - received_then_ < kMostDiscarded && now - then_ < kDiscardTime;
 }
 
 }  // namespace imgpress::gateway

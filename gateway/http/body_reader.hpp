@@ -1,4 +1,4 @@
-// Reads the body of a request piece by piece, multipart form or not.
+// Reads the body of a request piece by piece, and limits its size and its slowness.
 #pragma once
 
 #include <httplib.h>
@@ -6,7 +6,6 @@
 #include <chrono>
 #include <exception>
 #include <functional>
-#include <string>
 #include <string_view>
 
 #include "http/exchange.hpp"
@@ -19,20 +18,17 @@ class BodyReader {
   BodyReader(Exchange& exchange, const httplib::ContentReader& reader)
       : exchange_(exchange), reader_(reader) {}
 
-  // A part of a multipart form begins; a piece of that part, or of a body without parts.
-  using Begin = std::function<void(const std::string& name)>;
-  using Take = std::function<void(std::string_view bytes)>;
+  // Passes the body on to its end. After the first exception of `take` the rest is discarded; then
+  // the exception is thrown. Throws HttpError if the body is larger than `most_bytes`, too slow or
+  // malformed.
+  void read(std::uint64_t most_bytes, const std::function<void(std::string_view bytes)>& take);
 
-  // Reads to the end. After the first exception of these functions the rest is discarded; then the
-  // exception is thrown. Throws HttpError if the client is too slow or the form is malformed.
-  void read(const Begin& begin, const Take& take);
-
-  // Reads and discards the body.
+  // Reads and discards the body, as far as that is worth it.
   void discard();
 
  private:
-  bool guard(std::size_t size, const std::function<void()>& work);
-  bool may_discard() const;
+  bool read_whole(const std::function<void(std::string_view)>& take);
+  bool guard(std::string_view bytes, const std::function<void(std::string_view)>& take);
 
   Exchange& exchange_;
   const httplib::ContentReader& reader_;

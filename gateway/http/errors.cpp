@@ -93,6 +93,12 @@ Error library_error(int status) {
   }
 }
 
+Error too_large(std::uint64_t most_bytes) {
+  return {ErrorCode::kTooLarge,
+          "the upload is larger than " + std::to_string(most_bytes) + " bytes",
+          "Split the file. The gateway's option --max-upload-bytes sets the limit."};
+}
+
 Error database_error(std::string_view sqlstate, const std::string& message,
                      const std::string& hint) {
   const auto& rule = *std::find_if(

@@ -1,6 +1,7 @@
 // The errors that clients see: a closed list of codes, and which SQLSTATE becomes which.
 #pragma once
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -39,6 +40,9 @@ int status_of(ErrorCode code);
 
 // The error for a status that the HTTP library has chosen.
 Error library_error(int status);
+
+// The error for an upload of more than so many bytes.
+Error too_large(std::uint64_t most_bytes);
 
 // The error for a statement that failed; the message and the hint of PostgreSQL are used where they
 // are fit for clients.

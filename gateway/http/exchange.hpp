@@ -29,6 +29,8 @@ class Exchange {
            std::shared_ptr<void> running);
 
   const httplib::Request& request() const { return request_; }
+  // What the library looks at when it goes on with the request.
+  httplib::Request& library_request() { return request_; }
 
   // The connection will be closed after the answer, because it is not certain where the request
   // ends, or its body was not read to the end.

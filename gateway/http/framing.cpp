@@ -74,6 +74,11 @@ bool has_body(const httplib::Request& request) {
 
 std::optional<Error> refuse_framing(const httplib::Request& request) {
   if (auto error = refuse_headers(request)) return error;
+  if (request.method == "POST" && !request.has_header("Content-Length") &&
+      !request.has_header("Transfer-Encoding")) {
+    return Error{ErrorCode::kLengthRequired,
+                 "the request has neither Content-Length nor Transfer-Encoding"};
+  }
   if (has_body(request) && !may_have_body(request)) {
     return Error{ErrorCode::kBadRequest, "a " + request.method + " request has no body here"};
   }

@@ -26,6 +26,12 @@ TEST(Framing, SoundOnes) {
   EXPECT_EQ(refused(request("DELETE", {{"Content-Length", "5"}})), 0);
 }
 
+TEST(Framing, APostSaysHowLongItIs) {
+  EXPECT_EQ(refused(request("POST")), 411);
+  EXPECT_EQ(refused(request("POST", {{"Content-Length", "0"}})), 0);
+  EXPECT_EQ(refused(request("PUT")), 0);
+}
+
 TEST(Framing, OneNumericLength) {
   for (const char* bad :
        {"", "-1", "+1", "1,1", "0x10", " 1", "1 ", "1e3", "99999999999999999999"}) {

@@ -18,8 +18,8 @@ TEST(Etag, Matches) {
 }
 
 TEST(Etag, DoesNotMatch) {
-  for (const char* header : {"", "abc", "\"ABC\"", "\"abc", "\"x\"", "W/",
-                             "\"x, abc\"", "*x", "* , \"x\"", "\"\""}) {
+  for (const char* header :
+       {"", "abc", "\"ABC\"", "\"abc", "\"x\"", "W/", "\"x, abc\"", "*x", "* , \"x\"", "\"\""}) {
     EXPECT_FALSE(if_none_match(header, "abc")) << header;
   }
 }
