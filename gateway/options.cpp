@@ -6,11 +6,9 @@
 namespace imgpress::gateway {
 namespace {
 
-constexpr std::uint64_t kMostBytes = 1ULL << 40;
-constexpr std::uint64_t kMostConnections = 1000;
+using Text = const std::string&;
 
-std::uint64_t parse_number(const std::string& name, const std::string& text, std::uint64_t least,
-                           std::uint64_t most) {
+std::uint64_t parse_number(Text name, Text text, std::uint64_t least, std::uint64_t most) {
   std::uint64_t value = 0;
   const char* end = text.data() + text.size();
   const auto [stopped, error] = std::from_chars(text.data(), end, value);
@@ -21,144 +19,120 @@ std::uint64_t parse_number(const std::string& name, const std::string& text, std
   return value;
 }
 
-bool parse_switch(const std::string& name, const std::string& text) {
+std::uint64_t parse_bytes(Text name, Text text) {
+  return parse_number(name, text, 1, 1ULL << 40);
+}
+
+bool parse_switch(Text name, Text text) {
   if (text == "1" || text == "true" || text == "yes" || text == "on") return true;
-  if (text.empty() || text == "0" || text == "false" || text == "no" || text == "off") return false;
+  if (text == "0" || text == "false" || text == "no" || text == "off") return false;
   throw OptionError(name + " must be 1 or 0, not \"" + text + "\"");
 }
 
-// One option that takes a value: its flag, its environment variable and what it changes.
+ListenAddress parse_address(Text name, Text text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == text.npos) throw OptionError(name + " must be HOST:PORT, not \"" + text + "\"");
+  std::string host = text.substr(0, colon);
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != host.npos) {
+    throw OptionError(name + ": an IPv6 address is written [ADDRESS]:PORT, not \"" + text + "\"");
+  }
+  const auto port = parse_number("the port of " + name, text.substr(colon + 1), 0,
+                                 std::numeric_limits<std::uint16_t>::max());
+  return {host, static_cast<std::uint16_t>(port)};
+}
+
+// One option: its flag, its environment variable, what it means and what it changes. `value` is
+// what it takes, nullptr for a switch. `name` in apply is that of the flag or of the variable.
 struct Setting {
   const char* flag;
   const char* variable;
-  void (*apply)(Options& options, const std::string& name, const std::string& value);
+  const char* value;
+  const char* help;
+  void (*apply)(Options& options, Text name, Text text);
+  std::string (*shown)(const Options& options);
 };
 
 const Setting kSettings[] = {
-    {"--listen", "IMGPRESS_LISTEN",
-     [](Options& options, const std::string&, const std::string& value) {
-       options.listen = parse_listen_address(value);
-     }},
-    {"--database", "IMGPRESS_DATABASE",
-     [](Options& options, const std::string&, const std::string& value) {
-       options.database = value;
-     }},
-    {"--max-upload-bytes", "IMGPRESS_MAX_UPLOAD_BYTES",
-     [](Options& options, const std::string& name, const std::string& value) {
-       options.max_upload_bytes = parse_number(name, value, 1, kMostBytes);
-     }},
-    {"--connections", "IMGPRESS_CONNECTIONS",
-     [](Options& options, const std::string& name, const std::string& value) {
-       options.connections = parse_number(name, value, 1, kMostConnections);
-     }},
-    {"--spool-dir", "IMGPRESS_SPOOL_DIR",
-     [](Options& options, const std::string&, const std::string& value) {
-       options.spool_dir = value;
-     }},
-    {"--max-spool-bytes", "IMGPRESS_MAX_SPOOL_BYTES",
-     [](Options& options, const std::string& name, const std::string& value) {
-       options.max_spool_bytes = parse_number(name, value, 1, kMostBytes);
-     }},
+    {"--listen", "IMGPRESS_LISTEN", "HOST:PORT", "where to listen; port 0 takes a free one",
+     [](Options& o, Text name, Text text) { o.listen = parse_address(name, text); },
+     [](const Options& o) { return o.listen.host + ':' + std::to_string(o.listen.port); }},
+    {"--allow-remote", "IMGPRESS_ALLOW_REMOTE", nullptr,
+     "let --listen name an address that other machines can reach; the gateway does not "
+     "authenticate",
+     [](Options& o, Text name, Text text) { o.allow_remote = parse_switch(name, text); },
+     [](const Options&) { return std::string("0"); }},
+    {"--database", "IMGPRESS_DATABASE", "CONNINFO",
+     "the database, as a libpq connection string or URI",
+     [](Options& o, Text, Text text) { o.database = text; },
+     [](const Options&) { return std::string("libpq's PG* variables"); }},
+    {"--connections", "IMGPRESS_CONNECTIONS", "NUMBER", "the most connections to the database",
+     [](Options& o, Text name, Text text) { o.connections = parse_number(name, text, 1, 1000); },
+     [](const Options& o) { return std::to_string(o.connections); }},
+    {"--max-upload-bytes", "IMGPRESS_MAX_UPLOAD_BYTES", "NUMBER", "the largest CSV accepted",
+     [](Options& o, Text name, Text text) { o.max_upload_bytes = parse_bytes(name, text); },
+     [](const Options& o) { return std::to_string(o.max_upload_bytes); }},
+    {"--spool-dir", "IMGPRESS_SPOOL_DIR", "FOLDER",
+     "where uploads and large answers wait for slow clients, in unlinked files",
+     [](Options& o, Text, Text text) { o.spool_dir = text; },
+     [](const Options& o) { return o.spool_dir; }},
+    {"--max-spool-bytes", "IMGPRESS_MAX_SPOOL_BYTES", "NUMBER",
+     "the most that all of these files may take",
+     [](Options& o, Text name, Text text) { o.max_spool_bytes = parse_bytes(name, text); },
+     [](const Options& o) { return std::to_string(o.max_spool_bytes); }},
 };
 
-void apply_environment(Options& options, const Environment& environment) {
+const Setting& find_setting(const std::string& flag) {
   for (const Setting& setting : kSettings) {
-    const auto value = environment(setting.variable);
-    if (value && !value->empty()) setting.apply(options, setting.variable, *value);
+    if (flag == setting.flag) return setting;
   }
-  if (const auto value = environment("IMGPRESS_ALLOW_REMOTE")) {
-    options.allow_remote = parse_switch("IMGPRESS_ALLOW_REMOTE", *value);
-  }
-}
-
-bool apply_switch(Options& options, const std::string& argument) {
-  if (argument == "--allow-remote") return options.allow_remote = true;
-  if (argument == "--help" || argument == "-h") return options.help = true;
-  if (argument == "--version" || argument == "-V") return options.version = true;
-  return false;
-}
-
-const Setting* find_setting(const std::string& flag) {
-  for (const Setting& setting : kSettings) {
-    if (flag == setting.flag) return &setting;
-  }
-  return nullptr;
+  throw OptionError("unknown option \"" + flag + "\"; see --help");
 }
 
 }  // namespace
 
 Options parse_options(const std::vector<std::string>& arguments, const Environment& environment) {
   Options options;
-  // --help must work even if a variable is invalid.
-  for (const std::string& argument : arguments) {
+  // These work even if a variable is invalid.
+  for (Text argument : arguments) {
     if (argument == "--help" || argument == "-h") options.help = true;
+    if (argument == "--version" || argument == "-V") options.version = true;
   }
-  if (options.help) return options;
+  if (options.help || options.version) return options;
 
-  apply_environment(options, environment);
+  for (const Setting& setting : kSettings) {
+    const auto value = environment(setting.variable);
+    if (value && !value->empty()) setting.apply(options, setting.variable, *value);
+  }
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const std::string& argument = arguments[i];
-    if (apply_switch(options, argument)) continue;
-    const std::size_t equals = argument.find('=');
-    const std::string flag = argument.substr(0, equals);
-    const Setting* setting = find_setting(flag);
-    if (setting == nullptr) throw OptionError("unknown option \"" + argument + "\"; see --help");
-    if (equals == std::string::npos && i + 1 == arguments.size()) {
+    const std::size_t equals = arguments[i].find('=');
+    const std::string flag = arguments[i].substr(0, equals);
+    const Setting& setting = find_setting(flag);
+    if (equals != std::string::npos) {
+      setting.apply(options, flag, arguments[i].substr(equals + 1));
+    } else if (setting.value == nullptr) {
+      setting.apply(options, flag, "1");
+    } else if (i + 1 < arguments.size()) {
+      setting.apply(options, flag, arguments[++i]);
+    } else {
       throw OptionError(flag + " needs a value");
     }
-    setting->apply(options, flag,
-                   equals == std::string::npos ? arguments[++i] : argument.substr(equals + 1));
   }
   return options;
 }
 
-ListenAddress parse_listen_address(const std::string& text) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string::npos) {
-    throw OptionError("--listen must be HOST:PORT, not \"" + text + "\"");
-  }
-  std::string host = text.substr(0, colon);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string::npos) {
-    throw OptionError("an IPv6 address to --listen is written [ADDRESS]:PORT, not \"" + text +
-                      "\"");
-  }
-  const auto port = parse_number("the port of --listen", text.substr(colon + 1), 0,
-                                 std::numeric_limits<std::uint16_t>::max());
-  return {host, static_cast<std::uint16_t>(port)};
-}
-
 std::string usage() {
-  const Options defaults;
-  const std::string address = defaults.listen.host + ':' + std::to_string(defaults.listen.port);
-  return R"(imgpress-gateway offers imgpress over HTTP.
-
-Usage: imgpress-gateway [OPTION]...
-
-  --listen HOST:PORT         where to listen; port 0 takes a free one
-                             (default )" +
-         address + R"(; IMGPRESS_LISTEN)
-  --database CONNINFO        the database, as a libpq connection string or URI
-                             (default: libpq's PG* variables; IMGPRESS_DATABASE)
-  --allow-remote             allow --listen to name an address that other machines can reach;
-                             the gateway does not authenticate (IMGPRESS_ALLOW_REMOTE=1)
-  --max-upload-bytes NUMBER  the largest CSV accepted
-                             (default )" +
-         std::to_string(defaults.max_upload_bytes) + R"(; IMGPRESS_MAX_UPLOAD_BYTES)
-  --connections NUMBER       the most connections to the database
-                             (default )" +
-         std::to_string(defaults.connections) + R"(; IMGPRESS_CONNECTIONS)
-  --spool-dir FOLDER         where uploads and answers wait for slow clients, in unlinked files
-                             (default )" +
-         defaults.spool_dir + R"(; IMGPRESS_SPOOL_DIR)
-  --max-spool-bytes NUMBER   the most that all of them may take
-                             (default )" +
-         std::to_string(defaults.max_spool_bytes) + R"(; IMGPRESS_MAX_SPOOL_BYTES)
-  --help, --version
-
-SIGTERM and SIGINT end it; requests under way get ten seconds.
-)";
+  std::string text =
+      "imgpress-gateway offers imgpress over HTTP.\n\nUsage: imgpress-gateway [OPTION]...\n\n";
+  for (const Setting& setting : kSettings) {
+    text += std::string("  ") + setting.flag + (setting.value != nullptr ? " " : "") +
+            (setting.value != nullptr ? setting.value : "") + "\n      " + setting.help +
+            "\n      (default " + setting.shown({}) + "; " + setting.variable + ")\n";
+  }
+  return text +
+         "  --help, --version\n\n"
+         "SIGTERM and SIGINT end it; requests under way get ten seconds.\n";
 }
 
 }  // namespace imgpress::gateway

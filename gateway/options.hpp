@@ -19,10 +19,10 @@ struct ListenAddress {
 
 struct Options {
   ListenAddress listen{"127.0.0.1", 8080};
-  std::string database;  // a libpq connection string; empty: libpq's own defaults
   bool allow_remote = false;
+  std::string database;  // a libpq connection string; empty: libpq's own defaults
+  std::uint64_t connections = 8;
   std::uint64_t max_upload_bytes = 256ULL << 20;
-  std::size_t connections = 8;
   std::string spool_dir = "/var/tmp";
   std::uint64_t max_spool_bytes = 4ULL << 30;
   bool help = false;
@@ -41,9 +41,6 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 // The command line overrides the environment, and that the defaults.
 // Throws OptionError.
 Options parse_options(const std::vector<std::string>& arguments, const Environment& environment);
-
-// "127.0.0.1:8080", "localhost:8080", "[::1]:8080", ":8080". Throws OptionError.
-ListenAddress parse_listen_address(const std::string& text);
 
 // The text of --help.
 std::string usage();

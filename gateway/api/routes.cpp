@@ -84,9 +84,15 @@ void answer_get(Service& service, const Route& route, Exchange& exchange) {
   }
 }
 
+Exchange begin(Service& service, const Request& request, Response& response) {
+  Exchange exchange(request, response, service.space, service.server.running_request());
+  if (service.server.draining()) exchange.close_after();
+  return exchange;
+}
+
 // Answers everything that has no body to read.
 HandlerResponse answer_without_body(Service& service, const Request& request, Response& response) {
-  Exchange exchange(request, response, service.space, service.server.running_request());
+  Exchange exchange = begin(service, request, response);
   if (const auto error = refuse(request)) {
     exchange.close_after();
     exchange.send_error(*error);
@@ -105,7 +111,7 @@ HandlerResponse answer_without_body(Service& service, const Request& request, Re
 
 void answer_with_body(Service& service, const Request& request, Response& response,
                       const httplib::ContentReader& reader) {
-  Exchange exchange(request, response, service.space, service.server.running_request());
+  Exchange exchange = begin(service, request, response);
   const Route route = parse_route(request.path);
   auto error = refuse_route(route, exchange);
   if (!error) error = refuse_upload(service, request);
@@ -118,7 +124,7 @@ void answer_with_body(Service& service, const Request& request, Response& respon
 
 // 100 if the client may send its body.
 int answer_expectation(Service& service, const Request& request, Response& response) {
-  Exchange exchange(request, response, service.space, service.server.running_request());
+  Exchange exchange = begin(service, request, response);
   const Route route = parse_route(request.path);
   auto error = refuse(request);
   if (!error) error = refuse_route(route, exchange);

@@ -8,13 +8,24 @@
 namespace imgpress::gateway {
 
 // A tag as it stands in a header: in quotes.
-std::string quoted_etag(std::string_view etag);
+inline std::string quoted_etag(std::string_view etag) {
+  return '"' + std::string(etag) + '"';
+}
 
 // True if the value of If-None-Match (a list of strong and weak tags, or *) has the tag, compared
 // weakly as in RFC 9110. `etag` is without quotes, and has no comma.
-bool if_none_match(std::string_view header, std::string_view etag);
+inline bool if_none_match(std::string_view header, std::string_view etag) {
+  return header == "*" || header.find(quoted_etag(etag)) != header.npos;
+}
 
 // The form that HTTP prescribes: "Sun, 06 Nov 1994 08:49:37 GMT".
-std::string http_date(std::time_t time);
+inline std::string http_date(std::time_t time) {
+  std::tm parts{};
+  ::gmtime_r(&time, &parts);
+  char text[64];
+  // The program never calls setlocale(), so the names of days and months are the English ones.
+  const std::size_t length = std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return std::string(text, length);
+}
 
 }  // namespace imgpress::gateway

@@ -107,10 +107,14 @@ std::shared_ptr<void> Server::running_request() {
           }};
 }
 
+bool Server::draining() {
+  const std::lock_guard lock(mutex_);
+  return draining_;
+}
+
 void Server::serve() {
   library_.listen_after_bind();
-  const std::lock_guard lock(mutex_);
-  if (!draining_) throw std::runtime_error("the listening socket is broken");
+  if (!draining()) throw std::runtime_error("the listening socket is broken");
 }
 
 bool Server::drain(std::chrono::seconds grace) {

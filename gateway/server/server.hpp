@@ -31,6 +31,7 @@ class Server {
 
   // To be held from the beginning of a handler until the answer has been sent.
   std::shared_ptr<void> running_request();
+  bool draining();
 
   // Accepts no more connections, and waits until no request is running. False if some still are at
   // the end of the grace time. The process should then end: connections between two requests are

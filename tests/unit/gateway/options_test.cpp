@@ -77,7 +77,8 @@ TEST(Options, FaultsNameTheOption) {
       {{"--connections", "-1"}, "--connections"},
       {{"--connections", "8x"}, "8x"},
       {{"--max-upload-bytes", ""}, "--max-upload-bytes"},
-      {{"--allow-remote=yes"}, "--allow-remote"},
+      {{"--allow-remote=perhaps"}, "--allow-remote"},
+      {{"--listen", "localhost"}, "--listen"},
   };
   for (const auto& [arguments, named] : cases) {
     try {
@@ -89,13 +90,35 @@ TEST(Options, FaultsNameTheOption) {
   }
 }
 
+TEST(Options, FaultsNameTheVariable) {
+  for (const char* variable :
+       {"IMGPRESS_LISTEN", "IMGPRESS_CONNECTIONS", "IMGPRESS_ALLOW_REMOTE"}) {
+    try {
+      parse({}, {{variable, "nonsense"}});
+      ADD_FAILURE() << variable << " was accepted";
+    } catch (const OptionError& error) {
+      EXPECT_NE(std::string(error.what()).find(variable), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST(Options, HelpNamesEachWithItsVariableAndDefault) {
+  EXPECT_NE(usage().find("--listen HOST:PORT"), std::string::npos);
+  EXPECT_NE(usage().find("(default 127.0.0.1:8080; IMGPRESS_LISTEN)"), std::string::npos);
+  EXPECT_NE(usage().find("(default 268435456; IMGPRESS_MAX_UPLOAD_BYTES)"), std::string::npos);
+}
+
+ListenAddress address(const std::string& text) {
+  return parse({"--listen", text}).listen;
+}
+
 TEST(ListenAddress, Forms) {
-  EXPECT_EQ(parse_listen_address("localhost:80").host, "localhost");
-  EXPECT_EQ(parse_listen_address(":80").host, "");
-  EXPECT_EQ(parse_listen_address("[2001:db8::1]:65535").host, "2001:db8::1");
-  EXPECT_EQ(parse_listen_address("[2001:db8::1]:65535").port, 65535);
+  EXPECT_EQ(address("localhost:80").host, "localhost");
+  EXPECT_EQ(address(":80").host, "");
+  EXPECT_EQ(address("[2001:db8::1]:65535").host, "2001:db8::1");
+  EXPECT_EQ(address("[2001:db8::1]:65535").port, 65535);
   for (const char* bad : {"", "localhost", "::1:80", "a:65536", "a:", "a:-1", "a:8o", "[::1]"}) {
-    EXPECT_THROW(parse_listen_address(bad), OptionError) << bad;
+    EXPECT_THROW(address(bad), OptionError) << bad;
   }
 }
 
