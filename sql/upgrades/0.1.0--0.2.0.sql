@@ -150,9 +150,7 @@ $functions$;
 REVOKE ALL ON imgpress.processing_requests, imgpress.images, imgpress.outputs, imgpress.leases,
     imgpress.webhook_deliveries
     FROM imgpress_worker;
-REVOKE ALL ON FUNCTION imgpress.request_status(uuid), imgpress.output_image(uuid, integer),
-    imgpress.output_etag(uuid, integer),
-    imgpress.submit_csv(text, text, integer, uuid, text)
+REVOKE ALL ON FUNCTION imgpress.request_status(uuid), imgpress.submit_csv(text, text, integer, uuid, text)
     FROM imgpress_gateway;
 
 CREATE SCHEMA imgpress_internal;
