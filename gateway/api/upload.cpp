@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::uint64_t kFormOverhead = 64 * 1024;  // boundaries and heads of parts
 constexpr std::size_t kPartBytes = 256 * 1024;
+// Longer than for other requests, because the whole upload was received already.
+constexpr auto kUploadWait = std::chrono::seconds(30);
 constexpr auto kStatementTime = std::chrono::minutes(11);  // longer than PostgreSQL's own limit
 
 constexpr const char* kBegin = "BEGIN; SET LOCAL statement_timeout = '10min'";
@@ -134,7 +136,7 @@ void answer_stored(const Upload& upload, const std::string& answer, Exchange& ex
 }
 
 void store(Service& service, const Upload& upload, Exchange& exchange) {
-  service.pool.run(Use::kLong, within(kConnectionWait), [&](Connection& connection) {
+  service.pool.run(Use::kLong, within(kUploadWait), [&](Connection& connection) {
     try {
       answer_stored(upload, submit(connection, upload), exchange);
     } catch (const DatabaseError& failure) {

@@ -49,7 +49,9 @@ std::string cure_of_login(const std::string& sqlstate, const std::string& messag
 }
 
 Finding without_connection(const std::string& conninfo, const std::string& message) {
-  const std::string sqlstate = refusal_of(conninfo);
+  const bool silent =
+      message.find("in time") != message.npos || message.find("timeout expired") != message.npos;
+  const std::string sqlstate = silent ? "" : refusal_of(conninfo);
   const bool refused = sqlstate.substr(0, 2) == "28" || sqlstate == "3D000" || sqlstate == "42501";
   if (refused) {
     return {State::kLoginRefused, "PostgreSQL refuses the login: " + message,

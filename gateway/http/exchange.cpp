@@ -81,7 +81,7 @@ void Exchange::send_json(int status, std::string_view text) {
 bool Exchange::clamp_range(std::uint64_t size) {
   if (request_.ranges.empty()) return true;
   auto& [first, last] = request_.ranges.front();  // -1: not given
-  const auto end = static_cast<decltype(last + 0)>(size);
+  const auto end = static_cast<ssize_t>(size);
   if (first == -1) return last != 0;
   if (last >= end) last = end - 1;
   return first < end;
@@ -123,6 +123,8 @@ void Exchange::provide(const Body& body) {
     // Only the function below can close the connection, and the library does not call it for HEAD.
     if (is_head) request_.method = "GET";
   }
+  // Version 0.11 of the library would call the function for ever if there were nothing to send.
+  if (body.bytes->size() == 0) return set_header("Content-Type", body.type);
   response_.set_content_provider(
       body.bytes->size(), body.type,
       [body, is_head, closes = closes_, running = running_](std::size_t offset, std::size_t length,
