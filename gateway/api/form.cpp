@@ -35,7 +35,7 @@ void UploadForm::begin_part(const std::string& name) {
     return;
   }
   if (file_seen_) {
-    throw HttpError({ErrorCode::kInvalidUpload, "the form has more than one field \"file\""});
+    throw HttpError({kInvalidUpload, "the form has more than one field \"file\""});
   }
   file_seen_ = true;
 }
@@ -53,7 +53,7 @@ void UploadForm::take(std::string_view bytes) {
 void UploadForm::finish() {
   end_field();
   if (!file_seen_) {
-    throw HttpError({ErrorCode::kInvalidUpload, "the form has no field \"file\" with the CSV"});
+    throw HttpError({kInvalidUpload, "the form has no field \"file\" with the CSV"});
   }
 }
 
@@ -65,8 +65,8 @@ void UploadForm::end_field() {
 
 void UploadForm::add_field(const std::string& given_name, const std::string& given_value) {
   if (++values_ > kMostValues) {
-    throw HttpError({ErrorCode::kBadRequest,
-                     "the form has more than " + std::to_string(kMostValues) + " fields"});
+    throw HttpError(
+        {kBadRequest, "the form has more than " + std::to_string(kMostValues) + " fields"});
   }
   std::string name = given_name.substr(0, kLongestName);
   std::replace(name.begin(), name.end(), '\0', '?');  // jsonb has no zero characters

@@ -31,9 +31,6 @@ constexpr auto kQueryTime = std::chrono::seconds(15);
 // Connects the paths to the functions below. The service must live as long as its server.
 void install_routes(Service& service);
 
-// The error for a request that the database cannot serve in this state.
-Error database_failure(const Finding& finding);
-
 // They throw HttpError, DatabaseError, DatabaseUnavailable and SpoolFull.
 void answer_page(const PageFile& file, Exchange& exchange);
 void answer_health(Service& service, Exchange& exchange);

@@ -55,7 +55,7 @@ void answer_image(Service& service, const Route& route, Exchange& exchange) {
   if (answer_unchanged(service, route, exchange)) return;
   BodyBuilder builder = exchange.plain_builder();
   Result slice = query_slice(service, route, 0, kSliceBytes);
-  if (slice.rows() == 0) throw HttpError({ErrorCode::kNotFound, "there is no such image"});
+  if (slice.rows() == 0) throw HttpError({kNotFound, "there is no such image"});
   set_validators(exchange, slice.value(0, kTag));
   exchange.set_header("Last-Modified",
                       http_date(static_cast<std::time_t>(number(slice, kCreated))));
@@ -64,7 +64,7 @@ void answer_image(Service& service, const Route& route, Exchange& exchange) {
   builder.append(slice.value(0, kBytes));
   for (std::uint64_t done = kSliceBytes; done < size; done += kSliceBytes) {
     slice = query_slice(service, route, done, kSliceBytes);
-    if (slice.rows() == 0) throw HttpError({ErrorCode::kNotFound, "the image was just deleted"});
+    if (slice.rows() == 0) throw HttpError({kNotFound, "the image was just deleted"});
     builder.append(slice.value(0, kBytes));
   }
   exchange.send_range(builder.finish(type));

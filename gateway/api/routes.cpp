@@ -20,23 +20,23 @@ Error explain(Service& service, const std::exception_ptr& exception) {
     return error.error();
   } catch (const DatabaseError& error) {
     Error answer = database_error(error.sqlstate(), error.what(), error.hint());
-    if (status_of(answer.code) >= 500) {
+    if (answer.code.status >= 500) {
       log_line("PostgreSQL: " + error.sqlstate() + ": " + error.what());
     }
     return answer;
   } catch (const PoolBusy& error) {
-    return {ErrorCode::kBusy, error.what()};
+    return {kBusy, error.what()};
   } catch (const DatabaseUnavailable&) {
-    return database_failure(service.watch.last());
+    return service.watch.last().problem.value_or(unreachable());
   } catch (const SpoolFull& error) {
     log_line(error.what());
-    return {ErrorCode::kBusy, "the gateway has no space for this at the moment"};
+    return {kBusy, "the gateway has no space for this at the moment"};
   } catch (const std::exception& error) {
     log_line(std::string("internal error: ") + error.what());
   } catch (...) {
     log_line("internal error");
   }
-  return {ErrorCode::kInternalError, "internal error"};
+  return {kInternalError, "internal error"};
 }
 
 template <typename Work>
@@ -51,19 +51,19 @@ void answer(Service& service, Exchange& exchange, Work work) {
 // Why the connection must be closed; no value if it need not be.
 std::optional<Error> refuse(const Request& request) {
   auto error = refuse_framing(request);
-  if (error && error->code == ErrorCode::kLengthRequired) error->hint = curl_line(request);
+  if (error && error->code == kLengthRequired) error->hint = curl_line(request);
   return error;
 }
 
 // Why the path or the method is refused; no value if it is not.
 std::optional<Error> refuse_route(const Route& route, Exchange& exchange) {
   if (route.resource == Resource::kUnknown) {
-    return Error{ErrorCode::kNotFound, "there is nothing at this path"};
+    return Error{kNotFound, "there is nothing at this path"};
   }
   if (method_allowed(route.resource, exchange.request().method)) return std::nullopt;
   const char* allowed = allowed_methods(route.resource);
   exchange.set_header("Allow", allowed);
-  return Error{ErrorCode::kMethodNotAllowed, std::string("allowed here: ") + allowed};
+  return Error{kMethodNotAllowed, std::string("allowed here: ") + allowed};
 }
 
 void answer_get(Service& service, const Route& route, Exchange& exchange) {

@@ -51,7 +51,7 @@ void read_body(const Service& service, const std::string& type, BodyReader& body
     parser->feed(bytes);
   });
   if (!parser || !parser->complete()) {
-    throw HttpError({ErrorCode::kBadRequest, "the form ends before its last boundary"});
+    throw HttpError({kBadRequest, "the form ends before its last boundary"});
   }
 }
 
@@ -141,7 +141,7 @@ void store(Service& service, const Upload& upload, Exchange& exchange) {
       answer_stored(upload, submit(connection, upload), exchange);
     } catch (const DatabaseError& failure) {
       const Error error = database_error(failure.sqlstate(), failure.what(), failure.hint());
-      if (error.code != ErrorCode::kInvalidUpload) throw;
+      if (!(error.code == kInvalidUpload)) throw;
       answer_faults(connection, upload, error, exchange);
     }
   });
@@ -158,12 +158,12 @@ std::string curl_line(const httplib::Request& request) {
 std::optional<Error> refuse_upload(const Service& service, const httplib::Request& request) {
   const std::string type = request.get_header_value("Content-Type");
   if (!is_multipart(type) && !is_csv(type)) {
-    return Error{ErrorCode::kUnsupportedMediaType,
+    return Error{kUnsupportedMediaType,
                  "an upload is multipart/form-data with the CSV in its field \"file\", or text/csv",
                  curl_line(request)};
   }
   if (request.has_header("Content-Encoding")) {
-    return Error{ErrorCode::kUnsupportedMediaType,
+    return Error{kUnsupportedMediaType,
                  "a body with Content-Encoding is not accepted; send it as it is",
                  curl_line(request)};
   }

@@ -8,7 +8,7 @@
 namespace imgpress::gateway {
 namespace {
 
-using State = Finding::State;
+constexpr const char* kSeeLog = "The log of the gateway says more, and what to do.";
 
 // One row, whatever is missing, so that PostgreSQL logs no error.
 constexpr const char* kExamine =
@@ -17,6 +17,14 @@ constexpr const char* kExamine =
     "COALESCE((SELECT pg_catalog.pg_has_role(oid, 'USAGE') FROM pg_catalog.pg_roles "
     "WHERE rolname = 'imgpress_gateway'), false), "
     "pg_catalog.current_setting('statement_timeout')";
+
+Error login_refused() {
+  return {kLoginRefused, "the database refuses the gateway's login", kSeeLog};
+}
+
+Error extension_missing() {
+  return {kExtensionMissing, "the database lacks this version of imgpress", kSeeLog};
+}
 
 std::string in_quotes(std::string_view name) {
   return '"' + std::string(name) + '"';
@@ -54,32 +62,32 @@ Finding without_connection(const std::string& conninfo, const std::string& messa
   const std::string sqlstate = silent ? "" : refusal_of(conninfo);
   const bool refused = sqlstate.substr(0, 2) == "28" || sqlstate == "3D000" || sqlstate == "42501";
   if (refused) {
-    return {State::kLoginRefused, "PostgreSQL refuses the login: " + message,
+    return {login_refused(), "PostgreSQL refuses the login: " + message,
             cure_of_login(sqlstate, message)};
   }
   const std::string cure = sqlstate.empty() ? "See host and port in --database." : "";
-  return {State::kUnavailable, "PostgreSQL cannot be reached: " + message, cure};
+  return {unreachable(), "PostgreSQL cannot be reached: " + message, cure};
 }
 
 Finding read_look(const Result& look) {
   const std::string database = in_quotes(look.value(0, 0));
   const std::string login = in_quotes(look.value(0, 1));
   if (look.is_null(0, 2)) {
-    return {State::kExtensionMissing, "database " + database + " does not have imgpress",
+    return {extension_missing(), "database " + database + " does not have imgpress",
             "Run CREATE EXTENSION imgpress in it, or name another one: --database 'dbname=...'."};
   }
   if (look.value(0, 3) != "t") {
-    return {State::kLoginRefused, "the login " + login + " has no rights on imgpress",
+    return {login_refused(), "the login " + login + " has no rights on imgpress",
             "Run GRANT imgpress_gateway TO " + login + "."};
   }
   const std::string version(look.value(0, 2));
   if (version != IMGPRESS_VERSION) {
-    return {State::kExtensionMissing,
+    return {extension_missing(),
             "database " + database + " has imgpress " + version +
                 ", and this gateway is of version " IMGPRESS_VERSION,
             "Run ALTER EXTENSION imgpress UPDATE, or start the gateway of that version."};
   }
-  Finding finding{State::kReady,
+  Finding finding{std::nullopt,
                   "connected to database " + database + " as " + login + ": imgpress " + version,
                   ""};
   if (look.value(0, 4) == "0") {
@@ -100,15 +108,19 @@ Finding examine(Pool& pool) {
       return connection.query(kExamine, {}, deadline);
     }));
   } catch (const PoolBusy& error) {
-    return {State::kUnavailable, error.what(), ""};
+    return {unreachable(), error.what(), ""};
   } catch (const DatabaseUnavailable& error) {
     return without_connection(pool.conninfo(), error.what());
   } catch (const std::exception& error) {
-    return {State::kUnavailable, error.what(), ""};
+    return {unreachable(), error.what(), ""};
   }
 }
 
 }  // namespace
+
+Error unreachable() {
+  return {kDatabaseUnavailable, "the database cannot be reached at the moment", kSeeLog};
+}
 
 Finding Watch::look() {
   const Finding finding = examine(pool_);
@@ -127,7 +139,7 @@ Finding Watch::last() {
 
 void Watch::run() {
   for (;;) {
-    const bool ready = look().state == State::kReady;
+    const bool ready = !look().problem.has_value();
     std::this_thread::sleep_for(ready ? kPauseIfReady : kPauseIfNot);
   }
 }

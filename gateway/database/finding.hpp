@@ -2,18 +2,22 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "database/pool.hpp"
+#include "http/errors.hpp"
 
 namespace imgpress::gateway {
 
 struct Finding {
-  enum class State { kReady, kLoginRefused, kUnavailable, kExtensionMissing };
-  State state = State::kUnavailable;
-  std::string text;  // a sentence for the log
-  std::string cure;  // what to do about it; may be empty
+  std::optional<Error> problem;  // what clients are told; no value if the database is ready
+  std::string text;              // a sentence for the log
+  std::string cure;              // what to do about it; may be empty
 };
+
+// What clients are told while the database cannot be reached.
+Error unreachable();
 
 // Any thread may use it.
 class Watch {
@@ -33,7 +37,7 @@ class Watch {
  private:
   Pool& pool_;
   std::mutex mutex_;  // guards the one below
-  Finding last_;
+  Finding last_{unreachable(), "", ""};
 };
 
 }  // namespace imgpress::gateway

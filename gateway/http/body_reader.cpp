@@ -14,13 +14,13 @@ void BodyReader::read(std::uint64_t most_bytes, const std::function<void(std::st
   const bool whole = read_whole([&](std::string_view bytes) {
     if (received_ > most_bytes) throw HttpError(too_large(most_bytes));
     if (pace_.too_slow(received_)) {
-      throw HttpError({ErrorCode::kTimeout, "the body arrives too slowly"});
+      throw HttpError({kTimeout, "the body arrives too slowly"});
     }
     take(bytes);
   });
   if (failure_) std::rethrow_exception(failure_);
   if (!whole) {
-    throw HttpError({ErrorCode::kBadRequest, "the body is malformed or ends too early"});
+    throw HttpError({kBadRequest, "the body is malformed or ends too early"});
   }
 }
 

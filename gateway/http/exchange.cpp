@@ -35,7 +35,7 @@ bool send_bytes(const Spool& bytes, std::uint64_t offset, std::uint64_t length,
 
 std::string object_of(const Error& error) {
   return to_text(Json{{"error", error.message},
-                      {"code", name_of(error.code)},
+                      {"code", error.code.name},
                       {"hint", error.hint.empty() ? Json() : Json(error.hint)}});
 }
 
@@ -91,18 +91,17 @@ void Exchange::send_range(const Body& body) {
   set_header("Accept-Ranges", "bytes");
   if (request_.ranges.size() <= 1 && clamp_range(body.bytes->size())) return provide(body);
   set_header("Content-Range", "bytes */" + std::to_string(body.bytes->size()));
-  send_error({ErrorCode::kRangeNotSatisfiable,
-              "the image has no such range, or more than one was asked for"});
+  send_error({kRangeNotSatisfiable, "the image has no such range, or more than one was asked for"});
 }
 
 void Exchange::send_error(const Error& error) {
   BodyBuilder builder = plain_builder();
-  builder.append(status_of(error.code) == 400 ? error_head(error) + "]}" : object_of(error));
+  builder.append(error.code.status == 400 ? error_head(error) + "]}" : object_of(error));
   send_error(error, builder.finish(kJsonType));
 }
 
 void Exchange::send_error(const Error& error, const Body& body) {
-  const int status = status_of(error.code);
+  const int status = error.code.status;
   if (status == 503) set_header("Retry-After", kRetryAfterSeconds);
   for (const char* name : {"ETag", "Last-Modified"}) response_.headers.erase(name);
   set_header("Cache-Control", "no-store");

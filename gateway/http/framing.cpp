@@ -16,7 +16,7 @@ bool is_token_character(unsigned char c) {
 }
 
 Error malformed(const char* message) {
-  return {ErrorCode::kBadRequest, message};
+  return {kBadRequest, message};
 }
 
 std::optional<Error> refuse_headers(const httplib::Request& request) {
@@ -76,11 +76,10 @@ std::optional<Error> refuse_framing(const httplib::Request& request) {
   if (auto error = refuse_headers(request)) return error;
   if (request.method == "POST" && !request.has_header("Content-Length") &&
       !request.has_header("Transfer-Encoding")) {
-    return Error{ErrorCode::kLengthRequired,
-                 "the request has neither Content-Length nor Transfer-Encoding"};
+    return Error{kLengthRequired, "the request has neither Content-Length nor Transfer-Encoding"};
   }
   if (has_body(request) && !may_have_body(request)) {
-    return Error{ErrorCode::kBadRequest, "a " + request.method + " request has no body here"};
+    return Error{kBadRequest, "a " + request.method + " request has no body here"};
   }
   return std::nullopt;
 }

@@ -15,7 +15,7 @@ constexpr std::size_t kLongestPadding = 256;
 constexpr std::string_view kLineEnd = "\r\n";
 
 [[noreturn]] void fail(const char* message) {
-  throw HttpError({ErrorCode::kBadRequest, message});
+  throw HttpError({kBadRequest, message});
 }
 
 // Takes a quoted string (its opening quote first) off the text.

@@ -30,7 +30,7 @@ int status_of_failure(const std::function<void()>& work) {
   try {
     work();
   } catch (const HttpError& error) {
-    return status_of(error.error().code);
+    return error.error().code.status;
   }
   return 0;
 }

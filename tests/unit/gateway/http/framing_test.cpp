@@ -15,7 +15,7 @@ httplib::Request request(const char* method, const httplib::Headers& headers = {
 
 int refused(const httplib::Request& made) {
   const auto error = refuse_framing(made);
-  return error ? status_of(error->code) : 0;
+  return error ? error->code.status : 0;
 }
 
 TEST(Framing, SoundOnes) {
