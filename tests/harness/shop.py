@@ -9,6 +9,7 @@ from .servers.origin import Origin
 from .waiting import PROMPT
 
 GATEWAY_LOGIN = "shop_gateway"
+GATEWAY_TIMEOUT = "10s"  # of a statement, as docs/operation.md recommends
 
 # imgpress downloads from loopback, a private network, only if this setting allows it.
 ALLOW_LOOPBACK = {"imgpress.allowed_networks": "127.0.0.0/8"}
@@ -102,6 +103,11 @@ class Shop:
         known = "SELECT true FROM pg_roles WHERE rolname = %s"
         if not self.cluster.scalar(known, (GATEWAY_LOGIN,), database):
             self.cluster.query(f"CREATE ROLE {GATEWAY_LOGIN} LOGIN IN ROLE imgpress_gateway")
+            self.limit_statements(GATEWAY_TIMEOUT)
+
+    def limit_statements(self, timeout):
+        """Sets the statement_timeout of the gateway's login."""
+        self.cluster.query(f"ALTER ROLE {GATEWAY_LOGIN} SET statement_timeout = '{timeout}'")
 
     # --- the SQL API --------------------------------------------------------------------------
 

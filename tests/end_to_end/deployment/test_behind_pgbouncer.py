@@ -43,8 +43,7 @@ def test_nothing_stays_in_the_session(shop):
     """Settings and prepared statements of a session would reach other clients of the pool."""
     shop.create_gateway_login()
     state = """
-    SELECT (SELECT count(*) FROM pg_prepared_statements),
-           current_setting('statement_timeout') = reset_val
+    SELECT (SELECT count(*) FROM pg_prepared_statements), setting = reset_val
     FROM pg_settings WHERE name = 'statement_timeout'"""
     with PgBouncer(shop.cluster, GATEWAY_LOGIN, pool_size=1) as pooler:
         with Gateway(pooler.conninfo()) as gateway:

@@ -1,8 +1,10 @@
 """Requests that are framed wrongly are refused and their connection is closed, so that nothing
 behind them is read as a second request.
 
-Each request here is followed by another one on the same connection. Either the first is accepted
-and the second is answered too, or the first is refused and the second never gets an answer."""
+Each request here is followed by another one on the same connection. If the first is accepted, the
+second is answered too, unless the first came in chunks: version 0.11 of the library takes some
+malformed chunks for the end of a body, so the gateway closes the connection after each of them. If
+the first is refused, the second never gets an answer."""
 
 import pytest
 
@@ -140,7 +142,6 @@ REFUSED = {
     "chunk size that is a word": in_chunks(b"xyz\r\nhello\r\n0\r\n\r\n"),
     "chunk size of 64 bits": in_chunks(b"ffffffffffffffff\r\nhello\r\n0\r\n\r\n"),
     "chunk size that overflows": in_chunks(b"1" + b"0" * 30 + b"\r\nhello\r\n0\r\n\r\n"),
-    "chunk shorter than its data": in_chunks(b"3\r\nhello\r\n0\r\n\r\n"),
     "no last chunk": in_chunks(b"5\r\nhello\r\n"),
     # Versions and request lines
     "HTTP/0.9": b"GET /healthz\r\n",
@@ -162,12 +163,23 @@ REFUSED = {
 }
 
 
+def assert_closed(first, second):
+    assert first.headers["Connection"] == "close"
+    assert second is None
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_and_closed(gateway, name):
     first, second = two_answers(gateway, REFUSED[name])
     assert_error(first, "bad_request")
-    assert first.headers["Connection"] == "close"
-    assert second is None
+    assert_closed(first, second)
+
+
+def test_a_chunk_shorter_than_its_data(gateway):
+    """Version 0.11 of the library takes it for the end of the body, which is then a short CSV."""
+    first, second = two_answers(gateway, in_chunks(b"3\r\nhello\r\n0\r\n\r\n"))
+    assert_error(first, "bad_request", "invalid_upload")
+    assert_closed(first, second)
 
 
 LENGTH_REQUIRED = {
@@ -195,23 +207,11 @@ ACCEPTED = {
     "length with tabs": (with_length(b"\t" + DIGITS + b"\t"), 202),
     "length without a space": (with_length(DIGITS), 202),
     "length in capitals": (post(LENGTH.upper()), 202),
-    "one chunk": (in_chunks(ONE_CHUNK), 202),
-    "chunked after a tab": (with_encoding(b"\tchunked"), 202),
-    "capitals and zeros in chunk sizes": (
-        in_chunks(b"%08X\r\n%s\r\n000\r\n\r\n" % (len(CSV), CSV)),
-        202,
-    ),
-    "chunk extension": (
-        in_chunks(b'%x;name="value"\r\n%s\r\n0;last\r\n\r\n' % (len(CSV), CSV)),
-        202,
-    ),
     "underscore instead of a hyphen": (post(LENGTH + b"Transfer_Encoding: chunked\r\n"), 202),
     "keep-alive": (get(b"Connection: keep-alive\r\n"), 200),
     "HTTP/1.0 with keep-alive": (get(b"Connection: Keep-Alive\r\n", version=b"HTTP/1.0"), 200),
     "body for an unknown path": (post(LENGTH, target=b"/api/nothing/"), 404),
-    "chunks for an unknown path": (post(CHUNKED, ONE_CHUNK, b"/api/nothing/"), 404),
     "PUT with a body": (post(LENGTH, method=b"PUT"), 405),
-    "PATCH in chunks": (post(CHUNKED, ONE_CHUNK, method=b"PATCH"), 405),
     "DELETE with a body": (post(LENGTH, method=b"DELETE"), 405),
     "POST with a body to a status": (post(LENGTH, target=b"/api/status/1/"), 405),
 }
@@ -223,6 +223,30 @@ def test_accepted_and_kept(gateway, name):
     first, second = two_answers(gateway, request)
     assert first.status == status, first.body
     assert_kept(second)
+
+
+IN_CHUNKS = {
+    "one chunk": (in_chunks(ONE_CHUNK), 202),
+    "chunked after a tab": (with_encoding(b"\tchunked"), 202),
+    "capitals and zeros in chunk sizes": (
+        in_chunks(b"%08X\r\n%s\r\n000\r\n\r\n" % (len(CSV), CSV)),
+        202,
+    ),
+    "chunk extension": (
+        in_chunks(b'%x;name="value"\r\n%s\r\n0;last\r\n\r\n' % (len(CSV), CSV)),
+        202,
+    ),
+    "chunks for an unknown path": (post(CHUNKED, ONE_CHUNK, b"/api/nothing/"), 404),
+    "PATCH in chunks": (post(CHUNKED, ONE_CHUNK, method=b"PATCH"), 405),
+}
+
+
+@pytest.mark.parametrize("name", IN_CHUNKS)
+def test_in_chunks_and_closed(gateway, name):
+    request, status = IN_CHUNKS[name]
+    first, second = two_answers(gateway, request)
+    assert first.status == status, first.body
+    assert_closed(first, second)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +302,9 @@ LENIENT = {
 @pytest.mark.parametrize("name", LENIENT)
 def test_consistent_in_any_case(gateway, name):
     first, second = two_answers(gateway, LENIENT[name])
-    if second is None:
+    if second is None and first.status == 202:
+        assert_closed(first, second)
+    elif second is None:
         codes = ("bad_request", "length_required", "method_not_allowed", "range_not_satisfiable")
         assert_error(first, *codes)
     else:

@@ -6,7 +6,7 @@ import pytest
 
 from harness.catalogue import HEADER_LINE, REFUSED_URL, catalogue
 from harness.gateway import assert_error, multipart
-from harness.shop import GATEWAY_LOGIN
+from harness.shop import GATEWAY_LOGIN, GATEWAY_TIMEOUT
 from harness.waiting import wait_until
 
 CONNECTIONS = 2
@@ -113,7 +113,7 @@ def test_all_connections_busy(shop, unserved, gateway):
 
 def test_a_statement_timeout_of_the_role_is_obeyed(shop, unserved):
     """There is no other limit behind pgbouncer, which knows no session state."""
-    shop.cluster.query(f"ALTER ROLE {GATEWAY_LOGIN} SET statement_timeout = '300ms'")
+    shop.limit_statements("300ms")
     try:
         with shop.new_gateway(database=unserved) as gateway:
             request = gateway.upload(SMALL).json()["request_id"]
@@ -124,7 +124,7 @@ def test_a_statement_timeout_of_the_role_is_obeyed(shop, unserved):
                     assert_error(answer, "busy", "database_unavailable")
             assert gateway.get(f"/api/status/{request}/").status == 200
     finally:
-        shop.cluster.query(f"ALTER ROLE {GATEWAY_LOGIN} RESET statement_timeout")
+        shop.limit_statements(GATEWAY_TIMEOUT)
 
 
 def test_no_state_of_the_session_is_used(shop, unserved, gateway):

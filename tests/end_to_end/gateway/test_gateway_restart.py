@@ -109,7 +109,7 @@ def fixture_gateway(shop, unserved):
 def refused(gateway):
     try:
         gateway.connect().close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
         return True
     return False
 

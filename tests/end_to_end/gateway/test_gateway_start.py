@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness.gateway import Gateway, assert_error
-from harness.shop import GATEWAY_LOGIN
+from harness.shop import GATEWAY_LOGIN, GATEWAY_TIMEOUT
 from harness.waiting import wait_until
 
 VERSION = "SELECT extversion FROM pg_extension WHERE extname = 'imgpress'"
@@ -66,6 +66,21 @@ def test_it_says_what_it_found(own):
         assert line in gateway.said("connected")
         assert f"imgpress-gateway listening on http://127.0.0.1:{gateway.port}" in gateway.output[0]
         assert gateway.get("/healthz").json() == {"status": "ok"}
+
+
+def test_it_advises_a_limit_for_statements(own):
+    """It cannot set one itself behind a pooler."""
+    advice = f'ALTER ROLE "{GATEWAY_LOGIN}" SET statement_timeout'
+    with gateway_to(own) as gateway:
+        gateway.said("connected")
+    assert not any("statement_timeout" in line for line in gateway.output)
+    own.limit_statements(0)
+    try:
+        with gateway_to(own) as gateway:
+            assert advice in gateway.said("statement_timeout")
+            assert gateway.get("/healthz").status == 200, "it is only advice"
+    finally:
+        own.limit_statements(GATEWAY_TIMEOUT)
 
 
 def test_the_password_is_not_said(own):

@@ -15,6 +15,7 @@ from harness.gateway import assert_error, multipart
 
 CSV = catalogue((n, f"SKU {n}", [REFUSED_URL]) for n in range(500))
 PLAIN = {"Content-Type": "text/csv"}
+FORM, BODY = multipart({}, file_bytes=CSV.encode())
 LIMIT = 50_000
 
 
@@ -117,10 +118,19 @@ def test_an_iterator_as_body(gateway):
 
 
 def test_many_uploads_on_one_connection(gateway):
+    with gateway.converse() as conversation:
+        for headers, body in ((FORM, BODY), (PLAIN, CSV.encode())) * 10:
+            head = f"POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
+            head += f"Content-Type: {headers['Content-Type']}\r\n\r\n"
+            assert conversation.exchange(head.encode() + body).status == 202
+
+
+def test_chunked_uploads_by_a_client_that_keeps_connections(gateway):
+    """The gateway closes the connection after each of them; the client opens another one."""
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
-    headers, body = multipart({}, file_bytes=CSV.encode())
-    for pieces in (body, iter([body]), body, iter([body[:5], body[5:]])) * 5:
-        connection.request("POST", "/api/upload/", pieces, headers)
+    for pieces in ([BODY], BODY, [BODY[:5], BODY[5:]]) * 5:
+        body = iter(pieces) if isinstance(pieces, list) else pieces
+        connection.request("POST", "/api/upload/", body, FORM)
         answer = connection.getresponse()
         assert answer.status == 202, answer.read()
         answer.read()
@@ -201,7 +211,6 @@ def test_the_limit_of_a_form(gateway, requests, chunked):
     assert requests() == before + 1
 
 
-FORM, BODY = multipart({}, file_bytes=CSV.encode())
 ENDLESS = {
     "CSV": ("/api/upload/", PLAIN, b""),
     "file of a form": ("/api/upload/", FORM, BODY[:200]),
