@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 
 from .processes import peak_memory_kib
@@ -75,7 +76,9 @@ def assert_error(answer, *codes):
     error = answer.json()
     assert error["code"] in codes, error
     assert answer.status == CODES[error["code"]]
-    assert set(error) == {"error", "code", "hint"} | ({"details"} if answer.status == 400 else set())
+    assert set(error) == {"error", "code", "hint"} | (
+        {"details"} if answer.status == 400 else set()
+    )
     assert error["error"] and isinstance(error["error"], str)
     assert error["hint"] is None or error["hint"]
     for detail in error.get("details", []):
@@ -201,6 +204,14 @@ class Client:
     def converse(self, receive_buffer=None):
         return Conversation(self.connect(receive_buffer))
 
+    def begin_answer(self, path, headers=""):
+        """A conversation with a client that has received the beginning of a large answer, and reads
+        no further."""
+        conversation = self.converse(receive_buffer=4096)
+        conversation.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n{headers}\r\n".encode())
+        assert conversation.socket.recv(1, socket.MSG_PEEK), "the answer has begun"
+        return conversation
+
     def raw(self, request):
         """Sends these bytes unchanged on a new connection; returns the answer."""
         with self.converse() as conversation:
@@ -314,6 +325,12 @@ class Gateway(Client):
         status = self._process.wait(timeout)
         self._reader.join(5.0)
         return status
+
+    def ends_within(self, seconds):
+        """Waits for an exit status of 0; returns how long it took."""
+        start = time.monotonic()
+        assert self.wait(seconds) == 0
+        return time.monotonic() - start
 
     def said(self, text):
         """Waits for a line of output that holds this text; returns it."""

@@ -308,7 +308,7 @@ def test_consistent_in_any_case(gateway, name):
         codes = ("bad_request", "length_required", "method_not_allowed", "range_not_satisfiable")
         assert_error(first, *codes)
     else:
-        assert first.status in (200, 202, 405), first.body
+        assert first.status in (200, 202, 405, 415), first.body
         assert_kept(second)
 
 
@@ -352,21 +352,41 @@ CUT_SHORT = {
     "in a chunk of negative size": in_chunks(b"-5\r\nhello\r\n0\r\n\r\n"),
     "in a chunk of 63 bits": in_chunks(b"7fffffffffffffff\r\nhello\r\n0\r\n\r\n"),
     "before the last chunk": in_chunks(b"%x\r\n%s\r\n" % (len(CSV), CSV)),
-    "after the last chunk": in_chunks(ONE_CHUNK[:-2]),
 }
 
 
-@pytest.mark.parametrize("name", CUT_SHORT)
-def test_a_request_that_is_cut_short_stores_nothing(shop, unserved, gateway, name):
-    count = "SELECT count(*) FROM imgpress.processing_requests"
-    before = shop.cluster.scalar(count, database=unserved)
+@pytest.fixture(name="requests")
+def fixture_requests(shop, unserved):
+    """A function that counts the stored requests."""
+    return lambda: shop.cluster.scalar(
+        "SELECT count(*) FROM imgpress.processing_requests", database=unserved
+    )
+
+
+def answer_to_cut(gateway, request):
+    """The answer to a request behind which the client has closed its side; None if there is none."""
     with gateway.converse() as conversation:
-        conversation.send(CUT_SHORT[name])
+        conversation.send(request)
         conversation.socket.shutdown(1)
-        first = conversation.read()
-        assert first is None or assert_error(first, "bad_request", "timeout")
+        answer = conversation.read()
         assert conversation.ended()
-    assert shop.cluster.scalar(count, database=unserved) == before
+        return answer
+
+
+@pytest.mark.parametrize("name", CUT_SHORT)
+def test_a_request_that_is_cut_short_stores_nothing(gateway, requests, name):
+    before = requests()
+    answer = answer_to_cut(gateway, CUT_SHORT[name])
+    assert answer is None or assert_error(answer, "bad_request", "timeout")
+    assert requests() == before
+
+
+def test_only_the_line_end_behind_the_last_chunk_is_missing(gateway, requests):
+    """The body is complete. Newer versions of the library accept it, older ones do not."""
+    before = requests()
+    answer = answer_to_cut(gateway, in_chunks(ONE_CHUNK[:-2]))
+    assert answer.status == 202 or assert_error(answer, "bad_request")
+    assert requests() - before == (answer.status == 202)
 
 
 def test_the_rest_of_a_large_head_is_not_read_as_a_request(gateway):

@@ -75,7 +75,7 @@ def test_products(shop, finished, slash):
 
 
 def test_names_with_special_characters_are_valid_json(shop):
-    name = "Caf\u00e9 \"\\/\b\f\t \u2028 \U0001f600 \x7f"
+    name = 'Caf\u00e9 "\\/\b\f\t \u2028 \U0001f600 \x7f'
     csv = catalogue([(1, name, [shop.origin.url("small0.jpg")])])
     request = shop.gateway.upload(csv).json()["request_id"]
     (product,) = shop.gateway.get(f"/api/products/{request}/").json()["products"]
@@ -100,7 +100,17 @@ def test_a_malformed_id_is_answered_like_an_unknown_one(shop, kind, method):
 
 
 MALFORMED = ["1", "not-a-uuid", "'; DROP TABLE x; --", "0" * 5000, "{}", "0" * 32, "-" * 36]
-ENCODED = ["%00", "%ff", "%2e%2e%2fhealthz", "%", "%zz", "%25", "%0d%0aX-Injected:%20a", "..", "a/b"]
+ENCODED = [
+    "%00",
+    "%ff",
+    "%2e%2e%2fhealthz",
+    "%",
+    "%zz",
+    "%25",
+    "%0d%0aX-Injected:%20a",
+    "..",
+    "a/b",
+]
 
 
 @pytest.mark.parametrize("kind", ["status", "products", "nothing"])
@@ -195,7 +205,9 @@ def test_a_request_line_with_a_whole_url(shop, finished, base):
     assert_error(shop.gateway.get(f"{base}/api/nothing/"), "not_found")
 
 
-@pytest.mark.parametrize("target", ["http://", "http:", "http:///", "https://a", "//", "a", "*", "?"])
+@pytest.mark.parametrize(
+    "target", ["http://", "http:", "http:///", "https://a", "//", "a", "*", "?"]
+)
 def test_odd_targets(shop, target):
     answer = shop.gateway.raw(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     assert answer.status == 200 or assert_error(answer, "not_found", "bad_request")

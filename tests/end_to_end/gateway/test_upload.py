@@ -47,7 +47,9 @@ def test_upload_answers_202_with_an_id(shop, path):
 
 
 def test_columns_that_are_not_used_are_named(shop):
-    csv = "S. No.,Colour,Product Name,Input Image Urls,Size\n" + f"1,red,A,{shop.origin.url('a')},M\n"
+    csv = (
+        "S. No.,Colour,Product Name,Input Image Urls,Size\n" + f"1,red,A,{shop.origin.url('a')},M\n"
+    )
     answer = shop.gateway.upload(csv)
     assert answer.status == 202 and answer.json()["ignored_columns"] == ["Colour", "Size"]
 

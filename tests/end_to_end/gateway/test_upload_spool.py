@@ -82,7 +82,9 @@ def test_an_upload_that_is_given_up_leaves_nothing(start, folder, how):
         conversation, _ = begin_upload(gateway, 200_000)
         wait_until(lambda: spool_files(gateway, folder), "a spool file")
         if how == "reset":
-            conversation.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes([1] + [0] * 7))
+            conversation.socket.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, bytes([1] + [0] * 7)
+            )
         conversation.close()
         wait_until(lambda: not spool_files(gateway, folder), "the file is closed")
     assert os.listdir(folder) == []

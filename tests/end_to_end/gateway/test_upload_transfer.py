@@ -1,12 +1,10 @@
 """How an upload may be sent: by which clients, with which headers, how large and how fast."""
 
-import concurrent.futures
 import contextlib
 import http.client
 import re
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -53,7 +51,7 @@ def run_curl(folder, gateway, arguments):
     [
         "-F file=@products.csv",
         "-F quality=40 -F file=@products.csv",
-        "-F 'file=@products.csv;filename=\"a\\\"b.csv\"'",
+        '-F \'file=@products.csv;filename="a\\"b.csv"\'',
         "-F 'file=<products.csv'",
         "-F file=@- < products.csv",
         "-F file=@products.csv -H 'Transfer-Encoding: chunked'",
@@ -89,7 +87,9 @@ def test_the_hint_of_a_refused_upload_is_a_command_that_works(gateway, folder, a
     line = f"curl -sS --noproxy '*' {arguments} {gateway.base}/api/upload"
     said = subprocess.check_output(["bash", "-c", line], cwd=folder, text=True)
     assert f'"code":"{code}"' in said.replace('": "', '":"')
-    hint = re.search(r'"hint": ?"((?:[^"\\]|\\.)*)"', said).group(1).encode().decode("unicode_escape")
+    hint = (
+        re.search(r'"hint": ?"((?:[^"\\]|\\.)*)"', said).group(1).encode().decode("unicode_escape")
+    )
     command = re.search(r"curl .*?/api/upload/\S*", hint).group()
     assert gateway.base in command
     ran = subprocess.run(
@@ -147,7 +147,9 @@ def expecting(headers, target="/api/upload/", method="POST"):
     )
 
 
-@pytest.mark.parametrize("framing", [{"Content-Length": len(CSV)}, {"Transfer-Encoding": "chunked"}])
+@pytest.mark.parametrize(
+    "framing", [{"Content-Length": len(CSV)}, {"Transfer-Encoding": "chunked"}]
+)
 def test_continue(gateway, framing):
     body = CSV.encode()
     if "Transfer-Encoding" in framing:
@@ -265,62 +267,3 @@ def test_a_large_body_for_an_unknown_path(gateway):
         answer = gateway.request("POST", "/api/nothing/", body, PLAIN)
         assert_error(answer, "not_found", "too_large")
     assert gateway.peak_memory_kib() < 64 * 1024
-
-
-# --- slow bodies ----------------------------------------------------------------------------------
-
-SLOW = {
-    "form": (lambda: multipart({}, file_bytes=CSV.encode()), "Content-Length: 20000"),
-    "chunked form": (lambda: multipart({}, file_bytes=CSV.encode()), "Transfer-Encoding: chunked"),
-    "plain": (lambda: (PLAIN, CSV.encode()), "Content-Length: 20000"),
-    "chunked plain": (lambda: (PLAIN, CSV.encode()), "Transfer-Encoding: chunked"),
-    "preamble": (lambda: (FORM, CSV.encode()), "Content-Length: 20000"),
-    "head of a part": (lambda: (FORM, b"X-A: b\r\n" * 5000), "Content-Length: 100000"),
-    "epilogue": (lambda: (FORM, CSV.encode()), "Transfer-Encoding: chunked"),
-    "unknown path": (lambda: (PLAIN, CSV.encode()), "Content-Length: 20000"),
-}
-SENT_AT_ONCE = {"head of a part": BODY[:60], "epilogue": BODY}
-
-
-def drip(gateway, name):
-    """(answer, seconds) of an upload of ten bytes a second."""
-    made, framing = SLOW[name]
-    headers, body = made()
-    target = "/api/nothing/" if name == "unknown path" else "/api/upload/"
-    head = f"POST {target} HTTP/1.1\r\nHost: a\r\n{framing}\r\n"
-    start = time.monotonic()
-    with gateway.converse() as conversation:
-        content_type = f"Content-Type: {headers['Content-Type']}\r\n\r\n"
-        conversation.send((head + content_type).encode())
-        if at_once := SENT_AT_ONCE.get(name):
-            chunked = "chunked" in framing
-            conversation.send(b"%x\r\n%s\r\n" % (len(at_once), at_once) if chunked else at_once)
-        conversation.socket.settimeout(0.1)
-        for byte in body[:600]:
-            piece = bytes([byte])
-            conversation.send(b"1\r\n%s\r\n" % piece if "chunked" in framing else piece)
-            if answered(conversation.socket):
-                break
-        conversation.socket.settimeout(1)
-        with contextlib.suppress(TimeoutError):
-            return conversation.read(), time.monotonic() - start
-        return None, time.monotonic() - start
-
-
-def answered(connection):
-    """Whether something can be read; waits a tenth of a second for it."""
-    try:
-        return connection.recv(1, 2) is not None  # MSG_PEEK
-    except TimeoutError:
-        return False
-
-
-def test_a_slow_body_is_408(gateway, requests):
-    before = requests()
-    with concurrent.futures.ThreadPoolExecutor(len(SLOW)) as pool:
-        drips = dict(zip(SLOW, pool.map(lambda name: drip(gateway, name), SLOW)))
-    for name, (answer, seconds) in drips.items():
-        assert answer is not None, name
-        assert_error(answer, "timeout", *(["not_found"] if name == "unknown path" else []))
-        assert 25 < seconds < 45, name
-    assert requests() == before
