@@ -79,7 +79,7 @@ int run(const Options& options) {
 
   await_end(signals);
   if (!server.drain(kGrace)) log_line("ended with requests under way");
-  // PostgreSQL rolls back what these had begun; none of them was answered.
+  // None of these was answered; PostgreSQL rolls back what they had begun and not committed.
   std::_Exit(EXIT_SUCCESS);
 }
 

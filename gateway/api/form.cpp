@@ -12,6 +12,13 @@ constexpr std::size_t kLongestValue = 4 * 1024;
 constexpr std::size_t kLongestName = 100;
 constexpr std::size_t kMostValues = 100;
 
+// Without the beginning of a character at the end, where the value was cut.
+void drop_partial_character(std::string& value) {
+  const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };
+  while (!value.empty() && continues(value.back())) value.pop_back();
+  if (!value.empty()) value.pop_back();
+}
+
 bool is_text(const std::string& value) {
   try {
     static_cast<void>(Json(value).dump());
@@ -58,6 +65,7 @@ void UploadForm::finish() {
 }
 
 void UploadForm::end_field() {
+  if (value_.size() == kLongestValue) drop_partial_character(value_);
   if (in_field_) add_field(name_, value_);
   in_field_ = false;
   value_.clear();

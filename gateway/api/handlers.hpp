@@ -31,6 +31,10 @@ constexpr auto kQueryTime = std::chrono::seconds(15);
 // Connects the paths to the functions below. The service must live as long as its server.
 void install_routes(Service& service);
 
+// Runs a statement whose rows are JSON, and appends them, separated by commas.
+void append_rows(Connection& connection, const char* sql, const Parameters& parameters,
+                 Deadline deadline, BodyBuilder& builder);
+
 // They throw HttpError, DatabaseError, DatabaseUnavailable and SpoolFull.
 void answer_page(const PageFile& file, Exchange& exchange);
 void answer_health(Service& service, Exchange& exchange);

@@ -16,13 +16,10 @@ constexpr const char* kProducts =
     "SELECT pg_catalog.row_to_json(p) FROM imgpress.request_products($1::pg_catalog.uuid) p";
 
 // True if the client has the answer already, which it is then told.
-bool answer_unchanged(Exchange& exchange, std::string_view etag) {
-  exchange.set_header("ETag", "W/" + quoted_etag(etag));
+bool is_unchanged(Exchange& exchange, std::string_view etag) {
   exchange.set_header("Cache-Control", "no-cache");
   exchange.set_header("Vary", "Accept-Encoding");
-  if (!if_none_match(exchange.request().get_header_value("If-None-Match"), etag)) return false;
-  exchange.send_not_modified();
-  return true;
+  return exchange.is_unchanged("W/" + quoted_etag(etag));
 }
 
 Result query(Service& service, const char* sql, const Route& route) {
@@ -35,16 +32,10 @@ Result query(Service& service, const char* sql, const Route& route) {
   return result;
 }
 
-Body read_products(Connection& connection, const std::string& request_id, BodyBuilder& builder) {
+Body read_products(Connection& connection, const std::string& request_id, BodyBuilder builder) {
   connection.execute(kBegin, within(kQueryTime));
-  connection.start_rows(kProducts, {request_id}, within(kQueryTime));
-  const Deadline deadline = within(kProductsTime);
-  auto row = connection.next_row(deadline);
   builder.append(R"({"request_id":")" + request_id + R"(","products":[)");
-  for (const char* comma = ""; row; row = connection.next_row(deadline), comma = ",") {
-    builder.append(comma);
-    builder.append(row->value(0, 0));
-  }
+  append_rows(connection, kProducts, {request_id}, within(kProductsTime), builder);
   builder.append("]}");
   connection.execute("COMMIT", within(kQueryTime));
   return builder.finish(kJsonType);
@@ -52,17 +43,27 @@ Body read_products(Connection& connection, const std::string& request_id, BodyBu
 
 }  // namespace
 
+void append_rows(Connection& connection, const char* sql, const Parameters& parameters,
+                 Deadline deadline, BodyBuilder& builder) {
+  connection.start_rows(sql, parameters, deadline);
+  const char* comma = "";
+  while (const auto row = connection.next_row(deadline)) {
+    builder.append(comma);
+    builder.append(row->value(0, 0));
+    comma = ",";
+  }
+}
+
 void answer_status(Service& service, const Route& route, Exchange& exchange) {
   const Result result = query(service, kStatus, route);
-  if (!answer_unchanged(exchange, result.value(0, 0))) exchange.send_json(200, result.value(0, 1));
+  if (!is_unchanged(exchange, result.value(0, 0))) exchange.send_json(200, result.value(0, 1));
 }
 
 void answer_products(Service& service, const Route& route, Exchange& exchange) {
-  if (answer_unchanged(exchange, query(service, kEtag, route).value(0, 0))) return;
+  if (is_unchanged(exchange, query(service, kEtag, route).value(0, 0))) return;
   exchange.send(200,
                 service.pool.run(Use::kLong, within(kConnectionWait), [&](Connection& connection) {
-                  BodyBuilder builder = exchange.text_builder();
-                  return read_products(connection, route.request_id, builder);
+                  return read_products(connection, route.request_id, exchange.text_builder());
                 }));
 }
 

@@ -13,7 +13,7 @@ using HandlerResponse = httplib::Server::HandlerResponse;
 // Every path, line ends included.
 constexpr const char* kAnyPath = R"([\s\S]*)";
 
-Error explain(Service& service, const std::exception_ptr& exception) {
+Error error_of(Service& service, const std::exception_ptr& exception) {
   try {
     std::rethrow_exception(exception);
   } catch (const HttpError& error) {
@@ -44,7 +44,7 @@ void answer(Service& service, Exchange& exchange, Work work) {
   try {
     work();
   } catch (...) {
-    exchange.send_error(explain(service, std::current_exception()));
+    exchange.send_error(error_of(service, std::current_exception()));
   }
 }
 

@@ -19,7 +19,7 @@ constexpr std::size_t kPartBytes = 256 * 1024;
 constexpr auto kUploadWait = std::chrono::seconds(30);
 constexpr auto kStatementTime = std::chrono::minutes(11);  // longer than PostgreSQL's own limit
 
-constexpr const char* kBegin = "BEGIN; SET LOCAL statement_timeout = '10min'";
+constexpr const char* kSavepoint = "SET LOCAL statement_timeout = '10min'; SAVEPOINT submission";
 constexpr const char* kStorePart =
     "INSERT INTO imgpress_internal.upload_parts (upload_id, part_no, bytes) "
     "VALUES ($1::pg_catalog.uuid, $2::pg_catalog.int4, $3::pg_catalog.bytea)";
@@ -103,9 +103,9 @@ void store_parts(Connection& connection, const Upload& upload) {
 
 // Returns the JSON of the answer. Throws DatabaseError in a transaction that still has the parts.
 std::string submit(Connection& connection, const Upload& upload) {
-  connection.execute(kBegin, within(kQueryTime));
+  connection.execute("BEGIN", within(kQueryTime));
   store_parts(connection, upload);
-  connection.execute("SAVEPOINT submission", within(kQueryTime));
+  connection.execute(kSavepoint, within(kQueryTime));
   const Result result =
       connection.query(kSubmit, {upload.id, upload.fields}, within(kStatementTime));
   connection.execute("COMMIT", within(kStatementTime));
@@ -115,15 +115,9 @@ std::string submit(Connection& connection, const Upload& upload) {
 void answer_faults(Connection& connection, const Upload& upload, const Error& error,
                    Exchange& exchange) {
   connection.execute("ROLLBACK TO submission", within(kQueryTime));
-  connection.start_rows(kFaults, {upload.id, upload.fields}, within(kQueryTime));
   BodyBuilder builder = exchange.text_builder();
   builder.append(Exchange::error_head(error));
-  const char* comma = "";
-  while (const auto row = connection.next_row(within(kStatementTime))) {
-    builder.append(comma);
-    builder.append(row->value(0, 0));
-    comma = ",";
-  }
+  append_rows(connection, kFaults, {upload.id, upload.fields}, within(kStatementTime), builder);
   builder.append("]}");
   exchange.send_error(error, builder.finish(kJsonType));
 }

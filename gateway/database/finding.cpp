@@ -111,6 +111,13 @@ Finding examine(Pool& pool) {
     return {unreachable(), error.what(), ""};
   } catch (const DatabaseUnavailable& error) {
     return without_connection(pool.conninfo(), error.what());
+  }
+}
+
+// Also if there is no memory or the look itself fails.
+Finding examine_safely(Pool& pool) noexcept {
+  try {
+    return examine(pool);
   } catch (const std::exception& error) {
     return {unreachable(), error.what(), ""};
   }
@@ -123,7 +130,11 @@ Error unreachable() {
 }
 
 Finding Watch::look() {
-  const Finding finding = examine(pool_);
+  const Clock::time_point called = Clock::now();
+  const std::lock_guard looking(looking_);
+  if (look_began_ > called) return last();
+  look_began_ = Clock::now();
+  const Finding finding = examine_safely(pool_);
   const std::lock_guard lock(mutex_);
   if (finding.text != last_.text) {
     log_line(finding.text);

@@ -24,8 +24,8 @@ class Watch {
  public:
   explicit Watch(Pool& pool) : pool_(pool) {}
 
-  // Connects, and looks for the extension and for the rights on it. Logs what has changed. Throws
-  // nothing.
+  // Connects, and looks for the extension and for the rights on it. Threads that come meanwhile
+  // share the next look. Logs what has changed. Throws nothing.
   Finding look();
 
   // What the last look has found.
@@ -36,6 +36,8 @@ class Watch {
 
  private:
   Pool& pool_;
+  std::mutex looking_;  // held during a look
+  Clock::time_point look_began_;
   std::mutex mutex_;  // guards the one below
   Finding last_{unreachable(), "", ""};
 };

@@ -26,7 +26,8 @@ Pool::Pool(std::string conninfo, std::size_t size)
       size_(size),
       most_long_(size > kKeptForShortUses ? size - kKeptForShortUses : 1) {}
 
-Pool::Lease::Lease(Pool& owner, Use wanted, Deadline deadline) : pool(owner), use(wanted) {
+Pool::Lease::Lease(Pool& owner, Use wanted, Deadline deadline, bool fresh)
+    : pool(owner), use(wanted) {
   {
     std::unique_lock lock(pool.mutex_);
     auto& may_go = use == Use::kLong ? pool.long_may_go_ : pool.short_may_go_;
@@ -35,11 +36,10 @@ Pool::Lease::Lease(Pool& owner, Use wanted, Deadline deadline) : pool(owner), us
     }
     ++pool.in_use_;
     if (use == Use::kLong) ++pool.long_in_use_;
-    if (!pool.idle_.empty()) {
+    if (!fresh && !pool.idle_.empty()) {
       // The one used last, whose caches are the warmest.
       connection = std::move(pool.idle_.back());
       pool.idle_.pop_back();
-      reused = true;
       return;
     }
   }

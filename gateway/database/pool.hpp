@@ -28,22 +28,18 @@ class Pool {
   Pool(std::string conninfo, std::size_t size);
 
   // Runs work(Connection&), after which the connection's transaction is rolled back if it is still
-  // open. Waits until the deadline for a connection. If one that was used before turns out to be
-  // dead, the work is run again on a new one. Throws PoolBusy, DatabaseUnavailable, and what the
-  // work throws.
+  // open. Waits until the deadline for a connection. If it is lost, the work is run once more on a
+  // new one. Throws PoolBusy, DatabaseUnavailable, and what the work throws.
   // REQUIRES: running the work twice is harmless.
   template <typename Work>
   auto run(Use use, Deadline deadline, Work&& work) {
-    {
+    try {
       Lease lease(*this, use, deadline);
-      try {
-        return work(*lease.connection);
-      } catch (const ConnectionLost&) {
-        if (!lease.reused) throw;
-      }
+      return work(*lease.connection);
+    } catch (const ConnectionLost&) {
+      close_idle();  // they are probably dead as well
     }
-    close_idle();  // they are probably dead as well
-    Lease lease(*this, use, deadline);
+    Lease lease(*this, use, deadline, true);
     return work(*lease.connection);
   }
 
@@ -52,14 +48,13 @@ class Pool {
  private:
   // A place in the pool, and the connection in it.
   struct Lease {
-    Lease(Pool& owner, Use wanted, Deadline deadline);
+    Lease(Pool& owner, Use wanted, Deadline deadline, bool fresh = false);
     ~Lease();
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
 
     Pool& pool;
     const Use use;
-    bool reused = false;
     std::unique_ptr<Connection> connection;
   };
 

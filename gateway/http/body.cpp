@@ -46,6 +46,7 @@ BodyBuilder::BodyBuilder(SpoolSpace& space, bool may_gzip)
     : spool_(std::make_shared<Spool>(space)), may_gzip_(may_gzip) {}
 
 BodyBuilder::~BodyBuilder() = default;
+BodyBuilder::BodyBuilder(BodyBuilder&&) noexcept = default;
 
 void BodyBuilder::append(std::string_view text) {
   if (!may_gzip_) return spool_->append(text);

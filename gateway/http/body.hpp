@@ -20,8 +20,7 @@ class BodyBuilder {
  public:
   BodyBuilder(SpoolSpace& space, bool may_gzip);
   ~BodyBuilder();
-  BodyBuilder(const BodyBuilder&) = delete;
-  BodyBuilder& operator=(const BodyBuilder&) = delete;
+  BodyBuilder(BodyBuilder&&) noexcept;
 
   // Throws what Spool::append() throws.
   void append(std::string_view text);

@@ -37,7 +37,8 @@ bool BodyReader::read_whole(const std::function<void(std::string_view)>& take) {
   const bool whole = reader_([&](const char* data, std::size_t size) {
     return guard({data, size}, take);
   });
-  // Version 0.11 of the library takes some malformed chunks for the end of the body.
+  // Version 0.11 of the library takes some malformed chunks for the end of the body: a CSV that is
+  // the whole body is then cut off there.
   if (!whole || exchange_.request().has_header("Transfer-Encoding")) exchange_.close_after();
   return whole;
 }
@@ -52,11 +53,11 @@ bool BodyReader::guard(std::string_view bytes, const std::function<void(std::str
       return true;
     } catch (...) {
       failure_ = std::current_exception();
-      received_then_ = received_;
-      then_ = now;
+      received_at_failure_ = received_;
+      failed_at_ = now;
     }
   }
-  return received_ - received_then_ < kMostDiscarded && now - then_ < kDiscardTime;
+  return received_ - received_at_failure_ < kMostDiscarded && now - failed_at_ < kDiscardTime;
 }
 
 }  // namespace imgpress::gateway

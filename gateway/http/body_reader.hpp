@@ -35,9 +35,8 @@ class BodyReader {
   const Pace pace_;
   std::uint64_t received_ = 0;
   std::exception_ptr failure_;
-  // When and where the failure was.
-  std::uint64_t received_then_ = 0;
-  std::chrono::steady_clock::time_point then_;
+  std::uint64_t received_at_failure_ = 0;
+  std::chrono::steady_clock::time_point failed_at_;
 };
 
 }  // namespace imgpress::gateway

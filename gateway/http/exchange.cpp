@@ -64,6 +64,13 @@ BodyBuilder Exchange::text_builder() {
   return BodyBuilder(space_, accepts_gzip(request_.get_header_value("Accept-Encoding")));
 }
 
+bool Exchange::is_unchanged(const std::string& etag) {
+  set_header("ETag", etag);
+  const bool unchanged = if_none_match(request_.get_header_value("If-None-Match"), etag);
+  if (unchanged) response_.status = 304;
+  return unchanged;
+}
+
 void Exchange::send(int status, const Body& body) {
   response_.status = status;
   request_.ranges.clear();
@@ -76,13 +83,16 @@ void Exchange::send_json(int status, std::string_view text) {
   send(status, builder.finish(kJsonType));
 }
 
-// Sets the range to what the body has of it, because version 0.11 of the library does not. False if
-// it has nothing of it.
+// Sets the range to what the body has of it: version 0.11 of the library does not, and 0.18 refuses
+// the last bytes if they are more than all. False if the body has nothing of the range.
 bool Exchange::clamp_range(std::uint64_t size) {
   if (request_.ranges.empty()) return true;
   auto& [first, last] = request_.ranges.front();  // -1: not given
   const auto end = static_cast<ssize_t>(size);
-  if (first == -1) return last != 0;
+  if (first == -1) {
+    last = std::min(last, end);
+    return last != 0;
+  }
   if (last >= end) last = end - 1;
   return first < end;
 }
@@ -121,6 +131,9 @@ void Exchange::provide(const Body& body) {
     set_header("Connection", "close");
     // Only the function below can close the connection, and the library does not call it for HEAD.
     if (is_head) request_.method = "GET";
+    // Version 0.41 would read the rest of the body after the answer, for as long as it comes.
+    for (const char* name : {"Content-Length", "Transfer-Encoding"}) request_.headers.erase(name);
+    request_.headers.emplace("Content-Length", "0");
   }
   // Version 0.11 of the library would call the function for ever if there were nothing to send.
   if (body.bytes->size() == 0) return set_header("Content-Type", body.type);

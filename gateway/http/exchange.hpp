@@ -49,8 +49,9 @@ class Exchange {
   void send_json(int status, std::string_view text);
   // Status 200, or 206 with the range that the client asks for, or 416.
   void send_range(const Body& body);
-  // Status 304.
-  void send_not_modified() { response_.status = 304; }
+  // Sets the ETag, given as in the header. True if the client has what it stands for: the answer is
+  // then a 304.
+  bool is_unchanged(const std::string& etag);
 
   void send_error(const Error& error);
   // `body` begins with what error_head() returns.

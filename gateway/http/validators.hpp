@@ -13,9 +13,10 @@ inline std::string quoted_etag(std::string_view etag) {
 }
 
 // True if the value of If-None-Match (a list of strong and weak tags, or *) has the tag, compared
-// weakly as in RFC 9110. `etag` is without quotes, and has no comma.
+// weakly as in RFC 9110. `etag` is given as in its header.
 inline bool if_none_match(std::string_view header, std::string_view etag) {
-  return header == "*" || header.find(quoted_etag(etag)) != header.npos;
+  if (etag.substr(0, 2) == "W/") etag.remove_prefix(2);
+  return header == "*" || header.find(etag) != header.npos;
 }
 
 // The form that HTTP prescribes: "Sun, 06 Nov 1994 08:49:37 GMT".

@@ -7,6 +7,9 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <stdexcept>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -17,8 +20,16 @@ namespace imgpress::gateway {
 // more: further clients wait in the kernel's queue.
 class ConnectionQueue : public httplib::TaskQueue {
  public:
+  // Throws std::runtime_error with a sentence for the user.
   ConnectionQueue(std::size_t threads, std::size_t most_waiting) : most_waiting_(most_waiting) {
-    for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+    try {
+      while (threads_.size() < threads) threads_.emplace_back([this] { run(); });
+    } catch (const std::system_error&) {
+      const std::string made = std::to_string(threads_.size());
+      shutdown();
+      throw std::runtime_error("only " + made + " of " + std::to_string(threads) +
+                               " threads could be started; see ulimit -u, or TasksMax of systemd");
+    }
   }
 
   // Nothing in older versions of the library, in newer ones whether the connection was taken.

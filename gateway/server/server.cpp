@@ -25,6 +25,8 @@ constexpr time_t kIdleSeconds = 5;
 // Without any progress; slow progress is bounded by Pace.
 constexpr time_t kReadSeconds = 10;
 constexpr time_t kWriteSeconds = 10;
+// At the end: how long no request may come until none is expected.
+constexpr auto kQuiet = std::chrono::milliseconds(200);
 constexpr std::size_t kMostRequests = 1'000'000;  // on one connection
 
 void set_limits(httplib::Server& library) {
@@ -97,14 +99,13 @@ Server::Server(const ListenAddress& address, bool allow_remote) {
 }
 
 std::shared_ptr<void> Server::running_request() {
-  {
-    const std::lock_guard lock(mutex_);
-    ++running_;
-  }
-  return {this, [](Server* server) {
-            const std::lock_guard lock(server->mutex_);
-            if (--server->running_ == 0) server->ended_.notify_all();
-          }};
+  const auto change = [](Server* server, int by) {
+    const std::lock_guard lock(server->mutex_);
+    server->running_ += by;
+    if (server->draining_) server->changed_.notify_all();
+  };
+  change(this, 1);
+  return {this, [change](Server* server) { change(server, -1); }};
 }
 
 bool Server::draining() {
@@ -122,7 +123,12 @@ bool Server::drain(std::chrono::seconds grace) {
   draining_ = true;
   // Not the library's stop(), which cuts running answers short.
   ::shutdown(listener_, SHUT_RDWR);
-  return ended_.wait_for(lock, grace, [this] { return running_ == 0; });
+  // Requests that were sent before may still be on their way to a thread.
+  const auto deadline = std::chrono::steady_clock::now() + grace;
+  do {
+    if (!changed_.wait_until(lock, deadline, [this] { return running_ == 0; })) return false;
+  } while (changed_.wait_for(lock, kQuiet, [this] { return running_ > 0; }));
+  return true;
 }
 
 }  // namespace imgpress::gateway

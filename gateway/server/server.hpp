@@ -33,9 +33,9 @@ class Server {
   std::shared_ptr<void> running_request();
   bool draining();
 
-  // Accepts no more connections, and waits until no request is running. False if some still are at
-  // the end of the grace time. The process should then end: connections between two requests are
-  // not closed, and nothing else may be called.
+  // Accepts no more connections, and waits until no request is running or comes. False if some
+  // still are at the end of the grace time. The process should then end: connections between two
+  // requests are not closed, and nothing else may be called.
   bool drain(std::chrono::seconds grace);
 
  private:
@@ -44,9 +44,9 @@ class Server {
   std::string url_;
 
   std::mutex mutex_;  // guards the two below
-  std::size_t running_ = 0;
+  int running_ = 0;
   bool draining_ = false;
-  std::condition_variable ended_;
+  std::condition_variable changed_;
 };
 
 }  // namespace imgpress::gateway

@@ -15,6 +15,7 @@ constexpr std::size_t kInMemory = 64 * 1024;
 
 [[noreturn]] void fail(const char* what) {
   if (errno == ENOSPC || errno == EDQUOT) throw SpoolFull("the disk of --spool-dir is full");
+  if (errno == EMFILE || errno == ENFILE) throw SpoolFull("too many files are open");
   throw std::system_error(errno, std::generic_category(), what);
 }
 

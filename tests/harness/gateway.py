@@ -152,8 +152,11 @@ class Conversation:
         return self.read(method)
 
     def wait_until_read(self):
-        """Waits until the gateway has read everything that was sent."""
-        ends = [self.socket.getpeername()[1], self.socket.getsockname()[1]]
+        """Waits until the gateway has read everything that was sent, or has closed the connection."""
+        try:
+            ends = [self.socket.getpeername()[1], self.socket.getsockname()[1]]
+        except OSError:
+            return  # closed
 
         def unread():
             with open("/proc/net/tcp", encoding="ascii") as table:

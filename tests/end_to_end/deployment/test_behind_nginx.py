@@ -170,6 +170,29 @@ def test_an_endless_head(shop, client, piece):
     assert shop.gateway.alive()
 
 
+@pytest.mark.parametrize(
+    "begin, piece, end",
+    [
+        (b"%x;", b"x" * 1000, b"\r\n%s\r\n0\r\n\r\n"),
+        (b"%x\r\n%s\r\n0\r\n", b"X: a\r\n" * 100, b"\r\n"),
+    ],
+    ids=["extension of a chunk", "trailer"],
+)
+def test_what_is_between_chunks_is_not_passed_on(gateway, begin, piece, end):
+    """Version 0.11 of the gateway's library would keep an extension in memory, 0.18 a trailer."""
+    csv = HEADER_LINE.encode() + b"1,SKU,http://127.0.0.1:9/a.jpg\n"
+    body = [begin, *[piece] * 10_000, end]
+    filled = b"".join(body).replace(b"%x", b"%x" % len(csv)).replace(b"%s", csv)
+    head = b"POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\n"
+    assert gateway.get("/healthz").status == 200
+    before = gateway.peak_memory_kib()
+    with Nginx(gateway.port) as nginx, nginx.converse() as conversation:
+        conversation.send(head + b"Transfer-Encoding: chunked\r\n\r\n" + filled)
+        answer = conversation.read()
+        assert answer.status == 202 or assert_error(answer, "bad_request")
+    assert gateway.peak_memory_kib() - before < 4 * 1024
+
+
 def test_clients_of_one_address_are_limited(gateway, finished):
     limit = 20
     with Nginx(gateway.port, {"limit_conn": f"addresses {limit}"}) as nginx:

@@ -364,13 +364,14 @@ def fixture_requests(shop, unserved):
 
 
 def answer_to_cut(gateway, request):
-    """The answer to a request behind which the client has closed its side; None if there is none."""
+    """The answer to a request behind which the client has closed its side. None if there is none, or
+    only its head: the library takes such a client for gone."""
     with gateway.converse() as conversation:
         conversation.send(request)
         conversation.socket.shutdown(1)
         answer = conversation.read()
         assert conversation.ended()
-        return answer
+        return answer if answer and answer.body else None
 
 
 @pytest.mark.parametrize("name", CUT_SHORT)
@@ -385,8 +386,10 @@ def test_only_the_line_end_behind_the_last_chunk_is_missing(gateway, requests):
     """The body is complete. Newer versions of the library accept it, older ones do not."""
     before = requests()
     answer = answer_to_cut(gateway, in_chunks(ONE_CHUNK[:-2]))
-    assert answer.status == 202 or assert_error(answer, "bad_request")
-    assert requests() - before == (answer.status == 202)
+    stored = requests() - before
+    assert stored in (0, 1)
+    if answer is not None:
+        assert_error(answer, "bad_request") if stored == 0 else answer.json()["request_id"]
 
 
 def test_the_rest_of_a_large_head_is_not_read_as_a_request(gateway):

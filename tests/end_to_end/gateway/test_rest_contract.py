@@ -162,7 +162,12 @@ def test_unknown_path(shop, path):
 
 @pytest.mark.parametrize("size", [8200, 20_000, 40_000, 200_000, 3_000_000])
 def test_a_long_path_is_414(shop, size):
-    assert_error(shop.gateway.get("/api/status/" + "a" * size), "uri_too_long")
+    """Newer versions of the library answer nothing to a line of more than 32 kB."""
+    with shop.gateway.converse() as conversation:
+        path = "/api/status/" + "a" * size
+        answer = conversation.exchange(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        assert (answer is None and size > 32_000) or assert_error(answer, "uri_too_long")
+        assert conversation.ended()
 
 
 @pytest.mark.parametrize(
