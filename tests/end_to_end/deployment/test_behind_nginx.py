@@ -193,6 +193,17 @@ def test_what_is_between_chunks_is_not_passed_on(gateway, begin, piece, end):
     assert gateway.peak_memory_kib() - before < 4 * 1024
 
 
+@pytest.mark.parametrize(
+    "header", [b"Content-Length: %35", b"Content-Length: 5%00", b"Transfer-Encoding: chu%6eked"]
+)
+def test_encoded_headers_are_refused(client, header):
+    """The gateway's library decodes them."""
+    with client.converse() as conversation:
+        conversation.send(b"POST /nothing HTTP/1.1\r\nHost: a\r\n" + header + b"\r\n\r\nhello")
+        assert_error(conversation.read(), "bad_request")
+        assert conversation.ended()
+
+
 def test_clients_of_one_address_are_limited(gateway, finished):
     limit = 20
     with Nginx(gateway.port, {"limit_conn": f"addresses {limit}"}) as nginx:

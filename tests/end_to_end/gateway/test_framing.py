@@ -89,6 +89,10 @@ REFUSED = {
     "40 digits": with_length(b" " + b"9" * 40),
     "a word": with_length(b" abc"),
     "encoded line end": with_length(b" " + DIGITS + b"%0d%0a"),
+    "zero behind": with_length(b" 0%00" + DIGITS),
+    "zero behind chunked": with_encoding(b" chunked%00, identity"),
+    "websocket": get(b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"),
     "no number on a GET": get(b"Content-Length: 0x0\r\n"),
     # Transfer-Encoding
     "length and chunked": post(LENGTH + CHUNKED, ONE_CHUNK),

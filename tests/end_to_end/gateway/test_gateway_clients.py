@@ -105,6 +105,23 @@ def test_a_statement_timeout_of_the_role_is_obeyed(shop, unserved):
         shop.limit_statements(GATEWAY_TIMEOUT)
 
 
+def test_an_upload_that_waits_for_a_lock_leaves_no_session_behind(shop, unserved):
+    """The longer limit of its transaction begins only when its parts are stored."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND wait_event_type = 'Lock'"
+    )
+    shop.limit_statements("300ms")
+    try:
+        with shop.new_gateway(database=unserved) as gateway:
+            with shop.cluster.session(unserved, autocommit=False) as session:
+                session.execute("LOCK TABLE imgpress_internal.upload_parts")
+                assert_error(gateway.upload(SMALL), "database_unavailable")
+                assert shop.value(waiting, GATEWAY_LOGIN) == 0
+            assert gateway.upload(SMALL).status == 202
+    finally:
+        shop.limit_statements(GATEWAY_TIMEOUT)
+
+
 def test_no_state_of_the_session_is_used(shop, unserved, gateway):
     """Neither prepared statements nor settings, so that a pooler may hand connections around."""
     gateway.upload(SMALL)

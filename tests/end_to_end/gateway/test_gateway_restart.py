@@ -178,6 +178,36 @@ def test_it_ends_while_postgresql_is_away(own):
             own.cluster.start()
 
 
+def test_the_end_answers_kept_connections(gateway):
+    """Each request that was sent is answered; then its connection ends."""
+    answered, lost = [], []
+
+    def ask():
+        with gateway.converse() as conversation:
+            while True:
+                try:
+                    conversation.socket.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+                except (BrokenPipeError, ConnectionResetError):
+                    return  # the connection had ended before
+                answer = conversation.read()
+                if answer is None:
+                    lost.append(conversation)
+                    return
+                answered.append(answer.status)
+                if answer.headers["Connection"] == "close":
+                    return
+
+    threads = [threading.Thread(target=ask) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(answered) > 100, "some answers")
+    gateway.signal(signal.SIGTERM)
+    gateway.ends_within(QUICK)
+    for thread in threads:
+        thread.join()
+    assert set(answered) == {200} and lost == []
+
+
 def test_the_end_under_load(gateway, large):
     """Every answer that begins is whole."""
     path, whole = large.path, large.answer

@@ -1,10 +1,14 @@
 """What the gateway says when it starts, why it can't reach its database, and what /healthz says."""
 
 import contextlib
+import os
+import pwd
+import resource
+import subprocess
 
 import pytest
 
-from harness.gateway import Gateway, assert_error
+from harness.gateway import Gateway, assert_error, gateway_program
 from harness.shop import GATEWAY_LOGIN, GATEWAY_TIMEOUT
 from harness.waiting import wait_until
 
@@ -219,6 +223,23 @@ def test_options_that_are_refused(options, words):
     said = Gateway("dbname=shop", options=options).refuse_to_start()
     assert all(word in said for word in words), said
     assert len(said.splitlines()) < 4, "one error, not a page"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become another user")
+def test_too_few_threads():
+    """As a container or a service may limit them."""
+
+    def become_nobody():
+        nobody = pwd.getpwnam("nobody").pw_uid
+        resource.setrlimit(resource.RLIMIT_NPROC, (100, 100))
+        os.setuid(nobody)
+
+    command = [gateway_program(), "--listen", "127.0.0.1:0", "--database", "dbname=nothing"]
+    done = subprocess.run(
+        command, preexec_fn=become_nobody, capture_output=True, text=True, timeout=60, cwd="/"
+    )
+    assert done.returncode == 1
+    assert "of 600 threads" in done.stderr and "ulimit -u" in done.stderr, done.stderr
 
 
 def test_a_port_that_is_taken(shop):
