@@ -17,10 +17,10 @@ class UploadForm {
   // A file of more than `most_bytes` is refused.
   UploadForm(SpoolSpace& space, std::uint64_t most_bytes) : file_(space), most_bytes_(most_bytes) {}
 
-  // In this order; all throw HttpError, and what Spool::append() throws.
-  void add_parameters(const httplib::Params& parameters);
+  // All throw HttpError, and what Spool::append() throws.
   void begin_part(const std::string& name);
   void take(std::string_view bytes);
+  void add_parameters(const httplib::Params& parameters);
   void finish();
 
   const Spool& file() const { return file_; }

@@ -169,9 +169,9 @@ std::optional<Error> refuse_upload(const Service& service, const httplib::Reques
 
 void answer_upload(Service& service, Exchange& exchange, const httplib::ContentReader& reader) {
   UploadForm form(service.space, service.max_upload_bytes);
-  form.add_parameters(exchange.request().params);
   BodyReader body(exchange, reader);
   read_body(service, exchange.request().get_header_value("Content-Type"), body, form);
+  form.add_parameters(exchange.request().params);  // it may throw: only after the body was read
   form.finish();
   store(service, {random_uuid(), form.file(), to_text(form.fields())}, exchange);
 }

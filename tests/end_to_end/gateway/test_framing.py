@@ -172,6 +172,16 @@ def assert_closed(first, second):
     assert second is None
 
 
+def test_too_many_parameters_do_not_leave_the_body_behind(gateway):
+    query = "&".join(f"field{number}=x" for number in range(200)).encode()
+    target = b"/api/upload/?" + query
+    with gateway.converse() as conversation:
+        conversation.send(post(b"Content-Length: %d\r\n" % len(SMUGGLED), b"", target))
+        conversation.wait_until_read()
+        assert_error(conversation.exchange(SMUGGLED), "bad_request")
+        assert conversation.exchange(get()).json() == {"status": "ok"}
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_and_closed(gateway, name):
     first, second = two_answers(gateway, REFUSED[name])
