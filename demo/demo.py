@@ -152,6 +152,9 @@ class Demo:
 
 def stay(shop, folder, terminal):
     """Keeps everything running until Ctrl-C."""
+    ends = {signal.SIGINT, signal.SIGTERM}
+    # Blocked, so that none is lost between the last line and the wait.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     cluster = shop.cluster
     terminal.title("Running until Ctrl-C, for you to try")
     terminal.line(f"gateway     {shop.public_url}/")
@@ -161,11 +164,9 @@ def stay(shop, folder, terminal):
     terminal.command(f"psql '{cluster.conninfo()}' -c 'SELECT * FROM imgpress.progress'")
     upload = ["curl", "-F", f"file=@{folder / 'sample.csv'}", f"{shop.public_url}/api/upload/"]
     terminal.command(shlex.join(upload))
-    try:
-        while True:
-            signal.pause()
-    except KeyboardInterrupt:
-        terminal.line("\nStopping and removing everything.")
+    signal.sigwait(ends)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
+    terminal.line("\nStopping and removing everything.")
 
 
 def show(options, folder, terminal):
