@@ -62,7 +62,7 @@ const Setting kSettings[] = {
      "let --listen name an address that other machines can reach; the gateway does not "
      "authenticate",
      [](Options& o, Text name, Text text) { o.allow_remote = parse_switch(name, text); },
-     [](const Options&) { return std::string("0"); }},
+     [](const Options&) { return std::string("off"); }},
     {"--database", "IMGPRESS_DATABASE", "CONNINFO",
      "the database, as a libpq connection string or URI",
      [](Options& o, Text, Text text) { o.database = text; },

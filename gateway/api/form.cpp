@@ -41,10 +41,7 @@ void UploadForm::begin_part(const std::string& name) {
     name_ = name;
     return;
   }
-  if (file_seen_) {
-    throw HttpError({kInvalidUpload, "the form has more than one field \"file\""});
-  }
-  file_seen_ = true;
+  ++files_;
 }
 
 void UploadForm::take(std::string_view bytes) {
@@ -52,16 +49,15 @@ void UploadForm::take(std::string_view bytes) {
   if (taken_ > most_bytes_) throw HttpError(too_large(most_bytes_));
   if (in_field_) {
     value_.append(bytes.substr(0, kLongestValue - value_.size()));
-  } else {
+  } else if (files_ == 1) {
     file_.append(bytes);
   }
 }
 
 void UploadForm::finish() {
   end_field();
-  if (!file_seen_) {
-    throw HttpError({kInvalidUpload, "the form has no field \"file\" with the CSV"});
-  }
+  if (files_ == 0) fields_["file"] = Json();
+  if (files_ > 1) fields_["file"] = Json::array();
 }
 
 void UploadForm::end_field() {

@@ -26,7 +26,8 @@ class UploadForm {
   const Spool& file() const { return file_; }
 
   // An object: a field's value is null if it is empty, an object if it is no text, and an array of
-  // these if the form has the field more than once.
+  // these if the form has the field more than once. "file" is in it only if it is missing (null) or
+  // there is more than one (an array).
   const Json& fields() const { return fields_; }
 
  private:
@@ -36,7 +37,7 @@ class UploadForm {
   Spool file_;
   const std::uint64_t most_bytes_;
   std::uint64_t taken_ = 0;
-  bool file_seen_ = false;
+  int files_ = 0;
   bool in_field_ = false;
   std::string name_;   // of the current field
   std::string value_;  // what has arrived of it

@@ -63,7 +63,8 @@ std::optional<Error> refuse_route(const Route& route, Exchange& exchange) {
   if (method_allowed(route.resource, exchange.request().method)) return std::nullopt;
   const char* allowed = allowed_methods(route.resource);
   exchange.set_header("Allow", allowed);
-  return Error{kMethodNotAllowed, std::string("allowed here: ") + allowed};
+  return Error{kMethodNotAllowed,
+               exchange.request().method + " is not allowed here, only " + allowed};
 }
 
 void answer_get(Service& service, const Route& route, Exchange& exchange) {

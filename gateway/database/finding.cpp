@@ -8,7 +8,8 @@
 namespace imgpress::gateway {
 namespace {
 
-constexpr const char* kSeeLog = "The log of the gateway says more, and what to do.";
+constexpr const char* kSeeLog =
+    "Try again later. The log of the gateway says more, and what to do.";
 
 // One row, whatever is missing, so that PostgreSQL logs no error.
 constexpr const char* kExamine =
@@ -62,7 +63,7 @@ Finding without_connection(const std::string& conninfo, const std::string& messa
   const std::string sqlstate = silent ? "" : refusal_of(conninfo);
   const bool refused = sqlstate.substr(0, 2) == "28" || sqlstate == "3D000" || sqlstate == "42501";
   if (refused) {
-    return {login_refused(), "PostgreSQL refuses the login: " + message,
+    return {login_refused(), "PostgreSQL refuses the connection: " + message,
             cure_of_login(sqlstate, message)};
   }
   const std::string cure = sqlstate.empty() ? "See host and port in --database." : "";

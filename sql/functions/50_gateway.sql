@@ -13,12 +13,14 @@ CREATE OR REPLACE FUNCTION imgpress_internal.field_faults(fields jsonb, OUT fiel
 AS $$
 DECLARE
     known constant text[] :=
-        'webhook_url'::text || array(SELECT jsonb_object_keys(imgpress_internal.complete_options('{}')));
+        ARRAY['file', 'webhook_url'] || array(SELECT jsonb_object_keys(imgpress_internal.complete_options('{}')));
     value jsonb;
 BEGIN
     FOR field, value IN SELECT f.key, f.value FROM jsonb_each(fields) f LOOP
         message := CASE
             WHEN field <> ALL (known) THEN imgpress_internal.unknown_name('field', field, known)
+            WHEN field = 'file' AND value = 'null' THEN 'the form has no field "file" with the CSV'
+            WHEN field = 'file' THEN 'file is given more than once'
             WHEN jsonb_typeof(value) = 'array' THEN field || ' is given more than once'
             WHEN jsonb_typeof(value) = 'object' THEN field || ' is not UTF-8 text, or contains a zero byte'
             END;
@@ -75,7 +77,8 @@ END
 $$;
 COMMENT ON FUNCTION imgpress_internal.submit_upload(uuid, jsonb) IS
     'Submits the CSV whose parts are in upload_parts, and deletes the parts. fields: the other fields of the upload by '
-    'name, each as a string; null if it is empty, an array if it is given more than once, an object if it is not text. '
+    'name, each as a string; null if it is empty, an array if it is given more than once, an object if it is not text; '
+    'file only if it is missing (null) or given more than once. '
     'upload_id becomes the id of the request. Returns the answer to the upload: request_id, and ignored_columns if the '
     'CSV has any';
 
@@ -87,7 +90,7 @@ AS $$
 BEGIN
     RETURN QUERY SELECT NULL::integer, NULL::text, f.field, f.message FROM imgpress_internal.field_faults(fields) f;
     RETURN QUERY SELECT f.line, f."column", 'file', f.message
-        FROM imgpress.csv_faults(imgpress_internal.upload_bytes(upload_id)) f;
+        FROM imgpress.csv_faults(imgpress_internal.upload_bytes(upload_id)) f WHERE NOT fields ? 'file';
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.upload_faults(uuid, jsonb) IS

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from harness.catalogue import ERROR_TEXT, HEADER, catalogue, one_product
-from harness.gateway import assert_error
+from harness.gateway import BOUNDARY, assert_error, multipart
 from harness.images import is_progressive, truncated
 
 TABLES = (
@@ -55,7 +55,21 @@ def test_columns_that_are_not_used_are_named(shop):
 
 
 def test_missing_file(shop):
-    assert_refused(shop, lambda: shop.gateway.upload(None), "invalid_upload", "bad_request")
+    """Other faults are told with it, and a misspelt name."""
+    headers, body = multipart({"quality": 0, "File": "a,b"})
+    post = lambda: shop.gateway.request("POST", "/api/upload/", body, headers)  # noqa: E731
+    messages = {fault["field"]: fault["message"] for fault in assert_refused(shop, post)}
+    assert set(messages) == {"file", "File", "quality"}
+    assert messages["file"] == 'the form has no field "file" with the CSV'
+    assert messages["File"] == 'unknown field "File"; did you mean "file"?'
+
+
+def test_two_files(shop):
+    headers, body = multipart({}, file_bytes=shop.csv("small0.jpg").encode())
+    twice = body[: body.rindex(b"--" + BOUNDARY.encode() + b"--")] + body
+    post = lambda: shop.gateway.request("POST", "/api/upload/", twice, headers)  # noqa: E731
+    (fault,) = assert_refused(shop, post)
+    assert (fault["field"], fault["message"]) == ("file", "file is given more than once")
 
 
 def test_empty_file(shop):
