@@ -1,7 +1,7 @@
 #include <ctime>
 
-#include "http/validators.hpp"
 #include "api/handlers.hpp"
+#include "http/validators.hpp"
 
 namespace imgpress::gateway {
 namespace {

@@ -1,5 +1,5 @@
-#include "http/validators.hpp"
 #include "api/handlers.hpp"
+#include "http/validators.hpp"
 
 namespace imgpress::gateway {
 namespace {

@@ -1,9 +1,9 @@
 #include "api/route.hpp"
 
-#include <strings.h>
-
 #include <cctype>
 #include <charconv>
+
+#include "http/text.hpp"
 
 namespace imgpress::gateway {
 namespace {
@@ -36,8 +36,7 @@ std::optional<Route> parse_request(std::string_view path, std::string_view prefi
 // "/path" for "http://host/path", which HTTP allows as a target.
 std::string_view without_host(std::string_view path) {
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (path.size() < scheme.size()) continue;
-    if (::strncasecmp(path.data(), scheme.data(), scheme.size()) != 0) continue;
+    if (!equals_ignoring_case(path.substr(0, scheme.size()), scheme)) continue;
     const std::size_t slash = path.find('/', scheme.size());
     return slash == path.npos ? "/" : path.substr(slash);
   }
@@ -77,9 +76,9 @@ std::optional<std::string> parse_uuid(std::string_view text) {
   id.reserve(kUuidLength);
   for (std::size_t i = 0; i < kUuidLength; ++i) {
     const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-    if (hyphen ? text[i] != '-' : !(std::isxdigit(static_cast<unsigned char>(text[i])) != 0))
-      return std::nullopt;
-    id += static_cast<char>(std::tolower(static_cast<unsigned char>(text[i])));
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (hyphen ? c != '-' : std::isxdigit(c) == 0) return std::nullopt;
+    id += static_cast<char>(std::tolower(c));
   }
   return id;
 }

@@ -113,6 +113,7 @@ HandlerResponse answer_without_body(Service& service, const Request& request, Re
 void answer_with_body(Service& service, const Request& request, Response& response,
                       const httplib::ContentReader& reader) {
   Exchange exchange = begin(service, request, response);
+  exchange.set_body_unread(has_body(request));
   const Route route = parse_route(request.path);
   auto error = refuse_route(route, exchange);
   if (!error) error = refuse_upload(service, request);

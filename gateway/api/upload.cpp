@@ -171,7 +171,7 @@ void answer_upload(Service& service, Exchange& exchange, const httplib::ContentR
   UploadForm form(service.space, service.max_upload_bytes);
   BodyReader body(exchange, reader);
   read_body(service, exchange.request().get_header_value("Content-Type"), body, form);
-  form.add_parameters(exchange.request().params);  // it may throw: only after the body was read
+  form.add_parameters(exchange.request().params);
   form.finish();
   store(service, {random_uuid(), form.file(), to_text(form.fields())}, exchange);
 }

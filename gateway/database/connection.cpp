@@ -35,8 +35,8 @@ void check_conninfo(const std::string& conninfo) {
   const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed(
       PQconninfoParse(conninfo.c_str(), &reason), &PQconninfoFree);
   const std::unique_ptr<char, decltype(&PQfreemem)> owned(reason, &PQfreemem);
-  if (!parsed)
-    throw std::runtime_error("--database: " + std::string(reason ? reason : "out of memory"));
+  if (parsed) return;
+  throw std::runtime_error(std::string("--database: ") + (reason ? reason : "out of memory"));
 }
 
 OpenConnection open_connection(const std::string& conninfo) {

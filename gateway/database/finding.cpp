@@ -8,6 +8,10 @@
 namespace imgpress::gateway {
 namespace {
 
+constexpr auto kLookTime = std::chrono::seconds(2);
+constexpr auto kPauseIfReady = std::chrono::seconds(10);
+constexpr auto kPauseIfNot = std::chrono::seconds(1);
+
 constexpr const char* kSeeLog =
     "Try again later. The log of the gateway says more, and what to do.";
 
@@ -97,10 +101,6 @@ Finding read_look(const Result& look) {
   }
   return finding;
 }
-
-constexpr auto kLookTime = std::chrono::seconds(2);
-constexpr auto kPauseIfReady = std::chrono::seconds(10);
-constexpr auto kPauseIfNot = std::chrono::seconds(1);
 
 Finding examine(Pool& pool) {
   const Deadline deadline = within(kLookTime);

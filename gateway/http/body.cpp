@@ -69,8 +69,8 @@ Body BodyBuilder::finish(std::string type) {
 bool accepts_gzip(const std::string& accept_encoding) {
   std::string list(",");
   for (const char c : accept_encoding) {
-    if (c != ' ' && c != '\t')
-      list += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (c == ' ' || c == '\t') continue;
+    list += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   }
   list += ',';
   for (const std::string name : {",gzip", ",*"}) {

@@ -39,7 +39,7 @@ bool BodyReader::read_whole(const std::function<void(std::string_view)>& take) {
   });
   // Version 0.11 of the library takes some malformed chunks for the end of the body: a CSV that is
   // the whole body is then cut off there.
-  if (!whole || exchange_.request().has_header("Transfer-Encoding")) exchange_.close_after();
+  exchange_.set_body_unread(!whole || exchange_.request().has_header("Transfer-Encoding"));
   return whole;
 }
 

@@ -18,7 +18,7 @@ constexpr const char* kNoExtension = "the database does not have this version of
 constexpr SqlstateRule kRules[] = {
     // The caller can correct it
     {"22", kInvalidUpload, nullptr},  // faults of the CSV or of a field
-    {"P0002", kNotFound, "no request has this id"},
+    {"P0002", kNotFound, kNoSuchRequest},
     {"54", kTooLarge, "the upload is larger than PostgreSQL can take"},
     // Temporary, or for the operator to correct: the caller may try again later
     {"08", kDatabaseUnavailable, "the connection to PostgreSQL was lost"},

@@ -50,8 +50,10 @@ class HttpError : public std::runtime_error {
   Error error_;
 };
 
+inline constexpr const char* kNoSuchRequest = "no request has this id";
+
 inline Error no_such_request() {
-  return {kNotFound, "no request has this id"};
+  return {kNotFound, kNoSuchRequest};
 }
 
 // The error for an upload of more than so many bytes.

@@ -127,7 +127,8 @@ std::string Exchange::error_head(const Error& error) {
 void Exchange::provide(const Body& body) {
   if (body.gzipped) set_header("Content-Encoding", "gzip");
   const bool is_head = request_.method == "HEAD";
-  if (closes_) {
+  const bool closes = closes_ || body_unread_;
+  if (closes) {
     set_header("Connection", "close");
     // Only the function below can close the connection, and the library does not call it for HEAD.
     if (is_head) request_.method = "GET";
@@ -139,8 +140,8 @@ void Exchange::provide(const Body& body) {
   if (body.bytes->size() == 0) return set_header("Content-Type", body.type);
   response_.set_content_provider(
       body.bytes->size(), body.type,
-      [body, is_head, closes = closes_, running = running_](std::size_t offset, std::size_t length,
-                                                            httplib::DataSink& sink) {
+      [body, is_head, closes, running = running_](std::size_t offset, std::size_t length,
+                                                  httplib::DataSink& sink) {
         return (is_head || send_bytes(*body.bytes, offset, length, sink)) && !closes;
       });
 }

@@ -33,8 +33,10 @@ class Exchange {
   httplib::Request& library_request() { return request_; }
 
   // The connection will be closed after the answer, because it is not certain where the request
-  // ends, or its body was not read to the end.
+  // ends, or the gateway is about to end.
   void close_after() { closes_ = true; }
+  // Likewise for as long as the body was not read to its end, whatever is answered meanwhile.
+  void set_body_unread(bool unread) { body_unread_ = unread; }
 
   // Replaces one of the same name.
   void set_header(const char* name, const std::string& value);
@@ -68,6 +70,7 @@ class Exchange {
   SpoolSpace& space_;
   std::shared_ptr<void> running_;
   bool closes_ = false;
+  bool body_unread_ = false;
 };
 
 // Completes the headers of an answer, after the library has added its own.
