@@ -181,12 +181,16 @@ def test_it_ends_while_postgresql_is_away(own):
 def test_the_end_answers_kept_connections(gateway):
     """Each request that was sent is answered; then its connection ends."""
     answered, lost = [], []
+    all_served = threading.Barrier(33)
+    healthz = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
     def ask():
         with gateway.converse() as conversation:
+            answered.append(conversation.exchange(healthz).status)
+            all_served.wait(60)
             while True:
                 try:
-                    conversation.socket.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+                    conversation.socket.sendall(healthz)
                 except (BrokenPipeError, ConnectionResetError):
                     return  # the connection had ended before
                 answer = conversation.read()
@@ -200,7 +204,8 @@ def test_the_end_answers_kept_connections(gateway):
     threads = [threading.Thread(target=ask) for _ in range(32)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: len(answered) > 100, "some answers")
+    all_served.wait(60)
+    wait_until(lambda: len(answered) > 100, "some more answers")
     gateway.signal(signal.SIGTERM)
     gateway.ends_within(QUICK)
     for thread in threads:
