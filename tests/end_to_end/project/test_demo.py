@@ -29,6 +29,11 @@ def marked_processes(mark):
     return found
 
 
+def _heed_ctrl_c():
+    """As at a terminal; a shell's job in the background, and its children, would ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture(name="demo")
 def fixture_demo(tmp_path):
     """Yields (a function that starts the demo with its output in a file, mark)."""
@@ -38,7 +43,9 @@ def fixture_demo(tmp_path):
 
     def start(*options):
         log = open(tmp_path / "log", "w+", encoding="utf-8")
-        process = subprocess.Popen([DEMO, *options], stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(
+            [DEMO, *options], stdout=log, stderr=log, env=environment, preexec_fn=_heed_ctrl_c
+        )
         started.append((process, log))
         return process, lambda: (tmp_path / "log").read_text(encoding="utf-8")
 
