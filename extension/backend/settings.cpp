@@ -10,6 +10,10 @@
 
 #include "backend/bridge/postgres_api.hpp"
 
+extern "C" {
+#include "utils/varlena.h"
+}
+
 namespace imgpress {
 namespace {
 
@@ -38,6 +42,19 @@ bool check_allowed_networks(char** value, void**, GucSource) {
   GUC_check_errdetail("%s", reason);
   GUC_check_errhint("Give a comma-separated list like \"10.0.0.0/8, fd00::/8, 192.168.1.7\".");
   return false;
+}
+
+bool check_databases(char** value, void**, GucSource) {
+  char* list = pstrdup(*value);
+  List* names = NIL;
+  const bool valid = SplitGUCList(list, ',', &names);
+  list_free(names);
+  pfree(list);
+  if (!valid) {
+    GUC_check_errdetail("It must be a list of names, separated by commas.");
+    GUC_check_errhint("A name with a blank or a comma needs double quotes: 'shop, \"my shop\"'.");
+  }
+  return valid;
 }
 
 bool check_retry_delays(char** value, void**, GucSource) {
@@ -79,7 +96,7 @@ void define_int(const char* name, const char* description, int* variable, int de
 void define_places() {
   define_string("imgpress.databases",
                 "Databases that get a worker, separated by commas; empty: none.", &stored.databases,
-                "", PGC_SIGHUP, nullptr, GUC_LIST_INPUT);
+                "", PGC_SIGHUP, check_databases, GUC_LIST_INPUT);
   define_string(
       "imgpress.press_path",
       "Path of the imgpress-press executable; empty: the one in PostgreSQL's bin directory.",

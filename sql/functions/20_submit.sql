@@ -95,6 +95,7 @@ DECLARE
     stored_products integer;
     stored_images integer;
     last_no integer;
+    standstill text;
 BEGIN
     INSERT INTO imgpress.processing_requests (id, webhook_url, options)
         VALUES (new_id, imgpress_internal.checked_webhook_url(webhook_url),
@@ -117,11 +118,9 @@ BEGIN
     UPDATE imgpress.processing_requests r
         SET product_count = stored_products, image_count = stored_images, last_image_no = last_no
         WHERE r.id = new_id;
-    IF NOT EXISTS (SELECT FROM imgpress_internal.worker_state() w WHERE w.database = current_database()) THEN
-        RAISE NOTICE 'no imgpress worker is running for database "%"; the request stays Pending until one starts',
-            current_database()
-            USING HINT = 'A worker starts if imgpress is in shared_preload_libraries and the database in '
-                'imgpress.databases.';
+    standstill := imgpress_internal.standstill();
+    IF standstill IS NOT NULL THEN
+        RAISE NOTICE 'the request has to wait: %', standstill;
     END IF;
     RETURN new_id;
 END

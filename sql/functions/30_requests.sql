@@ -195,17 +195,9 @@ CREATE OR REPLACE FUNCTION imgpress.wait(request_id uuid, timeout interval DEFAU
 COMMENT ON FUNCTION imgpress.wait(uuid, interval) IS
     'Waits until a request has ended or the time-out has passed (NULL: no limit); returns the status of the request';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.worker_state(
-    OUT database text, OUT pid integer, OUT started_at timestamptz, OUT fetching integer,
-    OUT waiting integer, OUT compressing integer, OUT finished bigint
-) RETURNS SETOF record
-    LANGUAGE c VOLATILE ROWS 4 AS 'MODULE_PATHNAME', 'imgpress_worker_state';
-COMMENT ON FUNCTION imgpress_internal.worker_state() IS
-    'What each worker of this cluster is doing: the source of the view imgpress.workers';
-
 GRANT EXECUTE ON FUNCTION imgpress.request_products(uuid) TO imgpress_user, imgpress_gateway;
 GRANT EXECUTE ON FUNCTION
     imgpress.request_status(uuid), imgpress.wait(uuid, interval), imgpress.cancel(uuid),
-    imgpress.retry_failed(uuid, boolean), imgpress_internal.worker_state()
+    imgpress.retry_failed(uuid, boolean)
     TO imgpress_user;
 GRANT EXECUTE ON FUNCTION imgpress.purge(interval) TO imgpress_admin;

@@ -62,13 +62,4 @@ COMMENT ON VIEW imgpress.results IS
     'source without its metadata, because no JPEG was smaller; warning: something unusual about the source, for '
     'example that it is truncated';
 
-CREATE OR REPLACE VIEW imgpress.workers AS
-    SELECT w.database, w.pid,
-           CASE WHEN w.fetching + w.waiting + w.compressing > 0 THEN 'working' ELSE 'idle' END AS state,
-           w.started_at, w.fetching, w.waiting, w.compressing, w.finished
-    FROM imgpress_internal.worker_state() w;
-COMMENT ON VIEW imgpress.workers IS
-    'The background workers of this cluster, with numbers of images: being fetched, waiting for a codec, being '
-    'compressed, and finished since the worker started';
-
-GRANT SELECT ON imgpress.progress, imgpress.failures, imgpress.results, imgpress.workers TO imgpress_user;
+GRANT SELECT ON imgpress.progress, imgpress.failures, imgpress.results TO imgpress_user;

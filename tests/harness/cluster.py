@@ -23,7 +23,7 @@ from .waiting import wait_for_exit, wait_until
 CHECKOUT = Path(__file__).resolve().parents[2]
 SUPERUSER = "postgres"
 SERVER_ACCOUNT = "postgres"
-PORT = 5432  # part of the socket's name; no TCP port is used
+PORT = 5432  # part of the socket's name; no TCP port is used unless the settings say so
 PRELOAD = ("pg_cron", "imgpress")
 LOG_LINES = 200
 
@@ -136,6 +136,7 @@ class Cluster:
         self.home = None
         self.socket_dir = None
         self._settings = dict(settings or {})
+        self.port = self._settings.get("port", PORT)
         self._durable = durable
         self._log_lines = []
         self.name = name
@@ -253,7 +254,7 @@ class Cluster:
             raise ClusterError(f"processes {left} outlived the postmaster")
         # In a container without init the dead postmaster stays a zombie, and its pid seems to be
         # alive.
-        for lock in (self.data / "postmaster.pid", self.socket_dir / f".s.PGSQL.{PORT}.lock"):
+        for lock in (self.data / "postmaster.pid", self.socket_dir / f".s.PGSQL.{self.port}.lock"):
             lock.unlink()
 
     def running(self):
@@ -322,14 +323,16 @@ class Cluster:
     # --- clients ------------------------------------------------------------------------------
 
     def conninfo(self, database=None, user=SUPERUSER):
-        return f"host={self.socket_dir} port={PORT} dbname={database or self.database} user={user}"
+        return psycopg2.extensions.make_dsn(
+            host=self.socket_dir, port=self.port, dbname=database or self.database, user=user
+        )
 
     def environment(self, database=None):
         """The environment in which libpq clients such as psql and pg_prove find the cluster."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         clean.update(
             PGHOST=str(self.socket_dir),
-            PGPORT=str(PORT),
+            PGPORT=str(self.port),
             PGUSER=SUPERUSER,
             PGDATABASE=database or self.database,
         )

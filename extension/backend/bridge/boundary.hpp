@@ -3,6 +3,7 @@
 //
 //   guard([&] { ... });           runs C++ code. An exception becomes an ereport(ERROR), which is
 //                                 raised when all objects of the lambda have been destroyed
+//   attempt([&] { ... })          likewise, but returns the exception instead of raising it
 //   check_interrupts()            for long-running C++ code. If PostgreSQL raises an error (cancel,
 //                                 time-out), throws it as an exception; guard() turns it back
 //   make_in<T>(context, args...)  creates a C++ object in a memory context; its destructor runs
@@ -42,13 +43,19 @@ struct CaughtError {
 };
 
 template <typename Function>
-void guard(Function&& function) {
+CaughtError attempt(Function&& function) {
   CaughtError error;
   try {
     function();
   } catch (...) {
     error.capture_current();
   }
+  return error;
+}
+
+template <typename Function>
+void guard(Function&& function) {
+  const CaughtError error = attempt(std::forward<Function>(function));
   if (error.set) error.raise();
 }
 

@@ -1,5 +1,6 @@
 // The background worker of one database, from start to end: a drainer with a queue over SPI.
 #include <algorithm>
+#include <optional>
 
 #include "drain/drainer.hpp"
 #include "drain/pipeline/pipeline.hpp"
@@ -18,12 +19,15 @@ namespace {
 // How often the worker checks for the extension where it is not installed. CREATE EXTENSION also
 // wakes the worker.
 constexpr long kIdleMs = 60 * 1000;
-constexpr long kErrorMs = 5 * 1000;  // after a check that failed
+
+// Between attempts to start the presses or to reach the tables; doubles while they fail.
+constexpr long kFirstPauseMs = 1000;
+constexpr long kLongestPauseMs = 5 * 60 * 1000;
 
 // A database has one background worker; other numbers are for drainers on other machines.
 constexpr int kDrainerNumber = 0;
 
-// Lives in a memory context: deleting the context destroys the C++ objects and ends the presses.
+// Lives in a memory context: resetting the context destroys the C++ objects and ends the presses.
 struct Work {
   explicit Work(const DrainerSettings& settings)
       : pipeline(settings.pipeline, Clock::now()),
@@ -31,6 +35,17 @@ struct Work {
   SpiQueue queue;
   PressPipeline pipeline;
   Drainer drainer;
+};
+
+struct Worker {
+  SharedState* shared;
+  MemoryContext work_context;
+  Work* work;             // nullptr while something keeps the worker from working
+  bool ready;             // the presses of `work` have started
+  Standstill standstill;  // why work is nullptr, or not ready yet
+  char warned_of[sizeof(Standstill::reason)];
+  long pause_ms;
+  TimestampTz tried_at;
 };
 
 DrainerSlot* my_slot(SharedState* shared) {
@@ -67,6 +82,7 @@ bool enter(SharedState* shared, const char* database, MemoryContext work_context
     free_slot->proc_number = compat::my_proc_number();
     free_slot->started_at = GetCurrentTimestamp();
     namestrcpy(&free_slot->name, database);
+    free_slot->standstill.obstacle = Obstacle::kStarting;
   }
   LWLockRelease(shared->lock);
   before_shmem_exit(leave, PointerGetDatum(work_context));
@@ -79,106 +95,181 @@ bool take_wake(SharedState* shared) {
   DrainerSlot* slot = my_slot(shared);
   const bool woken = slot->woken;
   slot->woken = false;
+  if (slot->told_to_end) ShutdownRequestPending = true;
   LWLockRelease(shared->lock);
   return woken;
 }
 
-void publish(SharedState* shared, const Work* work) {
+void publish(const Worker* worker) {
+  const Work* work = worker->work;
   const PipelineLoad load = work != nullptr ? work->pipeline.load() : PipelineLoad{};
-  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  DrainerSlot* slot = my_slot(shared);
+  LWLockAcquire(worker->shared->lock, LW_EXCLUSIVE);
+  DrainerSlot* slot = my_slot(worker->shared);
   slot->fetching = static_cast<int>(load.fetching);
   slot->waiting = static_cast<int>(load.waiting);
   slot->compressing = static_cast<int>(load.compressing);
   if (work != nullptr) slot->finished = work->drainer.finished();
-  LWLockRelease(shared->lock);
+  slot->standstill = worker->standstill;
+  if (worker->ready) strlcpy(slot->standstill.reason, repeated_error(), sizeof(Standstill::reason));
+  LWLockRelease(worker->shared->lock);
 }
 
-// Checks whether the extension is installed; logs once if it is not.
-CallEnd look_for_extension(bool* told) {
-  const auto nothing = [](void*) {};
-  const CallEnd end = run_transaction("looking for the extension", nothing, nullptr);
-  if (end == CallEnd::kNotInstalled && !*told) {
-    ereport(
-        LOG,
-        (errmsg("imgpress: the worker of database \"%s\" waits: the extension is not installed in "
-                "this version, or the role imgpress_worker does not exist",
-                MyBgworkerEntry->bgw_extra),
-         errhint("CREATE EXTENSION imgpress creates both; ALTER EXTENSION imgpress UPDATE "
-                 "updates an earlier version.")));
+// The worker does not work, and tries again after a pause.
+void halt(Worker* worker, Obstacle obstacle, const char* reason, long pause_ms) {
+  worker->work = nullptr;
+  worker->ready = false;
+  MemoryContextReset(worker->work_context);  // ends the presses
+  worker->tried_at = GetCurrentTimestamp();
+  worker->standstill.obstacle = obstacle;
+  strlcpy(worker->standstill.reason, reason, sizeof(Standstill::reason));
+  worker->standstill.next_try = TimestampTzPlusMilliseconds(worker->tried_at, pause_ms);
+}
+
+void halt_and_warn(Worker* worker, Obstacle obstacle, const char* reason, long pause_ms) {
+  halt(worker, obstacle, reason, pause_ms);
+  if (strcmp(worker->warned_of, worker->standstill.reason) == 0) return;
+  strlcpy(worker->warned_of, worker->standstill.reason, sizeof(worker->warned_of));
+  ereport(WARNING, (errmsg("imgpress: nothing is processed in database \"%s\": %s",
+                           MyBgworkerEntry->bgw_extra, reason)));
+}
+
+long next_pause(Worker* worker) {
+  const long pause = worker->pause_ms;
+  worker->pause_ms = Min(2 * pause, kLongestPauseMs);
+  return pause;
+}
+
+void halt_after(Worker* worker, const CaughtError& error) {
+  halt_and_warn(worker, Obstacle::kCannotStart, error.message, next_pause(worker));
+}
+
+// Starts the presses, if the extension is installed.
+void try_to_start(Worker* worker) {
+  static Activity looking{"looking for the extension"};
+  const CallEnd end = run_transaction(
+      &looking, [](void*) {}, nullptr);
+  if (end == CallEnd::kNotInstalled) {
+    halt_and_warn(worker, Obstacle::kNoExtension, missing_part(), kIdleMs);
+    return;
   }
-  *told = end == CallEnd::kNotInstalled;
-  return end;
-}
-
-Work* start_work(MemoryContext context) {
+  if (end != CallEnd::kCommitted) {
+    halt(worker, Obstacle::kCannotStart, looking.error, next_pause(worker));
+    return;
+  }
   const Settings config = settings();
   const char* path = press_path();
-  auto* made = make_in<DrainerSettings>(CurrentMemoryContext);
-  guard([&] { *made = drainer_settings(config, path); });
-  return make_in<Work>(context, *made);
+  auto* made = make_in<std::optional<Work>>(worker->work_context);
+  const CaughtError error = attempt([&] { made->emplace(drainer_settings(config, path)); });
+  if (error.set) {
+    halt_after(worker, error);
+    return;
+  }
+  worker->work = &**made;
+  worker->standstill.next_try = 0;
+  if (worker->standstill.obstacle != Obstacle::kCannotStart) {
+    worker->standstill = {Obstacle::kStarting, "", 0};
+  }
 }
 
-void reconfigure(Work* work) {
+void reconfigure(Worker* worker) {
+  worker->standstill.next_try = 0;  // the new settings may be the remedy
+  if (worker->work == nullptr) return;
   const Settings config = settings();
   const char* path = press_path();
-  guard([&] { work->drainer.reconfigure(drainer_settings(config, path)); });
+  const CaughtError error =
+      attempt([&] { worker->work->drainer.reconfigure(drainer_settings(config, path)); });
+  if (error.set) halt_after(worker, error);
 }
 
-// Returns false when the extension is gone. A transaction in here may end the process, so no caller
-// may still use what leave() destroys.
-bool turn(Work* work) {
+void note_ready(Worker* worker) {
+  worker->ready = true;
+  worker->pause_ms = kFirstPauseMs;
+  worker->warned_of[0] = '\0';
+  worker->standstill = {};
+  char* layers = nullptr;
+  guard([&] { layers = pstrdup(worker->work->pipeline.codec_layers().c_str()); });
+  ereport(LOG, (errmsg("imgpress " IMGPRESS_VERSION
+                       " works in database \"%s\" with %zu codecs, confined by %s",
+                       MyBgworkerEntry->bgw_extra, worker->work->pipeline.codecs(), layers)));
+}
+
+// A transaction in here may end the process, so no caller may still use what leave() destroys.
+void turn(Worker* worker) {
   bool installed = true;
-  guard([&] { installed = work->drainer.turn(); });
-  return installed;
+  const CaughtError error = attempt([&] { installed = worker->work->drainer.turn(); });
+  if (error.set) {
+    halt_after(worker, error);
+  } else if (!installed) {
+    halt(worker, Obstacle::kNoExtension, missing_part(), 0);
+  } else if (!worker->ready && worker->work->pipeline.ready()) {
+    note_ready(worker);
+  }
+}
+
+// A request is waiting: the worker tries at once, but no more than once a second.
+void expect_work(Worker* worker) {
+  if (worker->work != nullptr) worker->work->drainer.expect_work();
+  const TimestampTz soon = TimestampTzPlusMilliseconds(worker->tried_at, kFirstPauseMs);
+  worker->standstill.next_try = Min(worker->standstill.next_try, soon);
 }
 
 // Milliseconds, rounded up, until the next turn is due.
-long nap_ms(const Work* work) {
-  const TimePoint deadline = work->drainer.deadline();
+long nap_ms(const Worker* worker) {
+  if (worker->work == nullptr) {
+    return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), worker->standstill.next_try);
+  }
+  const TimePoint deadline = worker->work->drainer.deadline();
   const TimePoint now = Clock::now();
   if (deadline <= now) return 0;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now);
   return static_cast<long>(std::min<std::int64_t>(left.count(), kIdleMs));
 }
 
-void sleep_until_needed(const Work* work, long idle_ms) {
+void sleep_until_needed(const Worker* worker) {
   const int wanted = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
-  const int events = work == nullptr ? WaitLatch(MyLatch, wanted, idle_ms, PG_WAIT_EXTENSION)
-                                     : WaitLatchOrSocket(MyLatch, wanted | WL_SOCKET_READABLE,
-                                                         work->pipeline.wait_fd(), nap_ms(work),
-                                                         PG_WAIT_EXTENSION);
+  const long nap = nap_ms(worker);
+  const int events =
+      worker->work == nullptr
+          ? WaitLatch(MyLatch, wanted, nap, PG_WAIT_EXTENSION)
+          : WaitLatchOrSocket(MyLatch, wanted | WL_SOCKET_READABLE,
+                              worker->work->pipeline.wait_fd(), nap, PG_WAIT_EXTENSION);
   if ((events & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
 }
 
-[[noreturn]] void drain(SharedState* shared, MemoryContext work_context) {
+[[noreturn]] void drain(Worker* worker) {
   MemoryContext turn_context =
       AllocSetContextCreate(TopMemoryContext, "imgpress turn", ALLOCSET_DEFAULT_SIZES);
-  Work* work = nullptr;
-  bool told = false;
   for (;;) {
     CHECK_FOR_INTERRUPTS();
+    // Exit code 0: PostgreSQL doesn't log it.
+    if (ShutdownRequestPending) proc_exit(0);
     MemoryContextSwitchTo(turn_context);
     if (ConfigReloadPending) {
       ConfigReloadPending = false;
       ProcessConfigFile(PGC_SIGHUP);
-      if (work != nullptr) reconfigure(work);
+      reconfigure(worker);
     }
-    CallEnd looked = CallEnd::kCommitted;
-    if (work == nullptr) looked = look_for_extension(&told);
-    if (work == nullptr && looked == CallEnd::kCommitted) work = start_work(work_context);
-    if (work != nullptr && !turn(work)) {
-      work = nullptr;
-      MemoryContextReset(work_context);  // ends the presses
-      looked = look_for_extension(&told);
+    if (worker->work == nullptr && worker->standstill.next_try <= GetCurrentTimestamp()) {
+      try_to_start(worker);
     }
-    publish(shared, work);
+    if (worker->work != nullptr) turn(worker);
+    publish(worker);
     MemoryContextReset(turn_context);
-    if (take_wake(shared)) {
-      if (work != nullptr) work->drainer.expect_work();
+    if (take_wake(worker->shared)) {
+      expect_work(worker);
       continue;
     }
-    sleep_until_needed(work, looked == CallEnd::kFailed ? kErrorMs : kIdleMs);
+    sleep_until_needed(worker);
+  }
+}
+
+// Ends the worker at once, within a transaction by an error. Between transactions it ends without
+// a word.
+void end_worker(SIGNAL_ARGS) {
+  if (IsTransactionState()) {
+    die(postgres_signal_arg);
+  } else {
+    SignalHandlerForShutdownRequest(postgres_signal_arg);
   }
 }
 
@@ -191,16 +282,18 @@ extern "C" [[noreturn]] void imgpress_drainer_main(Datum);
 
 void imgpress_drainer_main(Datum) {
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
-  pqsignal(SIGTERM, die);
+  pqsignal(SIGTERM, end_worker);
   BackgroundWorkerUnblockSignals();
   // Connects as the bootstrap superuser, who exists without the extension too; each transaction
   // then switches to imgpress_worker. Before the first one nobody else's code runs: a background
   // worker loads neither session_preload_libraries nor local_preload_libraries.
   BackgroundWorkerInitializeConnection(MyBgworkerEntry->bgw_extra, nullptr, 0);
-  SharedState* shared = shared_state();
-  MemoryContext work_context =
+  auto* worker = static_cast<Worker*>(MemoryContextAllocZero(TopMemoryContext, sizeof(Worker)));
+  worker->shared = shared_state();
+  worker->work_context =
       AllocSetContextCreate(TopMemoryContext, "imgpress work", ALLOCSET_DEFAULT_SIZES);
-  if (!enter(shared, MyBgworkerEntry->bgw_extra, work_context)) {
+  worker->pause_ms = kFirstPauseMs;
+  if (!enter(worker->shared, MyBgworkerEntry->bgw_extra, worker->work_context)) {
     ereport(ERROR,
             (errmsg("imgpress: database \"%s\" has a worker already", MyBgworkerEntry->bgw_extra)));
   }
@@ -208,5 +301,5 @@ void imgpress_drainer_main(Datum) {
   // From here on C++ frames are on the stack, and an uncaught error must not longjmp over them.
   // Without a handler PostgreSQL makes it FATAL, which ends the process in place.
   PG_exception_stack = nullptr;
-  drain(shared, work_context);
+  drain(worker);
 }

@@ -22,6 +22,7 @@ namespace {
 constexpr long kFirstPauseMs = 1000;
 constexpr long kLongestPauseMs = 5 * 60 * 1000;
 constexpr long kAdoptedCheckMs = 5 * 1000;
+constexpr long kEndPatienceMs = 10 * 1000;  // for a worker that was told to end
 constexpr long kNoSlotPauseMs = 10 * 1000;
 constexpr long kFaultPauseMs = 60 * 1000;    // CREATE EXTENSION wakes the launcher earlier
 constexpr long kHealthyAfterMs = 60 * 1000;  // a worker that ran this long is restarted at once
@@ -33,8 +34,10 @@ struct Job {
   BackgroundWorkerHandle* handle;  // nullptr: no worker of this launcher
   long pause_ms;
   TimestampTz started_at;
-  TimestampTz start_at;  // the worker is not started before this time
-  const char* fault;     // the reason, already logged, why no worker is started; or nullptr
+  TimestampTz start_at;   // the worker is not started before this time
+  TimestampTz end_by;     // a worker that was told to end is ended by a signal after this time
+  Standstill standstill;  // while no worker runs
+  const char* warned_of;  // reason that has been logged already, or nullptr
 };
 
 struct Jobs {
@@ -64,70 +67,86 @@ void want_database(Jobs* jobs, const char* database) {
     job->pause_ms = kFirstPauseMs;
   }
   job->wanted = true;
+  job->end_by = 0;
 }
 
 void read_databases(Jobs* jobs) {
   for (int i = 0; i < jobs->count; ++i) jobs->all[i].wanted = false;
   char* list = pstrdup(settings().databases);
   List* names = NIL;
-  if (!SplitGUCList(list, ',', &names)) {
-    ereport(WARNING, (errmsg("imgpress.databases must be a list of database names, not \"%s\"",
-                             settings().databases)));
-  }
+  SplitGUCList(list, ',', &names);  // the setting's check hook has seen that it is a list
   ListCell* cell = nullptr;
   foreach (cell, names) {
     want_database(jobs, static_cast<const char*>(lfirst(cell)));
   }
 }
 
-// Why the database cannot be connected to, or nullptr. Scans pg_database without its index, which a
-// process that is connected to no database cannot rely on.
-const char* database_fault(const char* name) {
+struct Fault {
+  Obstacle obstacle;
+  const char* reason;  // with the remedy
+};
+
+constexpr Fault kNoFault{Obstacle::kNone, ""};
+constexpr Fault kNoRole{Obstacle::kNoExtension, "run CREATE EXTENSION imgpress in it"};
+constexpr Fault kNoDatabase{Obstacle::kNoDatabase,
+                            "create it, or take its name off imgpress.databases"};
+constexpr Fault kClosed{Obstacle::kCannotStart,
+                        "it allows no connections: run ALTER DATABASE ... ALLOW_CONNECTIONS true"};
+constexpr Fault kNoSlot{Obstacle::kCannotStart,
+                        "no background worker slot is free: raise max_worker_processes and restart "
+                        "PostgreSQL"};
+constexpr Fault kShortLife{Obstacle::kCannotStart,
+                           "its worker ended soon after its start; the server's log says why"};
+
+// Why the database cannot be connected to. Scans pg_database without its index, which a process
+// that is connected to no database cannot rely on.
+Fault database_fault(const char* name) {
   Relation databases = table_open(DatabaseRelationId, AccessShareLock);
   ScanKeyData key;
   ScanKeyInit(&key, Anum_pg_database_datname, BTEqualStrategyNumber, F_NAMEEQ,
               CStringGetDatum(name));
   SysScanDesc scan = systable_beginscan(databases, InvalidOid, false, nullptr, 1, &key);
   const HeapTuple tuple = systable_getnext(scan);
-  const char* fault = nullptr;
+  Fault fault = kNoFault;
   if (!HeapTupleIsValid(tuple)) {
-    fault = "the database does not exist";
+    fault = kNoDatabase;
   } else if (!reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datallowconn) {
-    fault = "the database does not allow connections";
+    fault = kClosed;
   }
   systable_endscan(scan);
   table_close(databases, AccessShareLock);
   return fault;
 }
 
-// Why a worker for this database could not work, or nullptr. Looks at catalogues that all databases
-// share. Only a process that is connected to the database can see whether the extension is
-// installed there: the worker checks that itself, and waits.
-const char* look_for_fault(const char* database) {
+// Why a worker for this database could not work. Looks at catalogues that all databases share. Only
+// a process that is connected to the database can see whether the extension is installed there: the
+// worker checks that itself, and waits.
+Fault look_for_fault(const char* database) {
   const MemoryContext caller = CurrentMemoryContext;
   SetCurrentStatementStartTimestamp();
   StartTransactionCommand();
-  const char* fault =
-      OidIsValid(get_role_oid("imgpress_worker", true))
-          ? database_fault(database)
-          : "role imgpress_worker does not exist (CREATE EXTENSION imgpress makes it)";
+  Fault fault = database_fault(database);
+  if (fault.obstacle == Obstacle::kNone && !OidIsValid(get_role_oid("imgpress_worker", true))) {
+    fault = kNoRole;
+  }
   CommitTransactionCommand();
   MemoryContextSwitchTo(caller);
   return fault;
 }
 
-// Whether a worker can be started; logs the reason why not, once.
-bool may_start(Job* job) {
-  const char* fault = look_for_fault(NameStr(job->database));
-  if (fault != nullptr && fault != job->fault) {
-    ereport(LOG, (errmsg("imgpress: no worker is started for database \"%s\": %s",
-                         NameStr(job->database), fault)));
-  }
-  job->fault = fault;
-  return fault == nullptr;
+// No worker runs; the next start is at job->start_at.
+void halt(Job* job, const Fault& fault) {
+  job->standstill.obstacle = fault.obstacle;
+  job->standstill.next_try = job->start_at;
+  strlcpy(job->standstill.reason, fault.reason, sizeof(Standstill::reason));
+  if (job->warned_of == fault.reason) return;
+  job->warned_of = fault.reason;
+  const char* what = fault.obstacle == Obstacle::kNoDatabase ? "does not exist" : "has no worker";
+  ereport(WARNING, (errmsg("imgpress: database \"%s\" of imgpress.databases %s: %s",
+                           NameStr(job->database), what, fault.reason)));
 }
 
-void start_drainer(Job* job) {
+bool start_drainer(Job* job) {
   BackgroundWorker worker;
   MemSet(&worker, 0, sizeof(worker));
   snprintf(worker.bgw_name, BGW_MAXLEN, "imgpress worker %s", NameStr(job->database));
@@ -139,13 +158,10 @@ void start_drainer(Job* job) {
   strlcpy(worker.bgw_function_name, "imgpress_drainer_main", BGW_MAXLEN);
   strlcpy(worker.bgw_extra, NameStr(job->database), BGW_EXTRALEN);
   worker.bgw_notify_pid = MyProcPid;
-  if (!RegisterDynamicBackgroundWorker(&worker, &job->handle)) {
-    ereport(WARNING, (errmsg("imgpress: no background worker slot is free for database \"%s\"",
-                             NameStr(job->database)),
-                      errhint("Raise max_worker_processes and restart PostgreSQL.")));
-    job->handle = nullptr;
-  }
   job->started_at = GetCurrentTimestamp();
+  if (RegisterDynamicBackgroundWorker(&worker, &job->handle)) return true;
+  job->handle = nullptr;
+  return false;
 }
 
 // Notices that a worker has ended. The pause before its next start doubles while starts keep
@@ -159,10 +175,12 @@ void notice_end(Job* job, TimestampTz now) {
   if (TimestampDifferenceExceeds(job->started_at, now, kHealthyAfterMs)) {
     job->pause_ms = kFirstPauseMs;
     job->start_at = now;
+    job->warned_of = nullptr;
     return;
   }
   job->start_at = TimestampTzPlusMilliseconds(now, job->pause_ms);
   job->pause_ms = Min(job->pause_ms * 2, kLongestPauseMs);
+  if (job->wanted) halt(job, kShortLife);
 }
 
 // While the database is being dropped: when it may have a worker again.
@@ -193,7 +211,31 @@ bool take_launch_now(SharedState* shared) {
   return now;
 }
 
-void stop_drainer(const Job* job, pid_t adopted) {
+// Asks the worker to end between two transactions. Returns false if it has no slot yet.
+bool ask_to_end(SharedState* shared, const char* database) {
+  bool asked = false;
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  for (DrainerSlot& slot : shared->drainers) {
+    if (!OidIsValid(slot.database) || strcmp(NameStr(slot.name), database) != 0) continue;
+    slot.told_to_end = true;
+    slot.woken = true;
+    SetLatch(&ProcGlobal->allProcs[slot.proc_number].procLatch);
+    asked = true;
+  }
+  LWLockRelease(shared->lock);
+  return asked;
+}
+
+void stop_drainer(Job* job, SharedState* shared, pid_t adopted, TimestampTz now) {
+  if (job->end_by == 0) {
+    ereport(LOG, (errmsg("imgpress: database \"%s\" is not in imgpress.databases any more; its "
+                         "worker ends",
+                         NameStr(job->database))));
+    job->end_by = TimestampTzPlusMilliseconds(now, kEndPatienceMs);
+    if (ask_to_end(shared, NameStr(job->database))) return;
+  } else if (now < job->end_by) {
+    return;
+  }
   if (job->handle != nullptr) {
     TerminateBackgroundWorker(job->handle);
   } else {
@@ -207,9 +249,10 @@ TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch
   notice_end(job, now);
   const pid_t adopted = job->handle == nullptr ? drainer_pid(shared, NameStr(job->database)) : 0;
   if (job->handle != nullptr || adopted > 0) {
-    if (!job->wanted) stop_drainer(job, adopted);
+    if (!job->wanted) stop_drainer(job, shared, adopted, now);
     // PostgreSQL signals the end of a worker only to the launcher that started it.
-    return adopted > 0 ? TimestampTzPlusMilliseconds(now, kAdoptedCheckMs) : DT_NOEND;
+    if (adopted > 0) return TimestampTzPlusMilliseconds(now, kAdoptedCheckMs);
+    return job->wanted ? DT_NOEND : Max(job->end_by, TimestampTzPlusMilliseconds(now, 1000));
   }
   if (!job->wanted) return DT_NOEND;
   // A request is waiting: skip the long pause, but start no more than one worker a second.
@@ -218,14 +261,32 @@ TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch
   }
   const TimestampTz start_at = Max(job->start_at, quiet_until(shared, NameStr(job->database)));
   if (start_at > now) return start_at;
-  if (!may_start(job)) {
+  const Fault fault = look_for_fault(NameStr(job->database));
+  if (fault.obstacle != Obstacle::kNone) {
     job->start_at = TimestampTzPlusMilliseconds(now, kFaultPauseMs);
+    halt(job, fault);
     return job->start_at;
   }
-  start_drainer(job);
-  if (job->handle != nullptr) return DT_NOEND;
+  if (start_drainer(job)) {
+    job->standstill = {Obstacle::kStarting, "", 0};
+    return DT_NOEND;
+  }
   job->start_at = TimestampTzPlusMilliseconds(now, kNoSlotPauseMs);
+  halt(job, kNoSlot);
   return job->start_at;
+}
+
+// For the view imgpress.workers.
+void publish(const Jobs* jobs, SharedState* shared) {
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  shared->listed_count = 0;
+  for (int i = 0; i < jobs->count; ++i) {
+    if (!jobs->all[i].wanted) continue;
+    ListedDatabase* listed = &shared->listed[shared->listed_count++];
+    listed->name = jobs->all[i].database;
+    listed->standstill = jobs->all[i].standstill;
+  }
+  LWLockRelease(shared->lock);
 }
 
 // Starts and stops workers as needed and forgets databases that are done with. Returns how long to
@@ -243,6 +304,7 @@ long tend_jobs(Jobs* jobs, SharedState* shared) {
       --i;
     }
   }
+  publish(jobs, shared);
   return next == DT_NOEND ? -1 : TimestampDifferenceMilliseconds(now, next);
 }
 

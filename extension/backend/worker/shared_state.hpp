@@ -10,17 +10,34 @@ namespace imgpress {
 
 constexpr int kMaxDatabases = 64;
 
+// What keeps the requests of a database from being processed.
+enum class Obstacle { kNone, kStarting, kNoExtension, kNoDatabase, kCannotStart };
+
+struct Standstill {
+  Obstacle obstacle;
+  char reason[400];      // with the remedy; may be set without an obstacle: an error that repeats
+  TimestampTz next_try;  // 0: not known
+};
+
+// A database in imgpress.databases, as the launcher sees it.
+struct ListedDatabase {
+  NameData name;
+  Standstill standstill;
+};
+
 struct DrainerSlot {
   Oid database;  // InvalidOid: slot is free
   int pid;
   int proc_number;
   bool woken;  // set together with the latch, since a wait for a lock may reset the latch
+  bool told_to_end;
   NameData name;
   TimestampTz started_at;
   int fetching;
   int waiting;
   int compressing;
   uint64 finished;
+  Standstill standstill;
 };
 
 struct SharedState {
@@ -29,6 +46,8 @@ struct SharedState {
   bool launch_now;          // set together with the launcher's latch: start workers without pause
   NameData quiet_database;  // gets no worker before quiet_until (DROP DATABASE runs)
   TimestampTz quiet_until;
+  int listed_count;
+  ListedDatabase listed[kMaxDatabases];  // written by the launcher
   DrainerSlot drainers[kMaxDatabases];
   ConditionVariable request_ended;
 };

@@ -135,7 +135,8 @@ Ended SpiQueue::run(const C& call) {
     auto* w = static_cast<Work*>(arg);
     w->queue->carry_out(*w->call, w->answer);
   };
-  ended.end = run_transaction(activity(call), body, &work);
+  static Activity kind{activity(call)};
+  ended.end = run_transaction(&kind, body, &work);
   return ended;
 }
 
@@ -257,6 +258,22 @@ Datum output_bytes_of(const FinishedImage& image) {
   return PointerGetDatum(bytes);
 }
 
+void log_image(const FinishedImage& image) {
+  if (!message_level_is_interesting(DEBUG1)) return;
+  const char* request =
+      DatumGetCString(DirectFunctionCall1(uuid_out, uuid_datum(image.request_id)));
+  if (image.verdict.kind == Verdict::Kind::kDone) {
+    ereport(DEBUG1, (errmsg_internal("imgpress: image %d of request %s: %llu bytes became %llu",
+                                     image.image_no, request,
+                                     static_cast<unsigned long long>(image.source_bytes),
+                                     static_cast<unsigned long long>(image.output_bytes))));
+  } else {
+    ereport(DEBUG1, (errmsg_internal("imgpress: image %d of request %s: %s, %s: %s", image.image_no,
+                                     request, status_word(image.verdict, ""), image.error_code,
+                                     image.error.c_str())));
+  }
+}
+
 }  // namespace
 
 void SpiQueue::carry_out(const FinishCall& call, FinishAnswer* answer) {
@@ -266,6 +283,7 @@ void SpiQueue::carry_out(const FinishCall& call, FinishAnswer* answer) {
   ArrayArgument outputs(BYTEAOID, count);
   for (int i = 0; i < count; ++i) {
     const FinishedImage& image = call.images[static_cast<std::size_t>(i)];
+    log_image(image);
     outcomes.set(i, outcome_of(descriptor, image));
     if (image.verdict.kind == Verdict::Kind::kDone) outputs.set(i, output_bytes_of(image));
   }

@@ -17,27 +17,38 @@ namespace {
 
 constexpr const char* kRole = "imgpress_worker";
 
+const char* missing = "";
+const Activity* failing = nullptr;
+
+bool is_missing(const char* what) {
+  missing = what;
+  return false;
+}
+
 // Holds off DROP EXTENSION until the transaction ends. Locks in the same order as DROP EXTENSION
 // does, the extension before its tables, so that the two cannot deadlock.
 bool lock_extension() {
   const Oid extension = get_extension_oid("imgpress", true);
-  if (!OidIsValid(extension)) return false;
+  constexpr const char* kCreate = "run CREATE EXTENSION imgpress in it";
+  if (!OidIsValid(extension)) return is_missing(kCreate);
   LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
-  if (get_extension_oid("imgpress", true) != extension) return false;
-  return OidIsValid(get_namespace_oid("imgpress_internal", true));  // 0.1.0 has none
+  if (get_extension_oid("imgpress", true) != extension) return is_missing(kCreate);
+  if (OidIsValid(get_namespace_oid("imgpress_internal", true))) return true;  // 0.1.0 has none
+  return is_missing("it has an earlier version: run ALTER EXTENSION imgpress UPDATE in it");
 }
 
 // Switches the transaction that has just begun to imgpress_worker. Returns false if the role or the
 // extension does not exist. Only catalogue look-ups come before the switch: nobody's code runs.
 bool become_worker() {
   const Oid role = get_role_oid(kRole, true);
-  if (!OidIsValid(role)) return false;
+  if (!OidIsValid(role)) {
+    return is_missing("role imgpress_worker does not exist: CREATE EXTENSION imgpress creates it");
+  }
   if (superuser_arg(role)) {
-    ereport(
-        ERROR,
-        (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-         errmsg("imgpress: role \"%s\" is a superuser; the worker refuses to work as one", kRole),
-         errhint("ALTER ROLE %s NOSUPERUSER", kRole)));
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("role %s is a superuser, and the worker refuses to work as one: run "
+                           "ALTER ROLE %s NOSUPERUSER",
+                           kRole, kRole)));
   }
   // Like SET ROLE for the rest of the session, so that the time between two transactions has no
   // more rights either.
@@ -53,14 +64,27 @@ void run_body(TransactionBody body, void* arg) {
   SPI_finish();
 }
 
-void recover() {
+// Aborts the transaction, and logs its error if the same has not been logged before.
+void recover(Activity* activity, MemoryContext caller) {
   HOLD_INTERRUPTS();
   error_context_stack = nullptr;
-  EmitErrorReport();
+  MemoryContextSwitchTo(caller);
+  ErrorData* error = CopyErrorData();
   AbortCurrentTransaction();
-  MemoryContextSwitchTo(TopMemoryContext);
+  MemoryContextSwitchTo(caller);
   FlushErrorState();
+  if (strncmp(activity->error, error->message, sizeof(activity->error) - 1) != 0) {
+    strlcpy(activity->error, error->message, sizeof(activity->error));
+    error->elevel = WARNING;
+    ThrowErrorData(error);
+  }
+  failing = activity;
   RESUME_INTERRUPTS();
+}
+
+void note_success(Activity* activity) {
+  activity->error[0] = '\0';
+  if (failing == activity) failing = nullptr;
 }
 
 }  // namespace
@@ -101,15 +125,25 @@ void pin_settings() {
   }
 }
 
-CallEnd run_transaction(const char* activity, TransactionBody body, void* arg) {
+const char* missing_part() {
+  return missing;
+}
+
+const char* repeated_error() {
+  return failing != nullptr ? failing->error : "";
+}
+
+CallEnd run_transaction(Activity* activity, TransactionBody body, void* arg) {
   const MemoryContext caller = CurrentMemoryContext;
   volatile CallEnd end = CallEnd::kFailed;
   PG_TRY();
   {
     SetCurrentStatementStartTimestamp();
-    pgstat_report_activity(STATE_RUNNING, activity);
+    pgstat_report_activity(STATE_RUNNING, activity->description);
     ResetAllOptions();  // to what pin_settings() has set, whatever an earlier statement SET
     StartTransactionCommand();
+    // From here on SIGTERM ends the transaction; see the worker's signal handler.
+    if (ShutdownRequestPending) proc_exit(0);
     PushActiveSnapshot(GetTransactionSnapshot());
     end = become_worker() ? CallEnd::kCommitted : CallEnd::kNotInstalled;
     if (end == CallEnd::kCommitted) run_body(body, arg);
@@ -119,14 +153,15 @@ CallEnd run_transaction(const char* activity, TransactionBody body, void* arg) {
   }
   PG_CATCH();
   {
-    recover();
+    recover(activity, caller);
     end = CallEnd::kFailed;
   }
   PG_END_TRY();
+  if (end != CallEnd::kFailed) note_success(activity);
   SetUserIdAndSecContext(GetOuterUserId(), 0);
   MemoryContextSwitchTo(caller);
   pgstat_report_stat(true);  // otherwise autovacuum never learns of these changes
-  pgstat_report_activity(STATE_IDLE, activity);
+  pgstat_report_activity(STATE_IDLE, activity->description);
   return end;
 }
 

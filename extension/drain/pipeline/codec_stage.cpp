@@ -128,6 +128,12 @@ bool CodecStage::ready() const {
                      [](const CodecClient& codec) { return codec.ready(); });
 }
 
+const std::string& CodecStage::layers() const {
+  return std::find_if(codecs_.begin(), codecs_.end(),
+                      [](const CodecClient& codec) { return codec.ready(); })
+      ->layers();
+}
+
 TimePoint CodecStage::deadline() const {
   // A codec that is full will answer, which wakes the drainer; a failed send must be repeated.
   TimePoint earliest = send_again_;

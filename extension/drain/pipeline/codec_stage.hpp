@@ -20,6 +20,9 @@ class CodecStage {
   void turn(TimePoint now, std::vector<ImageOutcome>& outcomes);
 
   bool ready() const;  // at least one codec accepts work
+  std::size_t codecs() const { return codecs_.size(); }
+  // The layers of a codec's confinement. REQUIRES: ready().
+  const std::string& layers() const;
   TimePoint deadline() const;
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t compressing() const;

@@ -68,6 +68,9 @@ class PressPipeline final : public Pipeline {
   // Readable when a press has answered or ended.
   int wait_fd() const { return poll_.get(); }
   PipelineLoad load() const;
+  std::size_t codecs() const { return compressing_.codecs(); }
+  // The layers of a codec's confinement. REQUIRES: ready().
+  const std::string& codec_layers() const { return compressing_.layers(); }
 
  private:
   UniqueFd poll_;

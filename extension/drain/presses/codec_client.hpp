@@ -15,6 +15,7 @@ class CodecClient {
   void stop() { press_.stop(); }
   bool running() const { return press_.running(); }
   bool ready() const { return press_.ready(); }
+  const std::string& layers() const { return press_.layers(); }
   int fd() { return press_.fd(); }
 
   // Sends an image, which is moved from if the result is kYes.

@@ -88,6 +88,11 @@ void PressClient::check_ready(const wire::Message& message) {
   if (ready->pid != static_cast<std::uint32_t>(process_.pid())) {
     end(PressEnd::kBrokeProtocol, "a process id that is not its own");
   }
+  layers_.clear();
+  for (const std::string& layer : ready->layers) {
+    if (!layers_.empty()) layers_ += ", ";
+    layers_ += plain_text(layer);
+  }
   ready_ = true;
 }
 
@@ -101,7 +106,8 @@ void PressClient::end(PressEnd why, const std::string& detail) {
                         IMGPRESS_VERSION + "?");
   }
   if (++idle_ends_ >= kMaxIdleEnds) {
-    throw PressUnusable("\"" + path_ + "\" keeps ending before it has done any work");
+    throw PressUnusable(
+        "\"" + path_ + "\" keeps ending before it has done any work: the server's log may say why");
   }
   if (!was_ready && why == PressEnd::kDied) {
     throw PressEnded(why, '"' + path_ +

@@ -49,6 +49,9 @@ class PressClient {
   bool ready() const { return ready_; }
   int fd() { return process_.socket().fd(); }
 
+  // Of its confinement, as the kernel confirmed them to the ready press: "no_new_privs, ..."
+  const std::string& layers() const { return layers_; }
+
   // When a press that is not ready counts as hung; TimePoint::max() once it is ready.
   TimePoint ready_by() const { return ready_ ? TimePoint::max() : ready_by_; }
 
@@ -69,6 +72,7 @@ class PressClient {
   PressProcess process_;
   std::string path_;
   bool ready_ = false;
+  std::string layers_;
   TimePoint ready_by_{};
   int idle_ends_ = 0;  // presses in a row that have ended without any work
 };

@@ -118,7 +118,7 @@ def test_unfinished_work_goes_on(home, old):
     """Requests with nothing left to do are closed; unfinished images are processed by the worker,
     which has waited for the update."""
     home.cluster.configure({"imgpress.databases": "shop,old"})
-    waits = 'the worker of database "old" waits'
+    waits = 'in database "old": it has an earlier version'
     wait_until(lambda: home.cluster.log_lines(waits), "the worker logs that it waits")
     update(old)
     assert state(old, "ending") == ("Completed", 1, 1, 0, 100, 10)

@@ -75,4 +75,4 @@ def test_a_submission_without_a_worker_gives_a_notice(shop, unserved):
         with shop.cluster.session(database) as session:
             session.execute("SELECT imgpress.submit_csv(%s)", (one_product(REFUSED_URL),))
             notices = "".join(session.connection.notices)
-        assert ("no imgpress worker is running" in notices) == expected
+        assert ("it is not in imgpress.databases" in notices) == expected
