@@ -167,42 +167,26 @@ COMMENT ON FUNCTION imgpress.submit(imgpress.product_input[], text, integer, uui
     'Submits the products of a query, otherwise like submit_csv(). Example: SELECT imgpress.submit(array_agg((id, '
     'name, urls)::imgpress.product_input ORDER BY id)) FROM my_products';
 
--- The view for \copy: its triggers collect the rows while the statement runs and submit them when it ends,
--- so that one COPY is one request.
+-- The view for \copy: its triggers collect the rows while the statement runs, and submit them as CSV text when it
+-- ends.
 CREATE OR REPLACE VIEW imgpress.csv_upload AS
-    SELECT serial_number, product_name, input_image_urls FROM imgpress_internal.csv_upload_rows WHERE false;
+    SELECT NULL::text AS serial_number, NULL::text AS product_name, NULL::text AS input_image_urls WHERE false;
 COMMENT ON VIEW imgpress.csv_upload IS
-    'For loading a CSV with psql: \copy imgpress.csv_upload FROM ''products.csv'' CSV HEADER submits the file as one '
-    'request, whose id a notice tells. Reading the view returns no rows';
+    'For loading a CSV with psql: \copy imgpress.csv_upload FROM ''products.csv'' CSV submits the file as one request, '
+    'whose id a notice tells. Without HEADER, so that the columns are found by their names. Reading the view returns '
+    'no rows';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.collect_csv_upload() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    INSERT INTO imgpress_internal.csv_upload_rows (serial_number, product_name, input_image_urls)
-        VALUES (NEW.serial_number, NEW.product_name, NEW.input_image_urls);
-    RETURN NEW;
-END
-$$;
+    LANGUAGE c AS 'MODULE_PATHNAME', 'imgpress_collect_csv_upload';
 COMMENT ON FUNCTION imgpress_internal.collect_csv_upload() IS 'Collects one row of a COPY into imgpress.csv_upload';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.submit_csv_upload() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    collected imgpress.product_input[];
-BEGIN
-    WITH taken AS (
-        DELETE FROM imgpress_internal.csv_upload_rows WHERE backend_pid = pg_backend_pid() RETURNING *
-    )
-    SELECT array_agg((serial_number, product_name, input_image_urls)::imgpress.product_input ORDER BY row_no)
-        INTO collected FROM taken;
-    RAISE NOTICE 'imgpress request %', imgpress.submit(collected);
-    RETURN NULL;
-END
-$$;
+    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan  -- as submit_csv()
+    AS 'MODULE_PATHNAME', 'imgpress_submit_csv_upload';
 COMMENT ON FUNCTION imgpress_internal.submit_csv_upload() IS
-    'Submits the rows of a COPY into imgpress.csv_upload when it ends';
+    'Submits the rows of a COPY into imgpress.csv_upload when it ends. The first row is the header; if it is a product '
+    'instead, the columns are those of the view';
 
 CREATE OR REPLACE TRIGGER collect INSTEAD OF INSERT ON imgpress.csv_upload
     FOR EACH ROW EXECUTE FUNCTION imgpress_internal.collect_csv_upload();

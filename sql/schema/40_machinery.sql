@@ -24,15 +24,6 @@ COMMENT ON TABLE imgpress_internal.image_aliases IS
     'Version 0.1.0 gave each repetition of a URL an output URL of its own; maps the image numbers in those output URLs '
     'to the image that they show';
 
-CREATE UNLOGGED TABLE imgpress_internal.csv_upload_rows (
-    backend_pid      integer NOT NULL DEFAULT pg_backend_pid(),
-    row_no           bigint GENERATED ALWAYS AS IDENTITY,
-    serial_number    bigint,
-    product_name     text,
-    input_image_urls text
-);
-COMMENT ON TABLE imgpress_internal.csv_upload_rows IS 'Rows of a running COPY into imgpress.csv_upload';
-
 CREATE UNLOGGED TABLE imgpress_internal.upload_parts (
     upload_id uuid NOT NULL,
     part_no   integer NOT NULL,

@@ -14,7 +14,8 @@ CREATE TEMPORARY TABLE imgpress_changes AS
     WITH gone AS (
         SELECT c.oid, c.reltype FROM pg_class c WHERE c.oid IN (
             'imgpress.progress'::regclass, 'imgpress.failures'::regclass, 'imgpress.results'::regclass,
-            'imgpress.workers'::regclass, 'imgpress.csv_upload'::regclass, 'imgpress.copies_due'::regclass)
+            'imgpress.workers'::regclass, 'imgpress.csv_upload'::regclass, 'imgpress.csv_upload_rows'::regclass,
+            'imgpress.copies_due'::regclass)
     )
     SELECT 'pg_class'::regclass AS classid, g.oid AS objid, 0 AS objsubid FROM gone g
     UNION ALL
@@ -27,8 +28,7 @@ CREATE TEMPORARY TABLE imgpress_changes AS
             ('imgpress.processing_requests'::regclass, 'quality'),
             ('imgpress.processing_requests'::regclass, 'effort'),
             ('imgpress.images'::regclass, 'copy_of'),
-            ('imgpress.products'::regclass, 'serial_number'),
-            ('imgpress.csv_upload_rows'::regclass, 'serial_number'))
+            ('imgpress.products'::regclass, 'serial_number'))
     UNION ALL
     -- Functions that keep their name, arguments and result are replaced; all others are dropped.
     SELECT m.classid, m.objid, 0 FROM imgpress_members m JOIN pg_proc p ON p.oid = m.objid AND p.tableoid = m.classid
@@ -43,7 +43,7 @@ CREATE TEMPORARY TABLE imgpress_changed_types AS
         WHERE c.oid IN (
             'imgpress.product_input'::regclass, 'imgpress.processing_requests'::regclass, 'imgpress.products'::regclass,
             'imgpress.images'::regclass, 'imgpress.outputs'::regclass, 'imgpress.leases'::regclass,
-            'imgpress.webhook_deliveries'::regclass, 'imgpress.csv_upload_rows'::regclass);
+            'imgpress.webhook_deliveries'::regclass);
 
 DO $guard$
 DECLARE
@@ -54,8 +54,7 @@ BEGIN
             JOIN pg_depend d ON d.refclassid = c.classid AND d.refobjid = c.objid AND d.deptype IN ('n', 'a')
                 AND (c.objsubid = 0 OR d.refobjsubid = c.objsubid)
             -- An index on serial numbers does not block their change to bigint: PostgreSQL rebuilds it.
-            WHERE NOT (d.deptype = 'a' AND c.objid IN ('imgpress.products'::regclass,
-                                                       'imgpress.csv_upload_rows'::regclass))
+            WHERE NOT (d.deptype = 'a' AND c.objid = 'imgpress.products'::regclass)
         UNION
         SELECT d.classid, d.objid, d.objsubid FROM imgpress_changed_types t
             JOIN pg_depend d ON d.refclassid = 'pg_type'::regclass AND d.refobjid = t.oid AND d.deptype = 'n'
@@ -83,6 +82,7 @@ BEGIN
             'trigger wake_drainer on table imgpress.processing_requests',
             'trigger delete_children on table imgpress.processing_requests',
             'index imgpress.images_copies', 'constraint copies_due_pkey on table imgpress.copies_due',
+            'default value for column backend_pid of table imgpress.csv_upload_rows',
             'default value for column copy_count of table imgpress.processing_requests',
             'default value for column quality of table imgpress.processing_requests',
             'default value for column effort of table imgpress.processing_requests',
@@ -205,7 +205,8 @@ DELETE FROM imgpress.outputs o USING imgpress.images c
 DELETE FROM imgpress.images WHERE copy_of IS NOT NULL;
 
 ALTER EXTENSION imgpress DROP TABLE imgpress.copies_due;
-DROP TABLE imgpress.copies_due;
+ALTER EXTENSION imgpress DROP TABLE imgpress.csv_upload_rows;
+DROP TABLE imgpress.copies_due, imgpress.csv_upload_rows;
 DROP INDEX imgpress.images_copies;
 ALTER TABLE imgpress.outputs RENAME COLUMN position TO image_no;
 ALTER TABLE imgpress.outputs ADD CONSTRAINT bytes_are_there CHECK (octet_length(bytes) > 0);
@@ -283,8 +284,6 @@ ALTER TABLE imgpress_internal.leases RENAME COLUMN positions TO image_nos;
 ALTER TABLE imgpress_internal.leases ADD COLUMN drainer integer NOT NULL,
     ALTER COLUMN request_ids SET DEFAULT '{}', ALTER COLUMN image_nos SET DEFAULT '{}',
     ADD COLUMN delivery_ids bigint[] NOT NULL DEFAULT '{}';
-ALTER TABLE imgpress.csv_upload_rows SET SCHEMA imgpress_internal;
-ALTER TABLE imgpress_internal.csv_upload_rows ALTER COLUMN serial_number TYPE bigint;
 ALTER TABLE imgpress.upload_parts SET SCHEMA imgpress_internal;
 ALTER TYPE imgpress.product_input ALTER ATTRIBUTE serial_number TYPE bigint;
 

@@ -62,7 +62,7 @@ def test_the_setting_of_the_server_is_the_default(shop):
 def test_copy_takes_the_setting_of_its_session(shop, tmp_path):
     path = tmp_path / "sample.csv"
     path.write_text(shop.csv("mug-front.jpg"))
-    load = f"\\copy imgpress.csv_upload FROM '{path}' CSV HEADER"
+    load = f"\\copy imgpress.csv_upload FROM '{path}' CSV"
     done = shop.cluster.psql("-c", "SET imgpress.effort = 'small'", "-c", load)
     request = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", done.stderr).group()
     assert is_progressive(outputs_of(shop, request)[0])

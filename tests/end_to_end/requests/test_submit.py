@@ -1,10 +1,9 @@
 """Submitting requests from SQL."""
 
-import re
 import time
 import uuid
 
-from harness.catalogue import catalogue, split_urls
+from harness.catalogue import split_urls
 
 
 def test_submit_a_query(shop):
@@ -28,27 +27,6 @@ def test_submit_checks_its_input_like_a_csv(shop):
     error = shop.refused("22023", statement)
     assert "Product Name" in error and "Input Image Urls" in error
     shop.refused("22023", "SELECT imgpress.submit('{}')")
-
-
-def test_copy_into_csv_upload(shop, tmp_path):
-    path = tmp_path / "sample.csv"
-    one, two, three = (shop.origin.url(f"small{n}.jpg") for n in range(3))
-    path.write_text(catalogue([(1, "Mug", [one, two]), (2, "Vase", [three])]))
-    done = shop.cluster.psql("-c", f"\\copy imgpress.csv_upload FROM '{path}' CSV HEADER")
-    request = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", done.stderr).group()
-    assert [product["product_name"] for product in shop.finish(request)] == ["Mug", "Vase"]
-    assert shop.sql("SELECT * FROM imgpress.csv_upload") == []
-
-
-def test_copy_of_a_faulty_file_stores_nothing(shop, tmp_path):
-    path = tmp_path / "faulty.csv"
-    path.write_text(catalogue([(1, "Mug", ["nothing"])]))
-    before = shop.value("SELECT count(*) FROM imgpress.processing_requests")
-    done = shop.cluster.psql(
-        "-c", f"\\copy imgpress.csv_upload FROM '{path}' CSV HEADER", check=False
-    )
-    assert done.returncode != 0
-    assert shop.value("SELECT count(*) FROM imgpress.processing_requests") == before
 
 
 def test_rollback_leaves_nothing(shop):
