@@ -13,7 +13,9 @@ constexpr const char* kEtag = "SELECT imgpress_internal.request_etag($1::pg_cata
 constexpr const char* kBegin = "BEGIN READ ONLY; SET LOCAL statement_timeout = '5min'";
 constexpr auto kProductsTime = std::chrono::minutes(6);
 constexpr const char* kProducts =
-    "SELECT pg_catalog.row_to_json(p) FROM imgpress.request_products($1::pg_catalog.uuid) p";
+    "SELECT pg_catalog.row_to_json(p) "
+    "FROM (SELECT serial_number, product_name, input_image_urls, output_image_urls "
+    "FROM imgpress.request_products($1::pg_catalog.uuid)) p";
 
 // True if the client has the answer already, which it is then told.
 bool is_unchanged(Exchange& exchange, std::string_view etag) {

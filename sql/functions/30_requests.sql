@@ -30,25 +30,28 @@ COMMENT ON FUNCTION imgpress.request_status(uuid) IS
 
 CREATE OR REPLACE FUNCTION imgpress.request_products(
     request_id uuid,
-    OUT serial_number bigint, OUT product_name text, OUT input_image_urls text, OUT output_image_urls text
+    OUT serial_number bigint, OUT product_name text, OUT input_image_urls text, OUT output_image_urls text,
+    OUT output_urls text[]
 ) RETURNS SETOF record
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM imgpress_internal.find_request(request_id);
     RETURN QUERY
-        SELECT p.serial_number, p.product_name, i.inputs, CASE WHEN i.all_ended THEN i.outputs ELSE '' END
+        SELECT p.serial_number, p.product_name, i.inputs, CASE WHEN i.all_ended THEN i.outputs ELSE '' END,
+               CASE WHEN i.all_ended THEN i.urls END
         FROM imgpress.products p
         CROSS JOIN LATERAL (
             SELECT string_agg(g.url, ',' ORDER BY n.place) AS inputs,
-                   string_agg(CASE WHEN g.status = 'Completed'
-                                   THEN imgpress.output_url(g.request_id, g.image_no, g.url, g.output_format)
-                                   ELSE 'Error processing image' END, ',' ORDER BY n.place) AS outputs,
+                   string_agg(coalesce(g.output_url, 'Error processing image'), ',' ORDER BY n.place) AS outputs,
+                   array_agg(g.output_url ORDER BY n.place) AS urls,
                    bool_and(g.ended_at IS NOT NULL) AS all_ended
             FROM unnest(p.image_nos) WITH ORDINALITY AS n(image_no, place)
             CROSS JOIN LATERAL (
                 -- OFFSET 0 keeps this a subquery: each image is looked up by its number.
-                SELECT x.request_id, x.image_no, x.url, x.status, x.output_format, x.ended_at
+                SELECT x.url, x.ended_at,
+                       CASE WHEN x.status = 'Completed'
+                            THEN imgpress.output_url(x.request_id, x.image_no, x.url, x.output_format) END AS output_url
                 FROM imgpress.images x WHERE x.request_id = p.request_id AND x.image_no = n.image_no OFFSET 0
             ) g
         ) i
@@ -58,7 +61,8 @@ END
 $$;
 COMMENT ON FUNCTION imgpress.request_products(uuid) IS
     'The products of a request in input order. output_image_urls is empty until every image of the product has ended; '
-    'an image that failed has "Error processing image" in the place of its URL';
+    'an image that failed has "Error processing image" in the place of its URL. output_urls: the same as an array, with '
+    'NULL in the places of failed images; NULL until every image has ended';
 
 CREATE OR REPLACE FUNCTION imgpress.cancel(request_id uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

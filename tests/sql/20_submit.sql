@@ -20,7 +20,7 @@ SELECT results_eq(format('SELECT * FROM pg_temp.stored(%L)', :'id'),
     'products keep their order and may share a name');
 SELECT is(imgpress.request_status(:'id'), 'Pending', 'a new request is Pending');
 SELECT results_eq(format('SELECT * FROM imgpress.request_products(%L)', :'id'),
-    $$ VALUES (1::bigint, 'SKU1', 'http://a/1.jpg,http://a/2.jpg', ''), (2, 'SKU1', 'http://a/3.jpg', '') $$,
+    $$ VALUES (1::bigint, 'SKU1', 'http://a/1.jpg,http://a/2.jpg', '', NULL::text[]), (2, 'SKU1', 'http://a/3.jpg', '', NULL) $$,
     'request_products() shows the input before there is output');
 SELECT results_eq(format('SELECT product_count, image_count, quality FROM imgpress.processing_requests WHERE id = %L', :'id'),
     $$ VALUES (2, 3, 50::smallint) $$, 'counts and the default quality');

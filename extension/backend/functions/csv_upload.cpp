@@ -1,5 +1,5 @@
-// The triggers of the view csv_upload: put the rows of a COPY together as CSV text again, and submit
-// that text when the statement ends, so that one COPY is one request.
+// The triggers of the view csv_upload: put the rows of a COPY together as CSV text again, and
+// submit that text when the statement ends, so that one COPY is one request.
 #include "core/input/csv/csv_headings.hpp"
 
 #include "backend/bridge/boundary.hpp"
@@ -16,8 +16,8 @@ namespace {
 constexpr int kColumns = 3;
 constexpr const char* kColumnNames = "serial_number,product_name,input_image_urls\n";
 
-// The rows of the statement that runs. Belongs to the (sub)transaction, so that nothing is left of a
-// statement that fails.
+// The rows of the statement that runs. Belongs to the (sub)transaction, so that nothing is left of
+// a statement that fails.
 struct Upload {
   MemoryContext context;
   StringInfoData csv;  // with room for the header of a datum in front
@@ -96,8 +96,8 @@ char* submit_csv(Datum csv) {
   if (plan == nullptr || SPI_execute_plan(plan, &csv, nullptr, false, 1) != SPI_OK_SELECT) {
     elog(ERROR, "imgpress: cannot submit the rows of the COPY");
   }
-  char* id = MemoryContextStrdup(
-      caller, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+  char* id =
+      MemoryContextStrdup(caller, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
   SPI_finish();
   return id;
 }

@@ -40,9 +40,11 @@ std::string read_urls(const ProductCells& cells, WorkMeter& meter, std::vector<s
     std::string fault = read_url_list(cell, meter, urls);
     if (!fault.empty()) return fault;
   }
-  if (urls.empty()) return "no image URL: give at least one http:// or https:// URL";
-  if (std::none_of(urls.begin(), urls.end(), is_http_url)) {
-    return "no http:// or https:// URL in " + quote_shortened(urls.front()) +
+  const auto is_given = [](const std::string& url) { return !url.empty(); };
+  const auto given = std::find_if(urls.begin(), urls.end(), is_given);
+  if (given == urls.end()) return "no image URL: give at least one http:// or https:// URL";
+  if (std::none_of(given, urls.end(), is_http_url)) {
+    return "no http:// or https:// URL in " + quote_shortened(*given) +
            ": write the address in full";
   }
   return {};

@@ -15,7 +15,7 @@ namespace imgpress {
 struct Product {
   std::int64_t serial_number = 0;
   std::string name;
-  std::vector<std::string> urls;  // in order, at least one of them http(s)
+  std::vector<std::string> urls;  // in order, at least one of them http(s); empty: none is given
 };
 
 constexpr const char* kSerialColumn = "Serial Number";

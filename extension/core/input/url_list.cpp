@@ -60,7 +60,12 @@ class Elements {
     }
     // A quotation mark is never the end of a URL: it closes the list, or was opened elsewhere.
     while (has_scheme(element) && element.back() == '"') element.remove_suffix(1);
-    if (element.empty() || !fault_.empty()) return;
+    if (!element.empty()) append(element);
+  }
+
+  // Also of an empty element, to keep its place.
+  void append(std::string_view element) {
+    if (!fault_.empty()) return;
     if (element.size() > kMaxUrlBytes) {
       fault_ = "the URL " + quote_shortened(element) + " is longer than " +
                std::to_string(kMaxUrlBytes) + " bytes";
@@ -130,7 +135,7 @@ class ArrayText {
     at_ = read_quoted_string(text_, at_, is_json_ ? Escapes::kJson : Escapes::kPlain, element,
                              meter_);
     if (at_ == std::string_view::npos) return false;
-    elements_.add(element);
+    add(element);
     at_ = skip_blanks(text_, at_, meter_);
     return at_ < text_.size() && unquoted_end_.has(text_[at_]);
   }
@@ -141,8 +146,17 @@ class ArrayText {
     const std::string_view element = trim_blanks(text_.substr(begin, at_ - begin), meter_);
     const bool is_null = element == "NULL" || element == "null" || element == "None";
     if (!is_null && is_json_) return false;
-    if (!is_null) elements_.add(element);
+    add(is_null ? std::string_view() : element);
     return true;
+  }
+
+  // An empty element of a PostgreSQL array keeps its place, so that results line up with the array.
+  void add(std::string_view element) {
+    if (!is_json_ && trim_blanks(element, meter_).empty()) {
+      elements_.append({});
+    } else {
+      elements_.add(element);
+    }
   }
 
   std::string_view text_;

@@ -27,7 +27,8 @@ constexpr std::size_t kMaxUrlsPerProduct = 100'000;
 //   ["http:\/\/a\/1"]
 //   ['http://a/1', None]
 //
-// Blanks around a URL, surplus separators, empty elements and NULL are dropped.
+// Blanks around a URL, surplus separators, empty elements and NULL are dropped. But in an array of
+// PostgreSQL an element that is empty or NULL keeps its place, as an empty string.
 std::string read_url_list(std::string_view cell, WorkMeter& meter, std::vector<std::string>& urls);
 
 // True if a cell begins like a URL or like a list of URLs.

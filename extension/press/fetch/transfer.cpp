@@ -29,6 +29,7 @@ std::string normalised(const std::string& text) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), &curl_url_cleanup);
   WorkMeter meter;
   const std::string source(trim_blanks(text, meter));
+  if (source.empty()) throw FaultError(Fault::kBadUrl, "the URL is empty or NULL");
   if (!is_http_url(source)) {
     throw FaultError(Fault::kBadUrl, "the URL is not http:// or https:// followed by a host name");
   }

@@ -3,7 +3,7 @@
 import time
 import uuid
 
-from harness.catalogue import split_urls
+from harness.catalogue import ERROR_TEXT, split_urls
 
 
 def test_submit_a_query(shop):
@@ -20,6 +20,40 @@ def test_submit_a_query(shop):
     assert [tuple(product.values())[:3] for product in products] == rows
     assert [len(split_urls(product["output_image_urls"])) for product in products] == [1, 2]
     shop.sql("DROP TABLE goods")
+
+
+def test_outputs_line_up_with_an_array(shop):
+    """An element that is NULL or empty keeps its place: it fails, and its output URL is NULL."""
+    one, two = (shop.origin.url(f"small{n}.jpg") for n in range(2))
+    photos = [[one, None, "", two], [None, one], [two]]
+    shop.sql("CREATE TABLE goods (id int GENERATED ALWAYS AS IDENTITY, photos text[])")
+    for urls in photos:
+        shop.sql("INSERT INTO goods (photos) VALUES (%s)", urls)
+    request = shop.value(
+        "SELECT imgpress.submit(array_agg((id, 'Mug', photos)::imgpress.product_input "
+        "ORDER BY id)) FROM goods"
+    )
+    shop.sql("DROP TABLE goods")
+    products = shop.finish(request)
+    assert [product["input_image_urls"] for product in products] == [
+        ",".join(url or "" for url in urls) for urls in photos
+    ]
+    rows = shop.sql("SELECT output_urls FROM imgpress.request_products(%s)", request)
+    outputs = [urls for (urls,) in rows]
+    assert [list(map(bool, urls)) for urls in outputs] == [list(map(bool, urls)) for urls in photos]
+    assert outputs[0][3] == outputs[2][0]
+    for product, urls in zip(products, outputs):
+        assert split_urls(product["output_image_urls"]) == [url or ERROR_TEXT for url in urls]
+    (failure,) = shop.failures(request)
+    assert (failure["error_code"], failure["error"]) == ("bad_url", "the URL is empty or NULL")
+    assert (failure["url"], failure["image_no"], failure["attempts"]) == ("", 2, 1)
+    assert shop.progress(request)["images"] == 3
+
+
+def test_an_array_without_a_url_is_a_fault(shop):
+    for array in ("ARRAY[NULL, '']::text[]", "'{}'::text[]", "NULL::text[]"):
+        error = shop.refused("22023", f"SELECT imgpress.submit(ARRAY[(1, 'Mug', {array})::imgpress.product_input])")
+        assert "product 1, Input Image Urls: no image URL" in error
 
 
 def test_submit_checks_its_input_like_a_csv(shop):

@@ -49,6 +49,16 @@ TEST(ReadProduct, NeedsAtLeastOneHttpUrl) {
   EXPECT_TRUE(read("1", "n", "file:///etc/passwd,http://a/1.jpg", faults));
 }
 
+TEST(ReadProduct, EmptyElementsOfAnArrayDoNotCountAsUrls) {
+  InputFaults faults;
+  EXPECT_FALSE(read("1", "n", "{NULL,\"\"}", faults));
+  EXPECT_FALSE(read("1", "n", "{NULL,a.jpg}", faults));
+  ASSERT_EQ(faults.count(), 2u);
+  EXPECT_NE(faults.listed()[0].message.find("no image URL"), std::string::npos);
+  EXPECT_NE(faults.listed()[1].message.find("\"a.jpg\""), std::string::npos);
+  EXPECT_TRUE(read("1", "n", "{NULL,http://a/1.jpg}", faults));
+}
+
 TEST(ReadProduct, JoinsTheListsOfSeveralColumnsFromLeftToRight) {
   InputFaults faults;
   WorkMeter meter;

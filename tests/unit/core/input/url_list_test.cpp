@@ -76,13 +76,25 @@ TEST(UrlList, DropsMarksAroundASingleUrl) {
 
 TEST(UrlList, ReadsArraysOfPostgresql) {
   EXPECT_EQ(list("{http://a/1.jpg,http://a/2.jpg}"), kTwo);
-  EXPECT_EQ(list(" {\"http://a/1.jpg\", NULL ,http://a/2.jpg} "), kTwo);
   EXPECT_EQ(list("{\"http://a/1,http://b/2\"}"), Urls{"http://a/1,http://b/2"});
   EXPECT_EQ(list("{\"http://a/\\\"1\\\\.jpg\"}"), Urls{"http://a/\"1\\.jpg"});
   EXPECT_EQ(list("{{http://a/1.jpg},{http://a/2.jpg}}"), kTwo);
   EXPECT_EQ(list("[0:1]={http://a/1.jpg,http://a/2.jpg}"), kTwo);
   EXPECT_EQ(list("{nonsense,http://a/1.jpg}"), (Urls{"nonsense", "http://a/1.jpg"}));
   EXPECT_TRUE(list("{}").empty());
+}
+
+TEST(UrlList, EmptyElementsOfArraysOfPostgresqlKeepTheirPlaces) {
+  EXPECT_EQ(list(" {\"http://a/1.jpg\", NULL ,http://a/2.jpg} "),
+            (Urls{"http://a/1.jpg", "", "http://a/2.jpg"}));
+  EXPECT_EQ(list("{null,\"\",\" \",http://a/1.jpg,NULL}"),
+            (Urls{"", "", "", "http://a/1.jpg", ""}));
+  EXPECT_EQ(list("{\"NULL\",http://a/1.jpg}"), (Urls{"NULL", "http://a/1.jpg"}));
+  EXPECT_EQ(list("{{http://a/1.jpg,NULL},{NULL,http://a/2.jpg}}"),
+            (Urls{"http://a/1.jpg", "", "", "http://a/2.jpg"}));
+  std::string many = "{";
+  for (std::size_t i = 0; i <= kMaxUrlsPerProduct; ++i) many += "NULL,";
+  EXPECT_NE(fault(many + "NULL}").find("more than 100000 image URLs"), std::string::npos);
 }
 
 TEST(UrlList, ReadsArraysOfJson) {
