@@ -28,11 +28,18 @@ COMMENT ON FUNCTION imgpress.error_codes() IS
     'status. hint: what to do about it';
 GRANT EXECUTE ON FUNCTION imgpress.error_codes() TO imgpress_user;
 
+CREATE OR REPLACE FUNCTION imgpress.error_hint(error text, error_code text DEFAULT NULL) RETURNS text
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_error_hint';
+COMMENT ON FUNCTION imgpress.error_hint(text, text) IS
+    'What to do about an error: if it names an address that is not allowed, the statement that allows it in addition '
+    'to imgpress.allowed_networks as it is now; else the hint of the error code. error: as in images or '
+    'webhook_deliveries';
+GRANT EXECUTE ON FUNCTION imgpress.error_hint(text, text) TO imgpress_user;
+
 CREATE OR REPLACE VIEW imgpress.failures AS
     SELECT i.request_id, i.image_no, p.serial_number, p.product_name, i.url, i.attempts, i.error_code, i.error,
-           i.ended_at AS failed_at, i.http_status, e.hint
+           i.ended_at AS failed_at, i.http_status, imgpress.error_hint(i.error, i.error_code) AS hint
     FROM imgpress.images i
-    LEFT JOIN imgpress.error_codes() e ON e.code = i.error_code
     CROSS JOIN LATERAL (
         SELECT x.serial_number, x.product_name FROM imgpress.products x
         WHERE x.request_id = i.request_id AND x.product_no = i.first_product_no OFFSET 0

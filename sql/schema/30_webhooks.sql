@@ -37,7 +37,9 @@ COMMENT ON COLUMN imgpress.webhook_deliveries.next_attempt_at IS
     'When the next attempt is due; NULL while one is under way, and after the end';
 COMMENT ON COLUMN imgpress.webhook_deliveries.last_http_status IS
     'Status of the receiver''s answer in the last attempt; NULL: it has not answered';
-COMMENT ON COLUMN imgpress.webhook_deliveries.last_error IS 'Why the last attempt failed; NULL after a success';
+COMMENT ON COLUMN imgpress.webhook_deliveries.last_error IS
+    'Why the last attempt failed; NULL after a success. imgpress.error_hint(last_error) shows how to allow an address '
+    'that is denied';
 
 CREATE INDEX webhook_deliveries_due ON imgpress.webhook_deliveries (next_attempt_at) WHERE status = 'Pending';
 CREATE INDEX webhook_deliveries_request ON imgpress.webhook_deliveries (request_id);

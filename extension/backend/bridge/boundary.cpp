@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "backend/bridge/boundary.hpp"
+#include "backend/error_hint.hpp"
 
 namespace imgpress {
 
@@ -73,7 +74,7 @@ void CaughtError::raise() const {
 
 void raise_fault(Fault fault, const char* message) {
   const char* state = error_code(fault).sqlstate;
-  const char* hint = error_code(fault).hint;
+  const char* hint = error_hint(&error_code(fault), message);
   ereport(ERROR, (errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
                   errmsg("%s", message), hint != nullptr ? errhint("%s", hint) : 0));
   pg_unreachable();

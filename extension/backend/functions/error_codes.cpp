@@ -1,6 +1,8 @@
-// error_codes(): the table of core/rules/fault.hpp for SQL.
-#include "backend/bridge/row_sink.hpp"
+// error_codes() and error_hint(): the table of core/rules/fault.hpp for SQL.
 #include "core/rules/fault.hpp"
+
+#include "backend/bridge/row_sink.hpp"
+#include "backend/error_hint.hpp"
 
 namespace imgpress {
 namespace {
@@ -19,6 +21,14 @@ void store_code(RowSink* rows, const ErrorCode& code) {
   tuplestore_putvalues(rows->store, rows->descriptor, values, nulls);
 }
 
+// nullptr if there is no such code.
+const ErrorCode* find_code(const char* name) {
+  for (const FaultRow& row : kFaults) {
+    if (row.fault != Fault::kNone && strcmp(row.code.name, name) == 0) return &row.code;
+  }
+  return strcmp(kCancelled.name, name) == 0 ? &kCancelled : nullptr;
+}
+
 }  // namespace
 }  // namespace imgpress
 
@@ -26,6 +36,7 @@ using namespace imgpress;
 
 extern "C" {
 PG_FUNCTION_INFO_V1(imgpress_error_codes);
+PG_FUNCTION_INFO_V1(imgpress_error_hint);
 }
 
 Datum imgpress_error_codes(PG_FUNCTION_ARGS) {
@@ -35,4 +46,12 @@ Datum imgpress_error_codes(PG_FUNCTION_ARGS) {
   }
   store_code(rows, kCancelled);
   return (Datum)0;
+}
+
+Datum imgpress_error_hint(PG_FUNCTION_ARGS) {
+  const char* message = PG_ARGISNULL(0) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(0));
+  const char* name = PG_ARGISNULL(1) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(1));
+  const char* hint = error_hint(name != nullptr ? find_code(name) : nullptr, message);
+  if (hint == nullptr) PG_RETURN_NULL();
+  PG_RETURN_TEXT_P(cstring_to_text(hint));
 }

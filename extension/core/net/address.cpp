@@ -70,6 +70,11 @@ IpAddress without_mapping(const IpAddress& address) {
   return kMappedV4.contains(address) ? last_four_bytes(address) : address;
 }
 
+// A NAT64 address stands for an IPv4 host: the guard checks the host that is really reached.
+IpAddress host_behind(const IpAddress& address) {
+  return kNat64.contains(address) ? last_four_bytes(address) : address;
+}
+
 // ISATAP tunnel endpoints (RFC 5214): the interface identifier begins with 0000:5efe or 0200:5efe,
 // and an IPv4 address follows.
 bool is_isatap(const IpAddress& address) {
@@ -176,17 +181,18 @@ AddressPolicy::AddressPolicy(std::string_view allowed_networks,
   for (IpAddress& own : own_) own = without_mapping(own);
 }
 
-bool AddressPolicy::is_listed(const IpAddress& address) const {
-  return std::any_of(allowed_.begin(), allowed_.end(),
-                     [&](const Network& network) { return network.contains(address); });
+bool AddressPolicy::lists(const IpAddress& address) const {
+  const IpAddress named = without_mapping(address);
+  const IpAddress reached = host_behind(named);
+  return std::any_of(allowed_.begin(), allowed_.end(), [&](const Network& network) {
+    return network.contains(named) || network.contains(reached);
+  });
 }
 
 std::optional<std::string> AddressPolicy::objection(const IpAddress& address,
                                                     std::uint16_t port) const {
-  const IpAddress named = without_mapping(address);
-  // A NAT64 address stands for an IPv4 host: the guard checks the host that is really reached.
-  const IpAddress reached = kNat64.contains(named) ? last_four_bytes(named) : named;
-  if (is_listed(named) || is_listed(reached)) return std::nullopt;
+  if (lists(address)) return std::nullopt;
+  const IpAddress reached = host_behind(without_mapping(address));
   if (const char* reason = denial_reason(reached)) return "is " + std::string(reason);
   if (std::find(own_.begin(), own_.end(), reached) != own_.end()) {
     return "is an address of the database server itself";

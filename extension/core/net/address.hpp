@@ -49,9 +49,10 @@ class AddressPolicy {
   // is allowed.
   std::optional<std::string> objection(const IpAddress& address, std::uint16_t port) const;
 
- private:
-  bool is_listed(const IpAddress& address) const;
+  // Whether the allow-list names the address, in this or another spelling.
+  bool lists(const IpAddress& address) const;
 
+ private:
   std::vector<Network> allowed_;
   std::vector<IpAddress> own_;
 };

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/net/denial.hpp"
 #include "core/net/retry_after.hpp"
 #include "core/net/url.hpp"
 #include "core/text/plain_text.hpp"
@@ -204,9 +205,7 @@ std::optional<FaultError> Transfer::fault_of(CURL* easy, CURLcode code, long sta
   if (code == CURLE_OK) return std::nullopt;
   if (body_fault_) return body_fault_;
   if (const auto denial = guard_.denial()) {
-    return FaultError(Fault::kAddressDenied,
-                      "connections to " + host + " are not allowed: " + *denial +
-                          " (to allow it, add it to the setting imgpress.allowed_networks)");
+    return FaultError(Fault::kAddressDenied, describe_denial(host, *denial));
   }
   FailedTransfer failed;
   failed.code = code;

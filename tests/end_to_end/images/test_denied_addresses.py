@@ -1,0 +1,72 @@
+"""The hint about a denied address is the statement that allows it, in addition to what is allowed."""
+
+import psycopg2
+import pytest
+
+from harness.catalogue import one_product
+from harness.waiting import wait_until
+
+SETTING = "imgpress.allowed_networks"
+ALLOWED_BEFORE = "10.99.0.0/16"
+COMPRESS = "SELECT imgpress.compress_image_url(%s)"
+
+
+@pytest.fixture(autouse=True)
+def fixture_little_is_allowed(shop):
+    with shop.cluster.settings({SETTING: ALLOWED_BEFORE}):
+        yield
+
+
+def paste(shop, hint, *allowed):
+    """Types a hint into psql; afterwards the setting lists these addresses as well."""
+    shop.cluster.psql(stdin=hint)
+    expected = ", ".join([ALLOWED_BEFORE, *allowed])
+    wait_until(lambda: shop.value(f"SHOW {SETTING}") == expected, "the setting is in force")
+
+
+def test_failed_images(shop):
+    """Two addresses: the hint about the second keeps the first one allowed."""
+    hosts = ["127.0.0.1", "0.0.0.0"]
+    urls = [f"http://{host}:{shop.origin.port}/small{n}.jpg" for n, host in enumerate(hosts)]
+    request = shop.submit_csv(one_product(*urls))
+    for number, host in enumerate(hosts):
+        shop.finish(request)
+        failures = shop.failures(request)
+        assert [failure["url"] for failure in failures] == urls[number:]
+        assert failures[0]["error"].count(host) == 2  # as the host, and as the address
+        paste(shop, failures[0]["hint"], *hosts[: number + 1])
+        assert shop.failures(request)[0]["hint"].startswith(f"By now {SETTING} lists {host}")
+        shop.value("SELECT imgpress.retry_failed(%s)", request)
+    shop.finish(request)
+    assert shop.failures(request) == []
+
+
+def test_compress_image_url(shop):
+    url = shop.origin.url("small0.jpg")
+    with shop.cluster.session() as session:
+        with pytest.raises(psycopg2.Error) as refusal:
+            session.execute(COMPRESS, (url,))
+    diag = refusal.value.diag
+    assert diag.sqlstate == "IP008"
+    assert "ALTER SYSTEM" not in diag.message_primary
+    paste(shop, diag.message_hint, "127.0.0.1")
+    assert shop.value(COMPRESS, url)
+
+
+def test_webhooks(shop, receiver):
+    endpoint = receiver.endpoint("/denied")
+    request = shop.submit_csv(one_product("http://127.0.0.1/"), endpoint.url)
+    hint = (
+        "SELECT imgpress.error_hint(last_error) FROM imgpress.webhook_deliveries "
+        "WHERE request_id = %s AND last_error IS NOT NULL"
+    )
+    paste(shop, wait_until(lambda: shop.value(hint, request), "the error"), "127.0.0.1")
+    assert len(endpoint.wait(1)) == 1
+
+
+def test_other_errors_have_the_hint_of_their_code(shop):
+    rows = shop.sql("SELECT code, hint, imgpress.error_hint('x', code) FROM imgpress.error_codes()")
+    assert rows and all(expected == hint for _, expected, hint in rows)
+    assert shop.sql("SELECT imgpress.error_hint('x'), imgpress.error_hint(NULL, 'nonsense')") == [
+        (None, None)
+    ]
