@@ -8,6 +8,7 @@ extern "C" {
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "utils/rel.h"
 }
 
 namespace imgpress {

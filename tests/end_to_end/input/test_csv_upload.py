@@ -63,6 +63,10 @@ def test_forms_of_a_file(shop, csv, options, columns):
     assert read_copied(shop, csv, options, columns) == [(1, "Mug", [A]), (2, "Vase", [B])]
 
 
+def test_a_product_that_is_named_like_a_heading(shop):
+    assert read_copied(shop, f"{HEADER_LINE}1,Image,{A}\n", "CSV HEADER") == [(1, "Image", [A])]
+
+
 def test_a_number_as_name_is_told_from_the_serial_number(shop):
     csv = f"Product Name,S. No.,URLs\n12345,1,{A}\n"
     assert read_copied(shop, csv) == [(1, "12345", [A])]

@@ -144,14 +144,16 @@ std::size_t find_nearest(Heading wanted, const CsvFields& headings) {
 }
 
 bool looks_like_data(const CsvFields& record, WorkMeter& meter) {
-  if (count_known(record) > 0) return false;
+  // A product may be named like a heading.
+  const std::size_t known = count_known(record);
+  if (known > 1) return false;
   for (const std::string_view cell : record) {
     if (!begins_like_urls(cell, meter)) continue;
     std::vector<std::string> urls;
     read_url_list(cell, meter, urls);
     if (std::any_of(urls.begin(), urls.end(), is_http_url)) return true;
   }
-  return record.size() > 1 && read_serial_number(record.front(), meter).fault.empty();
+  return known == 0 && record.size() > 1 && read_serial_number(record.front(), meter).fault.empty();
 }
 
 }  // namespace imgpress

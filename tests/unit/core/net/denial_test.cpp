@@ -17,8 +17,8 @@ TEST(Denial, TheMessageNamesTheAddress) {
 
 TEST(Denial, OtherMessagesNameNone) {
   for (const char* message :
-       {"", "connections to ", "connections to a are not allowed: ",
-        "cannot connect to 10.0.0.1", "x connections to a are not allowed: 10.0.0.1 is private",
+       {"", "connections to ", "connections to a are not allowed: ", "cannot connect to 10.0.0.1",
+        "x connections to a are not allowed: 10.0.0.1 is private",
         "connections to a are not allowed: its address is not an internet address"}) {
     EXPECT_FALSE(denied_address(message)) << message;
   }
@@ -40,8 +40,8 @@ TEST(Denial, TheHintKeepsWhatIsAllowed) {
 
 // Each spelling of an address that the guard denies is allowed once the list names it.
 TEST(Denial, WhatTheHintNamesIsAllowed) {
-  for (const char* text : {"10.1.2.3", "::1", "::ffff:10.0.0.7", "64:ff9b::7f00:1", "0.0.0.0",
-                           "fe80::1", "8.8.8.8"}) {
+  for (const char* text :
+       {"10.1.2.3", "::1", "::ffff:10.0.0.7", "64:ff9b::7f00:1", "0.0.0.0", "fe80::1", "8.8.8.8"}) {
     const auto address = *IpAddress::parse(text);
     EXPECT_TRUE(AddressPolicy("").objection(address, 81)) << text;
     EXPECT_FALSE(AddressPolicy("").lists(address)) << text;

@@ -96,7 +96,7 @@ TEST_F(Layout, SuggestsTheNearestName) {
 TEST_F(Layout, DataInsteadOfAHeaderIsOneFault) {
   for (const CsvFields& data :
        {CsvFields{"1", "SKU1", "http://a/1"}, CsvFields{"1", "SKU1", "a.jpg"},
-        CsvFields{"SKU1", "<http://a/1>, <http://a/2>"}}) {
+        CsvFields{"1", "Image", "http://a/1"}, CsvFields{"SKU1", "<http://a/1>, <http://a/2>"}}) {
     InputFaults faults;
     EXPECT_FALSE(CsvLayout::from_header(record(1, data), ',', meter_, faults));
     ASSERT_EQ(faults.count(), 1u);
