@@ -28,17 +28,17 @@ COMMENT ON FUNCTION imgpress.error_codes() IS
     'status. hint: what to do about it';
 GRANT EXECUTE ON FUNCTION imgpress.error_codes() TO imgpress_user;
 
-CREATE OR REPLACE FUNCTION imgpress.error_hint(error text, error_code text DEFAULT NULL) RETURNS text
+CREATE OR REPLACE FUNCTION imgpress_internal.error_hint(error text, error_code text DEFAULT NULL) RETURNS text
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_error_hint';
-COMMENT ON FUNCTION imgpress.error_hint(text, text) IS
+COMMENT ON FUNCTION imgpress_internal.error_hint(text, text) IS
     'What to do about an error: if it names an address that is not allowed, the statement that allows it in addition '
     'to imgpress.allowed_networks as it is now; else the hint of the error code. error: as in images or '
     'webhook_deliveries';
-GRANT EXECUTE ON FUNCTION imgpress.error_hint(text, text) TO imgpress_user;
+GRANT EXECUTE ON FUNCTION imgpress_internal.error_hint(text, text) TO imgpress_user;
 
 CREATE OR REPLACE VIEW imgpress.failures AS
     SELECT i.request_id, i.image_no, p.serial_number, p.product_name, i.url, i.attempts, i.error_code, i.error,
-           i.ended_at AS failed_at, i.http_status, imgpress.error_hint(i.error, i.error_code) AS hint
+           i.ended_at AS failed_at, i.http_status, imgpress_internal.error_hint(i.error, i.error_code) AS hint
     FROM imgpress.images i
     CROSS JOIN LATERAL (
         SELECT x.serial_number, x.product_name FROM imgpress.products x
@@ -48,6 +48,15 @@ CREATE OR REPLACE VIEW imgpress.failures AS
 COMMENT ON VIEW imgpress.failures IS
     'One row for each image that failed, with the reason, a hint, and the first product that names it. http_status: '
     'of the server''s last answer. imgpress.retry_failed(request_id) tries the images again';
+
+CREATE OR REPLACE VIEW imgpress.webhook_failures AS
+    SELECT d.request_id, d.url, d.status, d.attempts, d.last_http_status AS http_status, d.last_error AS error,
+           imgpress_internal.error_hint(d.last_error) AS hint, d.next_attempt_at
+    FROM imgpress.webhook_deliveries d
+    WHERE d.last_error IS NOT NULL;
+COMMENT ON VIEW imgpress.webhook_failures IS
+    'One row for each webhook message whose last attempt failed, with a hint. status: Pending, if it is tried again at '
+    'next_attempt_at, or Failed';
 
 CREATE OR REPLACE VIEW imgpress.results AS
     SELECT o.request_id, o.image_no, p.serial_number, p.product_name, i.url,
@@ -69,4 +78,4 @@ COMMENT ON VIEW imgpress.results IS
     'source without its metadata, because no JPEG was smaller; warning: something unusual about the source, for '
     'example that it is truncated';
 
-GRANT SELECT ON imgpress.progress, imgpress.failures, imgpress.results TO imgpress_user;
+GRANT SELECT ON imgpress.progress, imgpress.failures, imgpress.webhook_failures, imgpress.results TO imgpress_user;

@@ -38,7 +38,7 @@ COMMENT ON COLUMN imgpress.webhook_deliveries.next_attempt_at IS
 COMMENT ON COLUMN imgpress.webhook_deliveries.last_http_status IS
     'Status of the receiver''s answer in the last attempt; NULL: it has not answered';
 COMMENT ON COLUMN imgpress.webhook_deliveries.last_error IS
-    'Why the last attempt failed; NULL after a success. imgpress.error_hint(last_error) shows how to allow an address '
+    'Why the last attempt failed; NULL after a success. The view webhook_failures shows how to allow an address '
     'that is denied';
 
 CREATE INDEX webhook_deliveries_due ON imgpress.webhook_deliveries (next_attempt_at) WHERE status = 'Pending';

@@ -7,7 +7,7 @@ import time
 
 from .waiting import WaitTimeout
 
-BLOCK = re.compile(r"(?:(?<=\n\n)|\A)(?: {4}.*\n)(?:(?:\n)*(?: {4}.*\n))*")
+BLOCK = re.compile(r"(?:(?<=\n\n)|\A)(?: {4}\S.*\n)(?:(?:\n)*(?: {4}.*\n))*")
 END = "---end-of-block---"
 
 

@@ -57,16 +57,16 @@ def test_webhooks(shop, receiver):
     endpoint = receiver.endpoint("/denied")
     request = shop.submit_csv(one_product("http://127.0.0.1/"), endpoint.url)
     hint = (
-        "SELECT imgpress.error_hint(last_error) FROM imgpress.webhook_deliveries "
-        "WHERE request_id = %s AND last_error IS NOT NULL"
+        "SELECT hint FROM imgpress.webhook_failures "
+        "WHERE request_id = %s"
     )
     paste(shop, wait_until(lambda: shop.value(hint, request), "the error"), "127.0.0.1")
     assert len(endpoint.wait(1)) == 1
 
 
 def test_other_errors_have_the_hint_of_their_code(shop):
-    rows = shop.sql("SELECT code, hint, imgpress.error_hint('x', code) FROM imgpress.error_codes()")
+    rows = shop.sql("SELECT code, hint, imgpress_internal.error_hint('x', code) FROM imgpress.error_codes()")
     assert rows and all(expected == hint for _, expected, hint in rows)
-    assert shop.sql("SELECT imgpress.error_hint('x'), imgpress.error_hint(NULL, 'nonsense')") == [
+    assert shop.sql("SELECT imgpress_internal.error_hint('x'), imgpress_internal.error_hint(NULL, 'nonsense')") == [
         (None, None)
     ]

@@ -1,6 +1,7 @@
 """Every command in README.md and docs/ runs as pasted: on a new cluster that has pg_cron already."""
 
 import contextlib
+import http.client
 import os
 import re
 
@@ -19,6 +20,7 @@ NOT_PASTED = {
     "make deps && make && make install": "has been run before the tests",
     "imgpress launcher": "a list of processes",
     "install -D -m 600": "needs systemd; test_service_unit.py tests the unit",
+    '{"type": "request.completed"': "the body of a webhook",
     "pool_mode = transaction": "a file; test_behind_pgbouncer.py uses it",
 }
 
@@ -62,6 +64,13 @@ class Reader:
             text = re.sub(rf"(127\.0\.0\.1:|http\.server ){documented}\b", rf"\g<1>{own}", text)
         return text.replace("/tmp/", f"{self.folder}/")
 
+    def gateway_answers(self):
+        with contextlib.suppress(OSError):
+            connection = http.client.HTTPConnection("127.0.0.1", self.ports["8080"], timeout=5)
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        return False
+
     def read(self, document):
         """Pastes the blocks of a document; returns what the prompts said."""
         said = []
@@ -73,6 +82,8 @@ class Reader:
             assert not FAILURES.search(answer), f"{document}:\n{block}\n{answer}"
             assert len(answer) < LONGEST_ANSWER, f"{document} prints a wall of text:\n{block}"
             said.append(answer)
+            if "imgpress-gateway " in block:
+                wait_until(self.gateway_answers, "the gateway answers")
             if "shared_preload_libraries" in block:
                 self.cluster.restart()
                 self.open_psql()
