@@ -61,8 +61,8 @@ END
 $$;
 COMMENT ON FUNCTION imgpress.request_products(uuid) IS
     'The products of a request in input order. output_image_urls is empty until every image of the product has ended; '
-    'an image that failed has "Error processing image" in the place of its URL. output_urls: the same as an array, with '
-    'NULL in the places of failed images; NULL until every image has ended';
+    'an image that failed has "Error processing image" in the place of its URL. output_urls: the same as an array, '
+    'with NULL in the places of failed images; NULL until every image has ended';
 
 CREATE OR REPLACE FUNCTION imgpress.cancel(request_id uuid) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

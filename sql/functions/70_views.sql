@@ -28,12 +28,11 @@ COMMENT ON FUNCTION imgpress.error_codes() IS
     'status. hint: what to do about it';
 GRANT EXECUTE ON FUNCTION imgpress.error_codes() TO imgpress_user;
 
-CREATE OR REPLACE FUNCTION imgpress_internal.error_hint(error text, error_code text DEFAULT NULL) RETURNS text
+CREATE OR REPLACE FUNCTION imgpress_internal.error_hint(error text, error_code text) RETURNS text
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_error_hint';
 COMMENT ON FUNCTION imgpress_internal.error_hint(text, text) IS
     'What to do about an error: if it names an address that is not allowed, the statement that allows it in addition '
-    'to imgpress.allowed_networks as it is now; else the hint of the error code. error: as in images or '
-    'webhook_deliveries';
+    'to imgpress.allowed_networks as it is now; else the hint of the error code. error_code: NULL if it has none';
 GRANT EXECUTE ON FUNCTION imgpress_internal.error_hint(text, text) TO imgpress_user;
 
 CREATE OR REPLACE VIEW imgpress.failures AS
@@ -51,12 +50,12 @@ COMMENT ON VIEW imgpress.failures IS
 
 CREATE OR REPLACE VIEW imgpress.webhook_failures AS
     SELECT d.request_id, d.url, d.status, d.attempts, d.last_http_status AS http_status, d.last_error AS error,
-           imgpress_internal.error_hint(d.last_error) AS hint, d.next_attempt_at
+           imgpress_internal.error_hint(d.last_error, NULL) AS hint, d.next_attempt_at
     FROM imgpress.webhook_deliveries d
     WHERE d.last_error IS NOT NULL;
 COMMENT ON VIEW imgpress.webhook_failures IS
-    'One row for each webhook message whose last attempt failed, with a hint. status: Pending, if it is tried again at '
-    'next_attempt_at, or Failed';
+    'One row for each webhook message whose last attempt failed; hint: how to allow an address that is denied. status: '
+    'Pending if it is tried again, at next_attempt_at; Failed if it is given up';
 
 CREATE OR REPLACE VIEW imgpress.results AS
     SELECT o.request_id, o.image_no, p.serial_number, p.product_name, i.url,

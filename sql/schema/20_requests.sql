@@ -112,6 +112,8 @@ COMMENT ON TABLE imgpress.images IS 'One row for each different image URL of a r
 COMMENT ON COLUMN imgpress.images.image_no IS
     'Place of the URL''s first occurrence among all URLs of the request, from 1. A URL that occurs again leaves a gap '
     'in the numbers';
+COMMENT ON COLUMN imgpress.images.url IS
+    'As in the input. Empty: an element of a text[] that was empty or NULL; such an image fails as bad_url';
 COMMENT ON COLUMN imgpress.images.first_product_no IS 'The first product that names the image';
 COMMENT ON COLUMN imgpress.images.attempts IS 'Attempts that were begun; counted before the work';
 COMMENT ON COLUMN imgpress.images.failed_attempts IS

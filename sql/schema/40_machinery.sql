@@ -42,8 +42,8 @@ CREATE TYPE imgpress.product_input AS (
 );
 COMMENT ON TYPE imgpress.product_input IS
     'One product for imgpress.submit(). input_image_urls: a list of URLs as in a CSV (a comma separates two URLs only '
-    'where the next one starts with http:// or https://), or a text[]: its elements are not split, and one that is empty '
-    'or NULL keeps its place, as an image that fails';
+    'where the next one starts with http:// or https://), or a text[]: its elements are not split, and one that is '
+    'empty or NULL keeps its place, as an image that fails';
 
 CREATE TYPE imgpress_internal.outcome AS (
     token           bigint,

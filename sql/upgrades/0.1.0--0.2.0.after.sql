@@ -25,7 +25,8 @@ CREATE TEMPORARY TABLE imgpress_new_grants AS
     UNION
     -- The view failures calls this function with the rights of the user who reads the view.
     SELECT 'error_hint', 'EXECUTE', false, 'FUNCTION',
-           CASE k.grantee WHEN 0 THEN 'PUBLIC' ELSE k.grantee::regrole::text END, NULL, 'imgpress_internal.error_hint(text,text)'
+           CASE k.grantee WHEN 0 THEN 'PUBLIC' ELSE k.grantee::regrole::text END, NULL,
+           'imgpress_internal.error_hint(text,text)'
     FROM imgpress_kept_grants k WHERE k.name = 'failures' AND k.privilege = 'SELECT';
 
 DO $grants$

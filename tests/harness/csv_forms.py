@@ -36,9 +36,7 @@ def copy(shop, csv, options="CSV", columns="", before=(), after=(), check=True):
     """Loads a file through the view csv_upload, between other commands of psql; returns psql."""
     load = f"\\copy imgpress.csv_upload {columns} FROM pstdin {options}"
     commands = [part for command in (*before, load, *after) for part in ("-c", command)]
-    return shop.cluster.psql(
-        "-qAt", "-v", "VERBOSITY=verbose", *commands, stdin=csv, check=check
-    )
+    return shop.cluster.psql("-qAt", "-v", "VERBOSITY=verbose", *commands, stdin=csv, check=check)
 
 
 def read_copied(shop, csv, options="CSV", columns=""):

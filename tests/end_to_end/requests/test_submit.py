@@ -52,7 +52,8 @@ def test_outputs_line_up_with_an_array(shop):
 
 def test_an_array_without_a_url_is_a_fault(shop):
     for array in ("ARRAY[NULL, '']::text[]", "'{}'::text[]", "NULL::text[]"):
-        error = shop.refused("22023", f"SELECT imgpress.submit(ARRAY[(1, 'Mug', {array})::imgpress.product_input])")
+        product = f"(1, 'Mug', {array})::imgpress.product_input"
+        error = shop.refused("22023", f"SELECT imgpress.submit(ARRAY[{product}])")
         assert "product 1, Input Image Urls: no image URL" in error
 
 
