@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Processes sample pictures with imgpress, from starting PostgreSQL to the compressed images.
 
-    demo.py          runs once, checks the results, and removes everything
-    demo.py --stay   keeps running until Ctrl-C, so that you can try it
+    demo.py                    runs once, checks the results, and removes everything
+    demo.py --stay             keeps running until Ctrl-C, so that you can try it
+    demo.py --pictures FOLDER  uses the pictures that pictures.py has drawn there
 
 Exits with 0 only if all results are right.
 """
@@ -171,7 +172,10 @@ def stay(shop, folder, terminal):
 
 def show(options, folder, terminal):
     """Runs the demo; returns the list of problems."""
-    pictures.make_pictures(folder)
+    if options.pictures:
+        shutil.copytree(options.pictures, folder, dirs_exist_ok=True)
+    else:
+        pictures.make_pictures(folder)
     terminal.title("Starting PostgreSQL with imgpress and pg_cron, an image server and the gateway")
     port = free_port(PREFERRED_PORT) if options.stay else free_port()
     shop = Shop(
@@ -208,6 +212,7 @@ def report(problems, terminal):
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stay", action="store_true", help="keep running until Ctrl-C")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="do not draw new ones")
     options = parser.parse_args(arguments)
     terminal = Terminal()
     raise_on_sigterm()

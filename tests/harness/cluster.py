@@ -190,7 +190,7 @@ class Cluster:
         if self.database != "postgres":
             self._run(
                 "postgres",
-                ["--single", "-D", self.data, "postgres"],
+                ["--single", "-F", "-D", self.data, "postgres"],
                 stdin=f'CREATE DATABASE "{self.database}"\n',
             )
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:

@@ -81,9 +81,9 @@ def test_demo(demo, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stay_until_interrupted(demo, tmp_path, number):
+def test_stay_until_interrupted(demo, pictures, tmp_path, number):
     start, mark = demo
-    process, output = start("--stay")
+    process, output = start("--stay", "--pictures", pictures)
     wait_until(
         lambda: "until Ctrl-C" in output() or process.poll() is not None, "the demo is running", 90
     )
@@ -93,9 +93,9 @@ def test_stay_until_interrupted(demo, tmp_path, number):
     assert_nothing_left(mark, tmp_path)
 
 
-def test_interrupted_at_its_start(demo, tmp_path):
+def test_interrupted_at_its_start(demo, pictures, tmp_path):
     start, mark = demo
-    process, output = start()
+    process, output = start("--pictures", pictures)
     wait_until(lambda: "Starting PostgreSQL" in output(), "the demo has begun", 60)
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130, output()
