@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstring>
+#include <exception>
 #include <thread>
 
 #include "channel/packet_socket.hpp"
@@ -35,9 +37,12 @@ void idle_through_images(PacketSocket socket) {
 
 }  // namespace
 
-int main(int, char** argv) {
+int main(int, char** argv) try {
   PacketSocket socket{UniqueFd(3)};
   socket.send(wire::Ready{IMGPRESS_VERSION, static_cast<std::uint32_t>(::getpid()), {}});
   if (std::strcmp(argv[1], "fetcher") == 0) press::run_fetcher(std::move(socket));
   idle_through_images(std::move(socket));
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "imgpress-bench-press: %s\n", error.what());
+  return 1;
 }

@@ -83,7 +83,7 @@ ImageOptions options_of_json(Datum jsonb, UnknownOption unknown) {
   ImageOptions options = settings().options;
   JsonbIterator* iterator = JsonbIteratorInit(&object->root);
   JsonbValue value;
-  const char* name = nullptr;
+  const char* name = "";
   for (;;) {
     const JsonbIteratorToken token = JsonbIteratorNext(&iterator, &value, true);
     if (token == WJB_DONE) return options;

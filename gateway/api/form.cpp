@@ -8,7 +8,7 @@ namespace imgpress::gateway {
 namespace {
 
 // Longer values are cut: no field takes one, so SQL refuses it anyway.
-constexpr std::size_t kLongestValue = 4 * 1024;
+constexpr std::size_t kLongestValue = 4UL * 1024;
 constexpr std::size_t kLongestName = 100;
 constexpr std::size_t kMostValues = 100;
 

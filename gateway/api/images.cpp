@@ -15,7 +15,7 @@ constexpr const char* kSlice =
 constexpr int kContentType = 0, kTag = 1, kSize = 2, kCreated = 3, kBytes = 4;
 
 // Most images are one slice; a large one is never in memory as a whole.
-constexpr std::size_t kSliceBytes = 256 * 1024;
+constexpr std::size_t kSliceBytes = 256UL * 1024;
 
 // An output never changes under its URL.
 constexpr const char* kCacheControl = "public, max-age=31536000, immutable";

@@ -13,8 +13,8 @@
 namespace imgpress::gateway {
 namespace {
 
-constexpr std::uint64_t kFormOverhead = 64 * 1024;  // boundaries and heads of parts
-constexpr std::size_t kPartBytes = 256 * 1024;
+constexpr std::uint64_t kFormOverhead = 64UL * 1024;  // boundaries and heads of parts
+constexpr std::size_t kPartBytes = 256UL * 1024;
 // Longer than for other requests, because the whole upload was received already.
 constexpr auto kUploadWait = std::chrono::seconds(30);
 constexpr auto kStatementTime = std::chrono::minutes(11);  // longer than PostgreSQL's own limit

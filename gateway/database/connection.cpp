@@ -11,7 +11,7 @@ namespace {
 int milliseconds_until(Deadline deadline) {
   using std::chrono::milliseconds;
   const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now()).count();
-  return static_cast<int>(std::clamp<long>(left + 1, 0, 3600 * 1000));
+  return static_cast<int>(std::clamp<long>(left + 1, 0, 3600L * 1000));
 }
 
 // Also what a pooler says when it has lost its server.

@@ -11,7 +11,7 @@ namespace imgpress::gateway {
 namespace {
 
 constexpr const char* kRetryAfterSeconds = "1";
-constexpr std::size_t kPieceBytes = 16 * 1024;
+constexpr std::size_t kPieceBytes = 16UL * 1024;
 
 // Sends up to `length` bytes. False if the client is gone or too slow, or at an early end.
 bool send_bytes(const Spool& bytes, std::uint64_t offset, std::uint64_t length,

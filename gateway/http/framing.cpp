@@ -9,7 +9,7 @@
 namespace imgpress::gateway {
 namespace {
 
-constexpr std::size_t kMostHeaderBytes = 32 * 1024;
+constexpr std::size_t kMostHeaderBytes = 32UL * 1024;
 constexpr std::size_t kMostDigits = 19;  // fits into 64 bits, with a sign
 
 bool is_token_character(unsigned char c) {

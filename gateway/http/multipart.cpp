@@ -10,7 +10,7 @@ namespace imgpress::gateway {
 namespace {
 
 constexpr std::size_t kLongestBoundary = 200;  // RFC 2046 allows 70
-constexpr std::size_t kLongestHeaders = 8 * 1024;
+constexpr std::size_t kLongestHeaders = 8UL * 1024;
 constexpr std::size_t kLongestPadding = 256;
 constexpr std::string_view kLineEnd = "\r\n";
 

@@ -11,7 +11,7 @@ class Pace {
   // True if the client is slower than 16 kB/s, not counting its first 30 seconds. `bytes` were
   // transferred since the Pace was made.
   bool too_slow(std::uint64_t bytes) const {
-    return Clock::now() - start_ > std::chrono::seconds(30 + bytes / (16 * 1024));
+    return Clock::now() - start_ > std::chrono::seconds(30 + bytes / (16UL * 1024));
   }
 
  private:

@@ -11,7 +11,7 @@
 namespace imgpress::gateway {
 namespace {
 
-constexpr std::size_t kInMemory = 64 * 1024;
+constexpr std::size_t kInMemory = 64UL * 1024;
 
 [[noreturn]] void fail(const char* what) {
   if (errno == ENOSPC || errno == EDQUOT) throw SpoolFull("the disk of --spool-dir is full");

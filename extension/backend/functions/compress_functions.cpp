@@ -18,8 +18,9 @@ SessionPress* session_press() {
   static SessionPress* press = nullptr;
   if (press == nullptr) {
     press = make_in<SessionPress>(TopMemoryContext);
-    before_shmem_exit([](int, Datum arg) { reinterpret_cast<SessionPress*>(arg)->stop(); },
-                      PointerGetDatum(press));
+    before_shmem_exit(
+        [](int, Datum arg) { reinterpret_cast<SessionPress*>(DatumGetPointer(arg))->stop(); },
+        PointerGetDatum(press));
   }
   return press;
 }

@@ -19,8 +19,8 @@ ProcessUtility_hook_type previous_hook = nullptr;
 
 // The launcher starts no worker for the database until the command has ended, or this long if the
 // backend that runs the command is killed.
-constexpr long kQuietMs = 60 * 1000;
-constexpr long kPatienceMs = 5 * 1000;
+constexpr long kQuietMs = 60L * 1000;
+constexpr long kPatienceMs = 5L * 1000;
 
 // The value of an option of a statement; nullptr if it is not given.
 const char* option_value(List* options, const char* name) {

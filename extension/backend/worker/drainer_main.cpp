@@ -18,11 +18,11 @@ namespace {
 
 // How often the worker checks for the extension where it is not installed. CREATE EXTENSION also
 // wakes the worker.
-constexpr long kIdleMs = 60 * 1000;
+constexpr long kIdleMs = 60L * 1000;
 
 // Between attempts to start the presses or to reach the tables; doubles while they fail.
 constexpr long kFirstPauseMs = 1000;
-constexpr long kLongestPauseMs = 5 * 60 * 1000;
+constexpr long kLongestPauseMs = 5L * 60 * 1000;
 
 // A database has one background worker; other numbers are for drainers on other machines.
 constexpr int kDrainerNumber = 0;

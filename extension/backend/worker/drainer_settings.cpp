@@ -10,7 +10,7 @@
 namespace imgpress {
 namespace {
 
-constexpr std::size_t kMaxWaitingBytes = 64 * 1024 * 1024;
+constexpr std::size_t kMaxWaitingBytes = 64UL * 1024 * 1024;
 
 // Each image in flight holds a file descriptor; half of them stay for PostgreSQL.
 int images_in_flight(const Settings& config) {

@@ -20,12 +20,12 @@ namespace imgpress {
 namespace {
 
 constexpr long kFirstPauseMs = 1000;
-constexpr long kLongestPauseMs = 5 * 60 * 1000;
-constexpr long kAdoptedCheckMs = 5 * 1000;
-constexpr long kEndPatienceMs = 10 * 1000;  // for a worker that was told to end
-constexpr long kNoSlotPauseMs = 10 * 1000;
-constexpr long kFaultPauseMs = 60 * 1000;    // CREATE EXTENSION wakes the launcher earlier
-constexpr long kHealthyAfterMs = 60 * 1000;  // a worker that ran this long is restarted at once
+constexpr long kLongestPauseMs = 5L * 60 * 1000;
+constexpr long kAdoptedCheckMs = 5L * 1000;
+constexpr long kEndPatienceMs = 10L * 1000;  // for a worker that was told to end
+constexpr long kNoSlotPauseMs = 10L * 1000;
+constexpr long kFaultPauseMs = 60L * 1000;    // CREATE EXTENSION wakes the launcher earlier
+constexpr long kHealthyAfterMs = 60L * 1000;  // a worker that ran this long is restarted at once
 
 // A database in imgpress.databases, or one that was removed from it and whose worker still runs.
 struct Job {

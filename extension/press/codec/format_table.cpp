@@ -11,7 +11,7 @@
 namespace imgpress::press {
 namespace {
 
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 constexpr ReadableFormat kReadable[] = {
     {ImageFormat::kJpeg, "\xFF\xD8"sv, compress_jpeg},

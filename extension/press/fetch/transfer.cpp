@@ -19,9 +19,9 @@ namespace imgpress::press {
 namespace {
 
 constexpr long kMaxRedirects = 5;
-constexpr long kReceiveBufferBytes = 64 * 1024;
+constexpr long kReceiveBufferBytes = 64L * 1024;
 // An error page that is read to its end leaves the connection usable; a longer one is not worth it.
-constexpr std::uint64_t kMaxDiscardedBytes = 64 * 1024;
+constexpr std::uint64_t kMaxDiscardedBytes = 64UL * 1024;
 constexpr long kSlowBytesPerSecond = 100;
 
 // The URL as it is sent to the server: blanks and non-ASCII characters percent-encoded, an

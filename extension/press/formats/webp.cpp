@@ -39,7 +39,7 @@ struct Frame : WebPIterator {
 std::vector<std::uint8_t> read_chunk(const WebPDemuxer* demuxer, const char* type) {
   WebPChunkIterator chunk{};
   if (WebPDemuxGetChunk(demuxer, type, 1, &chunk) == 0) return {};
-  const std::vector<std::uint8_t> bytes(chunk.chunk.bytes, chunk.chunk.bytes + chunk.chunk.size);
+  std::vector<std::uint8_t> bytes(chunk.chunk.bytes, chunk.chunk.bytes + chunk.chunk.size);
   WebPDemuxReleaseChunkIterator(&chunk);
   return bytes;
 }

@@ -33,7 +33,7 @@ void append_exif(std::vector<std::uint8_t>& bytes, int orientation) {
 }  // namespace
 
 std::vector<std::uint8_t> strip_webp(ByteView source, int orientation) {
-  const std::vector<std::uint8_t> whole(source.data, source.data + source.size);
+  std::vector<std::uint8_t> whole(source.data, source.data + source.size);
   if (source.size < kFileHeaderBytes) return whole;
   const std::size_t end = std::min(source.size, read_u32(source.data + 4) + std::size_t{8});
   std::vector<std::uint8_t> bytes(source.data, source.data + kFileHeaderBytes);

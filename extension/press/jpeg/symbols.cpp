@@ -12,8 +12,7 @@ constexpr std::array<PackedSymbol, 2 * kMaxDcDifference + 1> make_packed_values(
   for (int value = -kMaxDcDifference; value <= kMaxDcDifference; ++value) {
     const unsigned size = magnitude_bits(value);
     const int number = value < 0 ? value + (1 << size) - 1 : value;
-    numbers[static_cast<std::size_t>(value + kMaxDcDifference)] =
-        static_cast<PackedSymbol>(number) << 16 | size;
+    numbers[value + kMaxDcDifference] = static_cast<PackedSymbol>(number) << 16 | size;
   }
   return numbers;
 }

@@ -39,7 +39,7 @@ IMGPRESS_INLINE std::uint64_t nonzero_in(const Block& block) {
   std::uint64_t nonzero = 0;
 #ifdef __SSE2__
   const auto* eights = reinterpret_cast<const __m128i*>(block.at);
-  for (int i = 0; i < 4; ++i) {
+  for (std::size_t i = 0; i < 4; ++i) {
     const __m128i zero = _mm_setzero_si128();
     const __m128i zeros =
         _mm_packs_epi16(_mm_cmpeq_epi16(_mm_load_si128(eights + 2 * i), zero),
@@ -78,7 +78,7 @@ extern const std::array<PackedSymbol, 2 * kMaxDcDifference + 1> kPackedValues;
 // Puts `value` after a run of zeros. `Sink::put` takes a packed symbol.
 template <typename Sink>
 IMGPRESS_INLINE void put_value(int value, unsigned zeros, Sink& sink) {
-  sink.put(kPackedValues[static_cast<std::size_t>(value + kMaxDcDifference)] | zeros << 4);
+  sink.put(kPackedValues[value + kMaxDcDifference] | zeros << 4);
 }
 
 // Puts the coefficients whose bits are set in `nonzero`, counting zeros from index `previous` on.

@@ -27,7 +27,8 @@ float typical_step(const QuantTable& steps) {
 // One node for each non-zero AC level of a block, in zigzag order. Node 0 is the start of the
 // block, which costs nothing.
 struct TrellisQuantiser::Trellis {
-  Trellis() {  // all other elements are written before they are read
+  // All other elements are written before they are read.
+  explicit Trellis(float weight_of_bits) : lambda(weight_of_bits) {
     position[0] = 0;
     error_after[0] = 0;
     cost[0] = 0;
@@ -80,7 +81,8 @@ float TrellisQuantiser::lambda_for(const Block& before) const {
 
 float TrellisQuantiser::rate(int zeros, int level) const {
   const auto symbol = static_cast<std::size_t>(zeros) % 16 * 16 + magnitude_bits(level);
-  return bits_[symbol] + static_cast<float>(zeros / 16) * bits_[kSixteenZeros];
+  const int sixteens = zeros / 16;
+  return bits_[symbol] + static_cast<float>(sixteens) * bits_[kSixteenZeros];
 }
 
 // Chooses the level of node `at` and the node before it, given that `at` is not zero.
@@ -90,6 +92,7 @@ void TrellisQuantiser::choose_level(Trellis& trellis, int at) const {
   const float kept_error = trellis.weight[at] * squared(value - static_cast<float>(level));
   const float less_error = trellis.weight[at] * squared(value - static_cast<float>(level - 1));
   float least = std::numeric_limits<float>::max();
+  trellis.previous[at] = at - 1;
   for (int i = at - 1; i >= 0; --i) {
     const float error = trellis.error_before[at] - trellis.error_after[i];
     if (error >= least) break;  // it only grows from here on
@@ -123,8 +126,7 @@ int TrellisQuantiser::choose_last_level(const Trellis& trellis) const {
 }
 
 void TrellisQuantiser::quantise_block(const Block& before, Block& block) const {
-  Trellis trellis;
-  trellis.lambda = lambda_for(before);
+  Trellis trellis(lambda_for(before));
   for (std::uint64_t rest = nonzero_in(block) & bits_between(1, kBlockSize - 1); rest != 0;
        rest &= rest - 1) {
     const int at = trellis.count++;

@@ -58,11 +58,13 @@ void read_by_libjpeg(LibjpegGuard& guard, LibjpegDecoder& decoder, CoefficientIm
   for (std::size_t i = 0; i < image.size(); ++i) {
     Plane& plane = image[i];
     for (std::uint32_t y = 0; y < plane.height; ++y) {
-      const JCOEF* row = nullptr;
-      guard.run([&] { row = in.mem->access_virt_barray(common, arrays[i], y, 1, FALSE)[0][0]; });
-      for (std::uint32_t x = 0; x < plane.width; ++x) {
-        copy_block(row + x * kBlockSize, plane.row(y)[x]);
-      }
+      guard.run([&] {
+        // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): libjpeg has set it or failed
+        const JCOEF* row = in.mem->access_virt_barray(common, arrays[i], y, 1, FALSE)[0][0];
+        for (std::uint32_t x = 0; x < plane.width; ++x) {
+          copy_block(row + x * kBlockSize, plane.row(y)[x]);
+        }
+      });
     }
   }
 }

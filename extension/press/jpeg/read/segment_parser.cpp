@@ -10,7 +10,7 @@
 namespace imgpress::press {
 namespace {
 
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 constexpr int kStartOfImage = 0xD8;
 constexpr int kEndOfImage = 0xD9;
@@ -75,9 +75,7 @@ void sort_segment(JpegSegments& segments, int marker, ByteView segment) {
   } else if (marker == kApp2 && starts_with(payload, kIccName)) {
     if (payload.size >= kIccHeaderBytes) segments.icc.push_back(payload);
     segments.needed.push_back(segment);
-  } else if (marker == kApp14 && starts_with(payload, "Adobe"sv)) {
-    segments.needed.push_back(segment);
-  } else if (!is_metadata(marker)) {
+  } else if ((marker == kApp14 && starts_with(payload, "Adobe"sv)) || !is_metadata(marker)) {
     segments.needed.push_back(segment);
   }
 }

@@ -10,7 +10,7 @@
 namespace imgpress::press {
 namespace {
 
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 using Bytes = std::vector<std::uint8_t>;
 
 constexpr std::size_t kMaxPayload = 65533;

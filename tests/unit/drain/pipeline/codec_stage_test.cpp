@@ -28,7 +28,7 @@ class CodecStageTest : public PipelineTest {
   // Stops the codecs after each has reported how long an image takes.
   std::vector<pid_t> stop_codecs(PressPipeline& pipeline) {
     turn_until(pipeline, [&] { return pipeline.ready(); });
-    const auto codecs = presses("codec");
+    auto codecs = presses("codec");
     compress_some(pipeline, codecs);  // at least one codec has reported its time now
     // A codec that has reported gets two images in advance; one that is not ready yet gets none.
     while (compress_some(pipeline, codecs) < 2 * codecs.size()) continue;

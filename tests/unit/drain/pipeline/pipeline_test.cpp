@@ -11,7 +11,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using test::answer;
 using test::Gate;
-using test::OriginAnswer;
 using test::OriginRequest;
 using test::photograph;
 using test::PipelineTest;
