@@ -17,19 +17,23 @@ PYTHON ?= /usr/bin/python3
 # For installing into system folders; empty for root.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
+MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := all
-.PHONY: all deps extension archives programs install uninstall demo run check check-unit check-boundaries \
-        check-sql check-end-to-end check-sanitized bench bench-programs bench-publish format lint clean
+.DELETE_ON_ERROR:
+.PHONY: all deps extension archives programs install uninstall demo run check check-unit \
+        check-boundaries check-sql check-end-to-end check-sanitized bench bench-programs bench-publish \
+        format lint clean
 
 all: extension programs
 
 deps:
 	@SUDO="$(SUDO)" scripts/install-dependencies
 
-EXTENSION_MAKE = $(MAKE) --no-print-directory -C extension PG_CONFIG=$(PG_CONFIG) BUILD=$(abspath $(BUILD))
+EXTENSION_MAKE = $(MAKE) --silent -C extension PG_CONFIG=$(PG_CONFIG) \
+                 BUILD=$(abspath $(BUILD))
 
 extension: archives
-	@$(EXTENSION_MAKE) --silent -j$(JOBS) all
+	@$(EXTENSION_MAKE) -j$(JOBS) all
 
 archives: $(BUILD)/CMakeCache.txt
 	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-archives
@@ -38,31 +42,35 @@ archives: $(BUILD)/CMakeCache.txt
 programs: archives
 	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-press imgpress-gateway
 
+# Errors and warnings are shown, and what else CMake found only with them.
 $(BUILD)/CMakeCache.txt:
-	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS)
+	@mkdir -p $(BUILD)
+	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_FLAGS) >$(BUILD)/configure.log || \
+	    { cat $(BUILD)/configure.log; exit 1; }
 
 UNIT := lib/systemd/system/imgpress-gateway.service
 
 install: all
-	$(SUDO) $(EXTENSION_MAKE) install
-	$(SUDO) install -D -m 755 $(BUILD)/imgpress-press $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press
-	$(SUDO) install -D -m 755 $(BUILD)/imgpress-gateway $(DESTDIR)$(PREFIX)/bin/imgpress-gateway
-	sed 's,@PREFIX@,$(PREFIX),' gateway/imgpress-gateway.service | \
+	@$(SUDO) $(EXTENSION_MAKE) install
+	@$(SUDO) install -D -m 755 $(BUILD)/imgpress-press $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press
+	@$(SUDO) install -D -m 755 $(BUILD)/imgpress-gateway $(DESTDIR)$(PREFIX)/bin/imgpress-gateway
+	@sed 's,@PREFIX@,$(PREFIX),' gateway/imgpress-gateway.service | \
 	    $(SUDO) install -D -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/$(UNIT)
+	@echo "Installed imgpress for $$($(PG_CONFIG) --version), and the gateway in $(DESTDIR)$(PREFIX)/bin"
 
 uninstall:
-	$(SUDO) $(EXTENSION_MAKE) uninstall
-	$(SUDO) rm -f $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press \
+	@$(SUDO) $(EXTENSION_MAKE) uninstall
+	@$(SUDO) rm -f $(DESTDIR)$(shell $(PG_CONFIG) --bindir)/imgpress-press \
 	    $(DESTDIR)$(PREFIX)/bin/imgpress-gateway $(DESTDIR)$(PREFIX)/$(UNIT)
 
 # A second make, because pg_config may have been installed only just now.
 demo run: deps
-	@$(MAKE) --no-print-directory install
+	@$(MAKE) install
 	@$(PYTHON) demo/demo.py $(if $(filter run,$@),--stay)
 
 check: deps
-	@$(MAKE) --no-print-directory install
-	@$(MAKE) --no-print-directory check-boundaries check-unit check-sql check-end-to-end
+	@$(MAKE) install
+	@$(MAKE) check-boundaries check-unit check-sql check-end-to-end
 
 # Optional pictures; without them some tests are skipped.
 CORPUS := $(wildcard $(CURDIR)/../shared/corpus)
@@ -71,17 +79,20 @@ export IMGPRESS_CORPUS ?= $(CORPUS)
 check-boundaries:
 	@scripts/check-boundaries
 
-check-unit:
-	@cmake --build $(BUILD) --parallel $(JOBS)
-	@cd $(BUILD) && ctest --progress --output-on-failure --parallel $(JOBS)
+CTEST = cd $(BUILD) && ctest --output-on-failure --parallel $(JOBS)
+
+# Where a line cannot be overwritten by the next one, only tests that did not pass are listed.
+check-unit: $(BUILD)/CMakeCache.txt
+	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress_unit_tests
+	@if [ -t 1 ]; then $(CTEST) --progress; else $(CTEST) --quiet --output-log unit-tests.log; status=$$?; \
+	    grep -vE '^ *(Start|[0-9]+/[0-9]+ .* Passed) |HANDLER_OUTPUT' unit-tests.log; exit $$status; fi
 
 # With AddressSanitizer and UndefinedBehaviorSanitizer, in a separate folder: such archives cannot be
 # linked into the extension.
 SANITIZED := $(BUILD)-sanitized
 
 check-sanitized: deps
-	@cmake -S . -B $(SANITIZED) -DIMGPRESS_SANITIZE=ON $(CMAKE_FLAGS)
-	@$(MAKE) --no-print-directory check-unit BUILD=$(SANITIZED)
+	@$(MAKE) check-unit BUILD=$(SANITIZED) CMAKE_FLAGS="-DIMGPRESS_SANITIZE=ON $(CMAKE_FLAGS)"
 
 check-sql:
 	@$(PYTHON) tests/harness/with_cluster.py --setting client_min_messages=warning \
@@ -107,7 +118,7 @@ $(BENCH_TARGETS): bench-programs
 
 bench-programs:
 	@SUDO="$(SUDO)" scripts/install-dependencies bench
-	@$(MAKE) --no-print-directory install
+	@$(MAKE) install
 	@cmake --build $(BUILD) --parallel $(JOBS) --target imgpress-bench
 
 # Uses the results of the last runs.
