@@ -2,6 +2,8 @@
 
 Most tests share one `shop`; a test that breaks things opens a Shop of its own."""
 
+import importlib.util
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -14,12 +16,14 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent / "demo")]
 # Bytecode files of root would be in the way of other users of the checkout.
 sys.dont_write_bytecode = True
 
-from harness.cluster import installed_libraries  # noqa: E402
-from harness.images import jpeg  # noqa: E402
-from harness.shop import Shop  # noqa: E402
-from harness.waiting import raise_on_sigterm  # noqa: E402
-from harness.servers.webhook_receiver import WebhookReceiver  # noqa: E402
-from pictures import make_pictures  # noqa: E402
+MISSING = [name for name in ("psycopg2", "PIL") if importlib.util.find_spec(name) is None]
+if not MISSING:
+    from harness.cluster import NotInstalled, installed_libraries
+    from harness.images import jpeg
+    from harness.shop import Shop
+    from harness.waiting import raise_on_sigterm
+    from harness.servers.webhook_receiver import WebhookReceiver
+    from pictures import make_pictures
 
 TIME_LIMIT = 150
 
@@ -27,12 +31,32 @@ _shops = []
 
 
 def pytest_configure():
-    raise_on_sigterm()
+    if not MISSING:
+        raise_on_sigterm()
+
+
+def pytest_collectstart():
+    """Says which Python has what the tests need, instead of a traceback for each file."""
+    if MISSING:
+        command = shlex.join(["/usr/bin/python3", "-m", "pytest", *sys.argv[1:]])
+        lacks = f"{sys.executable} has no {' and no '.join(MISSING)}"
+        pytest.exit(f"{lacks}. Debian's Python has, after `make deps`: {command}", 1)
+
+
+def _end_if_not_installed(call):
+    """One message instead of an error for each test."""
+    if call.excinfo is not None and isinstance(call.excinfo.value, NotInstalled):
+        pytest.exit(str(call.excinfo.value), 1)
+
+
+def pytest_exception_interact(call):
+    _end_if_not_installed(call)
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """Adds the end of the servers' logs to the report of a failed test."""
+    _end_if_not_installed(call)
     outcome = yield
     report = outcome.get_result()
     if report.failed:

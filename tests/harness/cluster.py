@@ -35,14 +35,29 @@ class ClusterError(RuntimeError):
     """PostgreSQL could not be created, started or stopped; the message holds the end of its log."""
 
 
+class NotInstalled(ClusterError):
+    """PostgreSQL or imgpress is missing; the message says how to install it."""
+
+
 def pg_config(option):
-    return subprocess.check_output(["pg_config", option], text=True).strip()
+    try:
+        return subprocess.check_output(["pg_config", option], text=True).strip()
+    except FileNotFoundError:
+        raise NotInstalled("pg_config is not on the PATH: run `make deps`") from None
 
 
 def installed_libraries(names):
     """The names whose library is installed: pg_cron is optional."""
     folder = Path(pg_config("--pkglibdir"))
     return [name for name in names if (folder / f"{name}.so").exists()]
+
+
+def _check_installation(programs, preload):
+    """Before a test needs PostgreSQL or imgpress: what it would say is harder to understand."""
+    if not (programs / "initdb").exists():
+        raise NotInstalled(f"{programs} has no server of PostgreSQL: run `make deps`")
+    if "imgpress" in preload and not installed_libraries(["imgpress"]):
+        raise NotInstalled(f"{pg_config('--pkglibdir')} has no imgpress: run `make install`")
 
 
 def _as_server(command):
@@ -141,6 +156,7 @@ class Cluster:
         self._log_lines = []
         self.name = name
         self._bin = Path(pg_config("--bindir"))
+        _check_installation(self._bin, preload)
 
     # --- creating, starting, stopping ---------------------------------------------------------
 

@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from .cluster import NotInstalled
 from .processes import peak_memory_kib
 from .waiting import WaitTimeout, wait_until
 
@@ -34,7 +35,7 @@ def gateway_program():
     """The binary under test: $IMGPRESS_GATEWAY, or the installed one."""
     program = os.environ.get("IMGPRESS_GATEWAY") or shutil.which("imgpress-gateway")
     if program is None:
-        raise RuntimeError("imgpress-gateway is not on the PATH: run make install")
+        raise NotInstalled("imgpress-gateway is not on the PATH: run `make install`")
     return program
 
 
