@@ -116,7 +116,7 @@ def anchors(document):
 
 def test_links_lead_somewhere():
     broken = []
-    for document in (CHECKOUT / "README.md", *DOCS.glob("*.md")):
+    for document in (*CHECKOUT.glob("*.md"), *DOCS.glob("*.md")):
         for path, anchor in LINK.findall(document.read_text(encoding="utf-8")):
             target = document.parent / path if path else document
             if not target.exists() or (anchor and anchor not in anchors(target)):
