@@ -4,6 +4,7 @@
 #include <webp/demux.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <new>
 #include <string>
@@ -44,6 +45,12 @@ std::vector<std::uint8_t> read_chunk(const WebPDemuxer* demuxer, const char* typ
   return bytes;
 }
 
+bool can_allocate(std::size_t bytes) {
+  void* volatile memory = std::malloc(bytes);  // volatile: otherwise the compiler leaves it out
+  std::free(memory);
+  return memory != nullptr;
+}
+
 void decode(const WebPData& data, WEBP_CSP_MODE mode, std::uint8_t* out, std::size_t stride,
             std::size_t size) {
   WebPDecoderConfig config;
@@ -57,7 +64,10 @@ void decode(const WebPData& data, WEBP_CSP_MODE mode, std::uint8_t* out, std::si
     case VP8_STATUS_OK:
       return;
     case VP8_STATUS_OUT_OF_MEMORY:
-      throw std::bad_alloc();
+      // Some versions of libwebp also say so of a damaged alpha channel. It needs at most 5 bytes a
+      // pixel.
+      if (!can_allocate(2 * size)) throw std::bad_alloc();
+      refuse("its data is corrupt");
     case VP8_STATUS_NOT_ENOUGH_DATA:
       refuse("it ends before the picture is complete");
     default:

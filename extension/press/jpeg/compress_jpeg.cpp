@@ -25,6 +25,10 @@ CodecResult compress_jpeg(ByteView source, const CodecOptions& options) {
   if (options.accept_truncated) guard.accept_truncation();
   LibjpegDecoder decoder(guard);
   const JpegSegments segments = parse_segments(source);
+  // libjpeg-turbo reads these since version 3, but not as coefficients.
+  if (segments.is_lossless) {
+    throw FaultError(Fault::kUnsupportedImage, "JPEG file: it is a lossless one");
+  }
   decoder.read_header(options.accept_truncated ? segments.whole_segments : source,
                       options.max_pixels);
   const ImageMetadata metadata = read_metadata(segments);

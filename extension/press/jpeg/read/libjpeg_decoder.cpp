@@ -9,6 +9,8 @@
 namespace imgpress::press {
 namespace {
 
+constexpr int kBitsPerSample = 8;
+
 // Encoders write about a dozen scans. Each costs a pass over the whole image, so a small file with
 // thousands of them would take very long.
 constexpr int kMaxScans = 100;
@@ -57,6 +59,11 @@ void LibjpegDecoder::read_header(ByteView source, std::uint64_t max_pixels) {
     jpeg_read_header(&state_, TRUE);
   });
   check_pixel_count(state_.image_width, state_.image_height, max_pixels);
+  if (state_.data_precision !=
+      kBitsPerSample) {  // libjpeg-turbo refuses these only before version 3
+    throw FaultError(Fault::kUnsupportedImage,
+                     "JPEG file with " + std::to_string(state_.data_precision) + " bits a sample");
+  }
   const int components = state_.num_components;
   if (components != 1 && components != 3 && components != 4) {
     throw FaultError(Fault::kUnsupportedImage,

@@ -38,6 +38,10 @@ bool is_start_of_frame(int marker) {
   return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
 }
 
+bool is_lossless(int marker) {
+  return is_start_of_frame(marker) && (marker & 3) == 3;
+}
+
 bool is_restart(int marker) {
   return marker >= 0xD0 && marker <= 0xD7;
 }
@@ -134,6 +138,7 @@ JpegSegments parse_segments(ByteView source) {
     if (marker == kStartOfScan) end = end_of_scan_data(source, end);
     segments.has_scan = segments.has_scan || marker == kStartOfScan;
     segments.has_frame = segments.has_frame || is_start_of_frame(marker);
+    segments.is_lossless = segments.is_lossless || is_lossless(marker);
     sort_segment(segments, marker, {source.data + at, end - at});
     at = find_marker(source, end);
   }

@@ -17,6 +17,7 @@ struct JpegSegments {
   ByteView whole_segments;       // the file up to a segment that is cut off at its end
   std::vector<ByteView> needed;  // all that decoding and colours need, in file order, without JFIF
   bool has_frame = false;
+  bool is_lossless = false;  // another kind of file altogether, for medical pictures
   bool has_scan = false;
 };
 

@@ -165,6 +165,16 @@ TEST(Damage, OtherFilesAreNotImages) {
   }
 }
 
+// Some versions of libwebp say that memory has run out.
+TEST(Damage, OfAnAlphaChannelInWebp) {
+  Bytes source = make_webp(Picture{16, 16, 4, std::vector<std::uint8_t>(16 * 16 * 4, 0x7F)}, false);
+  const std::string name = "ALPH";
+  const auto chunk = std::search(source.begin(), source.end(), name.begin(), name.end());
+  ASSERT_NE(chunk, source.end());
+  chunk[8] = 0xFF;  // the first byte of its contents: compression, filter, reserved bits
+  EXPECT_EQ(refusal_of(source).fault, Fault::kDamagedImage);
+}
+
 TEST(Damage, LosslessAndTwelveBitJpegsAreUnsupported) {
   const Bytes source = make_jpeg(photograph(32, 32));
   const Bytes frame = {0xFF, 0xC0};

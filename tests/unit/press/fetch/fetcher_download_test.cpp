@@ -67,7 +67,8 @@ TEST(FetcherDownloadTest, SpacesAndForeignCharactersAreEncoded) {
       [](const OriginRequest& request) { return answer("200 OK", request.target); });
   RealFetcher fetcher;
   EXPECT_EQ(fetcher.get(origin.url("/my photo.jpg?size=1 2")).body, "/my%20photo.jpg?size=1+2");
-  EXPECT_EQ(fetcher.get(" " + origin.url("/caf\xc3\xa9.jpg") + "\n").body, "/caf%c3%a9.jpg");
+  const std::string target = fetcher.get(" " + origin.url("/caf\xc3\xa9.jpg") + "\n").body;
+  EXPECT_TRUE(target == "/caf%c3%a9.jpg" || target == "/caf%C3%A9.jpg") << target;
   EXPECT_EQ(fetcher.get(origin.url("/a%20b,w_300/100%.jpg")).body, "/a%20b,w_300/100%.jpg");
 }
 
