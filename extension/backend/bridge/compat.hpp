@@ -1,7 +1,10 @@
-// What differs between PostgreSQL 15 and 18: the only file that asks for the version.
+// What differs between PostgreSQL 15 and 18: the only file that asks for the version. A part of
+// postgres_api.hpp, so that each source file of the wrong version begins with the error below.
 #pragma once
 
-#include "backend/bridge/postgres_api.hpp"
+#if PG_VERSION_NUM < 150000
+#error "imgpress needs PostgreSQL 15 or later: PG_CONFIG=/usr/lib/postgresql/17/bin/pg_config make"
+#endif
 
 extern "C" {
 #include "catalog/pg_database.h"

@@ -28,3 +28,5 @@ extern "C" {
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 }
+
+#include "backend/bridge/compat.hpp"

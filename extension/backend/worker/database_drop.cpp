@@ -2,7 +2,7 @@
 
 #include <csignal>
 
-#include "backend/bridge/compat.hpp"
+#include "backend/bridge/postgres_api.hpp"
 #include "backend/worker/shared_state.hpp"
 
 extern "C" {

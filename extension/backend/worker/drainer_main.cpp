@@ -6,7 +6,6 @@
 #include "drain/pipeline/pipeline.hpp"
 
 #include "backend/bridge/boundary.hpp"
-#include "backend/bridge/compat.hpp"
 #include "backend/press_path.hpp"
 #include "backend/worker/drainer_settings.hpp"
 #include "backend/worker/shared_state.hpp"
@@ -278,7 +277,7 @@ void end_worker(SIGNAL_ARGS) {
 
 using namespace imgpress;
 
-extern "C" [[noreturn]] void imgpress_drainer_main(Datum);
+extern "C" PGDLLEXPORT [[noreturn]] void imgpress_drainer_main(Datum);
 
 void imgpress_drainer_main(Datum) {
   pqsignal(SIGHUP, SignalHandlerForConfigReload);

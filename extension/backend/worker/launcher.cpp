@@ -2,7 +2,7 @@
 
 #include <csignal>
 
-#include "backend/bridge/compat.hpp"
+#include "backend/bridge/postgres_api.hpp"
 #include "backend/settings.hpp"
 #include "backend/worker/shared_state.hpp"
 
@@ -353,7 +353,7 @@ void register_launcher() {
 
 using namespace imgpress;
 
-extern "C" [[noreturn]] void imgpress_launcher_main(Datum);
+extern "C" PGDLLEXPORT [[noreturn]] void imgpress_launcher_main(Datum);
 
 void imgpress_launcher_main(Datum) {
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
