@@ -96,10 +96,13 @@ FaultError describe_timeout(const FailedTransfer& transfer) {
 }
 
 // Whether the connection ended during the TLS handshake. That is not a fault of the certificate,
-// and another attempt may succeed; OpenSSL tells the two apart by its message only.
+// and another attempt may succeed; only the message of OpenSSL or libcurl tells the two apart.
 bool ended_in_handshake(const std::string& detail) {
-  return detail.find("unexpected eof") != std::string::npos ||
-         detail.find("SSL_connect:") != std::string::npos;
+  constexpr const char* kSigns[] = {"unexpected eof", "SSL_connect:", "Send failure",
+                                    "Recv failure"};
+  return std::any_of(std::begin(kSigns), std::end(kSigns), [&detail](const char* sign) {
+    return detail.find(sign) != std::string::npos;
+  });
 }
 
 FaultError describe_tls(const FailedTransfer& transfer) {
