@@ -35,12 +35,14 @@ DECLARE
     forgotten text;
 BEGIN
     -- PostgreSQL records what an extension's script grants in pg_init_privs, and pg_dump leaves that out. So
-    -- pg_init_privs is reset to its state without these grants.
+    -- pg_init_privs is reset to its state without these grants; and pg_shdepend, which since PostgreSQL 17 has a row
+    -- of type i for each role there, and would otherwise keep the role from being dropped.
     FOR new IN SELECT n.* FROM imgpress_new_grants n WHERE n.object IS NOT NULL LOOP
         EXECUTE format('REVOKE %s%s ON %s %s FROM %s CASCADE', new.privilege, new.of_column, new.kind, new.object,
                        new.role_name);
     END LOOP;
     CREATE TEMPORARY TABLE imgpress_init_privs AS SELECT i.* FROM pg_init_privs i;
+    CREATE TEMPORARY TABLE imgpress_init_roles AS SELECT d.* FROM pg_shdepend d WHERE d.deptype = 'i';
     FOR new IN SELECT n.* FROM imgpress_new_grants n WHERE n.object IS NOT NULL LOOP
         EXECUTE format('GRANT %s%s ON %s %s TO %s%s', new.privilege, new.of_column, new.kind, new.object,
                        new.role_name, CASE WHEN new.is_grantable THEN ' WITH GRANT OPTION' END);
@@ -51,6 +53,9 @@ BEGIN
     UPDATE pg_init_privs i SET initprivs = b.initprivs FROM imgpress_init_privs b
         WHERE b.classoid = i.classoid AND b.objoid = i.objoid AND b.objsubid = i.objsubid
           AND b.initprivs::text <> i.initprivs::text;
+    DELETE FROM pg_shdepend d WHERE d.deptype = 'i'
+        AND d.dbid = (SELECT m.oid FROM pg_database m WHERE m.datname = current_database())
+        AND NOT EXISTS (SELECT FROM imgpress_init_roles b WHERE b = d);
     SELECT string_agg(n.privilege || ' on ' || n.name || ' to ' || n.role_name, ', ') INTO forgotten
         FROM imgpress_new_grants n WHERE n.object IS NULL;
     IF forgotten IS NOT NULL THEN
@@ -70,4 +75,4 @@ END
 $closed$;
 SELECT set_config('session_replication_role', k.role, true) FROM imgpress_kept_setting k;
 DROP TABLE imgpress_members, imgpress_changes, imgpress_changed_types, imgpress_kept_setting, imgpress_kept_grants,
-    imgpress_new_grants, imgpress_init_privs, imgpress_moved_outputs, imgpress_closed_requests;
+    imgpress_new_grants, imgpress_init_privs, imgpress_init_roles, imgpress_moved_outputs, imgpress_closed_requests;

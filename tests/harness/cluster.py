@@ -7,6 +7,7 @@ refuses to run as root; root runs it as the user postgres.
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -44,6 +45,9 @@ def pg_config(option):
         return subprocess.check_output(["pg_config", option], text=True).strip()
     except FileNotFoundError:
         raise NotInstalled("pg_config is not on the PATH: run `make deps`") from None
+
+
+MAJOR_VERSION = int(re.search(r"[0-9]+", pg_config("--version")).group())
 
 
 def installed_libraries(names):
