@@ -5,6 +5,8 @@
 #   make                  build the extension, the press and the gateway
 #   make install          install them (as root)
 #   make check-sanitized  run the unit tests with AddressSanitizer (minutes)
+#   make matrix           run every test in clean chroots of Debian 12, 13 and testing (half an hour);
+#                         SUITES="trixie ..." chooses
 #   make bench            run all benchmarks (minutes); make bench-codec: one of them;
 #                         make bench-publish: copy the results into docs/performance.md
 #   make format           format the C++ sources; make lint: check them
@@ -21,7 +23,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all deps extension archives programs install uninstall demo run check check-unit \
-        check-boundaries check-sql check-end-to-end check-sanitized bench bench-programs bench-publish \
+        check-boundaries check-sql check-end-to-end check-sanitized matrix bench bench-programs bench-publish \
         format lint clean
 
 all: extension programs
@@ -93,6 +95,10 @@ SANITIZED := $(BUILD)-sanitized
 
 check-sanitized: deps
 	@$(MAKE) check-unit BUILD=$(SANITIZED) CMAKE_FLAGS="-DIMGPRESS_SANITIZE=ON $(CMAKE_FLAGS)"
+
+matrix:
+	@mkdir -p build/matrix  # as the user, who can then remove what root leaves there
+	@$(SUDO) env IMGPRESS_CORPUS="$(IMGPRESS_CORPUS)" scripts/matrix $(SUITES)
 
 check-sql:
 	@$(PYTHON) tests/harness/with_cluster.py --setting client_min_messages=warning \
