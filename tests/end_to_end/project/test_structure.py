@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cluster import CHECKOUT
+from harness.cluster import CHECKOUT, pg_config
+from harness.gateway import gateway_program
 
 LIBRARY = CHECKOUT / "extension" / "imgpress.so"
 
@@ -36,6 +37,15 @@ def test_the_library_has_no_global_constructors():
     make("extension")
     symbols = subprocess.run(["nm", LIBRARY], check=True, capture_output=True, text=True).stdout
     assert "_GLOBAL__sub_I" not in symbols
+
+
+def test_packages_of_the_container():
+    programs = [Path(pg_config("--bindir"), "imgpress-press"), gateway_program()]
+    script = CHECKOUT / "docker" / "runtime-packages"
+    said = subprocess.run([script, *programs], check=True, capture_output=True, text=True).stdout
+    packages = said.split()
+    for name in ("libcurl4", "libjpeg62-turbo", "libgif7", "libpq5", "libcpp-httplib"):
+        assert any(re.fullmatch(rf"{name}[\d.]*(t64)?", it) for it in packages), (name, packages)
 
 
 @pytest.fixture(name="tree")
