@@ -8,7 +8,7 @@
 #include "core/net/url.hpp"
 #include "core/rules/retry.hpp"
 
-#include "backend/bridge/postgres_api.hpp"
+#include "backend/worker/shared_state.hpp"
 
 extern "C" {
 #include "utils/varlena.h"
@@ -47,14 +47,17 @@ bool check_allowed_networks(char** value, void**, GucSource) {
 bool check_databases(char** value, void**, GucSource) {
   char* list = pstrdup(*value);
   List* names = NIL;
-  const bool valid = SplitGUCList(list, ',', &names);
+  const bool is_list = SplitGUCList(list, ',', &names);
+  const bool too_many = list_length(names) > kMaxDatabases;
   list_free(names);
   pfree(list);
-  if (!valid) {
+  if (!is_list) {
     GUC_check_errdetail("It must be a list of names, separated by commas.");
     GUC_check_errhint("A name with a blank or a comma needs double quotes: 'shop, \"my shop\"'.");
+  } else if (too_many) {
+    GUC_check_errdetail("It may name at most %d databases.", kMaxDatabases);
   }
-  return valid;
+  return is_list && !too_many;
 }
 
 bool check_retry_delays(char** value, void**, GucSource) {

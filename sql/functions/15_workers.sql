@@ -10,14 +10,17 @@ COMMENT ON FUNCTION imgpress_internal.worker_state() IS
 GRANT EXECUTE ON FUNCTION imgpress_internal.worker_state() TO imgpress_user;
 
 CREATE OR REPLACE VIEW imgpress.workers AS
-    SELECT w.database, w.pid, w.state, w.started_at, w.fetching, w.waiting, w.compressing, w.finished, w.reason,
+    SELECT w.database, w.pid, w.state, w.started_at, w.fetching, w.waiting, w.compressing, w.finished,
+           -- It may quote an error with values of a row.
+           CASE WHEN w.database = current_database() OR pg_has_role('pg_monitor', 'USAGE') THEN w.reason END AS reason,
            CASE WHEN w.next_try IS NOT NULL
                 THEN date_trunc('second', greatest(w.next_try - clock_timestamp(), interval '0')) END AS next_try_in
     FROM imgpress_internal.worker_state() w;
 COMMENT ON VIEW imgpress.workers IS
-    'One row for each database in imgpress.databases. state: working, idle, starting, no extension, no such database '
-    'or cannot start; reason: why, and what to do about it. Numbers of images: being fetched, waiting for a codec, '
-    'being compressed, and finished since the worker started';
+    'One row for each database in imgpress.databases. state: working, idle, failing, starting, no extension, no such '
+    'database or cannot start. reason: why, and what to do about it; that of another database only for members of '
+    'pg_monitor. Numbers of images: being fetched, waiting for a codec, being compressed, and finished since the '
+    'worker started';
 GRANT SELECT ON imgpress.workers TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.is_preloaded() RETURNS boolean
@@ -39,9 +42,11 @@ BEGIN
         WHEN worker.state IS NOT NULL THEN
             format('%s: %s', worker.state, worker.reason)
             || coalesce(format('; next try in %s s', extract(epoch FROM worker.next_try_in)::integer), '')
-        WHEN imgpress_internal.is_preloaded() THEN
-            'it is not in imgpress.databases; the view imgpress.setup has the statements that add it'
-        ELSE 'imgpress is not in shared_preload_libraries; the view imgpress.setup has the statement that adds it'
+        WHEN NOT imgpress_internal.is_preloaded() THEN
+            'imgpress was not loaded when PostgreSQL started; the view imgpress.setup tells superusers what to do'
+        WHEN imgpress_internal.list_names(current_setting('imgpress.databases'), current_database()) THEN
+            'the launcher of imgpress does not run: raise max_worker_processes and restart PostgreSQL'
+        ELSE 'it is not in imgpress.databases; the view imgpress.setup tells superusers what to do'
         END;
 END
 $$;
@@ -57,11 +62,19 @@ CREATE OR REPLACE FUNCTION imgpress_internal.setting_after_restart(name text) RE
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(
-        (SELECT f.setting FROM pg_file_settings f WHERE f.name = $1 ORDER BY f.seqno DESC LIMIT 1),
+        (SELECT f.setting FROM pg_file_settings f WHERE lower(f.name) = $1 ORDER BY f.seqno DESC LIMIT 1),
         current_setting($1));
 $$;
 COMMENT ON FUNCTION imgpress_internal.setting_after_restart(text) IS
     'What the configuration files say, also where ALTER SYSTEM has changed them since the last reload or restart';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.is_on_command_line(name text) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT s.source = 'command line' FROM pg_settings s WHERE s.name = $1;
+$$;
+COMMENT ON FUNCTION imgpress_internal.is_on_command_line(text) IS
+    'Whether a setting is given on PostgreSQL''s command line, which ALTER SYSTEM cannot change';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.setup_statements() RETURNS SETOF text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -71,23 +84,24 @@ DECLARE
     libraries constant text := imgpress_internal.setting_after_restart('shared_preload_libraries');
     databases constant text := imgpress_internal.setting_after_restart('imgpress.databases');
 BEGIN
-    IF NOT preloaded THEN
-        IF NOT imgpress_internal.list_names(libraries, 'imgpress') THEN
-            RETURN NEXT 'ALTER SYSTEM SET shared_preload_libraries = '
-                || (SELECT string_agg(quote_ident(btrim(n, ' "')), ', ')
-                    FROM unnest(string_to_array(libraries, ',') || 'imgpress'::text) n);
-        END IF;
-        IF (SELECT s.source FROM pg_settings s WHERE s.name = 'shared_preload_libraries') = 'command line' THEN
-            RAISE NOTICE 'shared_preload_libraries is set on PostgreSQL''s command line: add imgpress there';
-        END IF;
-        RAISE NOTICE 'imgpress is loaded only when PostgreSQL starts: restart it after these statements';
+    IF NOT preloaded AND NOT imgpress_internal.list_names(libraries, 'imgpress')
+        AND NOT imgpress_internal.is_on_command_line('shared_preload_libraries') THEN
+        RETURN NEXT 'ALTER SYSTEM SET shared_preload_libraries = '
+            || (SELECT string_agg(quote_ident(n), ', ')
+                FROM (SELECT btrim(x, ' "') FROM unnest(string_to_array(libraries, ',') || 'imgpress'::text) x) l (n)
+                WHERE n <> '');
     END IF;
-    IF NOT imgpress_internal.list_names(databases, current_database()) THEN
-        RETURN NEXT format('ALTER SYSTEM SET imgpress.databases = %L',
-                           concat_ws(', ', nullif(databases, ''), quote_ident(current_database())));
-    END IF;
-    IF NOT imgpress_internal.list_names(current_setting('imgpress.databases'), current_database()) THEN
-        RETURN NEXT 'SELECT pg_reload_conf()';
+    IF NOT imgpress_internal.is_on_command_line('imgpress.databases') THEN
+        IF NOT imgpress_internal.list_names(databases, current_database()) THEN
+            IF NOT preloaded THEN
+                RETURN NEXT 'LOAD ''imgpress''';  -- otherwise a new session would not know the setting
+            END IF;
+            RETURN NEXT format('ALTER SYSTEM SET imgpress.databases = %L',
+                               concat_ws(', ', nullif(databases, ''), quote_ident(current_database())));
+        END IF;
+        IF NOT imgpress_internal.list_names(current_setting('imgpress.databases'), current_database()) THEN
+            RETURN NEXT 'SELECT pg_reload_conf()';
+        END IF;
     END IF;
 END
 $$;
@@ -96,4 +110,38 @@ COMMENT ON FUNCTION imgpress_internal.setup_statements() IS 'The source of the v
 CREATE OR REPLACE VIEW imgpress.setup AS SELECT statement FROM imgpress_internal.setup_statements() statement;
 COMMENT ON VIEW imgpress.setup IS
     'For superusers: the statements that are still needed before requests of this database are processed. They keep '
-    'what is set. In psql, SELECT * FROM imgpress.setup \gexec runs them';
+    'what is set. In psql, SELECT * FROM imgpress.setup \gexec runs them. Then restart PostgreSQL, if one of them '
+    'changes shared_preload_libraries, or if there are none and nothing is processed';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.warn_of_setup() RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    preloaded constant boolean := imgpress_internal.is_preloaded();
+    statements constant text := (SELECT string_agg(s.statement || ';', E'\n') FROM imgpress.setup s);
+    remedies text[];
+BEGIN
+    IF preloaded AND imgpress_internal.list_names(current_setting('imgpress.databases'), current_database()) THEN
+        RETURN;
+    END IF;
+    IF NOT preloaded AND imgpress_internal.is_on_command_line('shared_preload_libraries') THEN
+        remedies := remedies || 'PostgreSQL''s command line sets shared_preload_libraries: add imgpress there.'::text;
+    END IF;
+    IF imgpress_internal.is_on_command_line('imgpress.databases') THEN
+        remedies := remedies || 'PostgreSQL''s command line sets imgpress.databases: add the database there.'::text;
+    END IF;
+    IF statements IS NOT NULL THEN
+        remedies := remedies || (E'Run these statements:\n' || statements);
+    END IF;
+    IF NOT preloaded THEN
+        remedies := remedies || 'Then restart PostgreSQL.'::text;
+    END IF;
+    RAISE WARNING 'nothing is processed in database "%" yet: %', current_database(), CASE
+            WHEN preloaded THEN 'it is not in imgpress.databases'
+            ELSE 'imgpress is not in shared_preload_libraries'
+            END
+        USING HINT = array_to_string(remedies, E'\n');
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.warn_of_setup() IS
+    'Warns if requests would wait in silence because the cluster is not set up, and says what to do';

@@ -13,28 +13,6 @@ extern "C" {
 namespace imgpress {
 namespace {
 
-bool wake_at_commit = false;
-bool callback_registered = false;
-
-// Runs at the very end of a transaction: by now other processes have been sent the invalidations of
-// their catalogue caches, so that a drainer finds an extension that was just created. After PREPARE
-// TRANSACTION the drainer notices the later COMMIT PREPARED only when it next polls.
-void at_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void*) {
-  if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || !wake_at_commit) return;
-  wake_at_commit = false;
-  if (!is_commit) return;
-  wake_drainer_now();
-  wake_waiters_now();
-}
-
-void wake_when_committed() {
-  if (!callback_registered) {
-    RegisterResourceReleaseCallback(at_release, nullptr);
-    callback_registered = true;
-  }
-  wake_at_commit = true;
-}
-
 struct RequestState {
   char* status;
   bool ended;

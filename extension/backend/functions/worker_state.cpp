@@ -3,6 +3,7 @@
 #include "backend/worker/shared_state.hpp"
 
 extern "C" {
+#include "mb/pg_wchar.h"
 #include "utils/varlena.h"
 }
 
@@ -22,17 +23,29 @@ const char* word_for(const DrainerSlot& slot) {
     case Obstacle::kNone:
       break;
   }
+  if (slot.standstill.reason[0] != '\0') return "failing";
   return slot.fetching + slot.waiting + slot.compressing > 0 ? "working" : "idle";
+}
+
+// A text that another database has written, whose encoding may be another one.
+Datum text_of(const char* written) {
+  char* text = pstrdup(written);
+  if (!pg_verifymbstr(text, static_cast<int>(strlen(text)), true)) {
+    for (char* at = text; *at != '\0'; ++at) {
+      if (IS_HIGHBIT_SET(*at)) *at = '?';
+    }
+  }
+  return CStringGetTextDatum(text);
 }
 
 // The slot's database is InvalidOid if no worker runs.
 void put_row(const RowSink* rows, const DrainerSlot& slot) {
   const bool runs = OidIsValid(slot.database);
   const Standstill& standstill = slot.standstill;
-  Datum values[] = {CStringGetTextDatum(NameStr(slot.name)),
+  Datum values[] = {text_of(NameStr(slot.name)),
                     Int32GetDatum(slot.pid),
                     CStringGetTextDatum(word_for(slot)),
-                    CStringGetTextDatum(standstill.reason),
+                    text_of(standstill.reason),
                     TimestampTzGetDatum(standstill.next_try),
                     TimestampTzGetDatum(slot.started_at),
                     Int32GetDatum(slot.fetching),

@@ -94,6 +94,12 @@ bool free_database(SharedState* shared, const char* name) {
   return true;
 }
 
+// The worker's database loses the extension: the worker looks at once, not at its next turn.
+bool drops_extension(const Node* statement) {
+  return IsA(statement, DropStmt) &&
+         reinterpret_cast<const DropStmt*>(statement)->removeType == OBJECT_EXTENSION;
+}
+
 void process_utility(PlannedStmt* statement, const char* query, bool read_only_tree,
                      ProcessUtilityContext context, ParamListInfo parameters,
                      QueryEnvironment* environment, DestReceiver* receiver,
@@ -101,6 +107,7 @@ void process_utility(PlannedStmt* statement, const char* query, bool read_only_t
   const char* database = database_to_be_freed(statement->utilityStmt);
   SharedState* shared = shared_state();
   const bool freed = database != nullptr && free_database(shared, database);
+  if (drops_extension(statement->utilityStmt)) wake_when_committed();
   const auto next = previous_hook != nullptr ? previous_hook : standard_ProcessUtility;
   PG_TRY();
   {

@@ -22,6 +22,8 @@ constexpr long kIdleMs = 60L * 1000;
 // Between attempts to start the presses or to reach the tables; doubles while they fail.
 constexpr long kFirstPauseMs = 1000;
 constexpr long kLongestPauseMs = 5L * 60 * 1000;
+// Presses that ran this long work. Earlier, they may only just have been started again.
+constexpr long kHealthyAfterMs = 60L * 1000;
 
 // A database has one background worker; other numbers are for drainers on other machines.
 constexpr int kDrainerNumber = 0;
@@ -39,9 +41,12 @@ struct Work {
 struct Worker {
   SharedState* shared;
   MemoryContext work_context;
-  Work* work;             // nullptr while something keeps the worker from working
-  bool ready;             // the presses of `work` have started
-  Standstill standstill;  // why work is nullptr, or not ready yet
+  Work* work;  // nullptr while something keeps the worker from working
+  bool ready;  // the presses of `work` have started
+  TimestampTz ready_at;
+  bool announced;           // the log has the line about the start
+  uint64 finished_earlier;  // images, before the presses were started again
+  Standstill standstill;    // why work is nullptr, or not ready yet
   char warned_of[sizeof(Standstill::reason)];
   long pause_ms;
   TimestampTz tried_at;
@@ -107,7 +112,7 @@ void publish(const Worker* worker) {
   slot->fetching = static_cast<int>(load.fetching);
   slot->waiting = static_cast<int>(load.waiting);
   slot->compressing = static_cast<int>(load.compressing);
-  if (work != nullptr) slot->finished = work->drainer.finished();
+  slot->finished = worker->finished_earlier + (work != nullptr ? work->drainer.finished() : 0);
   slot->standstill = worker->standstill;
   if (worker->ready) strlcpy(slot->standstill.reason, repeated_error(), sizeof(Standstill::reason));
   LWLockRelease(worker->shared->lock);
@@ -115,6 +120,7 @@ void publish(const Worker* worker) {
 
 // The worker does not work, and tries again after a pause.
 void halt(Worker* worker, Obstacle obstacle, const char* reason, long pause_ms) {
+  if (worker->work != nullptr) worker->finished_earlier += worker->work->drainer.finished();
   worker->work = nullptr;
   worker->ready = false;
   MemoryContextReset(worker->work_context);  // ends the presses
@@ -148,7 +154,7 @@ void try_to_start(Worker* worker) {
   const CallEnd end = run_transaction(
       &looking, [](void*) {}, nullptr);
   if (end == CallEnd::kNotInstalled) {
-    halt_and_warn(worker, Obstacle::kNoExtension, missing_part(), kIdleMs);
+    halt_and_warn(worker, Obstacle::kNoExtension, looking.error, kIdleMs);
     return;
   }
   if (end != CallEnd::kCommitted) {
@@ -182,14 +188,23 @@ void reconfigure(Worker* worker) {
 
 void note_ready(Worker* worker) {
   worker->ready = true;
-  worker->pause_ms = kFirstPauseMs;
-  worker->warned_of[0] = '\0';
+  worker->ready_at = GetCurrentTimestamp();
   worker->standstill = {};
+  if (worker->announced) return;
+  worker->announced = true;
   char* layers = nullptr;
   guard([&] { layers = pstrdup(worker->work->pipeline.codec_layers().c_str()); });
   ereport(LOG, (errmsg("imgpress " IMGPRESS_VERSION
                        " works in database \"%s\" with %zu codecs, confined by %s",
                        MyBgworkerEntry->bgw_extra, worker->work->pipeline.codecs(), layers)));
+}
+
+// After a failure: the next one counts as new.
+void note_health(Worker* worker) {
+  if (!TimestampDifferenceExceeds(worker->ready_at, GetCurrentTimestamp(), kHealthyAfterMs)) return;
+  worker->pause_ms = kFirstPauseMs;
+  worker->warned_of[0] = '\0';
+  ereport(LOG, (errmsg("imgpress works again in database \"%s\"", MyBgworkerEntry->bgw_extra)));
 }
 
 // A transaction in here may end the process, so no caller may still use what leave() destroys.
@@ -199,9 +214,11 @@ void turn(Worker* worker) {
   if (error.set) {
     halt_after(worker, error);
   } else if (!installed) {
-    halt(worker, Obstacle::kNoExtension, missing_part(), 0);
+    halt(worker, Obstacle::kNoExtension, "", 0);  // try_to_start() finds the reason at once
   } else if (!worker->ready && worker->work->pipeline.ready()) {
     note_ready(worker);
+  } else if (worker->ready && worker->pause_ms > kFirstPauseMs) {
+    note_health(worker);
   }
 }
 
@@ -239,6 +256,7 @@ void sleep_until_needed(const Worker* worker) {
   MemoryContext turn_context =
       AllocSetContextCreate(TopMemoryContext, "imgpress turn", ALLOCSET_DEFAULT_SIZES);
   for (;;) {
+    QueryCancelPending = false;  // came when there was nothing to cancel
     CHECK_FOR_INTERRUPTS();
     // Exit code 0: PostgreSQL doesn't log it.
     if (ShutdownRequestPending) proc_exit(0);

@@ -52,18 +52,20 @@ Job* find_job(Jobs* jobs, const char* database) {
   return nullptr;
 }
 
-void want_database(Jobs* jobs, const char* database) {
-  Job* job = find_job(jobs, database);
+void want_database(Jobs* jobs, const char* name) {
+  NameData database;
+  namestrcpy(&database, name);
+  Job* job = find_job(jobs, NameStr(database));
   if (job == nullptr) {
     if (jobs->count == kMaxDatabases) {
       ereport(WARNING,
               (errmsg("imgpress.databases names more than %d databases: \"%s\" gets no worker",
-                      kMaxDatabases, database)));
+                      kMaxDatabases, name)));
       return;
     }
     job = &jobs->all[jobs->count++];
     MemSet(job, 0, sizeof(Job));
-    namestrcpy(&job->database, database);
+    job->database = database;
     job->pause_ms = kFirstPauseMs;
   }
   job->wanted = true;
@@ -81,69 +83,80 @@ void read_databases(Jobs* jobs) {
   }
 }
 
-struct Fault {
+struct Hindrance {
   Obstacle obstacle;
   const char* reason;  // with the remedy
 };
 
-constexpr Fault kNoFault{Obstacle::kNone, ""};
-constexpr Fault kNoRole{Obstacle::kNoExtension, "run CREATE EXTENSION imgpress in it"};
-constexpr Fault kNoDatabase{Obstacle::kNoDatabase,
-                            "create it, or take its name off imgpress.databases"};
-constexpr Fault kClosed{Obstacle::kCannotStart,
-                        "it allows no connections: run ALTER DATABASE ... ALLOW_CONNECTIONS true"};
-constexpr Fault kNoSlot{Obstacle::kCannotStart,
-                        "no background worker slot is free: raise max_worker_processes and restart "
-                        "PostgreSQL"};
-constexpr Fault kShortLife{Obstacle::kCannotStart,
-                           "its worker ended soon after its start; the server's log says why"};
+constexpr Hindrance kNoHindrance{Obstacle::kNone, ""};
+constexpr Hindrance kNoRole{Obstacle::kNoExtension, kNoWorkerRole};
+constexpr Hindrance kNoDatabase{Obstacle::kNoDatabase,
+                                "create it, or take its name off imgpress.databases"};
+constexpr Hindrance kClosed{
+    Obstacle::kCannotStart,
+    "it allows no connections: ALTER DATABASE can set ALLOW_CONNECTIONS true"};
+constexpr Hindrance kHalfDropped{Obstacle::kCannotStart,
+                                 "DROP DATABASE was interrupted in it: drop it again"};
+constexpr Hindrance kNoSlot{
+    Obstacle::kCannotStart,
+    "no background worker slot is free: raise max_worker_processes and restart "
+    "PostgreSQL"};
+constexpr Hindrance kShortLife{Obstacle::kCannotStart,
+                               "its worker ended soon after its start; the server's log says why"};
+
+// datconnlimit of a database whose DROP DATABASE was interrupted; the first minor versions of 15
+// have no name for it.
+constexpr int32 kInvalid = -2;
 
 // Why the database cannot be connected to. Scans pg_database without its index, which a process
 // that is connected to no database cannot rely on.
-Fault database_fault(const char* name) {
+Hindrance database_hindrance(const char* name) {
   Relation databases = table_open(DatabaseRelationId, AccessShareLock);
   ScanKeyData key;
   ScanKeyInit(&key, Anum_pg_database_datname, BTEqualStrategyNumber, F_NAMEEQ,
               CStringGetDatum(name));
   SysScanDesc scan = systable_beginscan(databases, InvalidOid, false, nullptr, 1, &key);
   const HeapTuple tuple = systable_getnext(scan);
-  Fault fault = kNoFault;
+  Hindrance found = kNoHindrance;
   if (!HeapTupleIsValid(tuple)) {
-    fault = kNoDatabase;
+    found = kNoDatabase;
   } else if (!reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datallowconn) {
-    fault = kClosed;
+    found = kClosed;
+  } else if (reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datconnlimit == kInvalid) {
+    found = kHalfDropped;
   }
   systable_endscan(scan);
   table_close(databases, AccessShareLock);
-  return fault;
+  return found;
 }
 
 // Why a worker for this database could not work. Looks at catalogues that all databases share. Only
 // a process that is connected to the database can see whether the extension is installed there: the
 // worker checks that itself, and waits.
-Fault look_for_fault(const char* database) {
+Hindrance look_for_hindrance(const char* database) {
   const MemoryContext caller = CurrentMemoryContext;
   SetCurrentStatementStartTimestamp();
   StartTransactionCommand();
-  Fault fault = database_fault(database);
-  if (fault.obstacle == Obstacle::kNone && !OidIsValid(get_role_oid("imgpress_worker", true))) {
-    fault = kNoRole;
+  Hindrance found = database_hindrance(database);
+  if (found.obstacle == Obstacle::kNone && !OidIsValid(get_role_oid("imgpress_worker", true))) {
+    found = kNoRole;
   }
   CommitTransactionCommand();
   MemoryContextSwitchTo(caller);
-  return fault;
+  return found;
 }
 
 // No worker runs; the next start is at job->start_at.
-void halt(Job* job, const Fault& fault) {
-  job->standstill.obstacle = fault.obstacle;
+void halt(Job* job, const Hindrance& hindrance) {
+  job->standstill.obstacle = hindrance.obstacle;
   job->standstill.next_try = job->start_at;
-  strlcpy(job->standstill.reason, fault.reason, sizeof(Standstill::reason));
-  if (job->warned_of == fault.reason) return;
-  job->warned_of = fault.reason;
-  const char* what = fault.obstacle == Obstacle::kNoDatabase ? "does not exist" : "has no worker";
+  strlcpy(job->standstill.reason, hindrance.reason, sizeof(Standstill::reason));
+  if (job->warned_of == hindrance.reason) return;
+  job->warned_of = hindrance.reason;
+  const char* what =
+      hindrance.obstacle == Obstacle::kNoDatabase ? "does not exist" : "has no worker";
   ereport(WARNING, (errmsg("imgpress: database \"%s\" of imgpress.databases %s: %s",
-                           NameStr(job->database), what, fault.reason)));
+                           NameStr(job->database), what, hindrance.reason)));
 }
 
 bool start_drainer(Job* job) {
@@ -178,9 +191,11 @@ void notice_end(Job* job, TimestampTz now) {
     job->warned_of = nullptr;
     return;
   }
+  // A single early end may have been asked for, by DROP DATABASE or pg_terminate_backend().
+  const bool again = job->pause_ms > kFirstPauseMs;
   job->start_at = TimestampTzPlusMilliseconds(now, job->pause_ms);
   job->pause_ms = Min(job->pause_ms * 2, kLongestPauseMs);
-  if (job->wanted) halt(job, kShortLife);
+  if (job->wanted && again) halt(job, kShortLife);
 }
 
 // While the database is being dropped: when it may have a worker again.
@@ -201,6 +216,12 @@ pid_t drainer_pid(const SharedState* shared, const char* database) {
   }
   LWLockRelease(shared->lock);
   return pid;
+}
+
+void start_soon(SharedState* shared) {
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  shared->launch_now = true;
+  LWLockRelease(shared->lock);
 }
 
 bool take_launch_now(SharedState* shared) {
@@ -261,10 +282,10 @@ TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch
   }
   const TimestampTz start_at = Max(job->start_at, quiet_until(shared, NameStr(job->database)));
   if (start_at > now) return start_at;
-  const Fault fault = look_for_fault(NameStr(job->database));
-  if (fault.obstacle != Obstacle::kNone) {
+  const Hindrance found = look_for_hindrance(NameStr(job->database));
+  if (found.obstacle != Obstacle::kNone) {
     job->start_at = TimestampTzPlusMilliseconds(now, kFaultPauseMs);
-    halt(job, fault);
+    halt(job, found);
     return job->start_at;
   }
   if (start_drainer(job)) {
@@ -376,6 +397,7 @@ void imgpress_launcher_main(Datum) {
       ConfigReloadPending = false;
       ProcessConfigFile(PGC_SIGHUP);
       read_databases(jobs);
+      start_soon(shared);  // what was in the way may have gone
     }
     MemoryContextSwitchTo(TopMemoryContext);  // the handles of workers outlive this turn
     const long nap = tend_jobs(jobs, shared);

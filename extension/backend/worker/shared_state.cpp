@@ -1,5 +1,9 @@
 #include "backend/worker/shared_state.hpp"
 
+extern "C" {
+#include "utils/resowner.h"
+}
+
 namespace imgpress {
 namespace {
 
@@ -8,6 +12,20 @@ shmem_startup_hook_type previous_startup_hook = nullptr;
 shmem_request_hook_type previous_request_hook = nullptr;
 
 constexpr const char* kTranche = "imgpress";
+
+bool wake_at_commit = false;
+bool callback_registered = false;
+
+// Runs at the very end of a transaction: by now other processes have been sent the invalidations of
+// their catalogue caches, so that a drainer finds an extension that was just created. After PREPARE
+// TRANSACTION the drainer notices the later COMMIT PREPARED only when it next polls.
+void at_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void*) {
+  if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || !wake_at_commit) return;
+  wake_at_commit = false;
+  if (!is_commit) return;
+  wake_drainer_now();
+  wake_waiters_now();
+}
 
 void request_memory() {
   if (previous_request_hook != nullptr) previous_request_hook();
@@ -60,6 +78,14 @@ void wake_drainer_now() {
 
 void wake_waiters_now() {
   if (state != nullptr) ConditionVariableBroadcast(&state->request_ended);
+}
+
+void wake_when_committed() {
+  if (!callback_registered) {
+    RegisterResourceReleaseCallback(at_release, nullptr);
+    callback_registered = true;
+  }
+  wake_at_commit = true;
 }
 
 }  // namespace imgpress

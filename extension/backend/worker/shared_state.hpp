@@ -10,6 +10,9 @@ namespace imgpress {
 
 constexpr int kMaxDatabases = 64;
 
+constexpr const char* kNoWorkerRole =
+    "role imgpress_worker does not exist: run CREATE EXTENSION imgpress, or rename the role back";
+
 // What keeps the requests of a database from being processed.
 enum class Obstacle { kNone, kStarting, kNoExtension, kNoDatabase, kCannotStart };
 
@@ -61,6 +64,9 @@ void request_shared_state();
 
 // Sets the latch of the drainer of this database, if there is one; else the launcher's.
 void wake_drainer_now();
+
+// Does both of wake_drainer_now() and wake_waiters_now() when the transaction has committed.
+void wake_when_committed();
 
 // Makes every imgpress.wait() check its request again.
 void wake_waiters_now();

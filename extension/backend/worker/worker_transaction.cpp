@@ -1,6 +1,6 @@
 #include "backend/worker/worker_transaction.hpp"
 
-#include "backend/bridge/postgres_api.hpp"
+#include "backend/worker/shared_state.hpp"
 
 extern "C" {
 #include "catalog/namespace.h"
@@ -9,6 +9,7 @@ extern "C" {
 #include "executor/spi.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
+#include "mb/pg_wchar.h"
 #include "utils/snapmgr.h"
 }
 
@@ -17,33 +18,34 @@ namespace {
 
 constexpr const char* kRole = "imgpress_worker";
 
-const char* missing = "";
-const Activity* failing = nullptr;
+const Activity* failing = nullptr;  // the last one that failed and has not succeeded since
 
-bool is_missing(const char* what) {
-  missing = what;
-  return false;
+void set_error(Activity* activity, const char* text) {
+  const auto space = static_cast<int>(sizeof(activity->error)) - 1;
+  const int length = pg_mbcliplen(text, static_cast<int>(strlen(text)), space);
+  memcpy(activity->error, text, static_cast<size_t>(length));
+  activity->error[length] = '\0';
 }
 
 // Holds off DROP EXTENSION until the transaction ends. Locks in the same order as DROP EXTENSION
-// does, the extension before its tables, so that the two cannot deadlock.
-bool lock_extension() {
+// does, the extension before its tables, so that the two cannot deadlock. Returns what is missing,
+// or nullptr.
+const char* lock_extension() {
   const Oid extension = get_extension_oid("imgpress", true);
   constexpr const char* kCreate = "run CREATE EXTENSION imgpress in it";
-  if (!OidIsValid(extension)) return is_missing(kCreate);
+  if (!OidIsValid(extension)) return kCreate;
   LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
-  if (get_extension_oid("imgpress", true) != extension) return is_missing(kCreate);
-  if (OidIsValid(get_namespace_oid("imgpress_internal", true))) return true;  // 0.1.0 has none
-  return is_missing("it has an earlier version: run ALTER EXTENSION imgpress UPDATE in it");
+  if (get_extension_oid("imgpress", true) != extension) return kCreate;
+  if (OidIsValid(get_namespace_oid("imgpress_internal", true))) return nullptr;  // 0.1.0 has none
+  return "it has an earlier version: run ALTER EXTENSION imgpress UPDATE in it";
 }
 
-// Switches the transaction that has just begun to imgpress_worker. Returns false if the role or the
-// extension does not exist. Only catalogue look-ups come before the switch: nobody's code runs.
-bool become_worker() {
+// Switches the transaction that has just begun to imgpress_worker. Returns what is missing, if the
+// role or the extension does not exist. Only catalogue look-ups come before the switch: nobody's
+// code runs.
+const char* become_worker() {
   const Oid role = get_role_oid(kRole, true);
-  if (!OidIsValid(role)) {
-    return is_missing("role imgpress_worker does not exist: CREATE EXTENSION imgpress creates it");
-  }
+  if (!OidIsValid(role)) return kNoWorkerRole;
   if (superuser_arg(role)) {
     ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                     errmsg("role %s is a superuser, and the worker refuses to work as one: run "
@@ -73,18 +75,19 @@ void recover(Activity* activity, MemoryContext caller) {
   AbortCurrentTransaction();
   MemoryContextSwitchTo(caller);
   FlushErrorState();
-  if (strncmp(activity->error, error->message, sizeof(activity->error) - 1) != 0) {
-    strlcpy(activity->error, error->message, sizeof(activity->error));
+  char before[sizeof(activity->error)];
+  strlcpy(before, activity->error, sizeof(before));
+  set_error(activity, error->message);
+  if (strcmp(before, activity->error) != 0) {
     error->elevel = WARNING;
+    error->context = psprintf("%s%simgpress worker of database \"%s\", %s",
+                              error->context != nullptr ? error->context : "",
+                              error->context != nullptr ? "\n" : "", MyBgworkerEntry->bgw_extra,
+                              activity->description);
     ThrowErrorData(error);
   }
   failing = activity;
   RESUME_INTERRUPTS();
-}
-
-void note_success(Activity* activity) {
-  activity->error[0] = '\0';
-  if (failing == activity) failing = nullptr;
 }
 
 }  // namespace
@@ -125,10 +128,6 @@ void pin_settings() {
   }
 }
 
-const char* missing_part() {
-  return missing;
-}
-
 const char* repeated_error() {
   return failing != nullptr ? failing->error : "";
 }
@@ -145,8 +144,13 @@ CallEnd run_transaction(Activity* activity, TransactionBody body, void* arg) {
     // From here on SIGTERM ends the transaction; see the worker's signal handler.
     if (ShutdownRequestPending) proc_exit(0);
     PushActiveSnapshot(GetTransactionSnapshot());
-    end = become_worker() ? CallEnd::kCommitted : CallEnd::kNotInstalled;
-    if (end == CallEnd::kCommitted) run_body(body, arg);
+    const char* missing = become_worker();
+    if (missing == nullptr) {
+      run_body(body, arg);
+    } else {
+      set_error(activity, missing);
+    }
+    end = missing == nullptr ? CallEnd::kCommitted : CallEnd::kNotInstalled;
     PopActiveSnapshot();
     // Deferred triggers and held cursors run here, so the role is switched back only afterwards.
     CommitTransactionCommand();
@@ -157,7 +161,8 @@ CallEnd run_transaction(Activity* activity, TransactionBody body, void* arg) {
     end = CallEnd::kFailed;
   }
   PG_END_TRY();
-  if (end != CallEnd::kFailed) note_success(activity);
+  if (end == CallEnd::kCommitted) activity->error[0] = '\0';
+  if (end != CallEnd::kFailed && failing == activity) failing = nullptr;
   SetUserIdAndSecContext(GetOuterUserId(), 0);
   MemoryContextSwitchTo(caller);
   pgstat_report_stat(true);  // otherwise autovacuum never learns of these changes

@@ -19,15 +19,13 @@ void pin_settings();
 // A kind of transaction. An error that it meets again and again is logged once.
 struct Activity {
   const char* description;  // for pg_stat_activity
-  char error[400] = "";     // of its last transaction, if that failed
+  // Why its last transaction failed, or, after kNotInstalled, what is missing; with the remedy.
+  char error[400] = "";
 };
 
 // Runs `body` inside a transaction with SPI connected; it may ereport, but no C++ exception may
 // leave it. Never returns kUnknown: inside the server the answer to a COMMIT cannot get lost.
 CallEnd run_transaction(Activity* activity, TransactionBody body, void* arg);
-
-// After kNotInstalled: what is missing, and the remedy.
-const char* missing_part();
 
 // The error of the transaction that failed last and has not succeeded since; "" if there is none.
 const char* repeated_error();

@@ -97,7 +97,7 @@ inline constexpr FaultRow kFaults[] = {
       "trusts."}},
     {Fault::kPressDied,
      {"press_died", "IP014", Transient::kYes,
-      "The helper process ended while it worked on the image; the server log may say why."}},
+      "The helper process imgpress-press ended; the server log may say why."}},
 };
 
 // Not a fault of an attempt: imgpress.cancel() gives this code to the images it stops.

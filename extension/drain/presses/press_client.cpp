@@ -107,12 +107,15 @@ void PressClient::end(PressEnd why, const std::string& detail) {
   }
   if (++idle_ends_ >= kMaxIdleEnds) {
     throw PressUnusable(
-        "\"" + path_ + "\" keeps ending before it has done any work: the server's log may say why");
+        "\"" + path_ +
+        "\" keeps ending before it has done any work: it is not the imgpress-press of "
+        "this version, or a library is missing: the server's log may say which");
   }
   if (!was_ready && why == PressEnd::kDied) {
     throw PressEnded(why, '"' + path_ +
-                              "\" ended before it was ready: it must be the imgpress-press of this "
-                              "version (setting imgpress.press_path)");
+                              "\" ended before it was ready: it is not the imgpress-press of this "
+                              "version (setting imgpress.press_path), or a library that it needs "
+                              "is missing: the server's log may say which");
   }
   throw PressEnded(out_of_cpu ? PressEnd::kOutOfCpu : why, detail);
 }

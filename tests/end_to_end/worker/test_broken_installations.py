@@ -12,6 +12,7 @@ from harness.waiting import wait_until
 
 HALTED = ("cannot start", "no extension", "no such database")
 LONG = timedelta(seconds=3)
+NEXT_TRY = "SELECT next_try FROM imgpress_internal.worker_state()"
 STATE = "SELECT state, reason, next_try_in FROM imgpress.workers WHERE database = %s"
 
 
@@ -106,6 +107,17 @@ def test_a_database_that_is_closed(cluster):
         assert "ALLOW_CONNECTIONS" in reason
 
 
+def test_a_reload_makes_the_launcher_look_again(cluster, second):
+    cluster.query("CREATE EXTENSION imgpress", database=second)
+    allow = f"ALTER DATABASE {second} ALLOW_CONNECTIONS %s"
+    cluster.query(allow % "false")
+    with configured(cluster, databases=f"shop, {second}"):
+        wait_for_state(cluster, second, "cannot start")
+        cluster.query(allow % "true")
+        cluster.query("SELECT pg_reload_conf()")
+        wait_for_state(cluster, second, "idle")
+
+
 def test_a_malformed_list_is_refused(cluster):
     with cluster.session() as session:
         session.connection.autocommit = True
@@ -122,8 +134,21 @@ def test_without_a_slot_for_a_worker():
         cluster.query("CREATE EXTENSION imgpress")
         reason, next_try_in = wait_for_state(cluster, "shop", "cannot start")
         assert "max_worker_processes" in reason and next_try_in is not None
-        assert "max_worker_processes" in notices_of_submit(cluster)
+        next_try = lambda: cluster.scalar(NEXT_TRY)  # noqa: E731
+        for _ in range(2):
+            before = next_try()
+            assert "max_worker_processes" in notices_of_submit(cluster)  # and the launcher tries again
+            wait_until(lambda: next_try() > before, "another attempt")
         assert len(warnings(cluster, "max_worker_processes")) == 1
+
+
+def test_without_a_slot_for_the_launcher():
+    settings = {"imgpress.databases": "shop", "max_worker_processes": 1}
+    # PostgreSQL's own logical replication launcher takes the slot.
+    with Cluster(settings, preload=("imgpress",), name="slots") as cluster:
+        cluster.query("CREATE EXTENSION imgpress")
+        assert cluster.launchers() == []
+        assert "launcher of imgpress does not run" in notices_of_submit(cluster)
 
 
 # --- the extension ------------------------------------------------------------------------------
@@ -142,6 +167,8 @@ def test_a_database_without_the_extension(cluster, second):
         assert "CREATE EXTENSION imgpress" in reason
         cluster.query("CREATE EXTENSION imgpress", database=second)
         wait_for_state(cluster, second, "idle")
+        cluster.query("DROP EXTENSION imgpress", database=second)
+        wait_for_state(cluster, second, "no extension")
 
 
 def test_a_database_with_an_earlier_version(cluster, second):
@@ -175,10 +202,44 @@ def test_a_role_that_is_a_superuser(cluster):
         complaint = "ALTER ROLE imgpress_worker NOSUPERUSER"
         told = lambda: complaint in (cluster.query(STATE, ("shop",))[0][1] or "")  # noqa: E731
         wait_until(told, "the reason")
+        assert f"failing: {cluster.query(STATE, ('shop',))[0][1]}" in notices_of_submit(cluster)
         assert len(warnings(cluster, complaint)) <= 2  # claiming images, claiming webhooks
     finally:
         cluster.query("ALTER ROLE imgpress_worker NOSUPERUSER")
     assert cluster.scalar("SELECT imgpress.wait(id) FROM imgpress.processing_requests LIMIT 1")
+
+
+def test_an_error_that_repeats_is_logged_once(cluster):
+    """A trigger counts the attempts in a sequence, which no rollback resets."""
+    cluster.query("CREATE SEQUENCE attempts; GRANT ALL ON SEQUENCE attempts TO PUBLIC")
+    cluster.query(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN PERFORM nextval('public.attempts'); RAISE 'refused: %', repeat('ä', 300); END$$"
+    )
+    cluster.query(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON imgpress.images FOR EACH ROW "
+        "EXECUTE FUNCTION refuse()"
+    )
+    try:
+        before = cluster.scalar("SELECT last_value FROM attempts")
+        notices_of_submit(cluster)
+        wait_until(
+            lambda: cluster.scalar("SELECT last_value FROM attempts") >= before + 3, "attempts"
+        )
+        reason, _ = wait_for_state(cluster, "shop", "failing")
+        assert reason.startswith("refused: ääää")
+        (line,) = warnings(cluster, "refused:")
+        context = 'imgpress worker of database "shop", claiming images'
+        assert cluster.log_lines(context)
+        cluster.query("CREATE DATABASE other")
+        cluster.query("CREATE EXTENSION imgpress", database="other")
+        cluster.query("CREATE ROLE nosy LOGIN IN ROLE imgpress_user")
+        seen = cluster.query("SELECT reason FROM imgpress.workers", None, "other", "nosy")
+        assert seen == [(None,)], "an error of another database, which may quote values"
+    finally:
+        cluster.query("DROP FUNCTION refuse() CASCADE")
+        cluster.query("DROP SEQUENCE attempts")
+    wait_for_state(cluster, "shop", "idle")
 
 
 # --- setting up ---------------------------------------------------------------------------------
@@ -230,9 +291,10 @@ def lines_about_imgpress(cluster):
 
 
 def test_the_log_is_quiet(shop):
+    works = lambda: shop.cluster.log_lines('works in database "shop" with')  # noqa: E731
+    started = wait_until(works, "the line about the start")
+    assert all("codecs, confined by no_new_privs" in line for line in started)
     before = lines_about_imgpress(shop.cluster)
-    started = [line for line in before if 'works in database "shop"' in line]
-    assert started and all("codecs, confined by no_new_privs" in line for line in started)
     shop.finish(shop.submit("small0.jpg", "missing.jpg"))
     assert lines_about_imgpress(shop.cluster) == before
 
