@@ -1,5 +1,5 @@
--- The end of the update, after the functions: grants privileges again that an administrator had granted, and
--- announces the requests that the update has ended.
+-- The end of the update, after the functions: grants privileges again that an administrator had granted, renames
+-- constraints, and announces the requests that the update has ended.
 CREATE TEMPORARY TABLE imgpress_new_grants AS
     WITH renamed (name, column_name, new_name) AS (VALUES
         ('images', 'position', 'image_no'), ('images', 'product_no', 'first_product_no'),
@@ -63,6 +63,25 @@ BEGIN
     END IF;
 END
 $grants$;
+
+-- Since PostgreSQL 18, NOT NULL is a constraint. Its name is made from that of the column, which has changed.
+DO $renamed$
+DECLARE
+    old record;
+BEGIN
+    FOR old IN
+        SELECT c.oid::regclass AS of_table, o.conname, c.relname || '_' || a.attname || '_not_null' AS name
+            FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = o.conkey[1]
+            JOIN imgpress_members m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+            WHERE o.contype = 'n'
+    LOOP
+        IF old.conname <> old.name THEN
+            EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', old.of_table, old.conname, old.name);
+        END IF;
+    END LOOP;
+END
+$renamed$;
 
 DO $closed$
 DECLARE

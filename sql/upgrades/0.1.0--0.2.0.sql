@@ -55,6 +55,9 @@ BEGIN
                 AND (c.objsubid = 0 OR d.refobjsubid = c.objsubid)
             -- An index on serial numbers does not block their change to bigint: PostgreSQL rebuilds it.
             WHERE NOT (d.deptype = 'a' AND c.objid = 'imgpress.products'::regclass)
+            -- Nor does NOT NULL, which is a constraint since PostgreSQL 18: it is a property of its column.
+            AND NOT (d.classid = 'pg_constraint'::regclass
+                     AND d.objid IN (SELECT o.oid FROM pg_constraint o WHERE o.contype = 'n'))
         UNION
         SELECT d.classid, d.objid, d.objsubid FROM imgpress_changed_types t
             JOIN pg_depend d ON d.refclassid = 'pg_type'::regclass AND d.refobjid = t.oid AND d.deptype = 'n'
