@@ -47,7 +47,8 @@ def pg_config(option):
         raise NotInstalled("pg_config is not on the PATH: run `make deps`") from None
 
 
-MAJOR_VERSION = int(re.search(r"[0-9]+", pg_config("--version")).group())
+def major_version():
+    return int(re.search(r"[0-9]+", pg_config("--version")).group())
 
 
 def installed_libraries(names):

@@ -5,7 +5,7 @@ import pytest
 
 from harness import attack
 from harness.attack import as_owner, compress, end_drainer_after, on_insert
-from harness.cluster import MAJOR_VERSION
+from harness.cluster import major_version
 from harness.waiting import PROMPT, wait_until
 
 HOSTILE = {
@@ -29,7 +29,7 @@ HOSTILE = {
     "plan_cache_mode": "force_custom_plan",
     "max_parallel_workers_per_gather": "9",
 }
-if MAJOR_VERSION >= 17:
+if major_version() >= 17:
     HOSTILE["transaction_timeout"] = "1ms"
 # The owner may set these: they change neither the meaning of a statement nor whether it succeeds.
 HARMLESS = {
@@ -47,7 +47,7 @@ HARMLESS = {
     "temp_tablespaces": "",
     "default_table_access_method": "heap",
     "debug_print_plan": "off",
-    "debug_parallel_query" if MAJOR_VERSION >= 16 else "force_parallel_mode": "on",
+    "debug_parallel_query" if major_version() >= 16 else "force_parallel_mode": "on",
     "work_mem": "64kB",
     "plpgsql.extra_errors": "all",
     "local_preload_libraries": "no_such_library",
