@@ -259,8 +259,10 @@ def test_create_extension_prints_what_is_missing():
             assert [row for (row,) in session.fetchall()] == statements
             for statement in statements:
                 session.execute(statement)
-        complete = lambda: not cluster.query("SELECT FROM imgpress.setup", database="My Shop")  # noqa: E731
-        wait_until(complete, "the settings are in force")
+        wait_until(
+            lambda: not cluster.query("SELECT FROM imgpress.setup", database="My Shop"),
+            "the settings are in force",
+        )
         cluster.restart()
         preloaded = cluster.scalar("SHOW shared_preload_libraries")
         assert [name.strip() for name in preloaded.split(",")] == [*cluster.preload, "imgpress"]
