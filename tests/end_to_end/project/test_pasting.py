@@ -27,6 +27,7 @@ NOT_PASTED = {
 SQL = re.compile(r"\\|--|(SELECT|CREATE|ALTER|INSERT|UPDATE|DELETE|WITH|LISTEN|GRANT|SET|BEGIN)\b")
 FAILURES = re.compile(r"ERROR:|FATAL:|invalid command|FAILED: |not found|\"error\"|^curl: ", re.M)
 LONGEST_ANSWER = 6000
+FIRST_SETUP = "CREATE EXTENSION imgpress;\nSELECT * FROM imgpress.setup;\n\\gexec\n"  # then a restart
 
 
 class Reader:
@@ -84,7 +85,7 @@ class Reader:
             said.append(answer)
             if "imgpress-gateway " in block:
                 wait_until(self.gateway_answers, "the gateway answers")
-            if "shared_preload_libraries" in block:
+            if block == FIRST_SETUP:
                 self.cluster.restart()
                 self.open_psql()
         return "\n".join(said)
