@@ -1,5 +1,6 @@
 #   make demo             install missing packages, build, and process sample pictures
 #   make check            install missing packages, build, and run every test
+#   make check-quick      what needs neither root nor an installation: the includes and the unit tests
 #   make run              like demo, but keep running for you to try
 #   make deps             install missing Debian packages
 #   make                  build the extension, the press and the gateway
@@ -9,7 +10,8 @@
 #                         SUITES="trixie ..." chooses
 #   make bench            run all benchmarks (minutes); make bench-codec: one of them;
 #                         make bench-publish: copy the results into docs/performance.md
-#   make format           format the C++ sources; make lint: check them
+#   make format           format the C++ sources
+#   make lint             look for mistakes in the sources of all languages (minutes)
 
 PG_CONFIG ?= pg_config
 PREFIX ?= /usr/local
@@ -22,7 +24,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all deps extension archives programs install uninstall demo run check check-unit \
+.PHONY: all deps extension archives programs install uninstall demo run check check-quick check-unit \
         check-boundaries check-sql check-end-to-end check-sanitized matrix bench bench-programs bench-publish \
         format lint clean
 
@@ -74,6 +76,11 @@ check: deps
 	@$(MAKE) install
 	@$(MAKE) check-boundaries check-unit check-sql check-end-to-end
 
+# Needs no PostgreSQL and no root: packages that are missing are named, not installed.
+check-quick:
+	@scripts/install-dependencies quick
+	@$(MAKE) check-boundaries check-unit
+
 # Optional pictures; without them some tests are skipped.
 CORPUS := $(wildcard $(CURDIR)/../shared/corpus)
 export IMGPRESS_CORPUS ?= $(CORPUS)
@@ -100,10 +107,12 @@ matrix:
 	@mkdir -p build/matrix  # as the user, who can then remove what root leaves there
 	@$(SUDO) env IMGPRESS_CORPUS="$(IMGPRESS_CORPUS)" scripts/matrix $(SUITES)
 
+SQL_TESTS := tests/sql/*.sql
+
 check-sql:
 	@$(PYTHON) tests/harness/with_cluster.py --setting client_min_messages=warning \
 	    --create-extension --create-extension pgtap -- \
-	    pg_prove tests/sql/*.sql
+	    pg_prove $(SQL_TESTS)
 
 check-end-to-end:
 	@$(PYTHON) -m pytest -q tests/end_to_end
@@ -137,10 +146,10 @@ SOURCES = $(shell git ls-files '*.cpp' '*.hpp')
 format:
 	@clang-format -i $(SOURCES)
 
-lint: $(BUILD)/CMakeCache.txt
-	@clang-format --dry-run --Werror $(SOURCES)
-	@scripts/check-boundaries
-	@clang-tidy --quiet -p $(BUILD) $(shell git ls-files extension/core extension/channel extension/drain | grep cpp$$)
+lint:
+	@SUDO="$(SUDO)" scripts/install-dependencies lint
+	@$(MAKE) --silent $(BUILD)/CMakeCache.txt check-boundaries
+	@scripts/lint $(BUILD) $(PG_CONFIG)
 
 clean:
 	@$(EXTENSION_MAKE) clean

@@ -51,7 +51,7 @@ TEST(Listening, APortInUseIsAnError) {
 TEST(Listening, OtherMachinesNeedTheExplicitWord) {
   for (const char* host : {"0.0.0.0", ""}) {
     try {
-      Server({host, 0}, false);
+      const Server refused({host, 0}, false);
       ADD_FAILURE() << "listens on \"" << host << "\"";
     } catch (const std::runtime_error& error) {
       EXPECT_NE(std::string(error.what()).find("--allow-remote"), std::string::npos);

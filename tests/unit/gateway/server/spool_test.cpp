@@ -56,7 +56,7 @@ TEST(Spool, NothingIsSeenInTheFolder) {
 
 TEST(Spool, AFolderThatIsMissingIsNamed) {
   try {
-    SpoolSpace("/nowhere/spool", 1);
+    const SpoolSpace refused("/nowhere/spool", 1);
     ADD_FAILURE();
   } catch (const std::runtime_error& error) {
     const std::string message = error.what();

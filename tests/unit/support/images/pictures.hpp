@@ -72,9 +72,10 @@ inline double smooth_noise(double x, double y, int seed) {
 // Resembles a photograph: large smooth areas, some edges, texture at all scales, a little noise.
 inline Picture photograph(int width, int height, int channels = 3, int seed = 1) {
   Picture picture{width, height, channels, Bytes(std::size_t(width) * height * channels)};
+  const int middle = height / 2;
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
-      double light = 128 + 50.0 * (y - height / 2) / height;
+      double light = 128 + 50.0 * (y - middle) / height;
       double amplitude = 60;
       for (double scale = 96; scale >= 1.5; scale /= 2, amplitude *= 0.52) {
         light += amplitude * smooth_noise(x / scale, y / scale, seed + int(scale));
