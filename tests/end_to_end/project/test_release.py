@@ -35,9 +35,10 @@ def test_earlier_versions_can_be_updated(version):
     """Each version in CHANGELOG.md is kept as it was released, and has a script to a later one."""
     changes = (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8")
     released = set(re.findall(r"^## (\S+)", changes, re.MULTILINE)) - {version}
-    sql = CHECKOUT / "sql"
-    kept = {path.stem.split("--")[1] for path in (sql / "releases").glob("*.sql")}
-    updated = {path.name.split("--")[0] for path in (sql / "upgrades").glob("*--*.sql")}
+    scripts = [*CHECKOUT.glob("sql/releases/*.sql"), *CHECKOUT.glob("sql/upgrades/*.sql")]
+    names = [re.sub(r"^imgpress--|(\.after)?\.sql$", "", path.name).split("--") for path in scripts]
+    kept = {versions[0] for versions in names if len(versions) == 1}
+    updated = {versions[0] for versions in names if len(versions) == 2}
     assert released == kept == updated
 
 
