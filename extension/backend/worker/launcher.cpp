@@ -289,6 +289,7 @@ TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch
     return job->start_at;
   }
   if (start_drainer(job)) {
+    if (job->warned_of != kShortLife.reason) job->warned_of = nullptr;
     job->standstill = {Obstacle::kStarting, "", 0};
     return DT_NOEND;
   }
