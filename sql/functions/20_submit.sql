@@ -176,6 +176,10 @@ COMMENT ON VIEW imgpress.csv_upload IS
     'whose id a notice tells. Without HEADER, so that the columns are found by their names. Reading the view returns '
     'no rows';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.begin_csv_upload() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'imgpress_begin_csv_upload';
+COMMENT ON FUNCTION imgpress_internal.begin_csv_upload() IS 'Begins a COPY into imgpress.csv_upload';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.collect_csv_upload() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'imgpress_collect_csv_upload';
 COMMENT ON FUNCTION imgpress_internal.collect_csv_upload() IS 'Collects one row of a COPY into imgpress.csv_upload';
@@ -188,6 +192,8 @@ COMMENT ON FUNCTION imgpress_internal.submit_csv_upload() IS
     'Submits the rows of a COPY into imgpress.csv_upload when it ends. The first row is the header; if it is a product '
     'instead, the columns are those of the view';
 
+CREATE OR REPLACE TRIGGER begin BEFORE INSERT ON imgpress.csv_upload
+    FOR EACH STATEMENT EXECUTE FUNCTION imgpress_internal.begin_csv_upload();
 CREATE OR REPLACE TRIGGER collect INSTEAD OF INSERT ON imgpress.csv_upload
     FOR EACH ROW EXECUTE FUNCTION imgpress_internal.collect_csv_upload();
 CREATE OR REPLACE TRIGGER submit AFTER INSERT ON imgpress.csv_upload

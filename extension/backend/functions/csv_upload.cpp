@@ -17,23 +17,27 @@ namespace {
 constexpr int kColumns = 3;
 constexpr const char* kColumnNames = "serial_number,product_name,input_image_urls\n";
 
-// The rows of the statement that runs. Belongs to the (sub)transaction, so that nothing is left of
-// a statement that fails.
+// The rows of a statement that runs. Belongs to its (sub)transaction, so that nothing is left of a
+// statement that fails.
 struct Upload {
+  Upload* outer;  // of the statement that has called a function with this one; usually nullptr
   MemoryContext context;
   StringInfoData csv;  // with room for the header of a datum in front
   // The first row is a product: COPY has dropped the header (HEADER), or there was none (INSERT).
   bool by_position;
 };
 
-Upload* running = nullptr;
+Upload* running = nullptr;  // the innermost one
 
-void forget_upload(void*) {
-  running = nullptr;
+void forget_upload(void* arg) {
+  for (Upload** link = &running; *link != nullptr; link = &(*link)->outer) {
+    if (*link != arg) continue;
+    *link = (*link)->outer;
+    return;
+  }
 }
 
-Upload* running_upload() {
-  if (running != nullptr) return running;
+void begin_upload() {
   const MemoryContext context =
       AllocSetContextCreate(CurTransactionContext, "imgpress csv_upload", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext caller = MemoryContextSwitchTo(context);
@@ -43,10 +47,34 @@ Upload* running_upload() {
   appendStringInfoSpaces(&upload->csv, VARHDRSZ);
   auto* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof(MemoryContextCallback)));
   callback->func = forget_upload;
+  callback->arg = upload;
   MemoryContextRegisterResetCallback(context, callback);
   MemoryContextSwitchTo(caller);
+  upload->outer = running;
   running = upload;
-  return upload;
+}
+
+// A trigger function that is called at another event, or for another table, would read what is not
+// there.
+void check_trigger(FunctionCallInfo fcinfo, TriggerEvent event) {
+  if (CALLED_AS_TRIGGER(fcinfo)) {
+    const auto* trigger = reinterpret_cast<TriggerData*>(fcinfo->context);
+    const TupleDesc columns = RelationGetDescr(trigger->tg_relation);
+    bool fits = (trigger->tg_event &
+                 (TRIGGER_EVENT_OPMASK | TRIGGER_EVENT_ROW | TRIGGER_EVENT_TIMINGMASK)) == event &&
+                columns->natts == kColumns;
+    for (int i = 0; fits && i < kColumns; ++i) {
+      fits = TupleDescAttr(columns, i)->atttypid == TEXTOID;
+    }
+    if (fits) return;
+  }
+  ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                  errmsg("this function is for the triggers of the view imgpress.csv_upload")));
+}
+
+Upload* running_upload() {
+  if (running == nullptr) elog(ERROR, "imgpress: the trigger that begins an upload has not run");
+  return running;
 }
 
 bool is_product(const text* const* fields) {
@@ -111,8 +139,9 @@ void rethrow(MemoryContext caller, const Upload* upload) {
   FlushErrorState();
   if (upload->by_position && error->sqlerrcode == ERRCODE_BAD_COPY_FILE_FORMAT) {
     error->hint = pstrdup(
-        "The columns were taken by position: serial number, product name, image URLs. Leave out "
-        "HEADER, so that the header is not dropped, and they are found by their names.");
+        "The first row is a product, so the columns were taken by position: serial number, product "
+        "name, image URLs; and a header is counted as line 1. If the file has a header, leave out "
+        "HEADER: then the columns are found by their names.");
   }
   ReThrowError(error);
 }
@@ -134,12 +163,19 @@ char* submit(const Upload* upload) {
 using namespace imgpress;
 
 extern "C" {
+PG_FUNCTION_INFO_V1(imgpress_begin_csv_upload);
 PG_FUNCTION_INFO_V1(imgpress_collect_csv_upload);
 PG_FUNCTION_INFO_V1(imgpress_submit_csv_upload);
 }
 
+Datum imgpress_begin_csv_upload(PG_FUNCTION_ARGS) {
+  check_trigger(fcinfo, TRIGGER_EVENT_INSERT | TRIGGER_EVENT_BEFORE);
+  begin_upload();
+  return PointerGetDatum(nullptr);
+}
+
 Datum imgpress_collect_csv_upload(PG_FUNCTION_ARGS) {
-  if (!CALLED_AS_TRIGGER(fcinfo)) elog(ERROR, "imgpress: this function is a trigger");
+  check_trigger(fcinfo, TRIGGER_EVENT_INSERT | TRIGGER_EVENT_ROW | TRIGGER_EVENT_INSTEAD);
   const auto* trigger = reinterpret_cast<TriggerData*>(fcinfo->context);
   const TupleDesc descriptor = RelationGetDescr(trigger->tg_relation);
   const text* fields[kColumns] = {};
@@ -153,7 +189,7 @@ Datum imgpress_collect_csv_upload(PG_FUNCTION_ARGS) {
 }
 
 Datum imgpress_submit_csv_upload(PG_FUNCTION_ARGS) {
-  if (!CALLED_AS_TRIGGER(fcinfo)) elog(ERROR, "imgpress: this function is a trigger");
+  check_trigger(fcinfo, TRIGGER_EVENT_INSERT | TRIGGER_EVENT_AFTER);
   Upload* upload = running_upload();
   SET_VARSIZE(upload->csv.data, upload->csv.len);
   const char* id = submit(upload);

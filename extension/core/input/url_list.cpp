@@ -114,13 +114,20 @@ class ArrayText {
   // False if the text is not an array.
   bool read() {
     do {
-      at_ = skip_blanks(text_, at_, meter_);
+      at_ = skip(at_);
       if (at_ >= text_.size() || !read_one()) return false;
     } while (depth_ > 0);
-    return skip_blanks(text_, at_, meter_) == text_.size();
+    return skip(at_) == text_.size();
   }
 
  private:
+  // Skips what is between elements. PostgreSQL puts only ASCII blanks in quotation marks: another
+  // one is an element.
+  std::size_t skip(std::size_t at) {
+    if (is_json_) return skip_blanks(text_, at, meter_);
+    return std::min(text_.find_first_not_of(" \t\r\n\v\f", at), text_.size());
+  }
+
   bool read_one() {
     const char c = text_[at_];
     if (c == (is_json_ ? '[' : '{')) return ++depth_, ++at_, true;
@@ -136,7 +143,7 @@ class ArrayText {
                              meter_);
     if (at_ == std::string_view::npos) return false;
     add(element);
-    at_ = skip_blanks(text_, at_, meter_);
+    at_ = skip(at_);
     return at_ < text_.size() && unquoted_end_.has(text_[at_]);
   }
 

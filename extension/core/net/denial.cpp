@@ -27,7 +27,8 @@ std::optional<IpAddress> denied_address(std::string_view message) {
 std::string hint_about_denied(const IpAddress& address, const std::string& allowed_networks) {
   if (AddressPolicy(allowed_networks).lists(address)) {
     return "By now imgpress.allowed_networks lists " + address.to_string() +
-           ": imgpress.retry_failed() tries failed images again.";
+           ": imgpress.retry_failed() tries failed images again, and a webhook that is Pending is "
+           "sent at its next attempt.";
   }
   std::string networks(trim_spaces(allowed_networks));
   if (!networks.empty()) networks += ", ";

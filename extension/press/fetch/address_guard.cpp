@@ -66,10 +66,6 @@ void AddressGuard::install(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
 }
 
-std::optional<std::string> AddressGuard::denial() const {
-  return permitted_any_ ? std::nullopt : denial_;
-}
-
 void AddressGuard::note_connected() {
   connected_ = true;
   if (opened_at_ && !past_first_request_) {

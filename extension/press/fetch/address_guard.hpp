@@ -29,9 +29,11 @@ class AddressGuard {
   // Sets libcurl's callbacks. The guard must stay where it is until the transfer ends.
   void install(CURL* easy);
 
-  // Why no address of the newest hop's host was permitted, by the last of them: "10.0.0.1 is a
-  // private address". No value when one was permitted.
-  std::optional<std::string> denial() const;
+  // Why an address of the newest hop's host was not permitted, by the last of them: "10.0.0.1 is a
+  // private address". No value if all were.
+  const std::optional<std::string>& denial() const { return denial_; }
+  // Whether another one was permitted.
+  bool permitted_any() const { return permitted_any_; }
 
   // True when the newest connection got as far as a request.
   bool connected() const { return connected_; }

@@ -204,8 +204,10 @@ std::optional<FaultError> Transfer::fault_of(CURL* easy, CURLcode code, long sta
   }
   if (code == CURLE_OK) return std::nullopt;
   if (body_fault_) return body_fault_;
-  if (const auto denial = guard_.denial()) {
-    return FaultError(Fault::kAddressDenied, describe_denial(host, *denial));
+  // A host may have addresses of both kinds, as localhost has: if those that are permitted cannot
+  // be connected to, the others are worth a word.
+  if (guard_.denial() && (!guard_.permitted_any() || code == CURLE_COULDNT_CONNECT)) {
+    return FaultError(Fault::kAddressDenied, describe_denial(host, *guard_.denial()));
   }
   FailedTransfer failed;
   failed.code = code;

@@ -53,6 +53,15 @@ def test_compress_image_url(shop):
     assert shop.value(COMPRESS, url)
 
 
+def test_a_host_with_two_addresses(shop):
+    """To libcurl localhost is ::1 and 127.0.0.1: if the one that is allowed cannot be connected to,
+    the other one gets the hint."""
+    url = f"http://localhost:{shop.origin.port}/small0.jpg"
+    with shop.cluster.settings({SETTING: "::1"}):
+        error = shop.cluster.refused("IP008", COMPRESS, (url,))
+    assert "::1, 127.0.0.1" in error.diag.message_hint
+
+
 def test_webhooks(shop, receiver):
     endpoint = receiver.endpoint("/denied")
     request = shop.submit_csv(one_product("http://127.0.0.1/"), endpoint.url)

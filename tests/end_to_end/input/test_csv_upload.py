@@ -92,7 +92,7 @@ def test_files_without_a_product(shop, csv):
 
 
 def test_swapped_columns_whose_header_is_dropped(shop):
-    hint = "Leave out HEADER"
+    hint = "leave out HEADER"
     message = refused(shop, SWAPPED, "CSV HEADER")
     assert "line 2, Serial Number: " in message and "line 3, Serial Number: " in message
     assert hint in message
@@ -160,3 +160,47 @@ def test_rights(shop):
     assert shop.value(REQUESTS) == before + 2
     shop.sql("DROP OWNED BY loader")
     shop.sql("DROP ROLE loader, clerk")
+
+
+INSERT = "INSERT INTO imgpress.csv_upload VALUES ('{}', '{}', 'http://a.test/1.jpg')"
+
+
+def names_of_requests(shop):
+    rows = shop.sql(
+        "SELECT array_agg(p.product_name ORDER BY p.product_no) FROM imgpress.products p "
+        "JOIN imgpress.processing_requests r ON r.id = p.request_id "
+        "WHERE p.product_name LIKE 'nested%%' GROUP BY p.request_id ORDER BY 1"
+    )
+    return [names for (names,) in rows]
+
+
+def test_a_statement_within_another_is_a_request_of_its_own(shop):
+    """Also one that fails: nothing of it gets into the request of the outer statement."""
+    inner, bad = INSERT.format(1, "nested inner"), INSERT.format("x", "nested bad")
+    shop.sql(
+        "CREATE FUNCTION inner_upload(name text) RETURNS text LANGUAGE plpgsql AS $f$ BEGIN "
+        f"IF name = 'nested outer 2' THEN {inner}; END IF; "
+        f"BEGIN {bad}; EXCEPTION WHEN bad_copy_file_format THEN NULL; END; "
+        "RETURN name; END $f$"
+    )
+    try:
+        shop.sql(
+            "INSERT INTO imgpress.csv_upload SELECT n, inner_upload('nested outer ' || n), "
+            "'http://a.test/1.jpg' FROM generate_series(1, 3) n"
+        )
+    finally:
+        shop.sql("DROP FUNCTION inner_upload(text)")
+    outer = [f"nested outer {n}" for n in (1, 2, 3)]
+    assert names_of_requests(shop) == [["nested inner"], outer]
+
+
+@pytest.mark.parametrize("when", ["BEFORE INSERT ON mine FOR EACH ROW", "AFTER INSERT ON mine"])
+@pytest.mark.parametrize("function", ["begin", "collect", "submit"])
+def test_its_trigger_functions_refuse_other_tables(shop, function, when):
+    shop.sql("CREATE TABLE mine (a int, b int, c int)")
+    try:
+        name = f"imgpress_internal.{function}_csv_upload()"
+        shop.sql(f"CREATE TRIGGER odd {when} EXECUTE FUNCTION {name}")
+        shop.refused("39P01", "INSERT INTO mine VALUES (1, 2, 3)")
+    finally:
+        shop.sql("DROP TABLE mine")

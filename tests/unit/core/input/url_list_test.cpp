@@ -89,6 +89,9 @@ TEST(UrlList, EmptyElementsOfArraysOfPostgresqlKeepTheirPlaces) {
             (Urls{"http://a/1.jpg", "", "http://a/2.jpg"}));
   EXPECT_EQ(list("{null,\"\",\" \",http://a/1.jpg,NULL}"),
             (Urls{"", "", "", "http://a/1.jpg", ""}));
+  // No-break space, zero-width space and byte order mark: PostgreSQL does not quote them.
+  EXPECT_EQ(list("{\xC2\xA0,http://a/1.jpg,\xE2\x80\x8B,\xEF\xBB\xBF}"),
+            (Urls{"", "http://a/1.jpg", "", ""}));
   EXPECT_EQ(list("{\"NULL\",http://a/1.jpg}"), (Urls{"NULL", "http://a/1.jpg"}));
   EXPECT_EQ(list("{{http://a/1.jpg,NULL},{NULL,http://a/2.jpg}}"),
             (Urls{"http://a/1.jpg", "", "", "http://a/2.jpg"}));

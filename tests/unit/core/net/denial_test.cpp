@@ -35,7 +35,7 @@ TEST(Denial, TheHintKeepsWhatIsAllowed) {
             "SELECT pg_reload_conf();");
   EXPECT_EQ(hint("10.1.2.3", "10.0.0.0/8"),
             "By now imgpress.allowed_networks lists 10.1.2.3: imgpress.retry_failed() tries failed "
-            "images again.");
+            "images again, and a webhook that is Pending is sent at its next attempt.");
 }
 
 // Each spelling of an address that the guard denies is allowed once the list names it.

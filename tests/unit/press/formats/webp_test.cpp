@@ -12,7 +12,6 @@ using namespace fixtures;
 constexpr int kAnimationFlag = 0x02;
 constexpr int kXmpFlag = 0x04;
 constexpr int kExifFlag = 0x08;
-constexpr int kAlphaFlag = 0x10;
 constexpr int kIccFlag = 0x20;
 
 Bytes bytes_of(const std::string& text) {
