@@ -54,8 +54,8 @@ CREATE OR REPLACE VIEW imgpress.webhook_failures AS
     FROM imgpress.webhook_deliveries d
     WHERE d.last_error IS NOT NULL;
 COMMENT ON VIEW imgpress.webhook_failures IS
-    'One row for each webhook message whose last attempt failed; hint: how to allow an address that is denied. status: '
-    'Pending if it is tried again, at next_attempt_at; Failed if it is given up';
+    'One row for each webhook message whose last attempt failed. status: Pending, if it is tried again at '
+    'next_attempt_at, or Failed. hint: how to allow an address that is denied; NULL for other errors';
 
 CREATE OR REPLACE VIEW imgpress.results AS
     SELECT o.request_id, o.image_no, p.serial_number, p.product_name, i.url,
