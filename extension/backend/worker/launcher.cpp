@@ -24,8 +24,8 @@ constexpr long kLongestPauseMs = 5L * 60 * 1000;
 constexpr long kAdoptedCheckMs = 5L * 1000;
 constexpr long kEndPatienceMs = 10L * 1000;  // for a worker that was told to end
 constexpr long kNoSlotPauseMs = 10L * 1000;
-constexpr long kFaultPauseMs = 60L * 1000;    // CREATE EXTENSION wakes the launcher earlier
-constexpr long kHealthyAfterMs = 60L * 1000;  // a worker that ran this long is restarted at once
+constexpr long kHindrancePauseMs = 60L * 1000;  // CREATE EXTENSION wakes the launcher earlier
+constexpr long kHealthyAfterMs = 60L * 1000;    // a worker that ran this long is restarted at once
 
 // A database in imgpress.databases, or one that was removed from it and whose worker still runs.
 struct Job {
@@ -284,7 +284,7 @@ TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch
   if (start_at > now) return start_at;
   const Hindrance found = look_for_hindrance(NameStr(job->database));
   if (found.obstacle != Obstacle::kNone) {
-    job->start_at = TimestampTzPlusMilliseconds(now, kFaultPauseMs);
+    job->start_at = TimestampTzPlusMilliseconds(now, kHindrancePauseMs);
     halt(job, found);
     return job->start_at;
   }
