@@ -1,7 +1,10 @@
 """Pastes the code blocks of a document into bash and psql, as a reader would."""
 
+import contextlib
+import os
 import re
 import select
+import signal
 import subprocess
 import time
 
@@ -29,6 +32,7 @@ class Prompt:
             stderr=subprocess.STDOUT,
             env=environment,
             cwd=folder,
+            start_new_session=True,
         )
 
     def paste(self, text, timeout=60.0):
@@ -61,7 +65,9 @@ class Bash(Prompt):
         self.paste("trap 'echo \"FAILED: $BASH_COMMAND\"' ERR")
 
     def close(self):
-        self.paste("kill $(jobs -p); wait")
+        """Also ends a command that hangs: the shell leads a process group of its own."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
         super().close()
 
 
