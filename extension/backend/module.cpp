@@ -1,4 +1,5 @@
 // Loading of the library: settings, shared memory, the launcher.
+#include "backend/functions/caller.hpp"
 #include "backend/worker/database_drop.hpp"
 #include "backend/worker/launcher.hpp"
 #include "backend/settings.hpp"
@@ -12,6 +13,7 @@ void _PG_init(void);
 
 void _PG_init(void) {
   imgpress::define_settings();
+  imgpress::define_acting_role();
   // In a session that loads the library by itself only the functions work; the workers need
   // shared_preload_libraries.
   if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;

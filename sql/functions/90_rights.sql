@@ -25,6 +25,8 @@ $owner$;
 -- PUBLIC gets nothing, since several functions reach the network. Grants on functions are beside the functions;
 -- here are those on tables.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA imgpress, imgpress_internal FROM PUBLIC;
+-- It tells a role about itself only, and decides which rows it sees of a table or view that it was granted.
+GRANT EXECUTE ON FUNCTION imgpress_internal.may_see(name) TO PUBLIC;
 GRANT USAGE ON SCHEMA imgpress TO imgpress_user, imgpress_gateway, imgpress_admin, imgpress_worker, imgpress_owner;
 GRANT USAGE ON SCHEMA imgpress_internal TO imgpress_gateway, imgpress_worker, imgpress_owner;
 

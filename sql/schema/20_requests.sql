@@ -6,6 +6,7 @@
 
 CREATE TABLE imgpress.processing_requests (
     id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    submitted_by    name NOT NULL,
     status          text NOT NULL DEFAULT 'Pending',
     run             integer NOT NULL DEFAULT 1,
     options         jsonb NOT NULL,
@@ -35,6 +36,9 @@ CREATE TABLE imgpress.processing_requests (
 
 COMMENT ON TABLE imgpress.processing_requests IS
     'One row for each submitted request; it becomes Completed in the transaction that stores its last output';
+COMMENT ON COLUMN imgpress.processing_requests.submitted_by IS
+    'The role that submitted it: only its members see the request, and those of imgpress_admin. public: everybody does '
+    '(requests from before version 0.2.0)';
 COMMENT ON COLUMN imgpress.processing_requests.status IS
     'Pending (not started), Processing, Completed (every image has ended, with an output or an error) or Failed (the '
     'request as a whole could not be carried out, see reason)';

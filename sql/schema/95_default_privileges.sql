@@ -23,7 +23,7 @@ BEGIN
         SELECT o.kind, o.name, a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC'
             ELSE a.grantee::regrole::text END AS grantee
         FROM object o, aclexplode(o.acl) a
-        WHERE a.grantee <> o.owner
+        WHERE a.grantee <> o.owner AND (o.name, a.grantee) <> ('imgpress_internal.may_see(name)', 0)
           AND (a.grantee NOT IN (
                    SELECT r.oid FROM pg_roles r WHERE r.rolname IN (
                        'imgpress_user', 'imgpress_gateway', 'imgpress_admin', 'imgpress_worker', 'imgpress_owner'))

@@ -235,7 +235,9 @@ ALTER TABLE imgpress.processing_requests RENAME COLUMN done_count TO succeeded_c
 ALTER TABLE imgpress.processing_requests RENAME COLUMN claimed_count TO claimed_up_to;
 DROP INDEX imgpress.processing_requests_turn;
 ALTER TABLE imgpress.processing_requests DROP COLUMN copy_count, DROP COLUMN announced,
-    ADD COLUMN run integer NOT NULL DEFAULT 1, ADD COLUMN last_image_no integer NOT NULL DEFAULT 0;
+    ADD COLUMN run integer NOT NULL DEFAULT 1, ADD COLUMN last_image_no integer NOT NULL DEFAULT 0,
+    -- Whoever could see a request in 0.1.0 still can.
+    ADD COLUMN submitted_by name NOT NULL DEFAULT 'public';
 UPDATE imgpress.processing_requests r
     SET image_count = n.images, last_image_no = n.last, succeeded_count = n.succeeded, failed_count = n.failed,
         claimed_up_to = least(r.claimed_up_to, n.last), source_bytes = n.source_size, output_bytes = n.output_size

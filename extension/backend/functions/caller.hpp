@@ -1,0 +1,8 @@
+// Who calls imgpress's functions.
+#pragma once
+
+namespace imgpress {
+
+void define_acting_role();
+
+}  // namespace imgpress
