@@ -22,6 +22,7 @@ constexpr IpAddress v6(std::uint16_t a, std::uint16_t b = 0, std::uint16_t c = 0
            static_cast<std::uint8_t>(c >> 8), static_cast<std::uint8_t>(c)}};
 }
 
+constexpr IpAddress kUnspecifiedV6{true, {}};
 constexpr IpAddress kLoopbackV6{true, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 
 struct DeniedNetwork {
@@ -29,32 +30,40 @@ struct DeniedNetwork {
   const char* description;
 };
 
-// The IANA special-purpose address registries, and the address of Azure's platform services.
+// The special-purpose address registries of IANA, multicast, and the address of Azure's platform
+// services. The first that contains an address describes it. IPv6 networks outside of
+// kGlobalUnicast are here only where there is more to say of them.
 constexpr DeniedNetwork kDenied[] = {
-    {{v4(0, 0, 0, 0), 8}, "an unspecified address"},
-    {{v4(10, 0, 0, 0), 8}, "a private address"},
-    {{v4(100, 64, 0, 0), 10}, "a carrier-internal address"},
-    {{v4(127, 0, 0, 0), 8}, "a loopback address"},
+    {{v4(0, 0, 0, 0), 8}, "an unspecified address"},          // RFC 791
+    {{v4(10, 0, 0, 0), 8}, "a private address"},              // RFC 1918
+    {{v4(100, 64, 0, 0), 10}, "a carrier-internal address"},  // RFC 6598
+    {{v4(127, 0, 0, 0), 8}, "a loopback address"},            // RFC 1122
     {{v4(168, 63, 129, 16), 32}, "a cloud platform's internal address"},
-    {{v4(169, 254, 0, 0), 16}, "a link-local address"},
-    {{v4(172, 16, 0, 0), 12}, "a private address"},
-    {{v4(192, 0, 0, 0), 24}, "a reserved address"},
-    {{v4(192, 0, 2, 0), 24}, "a documentation address"},
-    {{v4(192, 88, 99, 0), 24}, "a reserved address"},
-    {{v4(192, 168, 0, 0), 16}, "a private address"},
-    {{v4(198, 18, 0, 0), 15}, "a benchmarking address"},
-    {{v4(198, 51, 100, 0), 24}, "a documentation address"},
-    {{v4(203, 0, 113, 0), 24}, "a documentation address"},
-    {{v4(224, 0, 0, 0), 4}, "a multicast address"},
-    {{v4(240, 0, 0, 0), 4}, "a reserved address"},
-    {{kLoopbackV6, 128}, "a loopback address"},
-    {{v6(0xfc00), 7}, "a private address"},
-    {{v6(0xfe80), 10}, "a link-local address"},
-    {{v6(0xff00), 8}, "a multicast address"},
-    {{v6(0x2001), 23}, "a reserved address"},
-    {{v6(0x2001, 0x0db8), 32}, "a documentation address"},
-    {{v6(0x2002), 16}, "a tunnel address"},
-    {{v6(0x3fff), 20}, "a documentation address"},
+    {{v4(169, 254, 0, 0), 16}, "a link-local address"},               // RFC 3927
+    {{v4(172, 16, 0, 0), 12}, "a private address"},                   // RFC 1918
+    {{v4(192, 0, 0, 0), 24}, "a reserved address"},                   // RFC 6890
+    {{v4(192, 0, 2, 0), 24}, "a documentation address"},              // RFC 5737
+    {{v4(192, 31, 196, 0), 24}, "a special-purpose address"},         // AS112, RFC 7535
+    {{v4(192, 52, 193, 0), 24}, "a special-purpose address"},         // AMT, RFC 7450
+    {{v4(192, 88, 99, 0), 24}, "a reserved address"},                 // 6to4 relays, RFC 7526
+    {{v4(192, 168, 0, 0), 16}, "a private address"},                  // RFC 1918
+    {{v4(192, 175, 48, 0), 24}, "a special-purpose address"},         // AS112, RFC 7534
+    {{v4(198, 18, 0, 0), 15}, "a benchmarking address"},              // RFC 2544
+    {{v4(198, 51, 100, 0), 24}, "a documentation address"},           // RFC 5737
+    {{v4(203, 0, 113, 0), 24}, "a documentation address"},            // RFC 5737
+    {{v4(224, 0, 0, 0), 4}, "a multicast address"},                   // RFC 5771
+    {{v4(240, 0, 0, 0), 4}, "a reserved address"},                    // RFC 1112
+    {{kUnspecifiedV6, 128}, "an unspecified address"},                // RFC 4291
+    {{kLoopbackV6, 128}, "a loopback address"},                       // RFC 4291
+    {{v6(0xfc00), 7}, "a private address"},                           // RFC 4193
+    {{v6(0xfe80), 10}, "a link-local address"},                       // RFC 4291
+    {{v6(0xff00), 8}, "a multicast address"},                         // RFC 4291
+    {{v6(0x2001), 32}, "a tunnel address"},                           // Teredo, RFC 4380
+    {{v6(0x2001), 23}, "a reserved address"},                         // RFC 2928
+    {{v6(0x2001, 0x0db8), 32}, "a documentation address"},            // RFC 3849
+    {{v6(0x2002), 16}, "a tunnel address"},                           // 6to4, RFC 3056
+    {{v6(0x2620, 0x004f, 0x8000), 48}, "a special-purpose address"},  // AS112, RFC 7534
+    {{v6(0x3fff), 20}, "a documentation address"},                    // RFC 9637
 };
 
 constexpr Network kGlobalUnicast{v6(0x2000), 3};
@@ -175,11 +184,8 @@ std::vector<Network> parse_networks(std::string_view list) {
   }
 }
 
-AddressPolicy::AddressPolicy(std::string_view allowed_networks,
-                             std::vector<IpAddress> own_addresses)
-    : allowed_(parse_networks(allowed_networks)), own_(std::move(own_addresses)) {
-  for (IpAddress& own : own_) own = without_mapping(own);
-}
+AddressPolicy::AddressPolicy(std::string_view allowed_networks, IsOwnAddress is_own)
+    : allowed_(parse_networks(allowed_networks)), is_own_(std::move(is_own)) {}
 
 bool AddressPolicy::lists(const IpAddress& address) const {
   const IpAddress named = without_mapping(address);
@@ -194,9 +200,7 @@ std::optional<std::string> AddressPolicy::objection(const IpAddress& address,
   if (lists(address)) return std::nullopt;
   const IpAddress reached = host_behind(without_mapping(address));
   if (const char* reason = denial_reason(reached)) return "is " + std::string(reason);
-  if (std::find(own_.begin(), own_.end(), reached) != own_.end()) {
-    return "is an address of the database server itself";
-  }
+  if (is_own_ && is_own_(reached)) return "is an address of the database server itself";
   if (port != 80 && port != 443) {
     return "is allowed on ports 80 and 443 only, not on " + std::to_string(port);
   }

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,14 +37,16 @@ struct Network {
 // empty list. Throws std::invalid_argument with a message that names the bad entry.
 std::vector<Network> parse_networks(std::string_view list);
 
+// Whether an address belongs to this machine at the moment.
+using IsOwnAddress = std::function<bool(const IpAddress&)>;
+
 class AddressPolicy {
  public:
   AddressPolicy() = default;  // only public addresses
 
-  // `own_addresses` are the addresses of this machine. They are denied even where they are public,
-  // unless the allow-list names them. Throws std::invalid_argument like parse_networks().
-  explicit AddressPolicy(std::string_view allowed_networks,
-                         std::vector<IpAddress> own_addresses = {});
+  // Addresses of this machine are denied even where they are public, unless the allow-list names
+  // them. Throws std::invalid_argument like parse_networks().
+  explicit AddressPolicy(std::string_view allowed_networks, IsOwnAddress is_own = {});
 
   // Why the connection is denied, as the end of a sentence ("is a private address"); no value if it
   // is allowed.
@@ -54,7 +57,7 @@ class AddressPolicy {
 
  private:
   std::vector<Network> allowed_;
-  std::vector<IpAddress> own_;
+  IsOwnAddress is_own_;
 };
 
 }  // namespace imgpress

@@ -1,13 +1,11 @@
 #include "press/fetch/address_guard.hpp"
 
-#include <ifaddrs.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cstddef>
 #include <cstring>
-#include <memory>
 
 namespace imgpress::press {
 namespace {
@@ -36,19 +34,6 @@ Endpoint endpoint_of(const sockaddr& address) {
 }
 
 }  // namespace
-
-std::vector<IpAddress> own_addresses() {
-  std::vector<IpAddress> addresses;
-  ifaddrs* first = nullptr;
-  if (::getifaddrs(&first) != 0) return addresses;
-  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(first, &::freeifaddrs);
-  for (const ifaddrs* i = first; i != nullptr; i = i->ifa_next) {
-    if (i->ifa_addr == nullptr) continue;
-    const Endpoint endpoint = endpoint_of(*i->ifa_addr);
-    if (endpoint.address) addresses.push_back(*endpoint.address);
-  }
-  return addresses;
-}
 
 bool is_acknowledged(curl_socket_t fd) {
   tcp_info info{};

@@ -6,14 +6,10 @@
 #include <chrono>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "core/net/address.hpp"
 
 namespace imgpress::press {
-
-// The addresses of this machine's network interfaces.
-std::vector<IpAddress> own_addresses();
 
 // Whether the host has acknowledged any data on this connection. A congested host drops the last
 // packet of the TCP handshake: the connection then exists on our side only.

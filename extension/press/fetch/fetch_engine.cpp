@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "channel/own_address.hpp"
+
 namespace imgpress::press {
 namespace {
 
@@ -61,7 +63,7 @@ FetchEngine::~FetchEngine() {
 
 void FetchEngine::apply(wire::FetcherSettings settings) {
   settings_ = std::move(settings);
-  policy_ = AddressPolicy(settings_.allowed_networks, own_addresses());
+  policy_ = AddressPolicy(settings_.allowed_networks, is_own_address);
   queue_.set_host_limits(settings_.host_limits);
   // Transfers start within the queue's limits, so this one only matters for redirects (and for a
   // host that is an origin and receives webhooks).

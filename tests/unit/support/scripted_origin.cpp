@@ -77,7 +77,8 @@ OriginAnswer redirect_to(const std::string& location) {
   return answer("302 Found", "", "Location: " + location + "\r\n");
 }
 
-ScriptedOrigin::ScriptedOrigin(Script script) : script_(std::move(script)) {
+ScriptedOrigin::ScriptedOrigin(Script script, std::string address)
+    : address_(std::move(address)), script_(std::move(script)) {
   listen();
 }
 
@@ -89,7 +90,7 @@ void ScriptedOrigin::listen() {
   listener_ = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_addr.s_addr = ::inet_addr(address_.c_str());
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   socklen_t size = sizeof address;
   if (::bind(listener_.get(), generic, size) != 0 || ::listen(listener_.get(), 512) != 0 ||
@@ -108,7 +109,7 @@ ScriptedOrigin::~ScriptedOrigin() {
 }
 
 std::string ScriptedOrigin::url(const std::string& target) const {
-  return "http://127.0.0.1:" + std::to_string(port_) + target;
+  return "http://" + address_ + ":" + std::to_string(port_) + target;
 }
 
 void ScriptedOrigin::accept_all() {

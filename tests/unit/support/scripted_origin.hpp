@@ -1,4 +1,5 @@
-// A small HTTP server on 127.0.0.1 that sends exactly the bytes that a test tells it to send.
+// A small HTTP server on a loopback address that sends exactly the bytes that a test tells it to
+// send.
 #pragma once
 
 #include <atomic>
@@ -37,14 +38,14 @@ class ScriptedOrigin {
   using Script = std::function<OriginAnswer(const OriginRequest&)>;
 
   // `script` runs in a thread of each connection.
-  explicit ScriptedOrigin(Script script);
+  explicit ScriptedOrigin(Script script, std::string address = "127.0.0.1");
   // Sends this as soon as a client connects, without reading a request.
   explicit ScriptedOrigin(OriginAnswer greeting);
   ScriptedOrigin(const ScriptedOrigin&) = delete;
   ScriptedOrigin& operator=(const ScriptedOrigin&) = delete;
   ~ScriptedOrigin();
 
-  std::string url(const std::string& target) const;  // "http://127.0.0.1:<port><target>"
+  std::string url(const std::string& target) const;  // "http://<address>:<port><target>"
   int port() const { return port_; }
   int connections() const { return connections_; }
   int most_connections_at_once() const { return most_at_once_; }
@@ -61,6 +62,7 @@ class ScriptedOrigin {
   void serve(int fd);
   bool perform(int fd, const OriginAnswer& answer);
 
+  const std::string address_ = "127.0.0.1";
   Script script_;
   OriginAnswer greeting_;  // when there is no script
   UniqueFd listener_;
