@@ -61,11 +61,18 @@ COMMENT ON FUNCTION imgpress.csv_text(bytea) IS
     'neither. Example: SELECT imgpress.submit_csv(imgpress.csv_text(pg_read_binary_file(''products.csv'')))';
 GRANT EXECUTE ON FUNCTION imgpress.csv_text(bytea) TO imgpress_user;
 
+CREATE OR REPLACE FUNCTION imgpress_internal.url_objection(url text) RETURNS text
+    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_url_objection';
+COMMENT ON FUNCTION imgpress_internal.url_objection(text) IS
+    'Why no connection may be made to a URL whose host is written as an address, as the error of an image says it; '
+    'NULL if one may. NULL for a name too: its addresses are checked when it is connected to';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.checked_webhook_url(given text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     webhook_url constant text := nullif(btrim(given), '');
+    objection text;
 BEGIN
     IF NOT imgpress_internal.is_http_url(webhook_url) THEN
         RAISE EXCEPTION 'webhook_url "%" is not an http:// or https:// URL', webhook_url
@@ -77,6 +84,11 @@ BEGIN
     END IF;
     IF octet_length(webhook_url) > 2048 THEN
         RAISE EXCEPTION 'webhook_url is longer than 2048 bytes' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    objection := imgpress_internal.url_objection(webhook_url);
+    IF objection IS NOT NULL THEN
+        RAISE EXCEPTION 'webhook_url: %', objection
+            USING ERRCODE = 'invalid_parameter_value', HINT = imgpress_internal.error_hint(objection, NULL);
     END IF;
     RETURN webhook_url;
 END

@@ -1,6 +1,9 @@
-// output_url() and is_http_url(): rules of core/ as SQL functions.
+// output_url(), is_http_url() and url_objection(): rules of core/ as SQL functions.
 #include <string>
 
+#include "channel/own_address.hpp"
+#include "core/net/denial.hpp"
+#include "core/net/literal_host.hpp"
 #include "core/net/url.hpp"
 #include "core/rules/output_name.hpp"
 
@@ -14,6 +17,16 @@ std::string_view view_of(text* value) {
   return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
 }
 
+// Empty if the guard has none, or cannot say before a name is looked up.
+std::string objection_to(std::string_view url, const char* allowed_networks) {
+  const auto host = literal_host(url);
+  if (!host) return {};
+  const AddressPolicy policy(allowed_networks, is_own_address);
+  const auto objection = policy.objection(host->address, host->port);
+  if (!objection) return {};
+  return describe_denial(host_of(url), host->address.to_string() + " " + *objection);
+}
+
 }  // namespace
 }  // namespace imgpress
 
@@ -22,6 +35,7 @@ using namespace imgpress;
 extern "C" {
 PG_FUNCTION_INFO_V1(imgpress_served_url);
 PG_FUNCTION_INFO_V1(imgpress_is_http_url);
+PG_FUNCTION_INFO_V1(imgpress_url_objection);
 }
 
 Datum imgpress_served_url(PG_FUNCTION_ARGS) {
@@ -42,4 +56,14 @@ Datum imgpress_served_url(PG_FUNCTION_ARGS) {
 
 Datum imgpress_is_http_url(PG_FUNCTION_ARGS) {
   PG_RETURN_BOOL(is_http_url(view_of(PG_GETARG_TEXT_PP(0))));
+}
+
+Datum imgpress_url_objection(PG_FUNCTION_ARGS) {
+  text* url = PG_GETARG_TEXT_PP(0);
+  const Settings config = settings();
+  auto* objection = make_in<std::string>(CurrentMemoryContext);
+  guard([&] { *objection = objection_to(view_of(url), config.allowed_networks); });
+  if (objection->empty()) PG_RETURN_NULL();
+  PG_RETURN_TEXT_P(
+      cstring_to_text_with_len(objection->data(), static_cast<int>(objection->size())));
 }

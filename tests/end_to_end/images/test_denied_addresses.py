@@ -63,12 +63,51 @@ def test_a_host_with_two_addresses(shop):
 
 
 def test_webhooks(shop, receiver):
+    """A name is looked up when the webhook is sent."""
     endpoint = receiver.endpoint("/denied")
-    request = shop.submit_csv(one_product("http://127.0.0.1/"), endpoint.url)
+    url = endpoint.url.replace("127.0.0.1", "localhost")
+    request = shop.submit_csv(one_product("http://127.0.0.1/"), url)
     hint = "SELECT hint FROM imgpress.webhook_failures WHERE request_id = %s"
-    paste(shop, wait_until(lambda: shop.value(hint, request), "the error"), "127.0.0.1")
+    allowing = wait_until(lambda: shop.value(hint, request), "the error")
+    assert endpoint.deliveries == []
+    paste(shop, allowing.replace("::1", "127.0.0.1"), "127.0.0.1")
     assert len(endpoint.wait(1)) == 1
     wait_until(lambda: shop.sql(hint, request) == [], "the message is delivered")
+
+
+DENIED_HOSTS = {
+    "10.99.1.1:1": None,  # what is allowed, on any port
+    "localhost": None,  # a name
+    "127.0.0.1": "a loopback address",
+    "0x7f.1": "a loopback address",
+    "2130706433": "a loopback address",
+    "169.254.169.254": "a link-local address",
+    "[::ffff:10.0.0.1]": "a private address",
+    "[fd00:ec2::254]": "a private address",
+    "[64:ff9b::a00:1]": "a private address",
+    "[2002:a00:1::]": "a tunnel address",
+    "93.184.216.34:22": "on ports 80 and 443 only",
+}
+
+
+@pytest.mark.parametrize("host", DENIED_HOSTS)
+def test_webhooks_are_refused_when_they_are_submitted(shop, host):
+    """Where the URL has an address; SQL and REST say the same."""
+    url = f"http://{host}/hook"
+    csv = one_product("http://a.example/a.jpg")
+    answer = shop.gateway.upload(csv, webhook_url=url)
+    if DENIED_HOSTS[host] is None:
+        assert answer.status == 202, answer
+        assert shop.submit_csv(csv, url)
+        return
+    submit = "SELECT imgpress.submit_csv(%s, %s)"
+    diag = shop.cluster.refused("22023", submit, (csv, url)).diag
+    assert diag.message_primary.startswith(f"webhook_url: connections to {host} are not allowed: ")
+    assert DENIED_HOSTS[host] in diag.message_primary
+    assert SETTING in diag.message_primary
+    assert diag.message_hint.startswith(f"ALTER SYSTEM SET {SETTING} = '{ALLOWED_BEFORE}, ")
+    faults = [(fault["field"], fault["message"]) for fault in answer.json()["details"]]
+    assert (answer.status, faults) == (400, [("webhook_url", diag.message_primary)])
 
 
 def test_other_errors_have_the_hint_of_their_code(shop):
