@@ -248,6 +248,11 @@ UPDATE imgpress.processing_requests r
           FROM imgpress.images i LEFT JOIN imgpress.outputs o ON o.request_id = i.request_id AND o.image_no = i.image_no
           GROUP BY i.request_id) n
     WHERE n.request_id = r.id;
+-- Each end of a request has sent one webhook message.
+UPDATE imgpress.processing_requests r
+    SET run = m.messages + CASE WHEN r.ended_at IS NULL THEN 1 ELSE 0 END
+    FROM (SELECT d.request_id, count(*) AS messages FROM imgpress.webhook_deliveries d GROUP BY 1) m
+    WHERE m.request_id = r.id;
 CREATE TEMPORARY TABLE imgpress_closed_requests AS
     SELECT r.id FROM imgpress.processing_requests r
     WHERE r.status IN ('Pending', 'Processing') AND r.image_count > 0

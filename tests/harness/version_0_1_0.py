@@ -71,7 +71,8 @@ class Filler:
 def fill(cluster, database, base_url, webhook_url):
     filler = Filler(cluster, database, base_url)
     done, failed, fresh = "Completed", "Failed", "Pending"
-    filler.request("completed", done, [(done, None), (done, 1), (done, None), (done, 1)])
+    twice = [(done, None), (done, 1), (done, None), (done, 1)]
+    filler.request("completed", done, twice, "http://a.test/")
     filler.request("working", "Processing", [("Processing", None), (fresh, 1), (done, None)])
     filler.request("ending", "Processing", [(done, None), (done, 1), (fresh, 1)], webhook_url)
     filler.request("cancelled", failed, [(failed, None), (done, 1), (done, 1)], reason="cancelled")

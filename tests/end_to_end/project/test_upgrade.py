@@ -98,6 +98,7 @@ def test_data_is_kept(old):
     assert products(old, "failed")[:2] == [ERROR_TEXT] * 2
     assert old.sql("SELECT FROM imgpress.images WHERE lease_token IS NOT NULL") == []
     assert old.sql("SELECT FROM imgpress_internal.leases") == []
+    assert old.sql("SELECT * FROM imgpress.check()") == []
 
 
 def test_output_urls_show_the_same_pictures(old):
@@ -130,6 +131,7 @@ def test_unfinished_work_goes_on(home, old):
     received = {message["type"]: message.get("data", {}).get("request_id") for message in messages}
     assert received == {"left": None, "request.completed": REQUESTS["ending"]}
     assert home.cluster.log_lines("imgpress_internal") == []
+    assert old.sql("SELECT * FROM imgpress.check()") == []
 
 
 @pytest.fixture(name="roles")
