@@ -18,6 +18,9 @@ def test_user_and_gateway(shop):
     )
     assert shop.cluster.scalar("SELECT count(*) FROM imgpress.progress", user="clerk") >= 1
     shop.refused("42501", "SELECT imgpress.purge('0')", user="clerk")
+    shop.refused("42501", "SELECT * FROM imgpress.check()", user="clerk")
+    shop.sql("GRANT imgpress_admin TO clerk")
+    assert shop.cluster.query("SELECT * FROM imgpress.check()", user="clerk") == []
     shop.refused("42501", "SELECT * FROM imgpress.processing_requests", user=GATEWAY_LOGIN)
     shop.refused("42501", "SELECT imgpress.cancel(%s)", request, user=GATEWAY_LOGIN)
     shop.sql("DROP ROLE nobody, clerk")

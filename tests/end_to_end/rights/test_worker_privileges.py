@@ -122,6 +122,7 @@ CALLS = (
     "retry_recent()",
     "purge('1 day')",
     "webhook_secret()",
+    "check()",
     "csv_faults('nothing')",
     "workers",
     "results",
