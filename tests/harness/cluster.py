@@ -202,6 +202,12 @@ class Cluster:
             # Not below home, whose path may be too long: a socket's path is limited to 107 bytes.
             self.socket_dir = Path(tempfile.mkdtemp(prefix="imgpress-", dir="/tmp"))
         _own_by_server(self.socket_dir)
+        self._make_data()
+        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
+            for name, value in self._all_settings().items():
+                conf.write(_setting_line(name, value))
+
+    def _make_data(self):
         self._run(
             "initdb",
             ["-D", self.data, "-U", SUPERUSER, "--auth=trust", "--no-sync"]
@@ -214,9 +220,6 @@ class Cluster:
                 ["--single", "-F", "-D", self.data, "postgres"],
                 stdin=f'CREATE DATABASE "{self.database}"\n',
             )
-        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
-            for name, value in self._all_settings().items():
-                conf.write(_setting_line(name, value))
 
     def _all_settings(self):
         settings = {

@@ -7,6 +7,11 @@
     /truncated/a.jpg                half of it, with the Content-Length of the whole file
     /flaky/a.jpg?fail=2             503 (or status=N) this many times, then the file
     /hang/a.jpg                     no answer until the origin closes
+    /stall/a.jpg                    half of it, then nothing until the origin closes
+    /reset/a.jpg                    the connection is reset before an answer
+    /garbage/a.jpg                  bytes that are no HTTP
+    /slow-headers/a.jpg?ms=50       the head, one byte every 50 ms
+    /endless/a.jpg                  chunks without end
     /html/a.jpg, /empty/a.jpg       a web page, or an empty body, with the content type of an image
     /large/a.jpg?bytes=N&length=no  N bytes, with or without Content-Length
     /status/503/a.jpg?retry_after=1 this status, with Retry-After
@@ -16,6 +21,8 @@
 """
 
 import mimetypes
+import socket
+import struct
 import threading
 import time
 from pathlib import Path
@@ -97,6 +104,38 @@ class _OriginHandler(Handler):
     def _serve_hang(self, origin, _name, _query, _number):
         origin.closing.wait()
         self.close_connection = True
+
+    def _serve_stall(self, origin, name, _query, _number):
+        content = origin.content(name)
+        self._start(200, _content_type(name), len(content))
+        self.wfile.write(content[: len(content) // 2])
+        self.wfile.flush()
+        origin.closing.wait()
+        self.close_connection = True
+
+    def _serve_reset(self, _origin, _name, _query, _number):
+        # With a linger time of 0, close() sends RST instead of FIN.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
+    def _serve_garbage(self, _origin, _name, _query, _number):
+        self.wfile.write(bytes(range(256)) * 4)
+        self.close_connection = True
+
+    def _serve_slow_headers(self, origin, name, query, _number):
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Filler: " + name.encode() * 100
+        for byte in head:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            if origin.closing.wait(int(query.get("ms", "50")) / 1000):
+                break
+        self.close_connection = True
+
+    def _serve_endless(self, origin, _name, _query, _number):
+        self._start(200, "image/jpeg", None)
+        while not origin.closing.is_set():
+            self.wfile.write(b"%x\r\n%s\r\n" % (CHUNK, bytes(CHUNK)))
 
     def _serve_html(self, _origin, _name, _query, _number):
         self.answer(200, PAGE, "image/jpeg")
