@@ -40,7 +40,10 @@ void idle_through_images(PacketSocket socket) {
 int main(int, char** argv) try {
   PacketSocket socket{UniqueFd(3)};
   socket.send(wire::Ready{IMGPRESS_VERSION, static_cast<std::uint32_t>(::getpid()), {}});
-  if (std::strcmp(argv[1], "fetcher") == 0) press::run_fetcher(std::move(socket));
+  if (std::strcmp(argv[1], "fetcher") == 0) {
+    press::prepare_fetcher();
+    press::run_fetcher(std::move(socket));
+  }
   idle_through_images(std::move(socket));
 } catch (const std::exception& error) {
   std::fprintf(stderr, "imgpress-bench-press: %s\n", error.what());

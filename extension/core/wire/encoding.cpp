@@ -11,6 +11,14 @@ void visit_fields(Visit& visit, M& message) {
   std::apply([&](auto... field) { (visit(message.*field), ...); }, M::fields());
 }
 
+template <typename Visit, typename C>
+void visit_confinement(Visit& visit, C& confinement) {
+  visit(confinement.layers);
+  visit(confinement.landlock_abi);
+  visit(confinement.reaches_network);
+  visit(confinement.reaches_any_port);
+}
+
 class Writer {
  public:
   template <typename T>
@@ -38,6 +46,7 @@ class Writer {
   void operator()(const HostLimits& limits) {
     visit_host_limits([&](const auto& limit) { (*this)(limits.*limit.field); });
   }
+  void operator()(const Confinement& confinement) { visit_confinement(*this, confinement); }
   std::string take() { return std::move(bytes_); }
 
  private:
@@ -77,6 +86,7 @@ class Reader {
       require(limit.holds(limits.*limit.field));
     });
   }
+  void operator()(Confinement& confinement) { visit_confinement(*this, confinement); }
   void expect_end() const {
     if (!bytes_.empty()) throw WireError("surplus bytes after a message");
   }

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/rules/confinement.hpp"
 #include "core/rules/fault.hpp"
 #include "core/rules/formats.hpp"
 #include "core/rules/host_limits.hpp"
@@ -17,14 +18,31 @@
 
 namespace imgpress::wire {
 
-// The first message of a press: it is confined, and takes work from now on. Stays the first of all
-// messages and begins with its version, so that an owner of another version can read that much.
+// The first message of a press. Stays the first of all messages and has the same fields in each
+// version, so that an owner of another version can read it.
 struct Ready {
   std::string version;
   std::uint32_t pid = 0;
-  std::vector<std::string> layers;  // of its confinement, as the kernel confirms them
+  std::vector<std::string> layers;  // the names of those of its confinement
 
   static auto fields() { return std::make_tuple(&Ready::version, &Ready::pid, &Ready::layers); }
+};
+
+// The second message of a press: how it is confined.
+struct Confined {
+  Confinement confinement;
+  // Stamps (channel/file_stamp.hpp) of the files that it may read. When one is not current any
+  // more, this press cannot see the new one.
+  std::vector<std::string> files;
+
+  static auto fields() { return std::make_tuple(&Confined::confinement, &Confined::files); }
+};
+
+// Instead of it: this press cannot be confined as it must be, and ends.
+struct Unconfined {
+  std::string reason;  // for the user, with the remedy
+
+  static auto fields() { return std::make_tuple(&Unconfined::reason); }
 };
 
 // To the fetcher: the first message, and again whenever the settings change.
@@ -111,7 +129,7 @@ struct CompressReply {
   }
 };
 
-using Message =
-    std::variant<Ready, FetcherSettings, FetchRequest, FetchReply, CompressRequest, CompressReply>;
+using Message = std::variant<Ready, FetcherSettings, FetchRequest, FetchReply, CompressRequest,
+                             CompressReply, Confined, Unconfined>;
 
 }  // namespace imgpress::wire

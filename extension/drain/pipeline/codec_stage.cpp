@@ -34,15 +34,22 @@ CodecStage::CodecStage(const PipelineSettings& settings, int poll_fd, TimePoint 
 }
 
 void CodecStage::start(CodecClient& codec, TimePoint now) {
-  codec.start(settings_.press_path, now);
+  codec.start(settings_, now);
   watch(poll_fd_, codec.fd());
 }
 
 void CodecStage::reconfigure(const PipelineSettings& settings, TimePoint now) {
+  const bool confined_otherwise = settings.best_effort != settings_.best_effort;
   settings_ = settings;
   while (codecs_.size() > settings.codecs) {
     put_back(codecs_.back().take_held());
     codecs_.pop_back();
+  }
+  if (confined_otherwise) {
+    for (CodecClient& codec : codecs_) {
+      put_back(codec.take_held());
+      start(codec, now);
+    }
   }
   while (codecs_.size() < settings.codecs) start(codecs_.emplace_back(), now);
 }

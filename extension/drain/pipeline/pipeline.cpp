@@ -1,23 +1,9 @@
 #include "drain/pipeline/pipeline.hpp"
 
-#include <sys/epoll.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <system_error>
 #include <utility>
 
 namespace imgpress {
-namespace {
-
-UniqueFd make_poll() {
-  UniqueFd fd(::epoll_create1(EPOLL_CLOEXEC));
-  if (!fd) throw std::system_error(errno, std::generic_category(), "epoll_create1");
-  return fd;
-}
-
-}  // namespace
-
 PressPipeline::PressPipeline(const PipelineSettings& settings, TimePoint now)
     : poll_(make_poll()),
       compressing_(settings, poll_.get(), now),

@@ -18,8 +18,8 @@ seconds patience_of(const PressSettings& settings) {
 
 }  // namespace
 
-void CodecClient::start(const std::string& path, TimePoint now) {
-  press_.start(path, PressProcess::Role::kCodec, now);
+void CodecClient::start(const PressSettings& settings, TimePoint now) {
+  press_.start(PressRole::kCodec, settings, now);
   take_held();
 }
 
@@ -42,7 +42,8 @@ PacketSocket::Sent CodecClient::send(FetchedImage& image, const PressSettings& s
 std::optional<ImageOutcome> CodecClient::receive(TimePoint now) {
   Packet packet;
   if (!press_.receive(packet)) {
-    if (deadline() <= now) press_.end(PressEnd::kHung);
+    if (answer_due() <= now) press_.end(PressEnd::kHung);
+    if (is_busy()) press_.look(now);
     return std::nullopt;
   }
   const auto* reply = std::get_if<wire::CompressReply>(&packet.message);
@@ -93,8 +94,13 @@ std::deque<FetchedImage> CodecClient::take_held() {
   return std::exchange(held_, {});
 }
 
-TimePoint CodecClient::deadline() const {
+// When it counts as hung.
+TimePoint CodecClient::answer_due() const {
   return held_.empty() ? press_.ready_by() : std::min(press_.ready_by(), answer_by_);
+}
+
+TimePoint CodecClient::deadline() const {
+  return is_busy() ? std::min(answer_due(), press_.next_look()) : TimePoint::max();
 }
 
 }  // namespace imgpress

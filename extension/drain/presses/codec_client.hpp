@@ -11,7 +11,7 @@ namespace imgpress {
 
 class CodecClient {
  public:
-  void start(const std::string& path, TimePoint now);
+  void start(const PressSettings& settings, TimePoint now);
   void stop() { press_.stop(); }
   bool running() const { return press_.running(); }
   bool ready() const { return press_.ready(); }
@@ -22,8 +22,8 @@ class CodecClient {
   PacketSocket::Sent send(FetchedImage& image, const PressSettings& settings, TimePoint now);
 
   // The outcome of the image that it worked on; no value while it still works. Throws PressEnded
-  // when the codec has ended, has not answered by deadline(), or gives an impossible answer (an
-  // unknown id, no output, an output larger than its source).
+  // when the codec has ended or is stopped, has not answered in time, or gives an impossible answer
+  // (an unknown id, no output, an output larger than its source).
   std::optional<ImageOutcome> receive(TimePoint now);
 
   const std::deque<FetchedImage>& held() const { return held_; }
@@ -32,6 +32,7 @@ class CodecClient {
   // worked on.
   std::deque<FetchedImage> take_held();
 
+  // When to call receive() even if nothing is readable.
   TimePoint deadline() const;
 
   // How long an image takes: a moving average of what the codec reports; zero before its first
@@ -39,6 +40,8 @@ class CodecClient {
   Clock::duration work_time() const { return work_time_; }
 
  private:
+  bool is_busy() const { return press_.running() && (!press_.ready() || !held_.empty()); }
+  TimePoint answer_due() const;
   ImageOutcome outcome_of(const wire::CompressReply& reply, UniqueFd output);
 
   PressClient press_;

@@ -1,8 +1,10 @@
 #include "drain/presses/fetcher_client.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "channel/file_stamp.hpp"
 #include "channel/sealed_memory.hpp"
 #include "core/text/plain_text.hpp"
 
@@ -13,6 +15,11 @@ namespace {
 // answer for the longest time-out and this, it counts as hung. More than it may hold a transfer
 // back because its host asked for a pause (5 s).
 constexpr std::chrono::seconds kGrace{10};
+
+// How often the files that a fetcher reads are compared with those that it has seen.
+constexpr std::chrono::seconds kFileCheckPause{1};
+// Former fetchers that still have transfers; of more, the oldest gives its own back.
+constexpr std::size_t kMostFormer = 2;
 
 constexpr std::uint64_t kMaxWebhookAnswerBytes = 64 << 10;
 constexpr const char* kUserAgent = "imgpress";
@@ -25,10 +32,25 @@ TimePoint answer_due(const PressSettings& settings, TimePoint now) {
 }  // namespace
 
 void FetcherClient::start(const PressSettings& settings, TimePoint now) {
-  press_.start(settings.press_path, PressProcess::Role::kFetcher, now);
-  in_flight_.clear();
+  former_.clear();
+  given_back_.clear();
+  current_->in_flight.clear();
+  settings_ = settings;
+  poll_ = make_poll();
+  start_process(now);
+}
+
+void FetcherClient::start_process(TimePoint now) {
+  current_->arguments = press_arguments(PressRole::kFetcher, settings_);
+  current_->press.start(PressRole::kFetcher, settings_, now);
+  watch(poll_.get(), current_->press.fd());
   settings_are_sent_ = false;
-  reconfigure(settings);
+  reconfigure(settings_);
+}
+
+void FetcherClient::stop() {
+  former_.clear();
+  current_->press.stop();
 }
 
 void FetcherClient::reconfigure(const PressSettings& settings) {
@@ -45,7 +67,7 @@ wire::FetcherSettings FetcherClient::fetcher_settings() const {
 
 PacketSocket::Sent FetcherClient::send_settings() {
   if (settings_are_sent_) return PacketSocket::Sent::kYes;
-  const auto sent = press_.send(fetcher_settings());
+  const auto sent = current_->press.send(fetcher_settings());
   settings_are_sent_ = sent == PacketSocket::Sent::kYes;
   return sent;
 }
@@ -74,35 +96,94 @@ PacketSocket::Sent FetcherClient::deliver(std::uint64_t id, const DeliveryTask& 
 }
 
 PacketSocket::Sent FetcherClient::send(wire::FetchRequest request, TimePoint now) {
+  if (is_outdated(now)) replace(now);
   auto sent = send_settings();
   if (sent != PacketSocket::Sent::kYes) return sent;
   request.connect_timeout_ms = static_cast<std::uint32_t>(settings_.connect_timeout_ms);
-  sent = press_.send(request);
+  sent = current_->press.send(request);
   if (sent != PacketSocket::Sent::kYes) return sent;
-  if (in_flight_.empty()) answer_by_ = answer_due(settings_, now);
-  in_flight_.emplace(request.id, request.method);
+  if (current_->in_flight.empty()) current_->answer_by = answer_due(settings_, now);
+  current_->in_flight.emplace(request.id, request.method);
   return sent;
 }
 
+// Whether the settings or the files have changed so that only another process can obey them.
+bool FetcherClient::is_outdated(TimePoint now) {
+  const Fetcher& fetcher = *current_;
+  if (fetcher.arguments != press_arguments(PressRole::kFetcher, settings_)) return true;
+  if (now < next_file_check_) return false;
+  next_file_check_ = now + kFileCheckPause;
+  const auto& files = fetcher.press.files();
+  return !std::all_of(files.begin(), files.end(), is_current);
+}
+
+void FetcherClient::replace(TimePoint now) {
+  if (!current_->in_flight.empty()) {
+    former_.push_back(std::exchange(current_, std::make_unique<Fetcher>()));
+  }
+  if (former_.size() > kMostFormer) {
+    give_back(*former_.front(), "the process that downloads was replaced");
+    former_.pop_front();
+  }
+  start_process(now);
+}
+
+// Its transfers are neither lost nor charged to anybody.
+void FetcherClient::give_back(Fetcher& fetcher, const std::string& reason) {
+  for (const auto& [id, method] : fetcher.in_flight) {
+    FetchOutcome& outcome = given_back_.emplace_back();
+    outcome.id = id;
+    outcome.fault = Fault::kPressDied;
+    outcome.postponed = true;
+    outcome.reason = reason;
+  }
+  fetcher.in_flight.clear();
+}
+
 std::optional<FetchOutcome> FetcherClient::receive(TimePoint now) {
+  if (auto outcome = receive_from_former(now)) return outcome;
+  return receive_from(*current_, now);
+}
+
+std::optional<FetchOutcome> FetcherClient::receive_from_former(TimePoint now) {
+  for (auto former = former_.begin(); former != former_.end();) {
+    Fetcher& fetcher = **former;
+    try {
+      if (auto outcome = receive_from(fetcher, now)) return outcome;
+    } catch (const PressEnded& ended) {
+      give_back(fetcher, ended.what());
+    }
+    former = fetcher.in_flight.empty() ? former_.erase(former) : std::next(former);
+  }
+  if (given_back_.empty()) return std::nullopt;
+  FetchOutcome outcome = std::move(given_back_.front());
+  given_back_.pop_front();
+  return outcome;
+}
+
+std::optional<FetchOutcome> FetcherClient::receive_from(Fetcher& fetcher, TimePoint now) {
   Packet packet;
-  if (!press_.receive(packet)) {
-    if (deadline() <= now) press_.end(PressEnd::kHung);
+  if (!fetcher.press.receive(packet)) {
+    if (fetcher.answer_due() <= now) fetcher.press.end(PressEnd::kHung);
+    if (fetcher.is_busy()) fetcher.press.look(now);
     return std::nullopt;
   }
   const auto* reply = std::get_if<wire::FetchReply>(&packet.message);
-  if (reply == nullptr) press_.end(PressEnd::kBrokeProtocol, "a message that no fetcher sends");
-  answer_by_ = answer_due(settings_, now);
+  if (reply == nullptr) {
+    fetcher.press.end(PressEnd::kBrokeProtocol, "a message that no fetcher sends");
+  }
+  fetcher.answer_by = answer_due(settings_, now);
   try {
-    return outcome_of(*reply, std::move(packet.attachment));
+    return outcome_of(fetcher, *reply, std::move(packet.attachment));
   } catch (const std::runtime_error& error) {  // memory that is not sealed, or an impossible answer
-    press_.end(PressEnd::kBrokeProtocol, error.what());
+    fetcher.press.end(PressEnd::kBrokeProtocol, error.what());
   }
 }
 
-FetchOutcome FetcherClient::outcome_of(const wire::FetchReply& reply, UniqueFd body) {
-  const auto found = in_flight_.find(reply.id);
-  if (found == in_flight_.end()) throw wire::WireError("an answer to no request");
+FetchOutcome FetcherClient::outcome_of(Fetcher& fetcher, const wire::FetchReply& reply,
+                                       UniqueFd body) {
+  const auto found = fetcher.in_flight.find(reply.id);
+  if (found == fetcher.in_flight.end()) throw wire::WireError("an answer to no request");
   FetchOutcome outcome;
   outcome.id = reply.id;
   outcome.fault = reply.fault;
@@ -115,12 +196,30 @@ FetchOutcome FetcherClient::outcome_of(const wire::FetchReply& reply, UniqueFd b
     outcome.body_bytes = sealed_size(body.get());
     outcome.body = std::move(body);
   }
-  in_flight_.erase(found);
+  fetcher.in_flight.erase(found);
   return outcome;
 }
 
+std::size_t FetcherClient::in_flight() const {
+  std::size_t sum = current_->in_flight.size() + given_back_.size();
+  for (const auto& fetcher : former_) sum += fetcher->in_flight.size();
+  return sum;
+}
+
+// When it counts as hung.
+TimePoint FetcherClient::Fetcher::answer_due() const {
+  return in_flight.empty() ? press.ready_by() : std::min(press.ready_by(), answer_by);
+}
+
+TimePoint FetcherClient::Fetcher::deadline() const {
+  return is_busy() ? std::min(answer_due(), press.next_look()) : TimePoint::max();
+}
+
 TimePoint FetcherClient::deadline() const {
-  return in_flight_.empty() ? press_.ready_by() : std::min(press_.ready_by(), answer_by_);
+  if (!given_back_.empty()) return TimePoint();
+  TimePoint earliest = current_->deadline();
+  for (const auto& fetcher : former_) earliest = std::min(earliest, fetcher->deadline());
+  return earliest;
 }
 
 }  // namespace imgpress

@@ -1,8 +1,15 @@
 // A fetcher process and its transfers. It answers in the order in which they end.
+//
+// A fetcher is confined to the files and ports that were allowed when it started. When another file
+// takes the place of one, or a setting changes what it needs, a new fetcher gets all further
+// requests. The former one stays until it has answered those that it has.
 #pragma once
 
+#include <deque>
+#include <memory>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "drain/presses/press_client.hpp"
 
@@ -23,12 +30,12 @@ struct FetchOutcome {
 class FetcherClient {
  public:
   void start(const PressSettings& settings, TimePoint now);
-  void stop() { press_.stop(); }
+  void stop();
   // The new settings apply to transfers that are requested from now on.
   void reconfigure(const PressSettings& settings);
-  bool running() const { return press_.running(); }
-  bool ready() const { return press_.ready(); }
-  int fd() { return press_.fd(); }
+  bool running() const { return current_->press.running(); }
+  bool ready() const { return current_->press.ready(); }
+  int fd() const { return poll_.get(); }  // the same one until the next start()
 
   // Request a download, or the delivery of a webhook. Throw WireError when the request is too large
   // for a message.
@@ -36,25 +43,46 @@ class FetcherClient {
   PacketSocket::Sent deliver(std::uint64_t id, const DeliveryTask& delivery, TimePoint now);
 
   // The next transfer that has ended; no value when none has. Throws PressEnded when the fetcher
-  // has ended, has not answered by deadline(), or gives an answer that was not requested or lacks
-  // its body.
+  // has ended or is stopped, has not answered in time, or gives an answer that was not requested or
+  // lacks its body.
   std::optional<FetchOutcome> receive(TimePoint now);
 
-  std::size_t in_flight() const { return in_flight_.size(); }
+  std::size_t in_flight() const;
+  // When to call receive() even if nothing is readable.
   TimePoint deadline() const;
 
  private:
+  // A process, and what was requested of it.
+  struct Fetcher {
+    PressClient press;
+    std::vector<std::string> arguments;
+    std::unordered_map<std::uint64_t, wire::Method> in_flight;  // by id
+    TimePoint answer_by{};
+
+    bool is_busy() const { return press.running() && (!press.ready() || !in_flight.empty()); }
+    TimePoint answer_due() const;
+    TimePoint deadline() const;
+  };
+
   PacketSocket::Sent send(wire::FetchRequest request, TimePoint now);
   wire::FetcherSettings fetcher_settings() const;
   PacketSocket::Sent send_settings();
-  FetchOutcome outcome_of(const wire::FetchReply& reply, UniqueFd body);
+  void start_process(TimePoint now);
+  bool is_outdated(TimePoint now);
+  void replace(TimePoint now);
+  void give_back(Fetcher& fetcher, const std::string& reason);
+  std::optional<FetchOutcome> receive_from(Fetcher& fetcher, TimePoint now);
+  std::optional<FetchOutcome> receive_from_former(TimePoint now);
+  static FetchOutcome outcome_of(Fetcher& fetcher, const wire::FetchReply& reply, UniqueFd body);
 
-  PressClient press_;
+  UniqueFd poll_;  // reports each fetcher
+  std::unique_ptr<Fetcher> current_ = std::make_unique<Fetcher>();
+  std::deque<std::unique_ptr<Fetcher>> former_;
+  std::deque<FetchOutcome> given_back_;  // transfers of a former fetcher that has ended
   PressSettings settings_;
   std::string encoded_settings_;  // sent when they change
   bool settings_are_sent_ = false;
-  std::unordered_map<std::uint64_t, wire::Method> in_flight_;  // by id
-  TimePoint answer_by_{};
+  TimePoint next_file_check_{};
 };
 
 }  // namespace imgpress

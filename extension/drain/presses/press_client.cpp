@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "core/text/plain_text.hpp"
 
@@ -16,12 +17,19 @@ constexpr std::chrono::seconds kStartPatience{10};
 // not help.
 constexpr int kMaxIdleEnds = 6;
 
+// A press that is stopped in this many looks in a row, so for two seconds, is as good as dead.
+// Looks are counted, not time: an owner that was stopped itself must not blame its presses.
+constexpr std::chrono::milliseconds kLookPause{500};
+constexpr int kLooksWhileStopped = 5;
+
 std::string message_for(PressEnd why, const std::string& detail) {
   switch (why) {
     case PressEnd::kOutOfCpu:
       return "compressing the image takes more CPU time than imgpress.codec_timeout allows";
     case PressEnd::kHung:
       return "the imgpress-press process did not answer in time";
+    case PressEnd::kStopped:
+      return "the imgpress-press process was stopped by a signal and not continued";
     case PressEnd::kBrokeProtocol:
       return "the imgpress-press process sent a wrong message: " + detail;
     case PressEnd::kDied:
@@ -39,11 +47,25 @@ Fault PressEnded::fault() const {
   return why_ == PressEnd::kOutOfCpu ? Fault::kOutOfResources : Fault::kPressDied;
 }
 
-void PressClient::start(const std::string& path, PressProcess::Role role, TimePoint now) {
-  ready_ = false;
-  path_ = path;
-  process_ = PressProcess::start(path, role);
+std::vector<std::string> press_arguments(PressRole role, const PressSettings& settings) {
+  std::vector<std::string> arguments{role == PressRole::kFetcher ? "fetcher" : "codec"};
+  if (settings.best_effort) arguments.emplace_back("--best-effort");
+  // Networks are allowed with all their ports.
+  const bool any_port = role == PressRole::kFetcher && !settings.allowed_networks.empty();
+  if (any_port) arguments.emplace_back("--any-port");
+  return arguments;
+}
+
+void PressClient::start(PressRole role, const PressSettings& settings, TimePoint now) {
+  stop();
+  files_.clear();
+  path_ = settings.press_path;
+  process_ = PressProcess::start(path_, press_arguments(role, settings));
+  observer_ = settings.observer;
+  if (observer_ != nullptr) observer_->started(process_.pid(), role == PressRole::kFetcher);
   ready_by_ = now + kStartPatience;
+  next_look_ = now + kLookPause;
+  looks_while_stopped_ = 0;
 }
 
 PacketSocket::Sent PressClient::send(const wire::Message& message, int attachment) {
@@ -52,8 +74,16 @@ PacketSocket::Sent PressClient::send(const wire::Message& message, int attachmen
 }
 
 void PressClient::stop() {
+  end_process();
+}
+
+// Returns true when it had exceeded its CPU limit.
+bool PressClient::end_process() {
   ready_ = false;
-  process_.stop();
+  const pid_t press = process_.pid();
+  const bool out_of_cpu = process_.stop();
+  if (observer_ != nullptr && press > 0) observer_->ended(press);
+  return out_of_cpu;
 }
 
 PacketSocket::Received PressClient::receive_raw(Packet& packet) {
@@ -69,11 +99,34 @@ bool PressClient::receive(Packet& packet) {
     const auto received = receive_raw(packet);
     if (received == PacketSocket::Received::kWouldBlock) return false;
     if (received == PacketSocket::Received::kPeerGone) end(PressEnd::kDied);
-    if (ready_) break;
-    check_ready(packet.message);
+    if (!ready_) {
+      check_ready(packet.message);
+    } else if (!take_notice(packet.message)) {
+      idle_ends_ = 0;
+      return true;
+    }
   }
-  idle_ends_ = 0;
-  return true;
+}
+
+// Takes what a press tells about itself; returns false for any other message.
+bool PressClient::take_notice(const wire::Message& message) {
+  if (const auto* confined = std::get_if<wire::Confined>(&message)) {
+    files_ = confined->files;
+    if (observer_ != nullptr) observer_->confined(process_.pid(), confined->confinement);
+    return true;
+  }
+  if (const auto* unconfined = std::get_if<wire::Unconfined>(&message)) {
+    stop();
+    throw PressUnusable(plain_text(unconfined->reason));
+  }
+  return false;
+}
+
+void PressClient::look(TimePoint now) {
+  if (now < next_look_) return;
+  next_look_ = now + kLookPause;
+  looks_while_stopped_ = process_.is_stopped() ? looks_while_stopped_ + 1 : 0;
+  if (looks_while_stopped_ >= kLooksWhileStopped) end(PressEnd::kStopped);
 }
 
 void PressClient::check_ready(const wire::Message& message) {
@@ -98,8 +151,7 @@ void PressClient::check_ready(const wire::Message& message) {
 
 void PressClient::end(PressEnd why, const std::string& detail) {
   const bool was_ready = ready_;
-  ready_ = false;
-  const bool out_of_cpu = process_.stop();
+  const bool out_of_cpu = end_process();
   if (!was_ready && why == PressEnd::kHung) {
     throw PressUnusable("\"" + path_ +
                         "\" does not become ready; is it imgpress-press of version " +
@@ -118,6 +170,12 @@ void PressClient::end(PressEnd why, const std::string& detail) {
                               "is missing: the server's log may say which");
   }
   throw PressEnded(out_of_cpu ? PressEnd::kOutOfCpu : why, detail);
+}
+
+UniqueFd make_poll() {
+  UniqueFd fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!fd) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+  return fd;
 }
 
 void watch(int poll_fd, int fd) {

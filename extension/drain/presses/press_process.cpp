@@ -74,19 +74,20 @@ PressProcess& PressProcess::operator=(PressProcess&& other) noexcept {
   return *this;
 }
 
-PressProcess PressProcess::start(const std::string& path, Role role) {
+PressProcess PressProcess::start(const std::string& path, std::vector<std::string> arguments) {
   std::pair<PacketSocket, PacketSocket> ends = PacketSocket::make_pair();  // ours, theirs
   ends.first.set_nonblocking();
   std::string name = "imgpress-press";
-  std::string role_name = role == Role::kFetcher ? "fetcher" : "codec";
-  char* arguments[] = {name.data(), role_name.data(), nullptr};
+  std::vector<char*> argv{name.data()};
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
   char* environment[] = {nullptr};
 
   const FileActions actions(ends.second.fd());
   const SpawnAttributes attributes;
   PressProcess press;
   const int error = ::posix_spawn(&press.pid_, path.c_str(), actions.get(), attributes.get(),
-                                  arguments, environment);
+                                  argv.data(), environment);
   if (error != 0) {
     press.pid_ = -1;
     throw std::system_error(error, std::generic_category(),
@@ -94,6 +95,15 @@ PressProcess PressProcess::start(const std::string& path, Role role) {
   }
   press.socket_ = std::move(ends.first);
   return press;
+}
+
+bool PressProcess::is_stopped() const {
+  siginfo_t info{};
+  // WNOWAIT: the kernel tells it again as long as it is true. Without WEXITED a press that has
+  // ended stays to be reaped.
+  return pid_ > 0 &&
+         ::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == pid_;
 }
 
 bool PressProcess::stop() {

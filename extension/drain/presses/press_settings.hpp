@@ -9,11 +9,15 @@
 
 namespace imgpress {
 
+class PressObserver;
+
 // For every press, whether a drainer or an ordinary session owns it.
 struct PressSettings : ImageLimits {
   std::string press_path;
+  bool best_effort = false;  // presses may go without a layer that the kernel does not offer
   std::string allowed_networks;
   HostLimits host_limits;
+  PressObserver* observer = nullptr;  // outlives the presses
 };
 
 struct PipelineSettings : PressSettings {

@@ -25,6 +25,7 @@ void SessionPress::begin_compression(FetchedImage image, const PressSettings& se
 void SessionPress::begin(Work work, const PressSettings& settings) {
   abandon();
   forget_compressed();
+  if (settings.best_effort != settings_.best_effort) codec_.stop();
   settings_ = settings;
   work_ = std::move(work);
   sent_ = false;
@@ -41,7 +42,7 @@ PacketSocket::Sent SessionPress::send(TimePoint now) {
     }
     return fetcher_.download(1, *url, now);
   }
-  if (!codec_.running()) codec_.start(settings_.press_path, now);
+  if (!codec_.running()) codec_.start(settings_, now);
   return codec_.send(std::get<FetchedImage>(work_), settings_, now);
 }
 

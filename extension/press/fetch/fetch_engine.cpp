@@ -41,9 +41,7 @@ void require(bool condition) {
 }  // namespace
 
 FetchEngine::FetchEngine(int epoll_fd)
-    : epoll_fd_(epoll_fd), multi_(nullptr), queue_(transfers_at_once()) {
-  require(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-  multi_ = curl_multi_init();
+    : epoll_fd_(epoll_fd), multi_(curl_multi_init()), queue_(transfers_at_once()) {
   require(multi_ != nullptr);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &FetchEngine::on_watch);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);

@@ -20,7 +20,7 @@ namespace imgpress::press {
 class FetchEngine {
  public:
   // Registers its sockets at `epoll_fd`, with the descriptor as user data. The caller waits there
-  // and reports events to on_socket(). REQUIRES: SIGPIPE is ignored.
+  // and reports events to on_socket(). REQUIRES: SIGPIPE is ignored, libcurl is initialised.
   explicit FetchEngine(int epoll_fd);
   FetchEngine(const FetchEngine&) = delete;
   FetchEngine& operator=(const FetchEngine&) = delete;

@@ -1,5 +1,6 @@
 #include "press/fetch/fetcher_role.hpp"
 
+#include <curl/curl.h>
 #include <sys/epoll.h>
 
 #include <array>
@@ -7,6 +8,7 @@
 #include <clocale>
 #include <cstdlib>
 #include <deque>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -116,9 +118,20 @@ class FetcherLoop {
 
 }  // namespace
 
-void run_fetcher(PacketSocket socket) {
+std::vector<std::string> prepare_fetcher() {
   // Host names in URLs are UTF-8. The environment is empty and does not set a locale.
   std::setlocale(LC_CTYPE, "C.UTF-8");
+  if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) throw std::bad_alloc();
+  // What the C library reads when it looks up a name.
+  std::vector<std::string> files = {"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf",
+                                    "/etc/host.conf", "/etc/gai.conf"};
+  // Not read now: libcurl keeps parsed certificates between connections only if it reads the file.
+  const char* certificates = curl_version_info(CURLVERSION_NOW)->cainfo;
+  if (certificates != nullptr) files.emplace_back(certificates);
+  return files;
+}
+
+void run_fetcher(PacketSocket socket) {
   FetcherLoop(std::move(socket)).run();
 }
 

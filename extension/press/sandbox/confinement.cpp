@@ -3,18 +3,27 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <stdexcept>
 #include <system_error>
 
 #include "channel/unique_fd.hpp"
+#include "press/sandbox/landlock.hpp"
 #include "press/sandbox/resource_limits.hpp"
+#include "press/sandbox/system_calls.hpp"
 
 namespace imgpress::press {
 namespace {
+
+// A long answer from a name server comes over TCP.
+constexpr std::uint16_t kDnsPort = 53;
+constexpr std::uint16_t kHttpPort = 80;
+constexpr std::uint16_t kHttpsPort = 443;
 
 [[noreturn]] void fail(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
@@ -62,6 +71,55 @@ void prefer_for_oom_killer() {
   if (file && ::write(file.get(), "1000", 4) < 0) return;
 }
 
+std::string kernel_release() {
+  utsname name{};
+  return ::uname(&name) == 0 ? name.release : "unknown";
+}
+
+[[noreturn]] void refuse(const std::string& layer, const std::system_error& error,
+                         const std::string& remedy) {
+  throw MissingLayer("the processes that handle images cannot be confined: the kernel (Linux " +
+                     kernel_release() + ") refuses " + layer + " (" + error.what() +
+                     "): " + remedy + ", or set imgpress.sandbox to best_effort to go without");
+}
+
+void add_landlock(Confinement& got, const Confining& how, const LandlockRules& rules) {
+  try {
+    const int abi = std::min(landlock_abi(), how.most_landlock);
+    restrict_by_landlock(rules, abi);
+    got.add(Layer::kLandlock);
+    got.landlock_abi = static_cast<std::uint32_t>(abi);
+  } catch (const std::system_error& error) {
+    if (how.best_effort) return;
+    refuse("Landlock", error,
+           "it needs Linux 5.13 or later with landlock among its security modules (lsm=), and a "
+           "container whose seccomp profile allows the system calls landlock_*");
+  }
+}
+
+void add_filter(Confinement& got, const Confining& how, const std::vector<CallRule>& calls) {
+  try {
+    install_filter(calls, error_of_other_calls());
+    got.add(Layer::kSeccomp);
+  } catch (const std::system_error& error) {
+    if (how.best_effort) return;
+    refuse("a seccomp filter", error,
+           "it needs CONFIG_SECCOMP_FILTER, and a container whose seccomp profile allows prctl()");
+  }
+}
+
+// The filter last, because it refuses what the other layers are made with.
+Confinement add_kernel_layers(const Confining& how, const LandlockRules& rules,
+                              const std::vector<CallRule>& calls) {
+  Confinement got;
+  if (::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) got.add(Layer::kNoNewPrivs);
+  if (::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0) got.add(Layer::kUndumpable);
+  note_limits(got);
+  add_landlock(got, how, rules);
+  add_filter(got, how, calls);
+  return got;
+}
+
 }  // namespace
 
 bool is_press_socket(int fd) {
@@ -86,23 +144,21 @@ void confine_common() {
   limit_press();
 }
 
-void confine_fetcher() {
+Confinement confine_fetcher(const Confining& how, const std::vector<std::string>& readable_files) {
   limit_fetcher();
-  // The place of the fetcher's Landlock rules (read-only: resolver configuration, CA bundle and
-  // what getaddrinfo loads) and of its seccomp filter (sockets AF_INET and AF_INET6 only).
+  LandlockRules rules;
+  rules.readable_files = readable_files;
+  rules.any_port = how.any_port;
+  rules.ports = {kDnsPort, kHttpPort, kHttpsPort};
+  Confinement got = add_kernel_layers(how, rules, fetcher_calls());
+  got.reaches_network = true;
+  got.reaches_any_port = how.any_port;
+  return got;
 }
 
-void confine_codec() {
+Confinement confine_codec(const Confining& how) {
   limit_codec();
-  // The place of the codec's empty Landlock ruleset and of its seccomp allow-list.
-}
-
-std::vector<std::string> layers_in_force() {
-  std::vector<std::string> layers;
-  if (::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) layers.emplace_back("no_new_privs");
-  if (::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0) layers.emplace_back("undumpable");
-  for (const std::string& limit : limits_in_force()) layers.push_back(limit);
-  return layers;
+  return add_kernel_layers(how, {}, codec_calls());
 }
 
 }  // namespace imgpress::press

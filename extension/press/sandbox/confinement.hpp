@@ -1,16 +1,36 @@
 // What a press process gives up before it touches a byte from outside.
 //
 // We assume that one day a decoder or TLS library is exploited. The process in which that happens
-// must hold nothing of value, and must not outlive the process that started it.
+// must hold nothing of value, must reach nothing of value, and must not outlive the process that
+// started it.
 #pragma once
 
+#include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "core/rules/confinement.hpp"
 
 namespace imgpress::press {
 
 // The descriptor on which a press finds its end of the socketpair.
 constexpr int kSocketFd = 3;
+
+constexpr int kNewestLandlock = 1000;
+
+// How a press is to be confined.
+struct Confining {
+  bool best_effort = false;  // go without a layer that the kernel does not offer
+  bool any_port = false;     // a fetcher may connect to any TCP port, not to those of the web only
+  // For tests of what an older kernel can do: no later version of Landlock than this one.
+  int most_landlock = kNewestLandlock;
+};
+
+// A layer is missing. what() tells the user which one, and the remedy.
+class MissingLayer : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 // True when `fd` is a SOCK_SEQPACKET Unix socket, as an owner hands out.
 bool is_press_socket(int fd);
@@ -22,13 +42,10 @@ bool is_press_socket(int fd);
 // already.
 void confine_common();
 
-// The limits of a role, after confine_common() and before the first message. Throw
-// std::system_error.
-void confine_fetcher();
-void confine_codec();
-
-// The layers that are in force according to the kernel: no_new_privs, undumpable, and
-// limits_in_force().
-std::vector<std::string> layers_in_force();
+// The limits of a role, its Landlock rules and its seccomp filter, after confine_common() and
+// before the first message. What needs files, except those that are named, must have been opened
+// before. Returns what is in force. Throw std::system_error or MissingLayer.
+Confinement confine_fetcher(const Confining& how, const std::vector<std::string>& readable_files);
+Confinement confine_codec(const Confining& how);
 
 }  // namespace imgpress::press

@@ -66,12 +66,10 @@ void limit_cpu(std::uint32_t seconds) {
   if (::setrlimit(RLIMIT_CPU, &limit) != 0) fail("RLIMIT_CPU");
 }
 
-std::vector<std::string> limits_in_force() {
-  std::vector<std::string> limits;
-  if (hard_limit(RLIMIT_NPROC) == 0) limits.emplace_back("no_processes");
-  if (hard_limit(RLIMIT_AS) <= kCodecAddressSpace) limits.emplace_back("memory_limit");
-  if (hard_limit(RLIMIT_FSIZE) <= kLargestFile) limits.emplace_back("file_size_limit");
-  return limits;
+void note_limits(Confinement& confinement) {
+  if (hard_limit(RLIMIT_NPROC) == 0) confinement.add(Layer::kNoProcesses);
+  if (hard_limit(RLIMIT_AS) <= kCodecAddressSpace) confinement.add(Layer::kMemoryLimit);
+  if (hard_limit(RLIMIT_FSIZE) <= kLargestFile) confinement.add(Layer::kFileSizeLimit);
 }
 
 }  // namespace imgpress::press

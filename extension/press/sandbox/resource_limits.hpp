@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <vector>
+
+#include "core/rules/confinement.hpp"
 
 namespace imgpress::press {
 
@@ -17,8 +17,7 @@ void limit_codec();
 // after that.
 void limit_cpu(std::uint32_t seconds);
 
-// The limits that are in force according to the kernel: no_processes, memory_limit,
-// file_size_limit.
-std::vector<std::string> limits_in_force();
+// Adds the limits that are in force according to the kernel.
+void note_limits(Confinement& confinement);
 
 }  // namespace imgpress::press

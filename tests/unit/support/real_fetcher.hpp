@@ -23,7 +23,7 @@ class RealFetcher {
  public:
   explicit RealFetcher(const std::string& allowed_networks = "127.0.0.0/8",
                        const HostLimits& host_limits = {})
-      : press_("fetcher") {
+      : press_("fetcher", {"--any-port"}) {
     apply(allowed_networks, host_limits);
   }
 

@@ -101,11 +101,13 @@ wire::CompressRequest compress_request(std::uint64_t id) {
   return request;
 }
 
-RealPress::RealPress(const std::string& role) {
+RealPress::RealPress(const std::string& role, std::vector<std::string> options) {
+  options.insert(options.begin(), role);
   auto [ours, theirs] = PacketSocket::make_pair();
-  pid_ = spawn_press({role}, theirs.fd());
+  pid_ = spawn_press(options, theirs.fd());
   socket_ = std::move(ours);
   ready_ = std::get<wire::Ready>(receive().message);
+  confined_ = std::get<wire::Confined>(receive().message);
 }
 
 RealPress::~RealPress() {

@@ -33,14 +33,15 @@ wire::CompressRequest compress_request(std::uint64_t id);
 
 class RealPress {
  public:
-  explicit RealPress(const std::string& role);
+  explicit RealPress(const std::string& role, std::vector<std::string> options = {});
   RealPress(const RealPress&) = delete;
   RealPress& operator=(const RealPress&) = delete;
   ~RealPress();
 
   pid_t pid() const { return pid_; }
   PacketSocket& socket() { return socket_; }
-  const wire::Ready& ready() const { return ready_; }  // its first message
+  const wire::Ready& ready() const { return ready_; }           // its first message
+  const wire::Confined& confined() const { return confined_; }  // its second one
 
   // Waits at most ten seconds; throws std::runtime_error when nothing arrives or the press ends.
   Packet receive();
@@ -52,6 +53,7 @@ class RealPress {
   pid_t pid_ = -1;
   PacketSocket socket_;
   wire::Ready ready_;
+  wire::Confined confined_;
 };
 
 // Sends an image to a codec and returns its reply.

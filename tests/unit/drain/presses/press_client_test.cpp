@@ -1,18 +1,14 @@
 // The clients of a press, with a real press and with one that breaks the protocol.
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 
-#include "channel/sealed_memory.hpp"
 #include "drain/presses/codec_client.hpp"
 #include "drain/presses/fetcher_client.hpp"
 #include "drain/presses/session_press.hpp"
+#include "support/press_clients.hpp"
 #include "support/real_press.hpp"
 #include "support/scripted_origin.hpp"
 
@@ -20,76 +16,16 @@ namespace imgpress {
 namespace {
 
 using std::chrono::seconds;
-
-// A link to imgpress-bad-press whose name says how it is to misbehave.
-class BadPress {
- public:
-  explicit BadPress(const std::string& misbehaviour)
-      : folder_(std::filesystem::temp_directory_path() /
-                ("bad-press-" + std::to_string(::getpid()))),
-        link_(folder_ / misbehaviour) {
-    std::filesystem::create_directories(folder_);
-    std::filesystem::create_symlink(IMGPRESS_BAD_PRESS_PATH, link_);
-  }
-  ~BadPress() { std::filesystem::remove_all(folder_); }
-  BadPress(const BadPress&) = delete;
-  BadPress& operator=(const BadPress&) = delete;
-  std::string path() const { return link_.string(); }
-
- private:
-  std::filesystem::path folder_;
-  std::filesystem::path link_;
-};
-
-PressSettings settings_with(const std::string& path) {
-  PressSettings settings;
-  settings.press_path = path;
-  settings.allowed_networks = "127.0.0.0/8";
-  settings.max_image_bytes = 1'000'000;
-  settings.max_pixels = 1'000'000;
-  settings.connect_timeout_ms = 2'000;
-  settings.fetch_timeout_ms = 8'000;
-  settings.codec_cpu_seconds = 10;
-  return settings;
-}
-
-FetchedImage image(std::uint64_t key, const std::string& bytes = "no image at all") {
-  FetchedImage fetched;
-  fetched.task.key = key;
-  fetched.source =
-      make_sealed("test", {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
-  fetched.source_bytes = bytes.size();
-  return fetched;
-}
-
-template <typename Client>
-void wait_readable(Client& client) {
-  pollfd ready{client.fd(), POLLIN, 0};
-  if (::poll(&ready, 1, 10'000) != 1) throw std::runtime_error("the press does not answer");
-}
-
-template <typename Client>
-auto next_answer(Client& client) {
-  for (;;) {
-    if (auto answer = client.receive(Clock::now())) return *std::move(answer);
-    wait_readable(client);
-  }
-}
-
-template <typename Client>
-PressEnd next_end(Client& client) {
-  try {
-    next_answer(client);
-  } catch (const PressEnded& ended) {
-    EXPECT_FALSE(client.ready());
-    return ended.why();
-  }
-  throw std::runtime_error("the client accepts the answer");
-}
+using test::BadPress;
+using test::image;
+using test::next_answer;
+using test::next_end;
+using test::settings_with;
+using test::wait_readable;
 
 TEST(CodecClientTest, AnswersInOrderOnceItIsReady) {
   CodecClient codec;
-  codec.start(test::press_path(), Clock::now());
+  codec.start(settings_with(test::press_path()), Clock::now());
   EXPECT_FALSE(codec.ready());
   const PressSettings settings = settings_with(test::press_path());
   for (std::uint64_t key = 1; key <= 3; ++key) {
@@ -115,7 +51,7 @@ class BadCodecTest : public testing::TestWithParam<std::pair<const char*, PressE
 TEST_P(BadCodecTest, IsEnded) {
   const BadPress bad(GetParam().first);
   CodecClient codec;
-  codec.start(bad.path(), Clock::now());
+  codec.start(settings_with(bad.path()), Clock::now());
   FetchedImage sent = image(1);
   codec.send(sent, settings_with(bad.path()), Clock::now());
   FetchedImage behind = image(2);
@@ -145,21 +81,22 @@ INSTANTIATE_TEST_SUITE_P(Misbehaviours, BadCodecTest,
 TEST(CodecClientTest, ACodecThatDoesNotAnswerIsEnded) {
   const BadPress bad("silent");
   CodecClient codec;
-  codec.start(bad.path(), Clock::now());
+  codec.start(settings_with(bad.path()), Clock::now());
   FetchedImage sent = image(1);
-  codec.send(sent, settings_with(bad.path()), Clock::now());
+  const TimePoint sent_at = Clock::now();
+  codec.send(sent, settings_with(bad.path()), sent_at);
   while (!codec.ready()) {
     wait_readable(codec);
     EXPECT_FALSE(codec.receive(Clock::now()));
   }
-  EXPECT_FALSE(codec.receive(codec.deadline() - seconds(1)));
-  EXPECT_THROW(codec.receive(codec.deadline()), PressEnded);
+  EXPECT_FALSE(codec.receive(sent_at + seconds(49)));  // 10 s, and 4 times the 10 s of CPU time
+  EXPECT_THROW(codec.receive(sent_at + seconds(50)), PressEnded);
 }
 
 TEST(PressClientTest, APressOfAnotherVersionIsUnusable) {
   const BadPress bad("other-version");
   CodecClient codec;
-  codec.start(bad.path(), Clock::now());
+  codec.start(settings_with(bad.path()), Clock::now());
   try {
     next_answer(codec);
     FAIL() << "the client accepts it";
@@ -172,18 +109,19 @@ TEST(PressClientTest, APressOfAnotherVersionIsUnusable) {
 TEST(PressClientTest, APressThatNeverBecomesReadyIsUnusable) {
   const BadPress bad("never-ready");
   CodecClient codec;
-  codec.start(bad.path(), Clock::now());
-  EXPECT_FALSE(codec.receive(codec.deadline() - seconds(1)));
-  EXPECT_THROW(codec.receive(codec.deadline()), PressUnusable);
+  const TimePoint started_at = Clock::now();
+  codec.start(settings_with(bad.path()), started_at);
+  EXPECT_FALSE(codec.receive(started_at + seconds(9)));
+  EXPECT_THROW(codec.receive(started_at + seconds(10)), PressUnusable);
 }
 
 void expect_unusable_after_six_starts(const BadPress& bad) {
   CodecClient codec;
   for (int start = 1; start < 6; ++start) {
-    codec.start(bad.path(), Clock::now());
+    codec.start(settings_with(bad.path()), Clock::now());
     EXPECT_EQ(next_end(codec), PressEnd::kDied);
   }
-  codec.start(bad.path(), Clock::now());
+  codec.start(settings_with(bad.path()), Clock::now());
   EXPECT_THROW(next_answer(codec), PressUnusable);
 }
 
@@ -200,7 +138,7 @@ TEST(PressClientTest, ACodecMayDieOverItsWorkAnyNumberOfTimes) {
   const BadPress bad("dies");
   CodecClient codec;
   for (int start = 0; start < 20; ++start) {
-    codec.start(bad.path(), Clock::now());
+    codec.start(settings_with(bad.path()), Clock::now());
     while (!codec.ready()) {
       wait_readable(codec);
       EXPECT_FALSE(codec.receive(Clock::now()));

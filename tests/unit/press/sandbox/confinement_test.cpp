@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "press/sandbox/landlock.hpp"
 #include "support/real_press.hpp"
 
 namespace imgpress::test {
@@ -47,6 +48,10 @@ void wait_until_confined(RealPress& press, const std::string& role) {
     press.socket().send(request);
     press.receive();
   }
+}
+
+std::string landlock_name() {
+  return "landlock (ABI " + std::to_string(press::landlock_abi()) + ")";
 }
 
 class PressConfinement : public ::testing::TestWithParam<const char*> {
@@ -84,9 +89,9 @@ TEST_P(PressConfinement, AnUnexpectedMessageEndsIt) {
 TEST_P(PressConfinement, ReportsReadyFirst) {
   EXPECT_EQ(press_.ready().version, IMGPRESS_VERSION);
   EXPECT_EQ(press_.ready().pid, static_cast<std::uint32_t>(press_.pid()));
-  std::vector<std::string> layers = {"no_new_privs", "undumpable", "file_size_limit"};
-  if (is_codec())
-    layers = {"no_new_privs", "undumpable", "no_processes", "memory_limit", "file_size_limit"};
+  std::vector<std::string> layers = {"no_new_privs", "undumpable", landlock_name(), "seccomp"};
+  if (is_codec()) layers.insert(layers.end(), {"no_processes", "memory_limit"});
+  layers.emplace_back("file_size_limit");
 #ifdef __SANITIZE_ADDRESS__
   layers.erase(std::remove(layers.begin(), layers.end(), "memory_limit"), layers.end());
 #endif
@@ -95,6 +100,7 @@ TEST_P(PressConfinement, ReportsReadyFirst) {
 
 TEST_P(PressConfinement, IsConfined) {
   EXPECT_EQ(status_field(press_.pid(), "NoNewPrivs"), "1");
+  EXPECT_EQ(status_field(press_.pid(), "Seccomp"), "2");
   EXPECT_EQ(proc_file(press_.pid(), "oom_score_adj"), "1000\n");
   EXPECT_EQ(proc_file(press_.pid(), "environ"), "");
   EXPECT_EQ(limit(RLIMIT_CORE).rlim_max, 0u);
@@ -160,7 +166,7 @@ TEST(Confinement, DiesWithItsParent) {
   const auto press = static_cast<pid_t>(std::get<wire::CompressRequest>(packet.message).id);
   PacketSocket socket(std::move(packet.attachment));
   ASSERT_EQ(socket.send(compress_request(1), sealed("no image").get()), PacketSocket::Sent::kYes);
-  for (int message = 0; message < 2; ++message) {  // Ready, and the reply
+  for (int message = 0; message < 3; ++message) {  // Ready, Confined, and the reply
     ASSERT_EQ(socket.receive(packet), PacketSocket::Received::kPacket);
   }
   ::kill(parent, SIGKILL);
