@@ -9,15 +9,16 @@ DECLARE
     members text;
     in_use boolean;
 BEGIN
-    FOREACH role_name IN ARRAY ARRAY['imgpress_user', 'imgpress_gateway', 'imgpress_admin', 'imgpress_worker',
-        'imgpress_owner'] LOOP
+    FOREACH role_name IN ARRAY ARRAY['imgpress_reader', 'imgpress_user', 'imgpress_gateway', 'imgpress_admin',
+        'imgpress_worker', 'imgpress_owner'] LOOP
         SELECT * INTO role FROM pg_roles r WHERE r.rolname = role_name;
         IF NOT FOUND THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
             CONTINUE;
         END IF;
         SELECT string_agg(m.member::regrole::text, ', ' ORDER BY m.member::regrole::text) INTO members
-            FROM pg_auth_members m WHERE m.roleid = role.oid AND m.member::regrole::text <> 'imgpress_admin';
+            FROM pg_auth_members m
+            WHERE m.roleid = role.oid AND m.member::regrole::text NOT IN ('imgpress_user', 'imgpress_admin');
         in_use := role_name IN ('imgpress_worker', 'imgpress_owner') AND (role.rolcanlogin OR members IS NOT NULL);
         IF in_use OR role.rolsuper OR role.rolcreaterole OR role.rolcreatedb
             OR role.rolreplication OR role.rolbypassrls THEN
@@ -34,12 +35,16 @@ BEGIN
 END
 $roles$;
 
+COMMENT ON ROLE imgpress_reader IS
+    'imgpress: may read what it, or a role of which it is a member, has submitted';
 COMMENT ON ROLE imgpress_user IS
-    'imgpress: may submit, watch, cancel and retry requests and call the compress functions';
+    'imgpress: may do what imgpress_reader may, submit, cancel and retry requests, and call the compress functions';
 COMMENT ON ROLE imgpress_gateway IS 'imgpress: what the HTTP gateway needs and nothing else';
 COMMENT ON ROLE imgpress_admin IS
-    'imgpress: may do what imgpress_user may, purge, schedule maintenance and read the webhook secrets';
+    'imgpress: may do what imgpress_user may, with the requests of everybody, purge, schedule maintenance and read the '
+    'webhook secrets';
 COMMENT ON ROLE imgpress_worker IS 'imgpress: the background workers work under this role';
 COMMENT ON ROLE imgpress_owner IS
     'imgpress: owns its tables and functions, so that these run with no superuser''s rights';
+GRANT imgpress_reader TO imgpress_user;
 GRANT imgpress_user TO imgpress_admin;

@@ -11,11 +11,11 @@ ALTER TABLE imgpress.processing_requests ALTER COLUMN submitted_by SET DEFAULT i
 CREATE OR REPLACE FUNCTION imgpress_internal.may_see(submitted_by name) RETURNS boolean
     LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'imgpress_may_see';
 COMMENT ON FUNCTION imgpress_internal.may_see(name) IS
-    'Whether the caller sees what this role has submitted: it has the privileges of that role or of imgpress_admin. What '
-    '"public" has submitted, everybody sees; what a role that does not exist any more has, only imgpress_admin';
+    'Whether the caller sees what this role has submitted: it has the privileges of that role or of imgpress_admin. '
+    'What "public" has submitted, everybody sees; what a role that does not exist any more has, only imgpress_admin';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.act_as(role name) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_act_as';
 COMMENT ON FUNCTION imgpress_internal.act_as(name) IS
-    'Makes another role the caller, until the PL/pgSQL function that calls this one returns or fails. That function must '
-    'be SECURITY DEFINER, pin its search_path, and have found out that it may act for this role';
+    'Makes another role the caller, until the PL/pgSQL function that calls this one returns or fails. That function '
+    'must be SECURITY DEFINER, pin its search_path, and have found out that it may act for this role';

@@ -23,7 +23,7 @@ CREATE OR REPLACE FUNCTION imgpress.output_url(request_id uuid, image_no integer
 COMMENT ON FUNCTION imgpress.output_url(uuid, integer, text, text) IS
     'The public URL of an output, built according to imgpress.public_url and imgpress.output_url_style. output_format: '
     'as in imgpress.images; it decides the extension';
-GRANT EXECUTE ON FUNCTION imgpress.output_url(uuid, integer, text, text) TO imgpress_user;
+GRANT EXECUTE ON FUNCTION imgpress.output_url(uuid, integer, text, text) TO imgpress_reader;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.image_behind(request_id uuid, image_no integer) RETURNS integer
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -42,18 +42,21 @@ CREATE OR REPLACE FUNCTION imgpress.output_image(
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT o.content_type, o.etag, o.created_at, o.bytes
-    FROM imgpress.outputs o WHERE o.request_id = $1 AND o.image_no = imgpress_internal.image_behind($1, $2)
+    FROM imgpress.outputs o
+    WHERE o.request_id = $1 AND o.image_no = imgpress_internal.image_behind($1, $2) AND EXISTS (
+          SELECT FROM imgpress.processing_requests r WHERE r.id = $1 AND imgpress_internal.may_see(r.submitted_by))
 $$;
 COMMENT ON FUNCTION imgpress.output_image(uuid, integer) IS
     'One output with what an HTTP server needs to serve it; no row if there is no such output';
-GRANT EXECUTE ON FUNCTION imgpress.output_image(uuid, integer) TO imgpress_user;
+GRANT EXECUTE ON FUNCTION imgpress.output_image(uuid, integer) TO imgpress_reader;
 
 CREATE OR REPLACE FUNCTION imgpress.output_etag(request_id uuid, image_no integer) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT o.etag FROM imgpress.outputs o
-    WHERE o.request_id = $1 AND o.image_no = imgpress_internal.image_behind($1, $2)
+    WHERE o.request_id = $1 AND o.image_no = imgpress_internal.image_behind($1, $2) AND EXISTS (
+          SELECT FROM imgpress.processing_requests r WHERE r.id = $1 AND imgpress_internal.may_see(r.submitted_by))
 $$;
 COMMENT ON FUNCTION imgpress.output_etag(uuid, integer) IS
     'The ETag of one output, without reading its bytes; NULL if there is no such output';
-GRANT EXECUTE ON FUNCTION imgpress.output_etag(uuid, integer) TO imgpress_user;
+GRANT EXECUTE ON FUNCTION imgpress.output_etag(uuid, integer) TO imgpress_reader;

@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION imgpress_internal.worker_state(
     LANGUAGE c VOLATILE ROWS 4 AS 'MODULE_PATHNAME', 'imgpress_worker_state';
 COMMENT ON FUNCTION imgpress_internal.worker_state() IS
     'The worker of each database in imgpress.databases: the source of the view imgpress.workers';
-GRANT EXECUTE ON FUNCTION imgpress_internal.worker_state() TO imgpress_user;
+GRANT EXECUTE ON FUNCTION imgpress_internal.worker_state() TO imgpress_reader;
 
 CREATE OR REPLACE VIEW imgpress.workers AS
     SELECT w.database, w.pid, w.state, w.started_at, w.fetching, w.waiting, w.compressing, w.finished,
@@ -21,7 +21,7 @@ COMMENT ON VIEW imgpress.workers IS
     'database or cannot start. reason: why, and what to do about it; that of another database only for members of '
     'pg_monitor. Numbers of images: being fetched, waiting for a codec, being compressed, and finished since the '
     'worker started';
-GRANT SELECT ON imgpress.workers TO imgpress_user;
+GRANT SELECT ON imgpress.workers TO imgpress_reader;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.is_preloaded() RETURNS boolean
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'imgpress_is_preloaded';

@@ -10,7 +10,7 @@ CREATE OR REPLACE FUNCTION imgpress_internal.check_options(options jsonb) RETURN
     LANGUAGE c STRICT IMMUTABLE AS 'MODULE_PATHNAME', 'imgpress_check_options';
 COMMENT ON FUNCTION imgpress_internal.check_options(jsonb) IS
     'True; error 22023 for a value that its option does not allow. Ignores options that this version does not know';
-GRANT EXECUTE ON FUNCTION imgpress_internal.check_options(jsonb) TO imgpress_worker;
+GRANT EXECUTE ON FUNCTION imgpress_internal.check_options(jsonb) TO imgpress_worker, imgpress_admin;
 
 ALTER TABLE imgpress.processing_requests
     ALTER COLUMN options SET DEFAULT imgpress_internal.complete_options('{}'),
@@ -114,6 +114,12 @@ BEGIN
                 imgpress_internal.complete_options(options))
         ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
+        IF NOT EXISTS (SELECT FROM imgpress.processing_requests r
+                       WHERE r.id = new_id AND imgpress_internal.may_see(r.submitted_by)) THEN
+            RAISE EXCEPTION 'request_id % cannot be used: it is not unique', new_id
+                USING ERRCODE = 'unique_violation',
+                      HINT = 'Give another id, for example gen_random_uuid(), or none.';
+        END IF;
         RETURN new_id;  -- this request has been submitted before
     END IF;
     WITH input AS MATERIALIZED (
@@ -161,7 +167,8 @@ COMMENT ON FUNCTION imgpress.submit_csv(text, text, integer, uuid, text) IS
     'Submits a CSV with the columns serial number, product name and image URLs; returns the request id. Work starts '
     'when the transaction commits. '
     'quality and effort default to the settings imgpress.quality and imgpress.effort; other options are settings only. '
-    'A request_id that exists already is returned, and nothing is stored again';
+    'A request_id that was submitted before is returned, and nothing is stored again; error 23505 if the request is '
+    'somebody else''s';
 
 CREATE OR REPLACE FUNCTION imgpress.submit(
     products imgpress.product_input[], webhook_url text DEFAULT NULL, quality integer DEFAULT NULL,

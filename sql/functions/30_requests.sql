@@ -6,14 +6,16 @@ AS $$
 DECLARE
     request imgpress.processing_requests;
 BEGIN
-    SELECT * INTO request FROM imgpress.processing_requests r WHERE r.id = find_request.request_id;
+    SELECT * INTO request FROM imgpress.processing_requests r
+        WHERE r.id = find_request.request_id AND imgpress_internal.may_see(r.submitted_by);
     IF NOT FOUND THEN
         RAISE EXCEPTION 'request % does not exist', coalesce(request_id::text, 'NULL') USING ERRCODE = 'no_data_found';
     END IF;
     RETURN request;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.find_request(uuid) IS 'The row of a request; error P0002 if there is none';
+COMMENT ON FUNCTION imgpress_internal.find_request(uuid) IS 
+    'The row of a request; error P0002 if there is none that the caller may see';
 
 CREATE OR REPLACE FUNCTION imgpress.request_status(request_id uuid) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -21,7 +23,8 @@ AS $$
 DECLARE
     word text;
 BEGIN
-    SELECT r.status INTO word FROM imgpress.processing_requests r WHERE r.id = request_status.request_id;
+    SELECT r.status INTO word FROM imgpress.processing_requests r
+        WHERE r.id = request_status.request_id AND imgpress_internal.may_see(r.submitted_by);
     RETURN coalesce(word, (imgpress_internal.find_request(request_id)).status);
 END
 $$;
@@ -70,7 +73,8 @@ AS $$
 DECLARE
     stopped integer;
 BEGIN
-    PERFORM FROM imgpress.processing_requests r WHERE r.id = cancel.request_id FOR NO KEY UPDATE;
+    PERFORM FROM imgpress.processing_requests r
+        WHERE r.id = cancel.request_id AND imgpress_internal.may_see(r.submitted_by) FOR NO KEY UPDATE;
     IF (imgpress_internal.find_request(request_id)).ended_at IS NOT NULL THEN
         RETURN imgpress.request_status(request_id);
     END IF;
@@ -108,6 +112,7 @@ BEGIN
         SELECT r.id FROM imgpress.processing_requests r
         WHERE r.failed_count > 0 AND r.ended_at IS NOT NULL
           AND (retry_failed.request_id IS NULL AND r.status = 'Completed' OR r.id = retry_failed.request_id)
+          AND imgpress_internal.may_see(r.submitted_by)
         ORDER BY r.id FOR NO KEY UPDATE
     LOOP
         UPDATE imgpress.images i
@@ -128,8 +133,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress.retry_failed(uuid, boolean) IS
-    'Puts the failed images of an ended request back into the queue; NULL: of all Completed requests. only_transient: '
-    'only images whose error may be temporary. Returns the number of images';
+    'Puts the failed images of an ended request back into the queue; NULL: of all Completed requests that the caller '
+    'may see. only_transient: only images whose error may be temporary. Returns the number of images';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.check_age(parameter text, age interval) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -153,7 +158,8 @@ BEGIN
     -- A row that another session has locked is left for the next purge.
     DELETE FROM imgpress.processing_requests r WHERE r.id IN (
         SELECT q.id FROM imgpress.processing_requests q
-        WHERE q.ended_at <= clock_timestamp() - older_than ORDER BY q.id FOR UPDATE SKIP LOCKED);
+        WHERE q.ended_at <= clock_timestamp() - older_than AND imgpress_internal.may_see(q.submitted_by)
+        ORDER BY q.id FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS purged = ROW_COUNT;
     RETURN purged;
 END
@@ -195,13 +201,11 @@ CREATE OR REPLACE TRIGGER wake_drainer AFTER INSERT ON imgpress.processing_reque
 
 CREATE OR REPLACE FUNCTION imgpress.wait(request_id uuid, timeout interval DEFAULT NULL) RETURNS text
     LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'imgpress_wait';
+    AS 'MODULE_PATHNAME', 'imgpress_wait_for';
 COMMENT ON FUNCTION imgpress.wait(uuid, interval) IS
     'Waits until a request has ended or the time-out has passed (NULL: no limit); returns the status of the request';
 
-GRANT EXECUTE ON FUNCTION imgpress.request_products(uuid) TO imgpress_user, imgpress_gateway;
-GRANT EXECUTE ON FUNCTION
-    imgpress.request_status(uuid), imgpress.wait(uuid, interval), imgpress.cancel(uuid),
-    imgpress.retry_failed(uuid, boolean)
-    TO imgpress_user;
+GRANT EXECUTE ON FUNCTION imgpress.request_products(uuid) TO imgpress_reader, imgpress_gateway;
+GRANT EXECUTE ON FUNCTION imgpress.request_status(uuid), imgpress.wait(uuid, interval) TO imgpress_reader;
+GRANT EXECUTE ON FUNCTION imgpress.cancel(uuid), imgpress.retry_failed(uuid, boolean) TO imgpress_user;
 GRANT EXECUTE ON FUNCTION imgpress.purge(interval) TO imgpress_admin;

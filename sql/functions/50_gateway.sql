@@ -109,11 +109,12 @@ BEGIN
     RETURN QUERY
         SELECT r.id, r.status, r.reason, r.product_count, r.image_count, r.succeeded_count, r.failed_count,
                r.source_bytes, r.output_bytes, r.created_at, r.started_at, r.ended_at
-        FROM imgpress.processing_requests r WHERE r.id = request_summary.id;
+        FROM imgpress.processing_requests r
+        WHERE r.id = request_summary.id AND imgpress_internal.may_see(r.submitted_by);
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.request_summary(uuid) IS
-    'The answer about the status of a request; no row for an unknown id';
+    'The answer about the status of a request; no row for an unknown id, or if the caller may not see it';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.request_etag(request_id uuid) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -123,7 +124,7 @@ BEGIN
         SELECT to_hex(hashtextextended(concat_ws(' ', r.id, r.run, r.status, r.succeeded_count, r.failed_count,
             imgpress.output_url(r.id, 1, 'http://host/image', 'jpeg'), e.extversion), 0))
         FROM imgpress.processing_requests r, pg_extension e
-        WHERE r.id = request_etag.request_id AND e.extname = 'imgpress');
+        WHERE r.id = request_etag.request_id AND imgpress_internal.may_see(r.submitted_by) AND e.extname = 'imgpress');
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.request_etag(uuid) IS

@@ -1,9 +1,12 @@
 -- Views for people and dashboards.
 --
+-- They read the tables as imgpress_owner, whom row-level security lets pass, so each asks may_see() itself.
+-- security_barrier: a function in a user's WHERE gets no row for which may_see() was not true.
+--
 -- OFFSET 0 makes the planner look up each image and product by its primary key. Without it, where most
 -- requests are small, the planner filters by request id alone, and reads a large request once for each row.
 
-CREATE OR REPLACE VIEW imgpress.progress AS
+CREATE OR REPLACE VIEW imgpress.progress WITH (security_barrier) AS
     SELECT r.id AS request_id, r.status, r.run, r.product_count AS products, r.image_count AS images,
            r.succeeded_count AS succeeded, r.failed_count AS failed,
            round(100.0 * (r.succeeded_count + r.failed_count) / nullif(r.image_count, 0), 1) AS percent,
@@ -14,7 +17,8 @@ CREATE OR REPLACE VIEW imgpress.progress AS
                  / nullif(extract(epoch FROM coalesce(r.ended_at, now()) - r.started_at), 0)::numeric, 1)
                AS images_per_second,
            r.reason, r.created_at, r.started_at, r.ended_at, r.quality, r.effort
-    FROM imgpress.processing_requests r;
+    FROM imgpress.processing_requests r
+    WHERE imgpress_internal.may_see(r.submitted_by);
 COMMENT ON VIEW imgpress.progress IS
     'Progress of each request. images counts different URLs; source_bytes and output_bytes are sums over the images '
     'that have an output';
@@ -26,16 +30,16 @@ COMMENT ON FUNCTION imgpress.error_codes() IS
     'The values of images.error_code. sqlstate: what compress_image() and compress_image_url() raise for it; NULL '
     'where they never do. transient: another attempt may succeed; NULL for http_status, where it depends on the '
     'status. hint: what to do about it';
-GRANT EXECUTE ON FUNCTION imgpress.error_codes() TO imgpress_user;
+GRANT EXECUTE ON FUNCTION imgpress.error_codes() TO imgpress_reader;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.error_hint(error text, error_code text) RETURNS text
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_error_hint';
 COMMENT ON FUNCTION imgpress_internal.error_hint(text, text) IS
     'What to do about an error: if it names an address that is not allowed, the statement that allows it in addition '
     'to imgpress.allowed_networks as it is now; else the hint of the error code. error_code: NULL if it has none';
-GRANT EXECUTE ON FUNCTION imgpress_internal.error_hint(text, text) TO imgpress_user;
+GRANT EXECUTE ON FUNCTION imgpress_internal.error_hint(text, text) TO imgpress_reader;
 
-CREATE OR REPLACE VIEW imgpress.failures AS
+CREATE OR REPLACE VIEW imgpress.failures WITH (security_barrier) AS
     SELECT i.request_id, i.image_no, p.serial_number, p.product_name, i.url, i.attempts, i.error_code, i.error,
            i.ended_at AS failed_at, i.http_status, imgpress_internal.error_hint(i.error, i.error_code) AS hint
     FROM imgpress.images i
@@ -43,21 +47,25 @@ CREATE OR REPLACE VIEW imgpress.failures AS
         SELECT x.serial_number, x.product_name FROM imgpress.products x
         WHERE x.request_id = i.request_id AND x.product_no = i.first_product_no OFFSET 0
     ) p
-    WHERE i.status = 'Failed' AND i.error_code IS NOT NULL;
+    WHERE i.status = 'Failed' AND i.error_code IS NOT NULL AND EXISTS (
+        SELECT FROM imgpress.processing_requests r
+        WHERE r.id = i.request_id AND imgpress_internal.may_see(r.submitted_by));
 COMMENT ON VIEW imgpress.failures IS
     'One row for each image that failed, with the reason, a hint, and the first product that names it. http_status: '
     'of the server''s last answer. imgpress.retry_failed(request_id) tries the images again';
 
-CREATE OR REPLACE VIEW imgpress.webhook_failures AS
+CREATE OR REPLACE VIEW imgpress.webhook_failures WITH (security_barrier) AS
     SELECT d.request_id, d.url, d.status, d.attempts, d.last_http_status AS http_status, d.last_error AS error,
            imgpress_internal.error_hint(d.last_error, NULL) AS hint, d.next_attempt_at
     FROM imgpress.webhook_deliveries d
-    WHERE d.last_error IS NOT NULL;
+    WHERE d.last_error IS NOT NULL AND EXISTS (
+        SELECT FROM imgpress.processing_requests r
+        WHERE r.id = d.request_id AND imgpress_internal.may_see(r.submitted_by));
 COMMENT ON VIEW imgpress.webhook_failures IS
     'One row for each webhook message whose last attempt failed. status: Pending, if it is tried again at '
     'next_attempt_at, or Failed. hint: how to allow an address that is denied; NULL for other errors';
 
-CREATE OR REPLACE VIEW imgpress.results AS
+CREATE OR REPLACE VIEW imgpress.results WITH (security_barrier) AS
     SELECT o.request_id, o.image_no, p.serial_number, p.product_name, i.url,
            imgpress.output_url(o.request_id, o.image_no, i.url, i.output_format) AS output_url,
            o.content_type, o.width, o.height, o.source_bytes, octet_length(o.bytes) AS output_bytes,
@@ -71,10 +79,13 @@ CREATE OR REPLACE VIEW imgpress.results AS
     CROSS JOIN LATERAL (
         SELECT x.serial_number, x.product_name FROM imgpress.products x
         WHERE x.request_id = o.request_id AND x.product_no = i.first_product_no OFFSET 0
-    ) p;
+    ) p
+    WHERE EXISTS (
+        SELECT FROM imgpress.processing_requests r
+        WHERE r.id = o.request_id AND imgpress_internal.may_see(r.submitted_by));
 COMMENT ON VIEW imgpress.results IS
     'One row for each image that has an output, with the first product that names it. kept_source: the output is the '
     'source without its metadata, because no JPEG was smaller; warning: something unusual about the source, for '
     'example that it is truncated';
 
-GRANT SELECT ON imgpress.progress, imgpress.failures, imgpress.webhook_failures, imgpress.results TO imgpress_user;
+GRANT SELECT ON imgpress.progress, imgpress.failures, imgpress.webhook_failures, imgpress.results TO imgpress_reader;

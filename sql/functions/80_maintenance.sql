@@ -36,6 +36,7 @@ BEGIN
         FROM (
             SELECT q.id FROM imgpress.processing_requests q
             WHERE q.status = 'Completed' AND q.failed_count > 0 AND q.created_at > clock_timestamp() - younger_than
+                AND imgpress_internal.may_see(q.submitted_by)
             ORDER BY q.id  -- the order in which everybody locks requests
         ) r);
 END

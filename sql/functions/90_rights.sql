@@ -27,13 +27,15 @@ $owner$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA imgpress, imgpress_internal FROM PUBLIC;
 -- It tells a role about itself only, and decides which rows it sees of a table or view that it was granted.
 GRANT EXECUTE ON FUNCTION imgpress_internal.may_see(name) TO PUBLIC;
-GRANT USAGE ON SCHEMA imgpress TO imgpress_user, imgpress_gateway, imgpress_admin, imgpress_worker, imgpress_owner;
+GRANT USAGE ON SCHEMA imgpress
+    TO imgpress_reader, imgpress_user, imgpress_gateway, imgpress_admin, imgpress_worker, imgpress_owner;
 GRANT USAGE ON SCHEMA imgpress_internal TO imgpress_gateway, imgpress_worker, imgpress_owner;
 
 GRANT SELECT ON imgpress.processing_requests, imgpress.products, imgpress.images, imgpress.outputs,
     imgpress.webhook_deliveries
-    TO imgpress_user;
+    TO imgpress_reader;
 GRANT SELECT, INSERT, DELETE ON imgpress.webhook_secrets TO imgpress_admin;
+GRANT UPDATE (submitted_by) ON imgpress.processing_requests TO imgpress_admin;
 
 -- The worker gets only what it needs: it neither submits requests nor deletes what users see.
 GRANT SELECT, UPDATE ON imgpress.processing_requests, imgpress.images TO imgpress_worker;

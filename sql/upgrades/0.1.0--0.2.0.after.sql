@@ -27,7 +27,14 @@ CREATE TEMPORARY TABLE imgpress_new_grants AS
     SELECT 'error_hint', 'EXECUTE', false, 'FUNCTION',
            CASE k.grantee WHEN 0 THEN 'PUBLIC' ELSE k.grantee::regrole::text END, NULL,
            'imgpress_internal.error_hint(text,text)'
-    FROM imgpress_kept_grants k WHERE k.name = 'failures' AND k.privilege = 'SELECT';
+    FROM imgpress_kept_grants k WHERE k.name = 'failures' AND k.privilege = 'SELECT'
+    UNION
+    -- Row-level security on these tables looks the request up with the rights of the user who reads.
+    SELECT 'processing_requests', 'SELECT', false, 'TABLE',
+           CASE k.grantee WHEN 0 THEN 'PUBLIC' ELSE k.grantee::regrole::text END, ' (id)',
+           'imgpress.processing_requests'
+    FROM imgpress_kept_grants k
+    WHERE k.name IN ('products', 'images', 'outputs', 'webhook_deliveries') AND k.kind = 'TABLE';
 
 DO $grants$
 DECLARE

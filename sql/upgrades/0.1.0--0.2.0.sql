@@ -155,6 +155,10 @@ REVOKE ALL ON imgpress.processing_requests, imgpress.images, imgpress.outputs, i
     FROM imgpress_worker;
 REVOKE ALL ON FUNCTION imgpress.request_status(uuid), imgpress.submit_csv(text, text, integer, uuid, text)
     FROM imgpress_gateway;
+REVOKE SELECT ON imgpress.processing_requests, imgpress.products, imgpress.images, imgpress.outputs,
+    imgpress.webhook_deliveries
+    FROM imgpress_user;
+REVOKE ALL ON FUNCTION imgpress.request_status(uuid), imgpress.wait(uuid, interval) FROM imgpress_user;
 
 CREATE SCHEMA imgpress_internal;
 

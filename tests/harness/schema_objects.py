@@ -35,6 +35,13 @@ SELECT 'trigger', t.tgrelid::regclass || '.' || t.tgname, pg_get_triggerdef(t.oi
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relnamespace IN (SELECT oid
        FROM ours) AND NOT t.tgisinternal
 UNION ALL
+SELECT 'policy', p.polrelid::regclass || '.' || p.polname, concat_ws(' ', p.polcmd, p.polpermissive,
+       p.polroles::regrole[], pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck,
+       p.polrelid), c.relrowsecurity, c.relforcerowsecurity), obj_description(p.oid, 'pg_policy'),
+       NULL, NULL
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+WHERE c.relnamespace IN (SELECT oid FROM ours)
+UNION ALL
 SELECT 'schema', n.nspname, NULL, obj_description(n.oid, 'pg_namespace'),
        (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(n.nspacl) a), NULL
 FROM pg_namespace n WHERE n.oid IN (SELECT oid FROM ours)

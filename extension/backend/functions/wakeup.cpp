@@ -13,21 +13,24 @@ extern "C" {
 namespace imgpress {
 namespace {
 
+#define REQUEST_STATE                                                            \
+  "SELECT status, ended_at IS NOT NULL, xmin FROM imgpress.processing_requests " \
+  "WHERE id OPERATOR(pg_catalog.=) $1"
+constexpr const char* kAny = REQUEST_STATE;  // in 0.1.0 everybody sees all requests
+constexpr const char* kVisible = REQUEST_STATE " AND imgpress_internal.may_see(submitted_by)";
+
 struct RequestState {
   char* status;
   bool ended;
 };
 
 // Reads the newest committed state, with a new snapshot.
-RequestState read_request(const pg_uuid_t* id) {
+RequestState read_request(const pg_uuid_t* id, const char* statement) {
   Oid types[] = {UUIDOID};
   Datum values[] = {UUIDPGetDatum(id)};
   const MemoryContext caller = CurrentMemoryContext;
   SPI_connect();
-  SPI_execute_with_args(
-      "SELECT status, ended_at IS NOT NULL, xmin FROM imgpress.processing_requests "
-      "WHERE id OPERATOR(pg_catalog.=) $1",
-      1, types, values, nullptr, false, 1);
+  SPI_execute_with_args(statement, 1, types, values, nullptr, false, 1);
   if (SPI_processed == 0) {
     ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
                     errmsg("request %s does not exist",
@@ -68,11 +71,11 @@ void sleep_until_change(SharedState* shared, long timeout_ms) {
   CHECK_FOR_INTERRUPTS();
 }
 
-char* wait_until_ended(const pg_uuid_t* id, TimestampTz deadline) {
+char* wait_until_ended(const pg_uuid_t* id, const char* statement, TimestampTz deadline) {
   SharedState* shared = shared_state();
   for (;;) {
     if (shared != nullptr) ConditionVariablePrepareToSleep(&shared->request_ended);
-    const RequestState request = read_request(id);
+    const RequestState request = read_request(id, statement);
     const long timeout_ms = remaining_ms(deadline);
     if (request.ended || timeout_ms == 0) {
       ConditionVariableCancelSleep();
@@ -82,29 +85,7 @@ char* wait_until_ended(const pg_uuid_t* id, TimestampTz deadline) {
   }
 }
 
-}  // namespace
-}  // namespace imgpress
-
-using namespace imgpress;
-
-extern "C" {
-PG_FUNCTION_INFO_V1(imgpress_wake_drainer);
-PG_FUNCTION_INFO_V1(imgpress_wake_drainer_trigger);
-PG_FUNCTION_INFO_V1(imgpress_wait);
-}
-
-Datum imgpress_wake_drainer(PG_FUNCTION_ARGS) {
-  wake_when_committed();
-  PG_RETURN_VOID();
-}
-
-Datum imgpress_wake_drainer_trigger(PG_FUNCTION_ARGS) {
-  if (!CALLED_AS_TRIGGER(fcinfo)) elog(ERROR, "wake_drainer_trigger() is a trigger function");
-  wake_when_committed();
-  PG_RETURN_POINTER(nullptr);
-}
-
-Datum imgpress_wait(PG_FUNCTION_ARGS) {
+Datum wait_for(FunctionCallInfo fcinfo, const char* statement) {
   if (PG_ARGISNULL(0)) {
     ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("request NULL does not exist")));
   }
@@ -119,5 +100,36 @@ Datum imgpress_wait(PG_FUNCTION_ARGS) {
     deadline = DatumGetTimestampTz(DirectFunctionCall2(
         timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), PG_GETARG_DATUM(1)));
   }
-  PG_RETURN_TEXT_P(cstring_to_text(wait_until_ended(PG_GETARG_UUID_P(0), deadline)));
+  PG_RETURN_TEXT_P(cstring_to_text(wait_until_ended(PG_GETARG_UUID_P(0), statement, deadline)));
+}
+
+}  // namespace
+}  // namespace imgpress
+
+using namespace imgpress;
+
+extern "C" {
+PG_FUNCTION_INFO_V1(imgpress_wake_drainer);
+PG_FUNCTION_INFO_V1(imgpress_wake_drainer_trigger);
+PG_FUNCTION_INFO_V1(imgpress_wait);
+PG_FUNCTION_INFO_V1(imgpress_wait_for);
+}
+
+Datum imgpress_wake_drainer(PG_FUNCTION_ARGS) {
+  wake_when_committed();
+  PG_RETURN_VOID();
+}
+
+Datum imgpress_wake_drainer_trigger(PG_FUNCTION_ARGS) {
+  if (!CALLED_AS_TRIGGER(fcinfo)) elog(ERROR, "wake_drainer_trigger() is a trigger function");
+  wake_when_committed();
+  PG_RETURN_POINTER(nullptr);
+}
+
+Datum imgpress_wait(PG_FUNCTION_ARGS) {  // 0.1.0
+  return wait_for(fcinfo, kAny);
+}
+
+Datum imgpress_wait_for(PG_FUNCTION_ARGS) {
+  return wait_for(fcinfo, kVisible);
 }
