@@ -28,9 +28,11 @@ HOSTILE = {
     "empty/small1.jpg": {"not_an_image"},
 }
 
-# These hold a connection until the time-out, in each attempt.
+# These hold a connection until the time-out in each attempt, or make their host pause. So there are few of them,
+# at hosts of their own.
 STALLING = [path for path, ends in HOSTILE.items() if ends == {"timeout"}]
-ANSWERING = [path for path in HOSTILE if path not in STALLING]
+PAUSING = [path for path in HOSTILE if "retry_after" in path]
+PROMPT = [path for path in HOSTILE if path not in STALLING + PAUSING]
 PICTURES = 10
 
 
@@ -45,26 +47,29 @@ class Expectation:
 class Catalogue:
     """Makes the URLs of the load, each of them once, and remembers what is expected of it."""
 
-    def __init__(self, origin, hostile, rng):
-        self._origin = origin
-        self._hostile = hostile
+    def __init__(self, new_origin, rng):
+        """new_origin: a function that returns an origin with the small pictures."""
         self._rng = rng
         self._expected = {}
+        self.origin = new_origin()
+        self._hostile = [(paths, new_origin()) for paths in (PROMPT, STALLING, PAUSING)]
 
-    def urls(self, good, answering, stalling):
-        """So many URLs of pictures, and of images that end or hold up a transfer."""
+    def urls(self, good, hostile, rare):
+        """So many URLs of pictures, of images that fail at once, and of those that take time."""
         made = [self._good() for _ in range(good)]
-        made += [self._bad(self._rng.choice(ANSWERING)) for _ in range(answering)]
-        made += [self._bad(self._rng.choice(STALLING)) for _ in range(stalling)]
+        made += [self._bad(*self._hostile[0]) for _ in range(hostile)]
+        made += [self._bad(*self._rng.choice(self._hostile[1:])) for _ in range(rare)]
         self._rng.shuffle(made)
         return made
 
     def _good(self):
         picture = self._rng.randrange(PICTURES)
-        return self._remember(self._origin, f"slow/small{picture}.jpg?ms=40", {COMPLETED}, picture)
+        path = f"slow/small{picture}.jpg?ms=40"
+        return self._remember(self.origin, path, {COMPLETED}, picture)
 
-    def _bad(self, path):
-        return self._remember(self._hostile, path, HOSTILE[path], 1)
+    def _bad(self, paths, origin):
+        path = self._rng.choice(paths)
+        return self._remember(origin, path, HOSTILE[path], 1)
 
     def _remember(self, origin, path, ends, picture):
         url = origin.url(f"{path}{'&' if '?' in path else '?'}n={len(self._expected)}")

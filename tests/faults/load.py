@@ -7,7 +7,7 @@ import uuid
 import psycopg2
 
 from harness.catalogue import catalogue
-from webhooks import ENDPOINTS
+from webhooks import ENDPOINTS, SHARES
 
 WAITING = 400  # images that wait, at least
 PRODUCTS = 20  # of a request, with two images each
@@ -122,11 +122,12 @@ class Load(threading.Thread):
         self._unanswered.pop()
 
     def _next_request(self):
-        stalling = 1 if self._count % 8 == 2 else 0
-        urls = self._urls.urls(2 * PRODUCTS - 4 - stalling, 4, stalling)
+        rare = 1 if self._count % 8 == 2 else 0
+        urls = self._urls.urls(2 * PRODUCTS - 4 - rare, 4, rare)
         pairs = zip(urls[::2], urls[1::2])
         csv = catalogue([(number, f"SKU{number}", pair) for number, pair in enumerate(pairs)])
-        return csv, self._world.receiver.endpoint(self._rng.choice(list(ENDPOINTS)))
+        (kind,) = self._rng.choices(list(ENDPOINTS), SHARES)
+        return csv, self._world.receiver.endpoint(kind)
 
     def _submit_sql(self, csv, hook, request):
         sql = "SELECT imgpress.submit_csv(%s, %s, request_id => %s)"

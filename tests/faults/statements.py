@@ -6,6 +6,7 @@ import time
 import psycopg2
 
 from fault import Fault
+from harness.catalogue import one_product
 from harness.waiting import wait_until
 
 TABLES = (
@@ -141,7 +142,8 @@ class Drop(Fault):
 
     def inject(self, world, rng):
         gate = f"{self.name} {time.monotonic()}".replace(" ", "-")
-        csv = world.shop.csv(f"held/{gate}/small1.jpg", *(f"small2.jpg?{n}" for n in range(40)))
+        paths = [f"held/{gate}/small1.jpg", *(f"small2.jpg?{n}" for n in range(40))]
+        csv = one_product(*map(world.origin.url, paths))
         world.cluster.query("SELECT imgpress.submit_csv(%s)", (csv,), self._database)
         world.origin.gate(gate).wait_arrived()
         began = time.monotonic()

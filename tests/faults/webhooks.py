@@ -17,6 +17,7 @@ ENDPOINTS = {
     "gone": "Failed",  # answers with 410
     "down": "Failed",  # refuses connections
 }
+SHARES = (8, 1, 3, 1, 1, 1)  # of the endpoints in the load
 CLOSED_PORT = "http://127.0.0.1:9"
 
 

@@ -35,6 +35,13 @@ SETTINGS = {
 }
 
 
+def _origin(folder):
+    made = Origin(folder)
+    for number in range(PICTURES):
+        made.add(f"small{number}.jpg", jpeg(seed=number))
+    return made
+
+
 class World:
     """with World(seed) as world: everything runs, and nothing is submitted yet."""
 
@@ -52,21 +59,18 @@ class World:
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             self.shop = Shop(folder, SETTINGS, preload=("imgpress",), name="faults")
-            self.shop.origin.ledger = TimedLedger()
-            self.hostile = stack.enter_context(Origin(folder))
-            for origin in (self.shop.origin, self.hostile):
-                for number in range(PICTURES):
-                    origin.add(f"small{number}.jpg", jpeg(seed=number))
+            rng = random.Random(f"{self._seed} load")
+            self.urls = Catalogue(lambda: stack.enter_context(_origin(folder)), rng)
+            self.origin = self.urls.origin
+            self.origin.ledger = TimedLedger()
             self.receiver = stack.enter_context(Receiver())
             stack.enter_context(self.shop)
             stack.callback(lambda: self.shop.gateway.stop())
-            self.cluster, self.origin = self.shop.cluster, self.shop.origin
+            self.cluster = self.shop.cluster
             self.disk = stack.enter_context(SmallDisk(self.cluster))
             for database in DATABASES[1:]:
                 self.create_database(database)
             self.flow = Flow(self.cluster, self.origin)
-            rng = random.Random(f"{self._seed} load")
-            self.urls = Catalogue(self.origin, self.hostile, rng)
             self.load = Load(self, self.urls, rng)
             self.load.start()
             stack.callback(self.load.close)
