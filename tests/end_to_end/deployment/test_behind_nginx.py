@@ -35,7 +35,7 @@ def fixture_client(shop):
 
 @pytest.fixture(scope="module", name="finished")
 def fixture_finished(shop):
-    request = shop.submit("small0.jpg")
+    request = shop.upload("small0.jpg")
     shop.finish(request)
     return request
 

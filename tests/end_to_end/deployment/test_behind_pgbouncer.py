@@ -25,7 +25,7 @@ class TestContract(ContractCases):
 
 
 def test_hundreds_of_statuses_at_once(shop, client):
-    known = [shop.submit("small0.jpg") for _ in range(4)]
+    known = [shop.upload("small0.jpg") for _ in range(4)]
     for request in known:
         shop.finish(request)
     asked = known * 80

@@ -132,7 +132,7 @@ def test_a_server_that_never_answers(outcome):
 def use_all_connections(shop):
     """Statuses that are asked for while the only two connections of a gateway wait for a lock: the
     answer that comes during the lock, the others, and one afterwards."""
-    request = shop.submit("small0.jpg")
+    request = shop.upload("small0.jpg")
     asking = f"GET /api/status/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode()
     with contextlib.ExitStack() as stack:
         gateway = stack.enter_context(shop.new_gateway("--connections", "2"))
