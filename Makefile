@@ -8,6 +8,8 @@
 #   make check-sanitized  run the unit tests with AddressSanitizer (minutes)
 #   make matrix           run every test in clean chroots of Debian 12, 13 and testing (half an hour);
 #                         SUITES="trixie ..." chooses
+#   make faults           break a busy imgpress in many ways and check that nothing is lost;
+#                         SECONDS=60 how long, SEED=n repeats the order of a run
 #   make bench            run all benchmarks (minutes); make bench-codec: one of them;
 #                         make bench-publish: copy the results into docs/performance.md
 #   make format           format the C++ sources
@@ -25,7 +27,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all deps extension archives programs install uninstall demo run check check-quick check-unit \
-        check-boundaries check-sql check-end-to-end check-sanitized matrix bench bench-programs bench-publish \
+        check-boundaries check-sql check-end-to-end check-sanitized matrix faults bench bench-programs bench-publish \
         format lint clean
 
 all: extension programs
@@ -116,6 +118,12 @@ check-sql:
 
 check-end-to-end:
 	@$(PYTHON) -m pytest -q tests/end_to_end
+
+SECONDS ?= 60
+
+faults: deps
+	@$(MAKE) install
+	@$(PYTHON) tests/faults/run.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 # Programs in bench/, without .py; each prints its tables and writes them to results/.
 BENCHES := codec pipeline codecs overhead backlog submission gateway

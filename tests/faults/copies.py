@@ -36,7 +36,8 @@ class Standby(Cluster):
     """A copy by pg_basebackup that follows the original; it processes nothing itself."""
 
     def __init__(self, original):
-        settings = {"imgpress.databases": ""}
+        # Otherwise a VACUUM of the original could cancel check().
+        settings = {"imgpress.databases": "", "max_standby_streaming_delay": "-1"}
         super().__init__(settings, preload=("imgpress",), name="standby")
         self._original = original
 

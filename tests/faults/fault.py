@@ -9,7 +9,7 @@ class Fault:
     `rng` makes all choices, so that a seed repeats them."""
 
     name = ""
-    # The short run of `make check` leaves the others out.
+    # The short run, which is part of `make check`, leaves the others out.
     cheap = True
     # Whether images must go on while the fault lasts, instead of after its end.
     work_goes_on = False

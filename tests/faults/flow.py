@@ -43,6 +43,15 @@ class Flow:
         self._origin = origin
         self._connection = None
 
+    def longest_silence(self, begin, end):
+        """The longest time within these moments in which no image was stored."""
+        sql = (
+            "SELECT extract(epoch FROM ended_at)::float8 FROM imgpress.images WHERE status = "
+            "'Completed' AND ended_at BETWEEN to_timestamp(%s) AND to_timestamp(%s) ORDER BY 1"
+        )
+        moments = [begin, *(moment for (moment,) in self._ask(sql, begin, end)), end]
+        return max(after - before for before, after in zip(moments, moments[1:]))
+
     def wait(self, since):
         """The seconds from this moment until such an image was stored; None: none was in time."""
         deadline = time.monotonic() + PATIENCE
@@ -58,15 +67,18 @@ class Flow:
         return None
 
     def _first_stored(self, since):
+        for url, stored in self._ask(STORED, since):
+            path = url.removeprefix(self._origin.base)
+            if self._origin.ledger.begun(path) > since:
+                return stored
+        return None
+
+    def _ask(self, sql, *parameters):
         if self._connection is None:
             self._connection = self._cluster.connect()
         with self._connection.cursor() as cursor:
-            cursor.execute(STORED, (since,))
-            for url, stored in cursor.fetchall():
-                path = url.removeprefix(self._origin.base)
-                if self._origin.ledger.begun(path) > since:
-                    return stored
-        return None
+            cursor.execute(sql, parameters)
+            return cursor.fetchall()
 
     def disconnect(self):
         if self._connection is not None:

@@ -7,9 +7,12 @@ import uuid
 import psycopg2
 
 from harness.catalogue import catalogue
+from harness.waiting import wait_until
 from webhooks import ENDPOINTS, SHARES
 
-WAITING = 400  # images that wait, at least
+# How many images wait, at least; and while as little as possible is submitted.
+WAITING = 400
+WAITING_QUIETLY = 100
 PRODUCTS = 20  # of a request, with two images each
 BACKLOG = "SELECT coalesce(sum(image_count - succeeded_count - failed_count), 0)::integer"
 BACKLOG += " FROM imgpress.processing_requests WHERE ended_at IS NULL"
@@ -28,6 +31,7 @@ class Load(threading.Thread):
         self._count = 0
         self._changed = threading.Condition()
         self._wanted = "stopped"
+        self._least = WAITING
         self._submitting = False
         self._connection = None
 
@@ -53,6 +57,18 @@ class Load(threading.Thread):
             if resume:
                 self.resume()
 
+    @contextlib.contextmanager
+    def quiet(self):
+        """Nothing is submitted during the block as long as images wait, so that no submission
+        wakes a worker that should have woken by itself."""
+        enough = f"SELECT ({BACKLOG}) >= {WAITING}"
+        wait_until(lambda: self._world.cluster.scalar(enough), "enough images wait")
+        self._least = WAITING_QUIETLY
+        try:
+            yield
+        finally:
+            self._least = WAITING
+
     def _want(self, state):
         with self._changed:
             self._wanted = state
@@ -63,7 +79,7 @@ class Load(threading.Thread):
     def run(self):
         while self._begin():
             try:
-                if self._ask(BACKLOG)[0] < WAITING:
+                if self._ask(BACKLOG)[0] < self._least:
                     self._submit()
                     continue
             except (psycopg2.Error, OSError):

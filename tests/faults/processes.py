@@ -94,13 +94,18 @@ class Pause(RoleFault):
 class Freeze(RoleFault):
     """SIGSTOP for good of a codec or a fetcher, which its owner must notice and replace."""
 
-    PATIENCE = 30.0
+    PATIENCE = 10.0
 
     def __init__(self, role):
         super().__init__("SIGSTOP for good", role)
+        self._begun = None
 
     def inject(self, world, rng):
+        self._begun = time.time()
         os.kill(self.choose(world, rng), signal.SIGSTOP)
+
+    def end(self, world):
+        return self._begun
 
     def recovered(self, world, since):
         left = wait_for_exit([self.victim.pid], self.PATIENCE)

@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 """Injects faults into a busy imgpress and checks that nothing is lost:
 
-    run.py [--seconds 60] [--seed N] [--cheap] [--only TEXT]
+    run.py [--seconds 60] [--seed N] [--only TEXT]
+    run.py --short [--seed N]
 
 The seed decides which faults come in which order. Exits with 1 if an invariant was violated."""
 
 import argparse
+import contextlib
+import itertools
 import random
 import sys
 import time
@@ -44,7 +47,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0, help="for injecting faults")
     parser.add_argument("--seed", type=int, default=None, help="repeats the order of a run")
-    parser.add_argument("--cheap", action="store_true", help="without faults that take long")
+    parser.add_argument("--short", action="store_true", help="each fault that is cheap, once")
     parser.add_argument("--only", default="", metavar="TEXT", help="faults with it in their name")
     options = parser.parse_args()
     if options.seed is None:
@@ -63,34 +66,55 @@ def shuffled(kinds, seed):
             yield kind, random.Random(f"{seed} {step}")
 
 
-def inject(world, fault, rng, report):
-    """One fault, from its cause to the moment when images flow again."""
-    time.sleep(rng.uniform(0.0, 0.5))  # at a random moment
-    world.note_presses()
-    begun = time.time()
-    fault.inject(world, rng)
-    seconds = fault.recovered(world, begun) if fault.work_goes_on else None
-    left = begun + rng.uniform(*fault.hold) - time.time()
-    time.sleep(max(0.0, left))  # how long the cause lasts
-    since = fault.end(world)
-    if not fault.work_goes_on:
-        seconds = fault.recovered(world, since)
-    report.recovered(fault, seconds)
+class Run:
+    """Rounds of faults in one world, which is checked after each round."""
+
+    def __init__(self, world, report, short):
+        self._world = world
+        self._report = report
+        self._short = short
+
+    def play_round(self, faults):
+        """Injects these faults, one after another; then all work must come to its end."""
+        self._world.load.resume()
+        for fault, rng in faults:
+            try:
+                self._inject(fault, rng)
+            except (psycopg2.Error, OSError, AssertionError, ClusterError, WaitTimeout) as error:
+                self._report.problem(f"{fault.name}: {error}")
+                if not self._world.cluster.running():
+                    self._world.cluster.start()
+        with self._world.load.paused(resume=False):
+            judge(self._world, self._report)
+
+    def _inject(self, fault, rng):
+        moment, hold = rng.uniform(0.0, 0.5), rng.uniform(*fault.hold)
+        quiet = self._world.load.quiet() if rng.random() < 0.5 else contextlib.nullcontext()
+        if self._short:
+            moment, hold = 0.0, fault.hold[0]
+        time.sleep(moment)
+        self._world.note_presses()
+        with quiet:
+            self._report.recovered(fault, self._break_and_mend(fault, rng, hold))
+
+    def _break_and_mend(self, fault, rng, hold):
+        """One fault, from its cause to the moment when images flow again. Returns how long that
+        took, or the longest silence if they must not stop."""
+        begun = time.time()
+        fault.inject(self._world, rng)
+        time.sleep(max(0.0, begun + hold - time.time()))  # as long as the cause lasts
+        if fault.work_goes_on:
+            silence = self._world.flow.longest_silence(begun, time.time())
+            fault.end(self._world)
+            return silence
+        return fault.recovered(self._world, fault.end(self._world))
 
 
-def play_round(world, schedule, seconds, report):
-    world.load.resume()
+def for_seconds(schedule, seconds):
+    """The next faults of the schedule until the time is over."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        fault, rng = next(schedule)
-        try:
-            inject(world, fault, rng, report)
-        except (psycopg2.Error, AssertionError, ClusterError, WaitTimeout) as error:
-            report.problem(f"{fault.name}: {error}")
-            if not world.cluster.running():
-                world.cluster.start()
-    with world.load.paused(resume=False):
-        judge(world, report)
+        yield next(schedule)
 
 
 def judge(world, report):
@@ -117,25 +141,33 @@ def warm_up(world, report):
         judge(world, report)
 
 
+def play(world, report, options):
+    kinds = [it for it in KINDS if options.only in it.name and (it.cheap or not options.short)]
+    kinds = [it for it in kinds if world.disk.mounted or it.name != "disk full"]
+    schedule = shuffled(kinds, options.seed)
+    run = Run(world, report, options.short)
+    if options.short:
+        run.play_round(itertools.islice(schedule, len(kinds)))
+        return
+    left = options.seconds
+    while left > 0:
+        run.play_round(for_seconds(schedule, min(left, ROUND)))
+        left -= ROUND
+
+
 def main():
     options = parse()
     raise_on_sigterm()
-    kinds = [it for it in KINDS if options.only in it.name and (it.cheap or not options.cheap)]
     report = Report(options.seed)
     print(f"seed {options.seed}", flush=True)
     try:
         with World(options.seed) as world:
-            kinds = [it for it in kinds if world.disk.mounted or it.name != "disk full"]
             warm_up(world, report)
-            schedule = shuffled(kinds, options.seed)
-            left = options.seconds
-            while left > 0:
-                play_round(world, schedule, min(left, ROUND), report)
-                left -= ROUND
+            play(world, report, options)
     except KeyboardInterrupt:
         return 130
     print(f"\n{report.table()}\n{report.summary()}")
-    if report.problems:
+    if report.problems and not options.short:
         print(f"Repeat it: make faults SECONDS={options.seconds:g} SEED={options.seed}")
     return 1 if report.problems else 0
 
