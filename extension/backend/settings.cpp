@@ -8,6 +8,7 @@
 #include "core/net/url.hpp"
 #include "core/rules/retry.hpp"
 
+#include "backend/presses/press_register.hpp"
 #include "backend/worker/shared_state.hpp"
 
 extern "C" {
@@ -23,6 +24,11 @@ Settings stored{};
 const config_enum_entry kOutputUrlStyles[] = {
     {"served", static_cast<int>(OutputUrlStyle::kServed), false},
     {"simulated", static_cast<int>(OutputUrlStyle::kSimulated), false},
+    {nullptr, 0, false}};
+
+const config_enum_entry kSandboxes[] = {
+    {"required", static_cast<int>(Sandbox::kRequired), false},
+    {"best_effort", static_cast<int>(Sandbox::kBestEffort), false},
     {nullptr, 0, false}};
 
 // True if `text` is a list of networks; otherwise copies the reason into `reason`.
@@ -104,6 +110,12 @@ void define_places() {
       "imgpress.press_path",
       "Path of the imgpress-press executable; empty: the one in PostgreSQL's bin directory.",
       &stored.press_path, "", PGC_SIGHUP, nullptr, GUC_SUPERUSER_ONLY);
+  DefineCustomEnumVariable(
+      "imgpress.sandbox",
+      "required: no press starts unless the kernel confines it by Landlock and seccomp; "
+      "best_effort: it goes without what the kernel does not offer.",
+      nullptr, &stored.sandbox, static_cast<int>(Sandbox::kRequired), kSandboxes, PGC_SIGHUP, 0,
+      nullptr, nullptr, nullptr);
   define_string(
       "imgpress.allowed_networks",
       "Private networks that images may be fetched from, on any port: a list of addresses "
@@ -200,6 +212,8 @@ Settings settings() {
 PressSettings press_settings(const Settings& config, const char* path) {
   PressSettings made;
   made.press_path = path;
+  made.best_effort = config.sandbox == static_cast<int>(Sandbox::kBestEffort);
+  made.observer = press_register();
   made.allowed_networks = config.allowed_networks;
   made.host_limits = config.host_limits;
   static_cast<ImageLimits&>(made) = config.image_limits;

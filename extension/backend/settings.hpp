@@ -7,12 +7,16 @@
 
 namespace imgpress {
 
+// What a press does where the kernel does not offer a layer of its confinement.
+enum class Sandbox : int { kRequired = 0, kBestEffort = 1 };
+
 enum class OutputUrlStyle : int { kServed = 0, kSimulated = 1 };
 
 // The strings belong to PostgreSQL and are valid until the settings are reloaded.
 struct Settings {
   char* databases;
   char* press_path;
+  int sandbox;  // a Sandbox, as PostgreSQL stores it
   char* allowed_networks;
   char* public_url;
   char* webhook_retry_delays;

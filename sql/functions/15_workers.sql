@@ -1,4 +1,4 @@
--- The background workers: what they do, and what keeps them from working.
+-- The background workers and their helper processes: what they do, and what keeps them from working.
 
 CREATE OR REPLACE FUNCTION imgpress_internal.worker_state(
     OUT database text, OUT pid integer, OUT state text, OUT reason text, OUT next_try timestamptz,
@@ -22,6 +22,28 @@ COMMENT ON VIEW imgpress.workers IS
     'pg_monitor. Numbers of images: being fetched, waiting for a codec, being compressed, and finished since the '
     'worker started';
 GRANT SELECT ON imgpress.workers TO imgpress_reader;
+
+CREATE OR REPLACE FUNCTION imgpress_internal.press_state(
+    OUT pid integer, OUT role text, OUT database text, OUT owner text, OUT owner_pid integer, OUT owner_role oid,
+    OUT started_at timestamptz, OUT memory_bytes bigint, OUT layers text[], OUT left_open text[]
+) RETURNS SETOF record
+    LANGUAGE c VOLATILE ROWS 8 AS 'MODULE_PATHNAME', 'imgpress_press_state';
+COMMENT ON FUNCTION imgpress_internal.press_state() IS
+    'Every press of the cluster: the source of the view imgpress.presses';
+GRANT EXECUTE ON FUNCTION imgpress_internal.press_state() TO imgpress_user;
+
+CREATE OR REPLACE VIEW imgpress.presses AS
+    SELECT p.pid, p.role, p.database, p.owner, p.owner_pid, p.started_at, clock_timestamp() - p.started_at AS age,
+           p.memory_bytes, p.layers, p.left_open
+    FROM imgpress_internal.press_state() p
+    WHERE pg_has_role('pg_monitor', 'USAGE') OR pg_has_role('imgpress_admin', 'USAGE')
+        OR pg_has_role(p.owner_role, 'USAGE');
+COMMENT ON VIEW imgpress.presses IS
+    'One row for each imgpress-press process of the cluster: its role (fetcher or codec), the worker or session that '
+    'owns it, its age and resident memory, the layers of its confinement that are in force (NULL until it has '
+    'started), and what they leave open. Members of imgpress_admin and pg_monitor see all, others those of their own '
+    'sessions';
+GRANT SELECT ON imgpress.presses TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.is_preloaded() RETURNS boolean
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'imgpress_is_preloaded';

@@ -7,7 +7,7 @@
 
 #include "backend/bridge/boundary.hpp"
 #include "backend/image_options.hpp"
-#include "backend/press_path.hpp"
+#include "backend/presses/press_path.hpp"
 #include "backend/settings.hpp"
 
 namespace imgpress {

@@ -6,7 +6,7 @@
 #include "drain/pipeline/pipeline.hpp"
 
 #include "backend/bridge/boundary.hpp"
-#include "backend/press_path.hpp"
+#include "backend/presses/press_path.hpp"
 #include "backend/worker/drainer_settings.hpp"
 #include "backend/worker/shared_state.hpp"
 #include "backend/worker/spi_queue.hpp"

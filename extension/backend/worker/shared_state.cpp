@@ -1,5 +1,7 @@
 #include "backend/worker/shared_state.hpp"
 
+#include "backend/presses/press_register.hpp"
+
 extern "C" {
 #include "utils/resowner.h"
 }
@@ -31,6 +33,7 @@ void request_memory() {
   if (previous_request_hook != nullptr) previous_request_hook();
   RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)));
   RequestNamedLWLockTranche(kTranche, 1);
+  request_press_register();
 }
 
 void start_up() {
@@ -44,6 +47,7 @@ void start_up() {
     state->launcher_proc_number = -1;
     ConditionVariableInit(&state->request_ended);
   }
+  create_press_register();
   LWLockRelease(AddinShmemInitLock);
 }
 

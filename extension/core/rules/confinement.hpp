@@ -32,6 +32,7 @@ struct Confinement {
   bool reaches_any_port = false;   // imgpress.allowed_networks names networks
 
   constexpr void add(Layer layer) { layers |= bit(layer); }
+  constexpr void remove(Layer layer) { layers &= ~bit(layer); }
   constexpr bool has(Layer layer) const { return (layers & bit(layer)) != 0; }
 
  private:

@@ -104,7 +104,7 @@ void allow_internet(Rules& rules) {
   for (const long call : {SYS_sendto, SYS_sendmmsg}) {
     allow_if(rules, call, {none_of(3, MSG_FASTOPEN)});
   }
-  allow(rules, {SYS_connect, SYS_recvfrom, SYS_recvmmsg, SYS_getsockname, SYS_getpeername,
+  allow(rules, {SYS_bind, SYS_connect, SYS_recvfrom, SYS_recvmmsg, SYS_getsockname, SYS_getpeername,
                 SYS_getsockopt, SYS_shutdown});
   allow_socket_option(rules, SOL_SOCKET, {SO_KEEPALIVE, SO_RCVBUF, SO_SNDBUF});
   allow_socket_option(rules, IPPROTO_TCP, {TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT});

@@ -1,6 +1,8 @@
 // A press that is stopped by a signal is noticed soon, and not by the time that its work takes.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "drain/presses/codec_client.hpp"
@@ -28,6 +30,10 @@ void signal_press(const std::string& role, int signal) {
   const auto found = presses(role);
   ASSERT_EQ(found.size(), 1u);
   ASSERT_EQ(::kill(found.front(), signal), 0);
+  siginfo_t info{};
+  const int change = signal == SIGSTOP ? WSTOPPED : WCONTINUED;
+  const auto id = static_cast<id_t>(found.front());
+  ASSERT_EQ(::waitid(P_PID, id, &info, change | WNOWAIT), 0);
 }
 
 // A codec that has answered once, is stopped, and has another image.

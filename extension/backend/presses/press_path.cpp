@@ -1,4 +1,4 @@
-#include "backend/press_path.hpp"
+#include "backend/presses/press_path.hpp"
 
 #include "backend/settings.hpp"
 
