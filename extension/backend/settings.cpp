@@ -190,6 +190,9 @@ void define_work() {
              &stored.codecs, 0, 0, 256);
   define_int("imgpress.images_in_flight", "Number of images that a worker holds at a time.",
              &stored.images_in_flight, 256, 2, 4096);
+  define_int("imgpress.memory_limit",
+             "Memory of all images that a worker holds at a time: downloads slow down before it.",
+             &stored.memory_limit_mb, 1024, 1, 1024 * 1024, GUC_UNIT_MB);
   define_int("imgpress.max_attempts",
              "Number of attempts for an image whose error may be temporary.", &stored.max_attempts,
              3, 1, kMaxAttempts);

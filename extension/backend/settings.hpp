@@ -24,6 +24,7 @@ struct Settings {
   ImageOptions options;
   int codecs;
   int images_in_flight;
+  int memory_limit_mb;
   HostLimits host_limits;
   ImageLimits image_limits;
   int max_attempts;

@@ -302,6 +302,7 @@ void Drainer::put_off(FinishedImage image, TimePoint now) {
         again ? std::min<Clock::duration>(2 * put_off_pause_, kLongestPutOff) : kFirstPutOff;
     put_off_until_ = now + put_off_pause_;
   }
+  image.output.set_aside();
   put_off_.push_back(std::move(image));
 }
 

@@ -14,7 +14,7 @@
 #include <variant>
 #include <vector>
 
-#include "channel/unique_fd.hpp"
+#include "channel/held_memory.hpp"
 #include "core/rules/formats.hpp"
 #include "core/rules/options.hpp"
 #include "core/rules/retry.hpp"
@@ -76,7 +76,7 @@ struct FinishedImage {
   std::string error;                 // the same in words
   int http_status = 0;               // 0: the server has not answered
   std::string warning;
-  UniqueFd output;  // sealed memfd, if it is done
+  HeldMemory output;  // sealed memfd, if it is done
   std::uint64_t source_bytes = 0;
   std::uint64_t output_bytes = 0;
   ImageFormat format = ImageFormat::kJpeg;

@@ -90,3 +90,17 @@ def peak_memory_kib(pid):
 def own_memory_kib(pid):
     """The private resident memory of the process, without files and shared buffers."""
     return _status_kib(pid, "RssAnon")
+
+
+def sealed_memory(pids):
+    """The bytes of image data (memfds) that the processes hold. Memory that several of them share
+    counts once."""
+    sizes = {}
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for entry in os.scandir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    if os.readlink(entry.path).startswith("/memfd:imgpress"):
+                        status = os.stat(entry.path)
+                        sizes[status.st_ino] = status.st_size
+    return sum(sizes.values())

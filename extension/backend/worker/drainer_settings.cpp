@@ -10,8 +10,6 @@
 namespace imgpress {
 namespace {
 
-constexpr std::size_t kMaxWaitingBytes = 64UL * 1024 * 1024;
-
 // Each image in flight holds a file descriptor; half of them stay for PostgreSQL.
 int images_in_flight(const Settings& config) {
   rlimit files{};
@@ -43,7 +41,7 @@ DrainerSettings drainer_settings(const Settings& config, const char* press_path)
   DrainerSettings made;
   static_cast<PressSettings&>(made.pipeline) = press_settings(config, press_path);
   made.pipeline.codecs = codecs(config);
-  made.pipeline.max_waiting_bytes = kMaxWaitingBytes;
+  made.pipeline.memory_limit = std::uint64_t{1024} * 1024 * config.memory_limit_mb;
   made.retry = {config.max_attempts, config.retry_base_delay_ms, config.retry_max_delay_ms};
   made.images_in_flight = images_in_flight(config);
   made.lease = Milliseconds(config.lease_ms);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <tuple>
 #include <variant>
@@ -96,6 +97,28 @@ struct FetchReply {
   }
 };
 
+// To the fetcher: how much memory the images of its owner may still take. Replaces the earlier one.
+// Bodies may be on their way in between, so it says which ones it takes into account.
+struct MemoryGrant {
+  std::uint64_t received = 0;  // bytes of all bodies that the owner has got from this fetcher
+  std::int64_t room = 0;       // negative: the owner holds more than the limit
+  bool idle = false;           // the owner works on no image: nothing that it holds is freed soon
+
+  static auto fields() {
+    using M = MemoryGrant;
+    return std::make_tuple(&M::received, &M::room, &M::idle);
+  }
+};
+constexpr MemoryGrant kUnlimitedMemory{0, std::numeric_limits<std::int64_t>::max() / 2, true};
+
+// From the fetcher, at least once a second while downloads wait for memory: also a sign of life.
+struct MemoryUse {
+  std::uint64_t bytes = 0;  // reserved for the downloads under way
+  bool is_short = false;    // some of them wait for memory
+
+  static auto fields() { return std::make_tuple(&MemoryUse::bytes, &MemoryUse::is_short); }
+};
+
 // To a codec; the source image is attached.
 struct CompressRequest {
   std::uint64_t id = 0;
@@ -130,6 +153,6 @@ struct CompressReply {
 };
 
 using Message = std::variant<Ready, FetcherSettings, FetchRequest, FetchReply, CompressRequest,
-                             CompressReply, Confined, Unconfined>;
+                             CompressReply, Confined, Unconfined, MemoryGrant, MemoryUse>;
 
 }  // namespace imgpress::wire

@@ -55,13 +55,11 @@ void CodecStage::reconfigure(const PipelineSettings& settings, TimePoint now) {
 }
 
 void CodecStage::add(FetchedImage image) {
-  unsent_bytes_ += image.source_bytes;
   waiting_.push_back(std::move(image));
 }
 
 void CodecStage::put_back(std::deque<FetchedImage> images) {
   for (auto image = images.rbegin(); image != images.rend(); ++image) {
-    unsent_bytes_ += image->source_bytes;
     waiting_.push_front(std::move(*image));
   }
 }
@@ -120,12 +118,10 @@ void CodecStage::send_waiting(TimePoint now) {
   while (!waiting_.empty()) {
     CodecClient* codec = next_codec();
     if (codec == nullptr) return;
-    const std::uint64_t bytes = waiting_.front().source_bytes;
     if (codec->send(waiting_.front(), settings_, now) != PacketSocket::Sent::kYes) {
       send_again_ = now + kSendPause;  // it has ended, or too many descriptors are in transit
       return;
     }
-    unsent_bytes_ -= bytes;
     waiting_.pop_front();
   }
 }
@@ -151,14 +147,6 @@ TimePoint CodecStage::deadline() const {
 std::size_t CodecStage::compressing() const {
   std::size_t sum = 0;
   for (const CodecClient& codec : codecs_) sum += codec.held().size();
-  return sum;
-}
-
-std::uint64_t CodecStage::waiting_bytes() const {
-  std::uint64_t sum = unsent_bytes_;
-  for (const CodecClient& codec : codecs_) {
-    if (!codec.held().empty()) sum += codec.held_bytes() - codec.held().front().source_bytes;
-  }
   return sum;
 }
 

@@ -26,8 +26,6 @@ class CodecStage {
   TimePoint deadline() const;
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t compressing() const;
-  // The size of all images that no codec works on yet, including those sent to a codec in advance.
-  std::uint64_t waiting_bytes() const;
 
  private:
   void start(CodecClient& codec, TimePoint now);
@@ -43,8 +41,7 @@ class CodecStage {
   int poll_fd_;
   std::deque<CodecClient> codecs_;
   std::deque<FetchedImage> waiting_;
-  std::uint64_t unsent_bytes_ = 0;  // of waiting_
-  Clock::duration absence_{};       // see Pipeline::expect_absence()
+  Clock::duration absence_{};  // see Pipeline::expect_absence()
   TimePoint send_again_ = TimePoint::max();
 };
 

@@ -18,8 +18,10 @@ ImageOutcome not_fetched(const ImageTask& task, Ending ending, const FetchOutcom
 
 }  // namespace
 
-FetchStage::FetchStage(const PipelineSettings& settings, int poll_fd, TimePoint now)
-    : settings_(settings), poll_fd_(poll_fd) {
+FetchStage::FetchStage(const PipelineSettings& settings, int poll_fd,
+                       std::shared_ptr<MemoryLedger> memory, TimePoint now)
+    : settings_(settings), poll_fd_(poll_fd), memory_(std::move(memory)) {
+  fetcher_.limit_memory(memory_, settings.memory_limit);
   start_fetcher(now);
 }
 
@@ -31,15 +33,16 @@ void FetchStage::start_fetcher(TimePoint now) {
 void FetchStage::reconfigure(const PipelineSettings& settings) {
   settings_ = settings;
   fetcher_.reconfigure(settings);
+  fetcher_.limit_memory(memory_, settings.memory_limit);
 }
 
-void FetchStage::turn(TimePoint now, bool may_start_more, Results& results) {
+void FetchStage::turn(TimePoint now, Results& results) {
   try {
     while (auto outcome = fetcher_.receive(now)) take_outcome(std::move(*outcome), results);
   } catch (const PressEnded& ended) {
     replace(ended, now, results);
   }
-  if (may_start_more && fetcher_.ready()) send_waiting(now, results);
+  if (fetcher_.ready()) send_waiting(now, results);
 }
 
 void FetchStage::take_outcome(FetchOutcome outcome, Results& results) {

@@ -13,7 +13,9 @@ namespace imgpress {
 
 class FetchStage {
  public:
-  FetchStage(const PipelineSettings& settings, int poll_fd, TimePoint now);
+  // `memory`: of all images of the pipeline's owner.
+  FetchStage(const PipelineSettings& settings, int poll_fd, std::shared_ptr<MemoryLedger> memory,
+             TimePoint now);
 
   void reconfigure(const PipelineSettings& settings);
   void add(ImageTask task) { waiting_.emplace_back(std::move(task)); }
@@ -24,12 +26,14 @@ class FetchStage {
     std::vector<ImageOutcome>* image_outcomes;
     std::vector<DeliveryOutcome>* delivery_outcomes;
   };
-  // Takes answers, replaces a fetcher that has ended or hangs, and requests further transfers if
-  // `may_start_more`.
-  void turn(TimePoint now, bool may_start_more, Results& results);
+  // Takes answers, replaces a fetcher that has ended or hangs, and requests further transfers.
+  void turn(TimePoint now, Results& results);
+  // To be called after changes to what the ledger says.
+  void tell_memory(TimePoint now) { fetcher_.tell_memory(now); }
 
   bool ready() const { return fetcher_.ready(); }
   TimePoint deadline() const { return fetcher_.deadline(); }
+  std::uint64_t memory_use() const { return fetcher_.memory_use(); }
   std::size_t size() const { return waiting_.size() + in_flight_.size(); }
 
  private:
@@ -45,6 +49,7 @@ class FetchStage {
 
   PipelineSettings settings_;
   int poll_fd_;
+  std::shared_ptr<MemoryLedger> memory_;
   FetcherClient fetcher_;
   std::deque<Task> waiting_;
   std::unordered_map<std::uint64_t, Task> in_flight_;

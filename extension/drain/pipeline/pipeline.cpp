@@ -6,22 +6,22 @@
 namespace imgpress {
 PressPipeline::PressPipeline(const PipelineSettings& settings, TimePoint now)
     : poll_(make_poll()),
+      memory_limit_(settings.memory_limit),
       compressing_(settings, poll_.get(), now),
-      fetching_(settings, poll_.get(), now),
-      max_waiting_bytes_(settings.max_waiting_bytes) {}
+      fetching_(settings, poll_.get(), memory_, now) {}
 
 void PressPipeline::reconfigure(const PipelineSettings& settings, TimePoint now) {
-  max_waiting_bytes_ = settings.max_waiting_bytes;
+  memory_limit_ = settings.memory_limit;
   compressing_.reconfigure(settings, now);
   fetching_.reconfigure(settings);
 }
 
 void PressPipeline::turn(TimePoint now) {
   FetchStage::Results results{{}, &image_outcomes_, &delivery_outcomes_};
-  const bool may_start_more = compressing_.waiting_bytes() < max_waiting_bytes_;
-  fetching_.turn(now, may_start_more, results);
+  fetching_.turn(now, results);
   for (FetchedImage& image : results.fetched) compressing_.add(std::move(image));
   compressing_.turn(now, image_outcomes_);
+  fetching_.tell_memory(now);
 }
 
 TimePoint PressPipeline::deadline() const {
@@ -29,7 +29,8 @@ TimePoint PressPipeline::deadline() const {
 }
 
 PipelineLoad PressPipeline::load() const {
-  return {fetching_.size(), compressing_.waiting(), compressing_.compressing()};
+  return {fetching_.size(), compressing_.waiting(), compressing_.compressing(),
+          memory_->held + fetching_.memory_use(), memory_limit_};
 }
 
 }  // namespace imgpress

@@ -15,6 +15,8 @@ struct PipelineLoad {
   std::size_t fetching = 0;
   std::size_t waiting = 0;
   std::size_t compressing = 0;
+  std::uint64_t memory = 0;        // bytes of all images, also of those not recorded yet
+  std::uint64_t memory_limit = 0;  // as configured
 };
 
 // The interface that the drainer uses; its tests replace it by one without processes.
@@ -74,9 +76,10 @@ class PressPipeline final : public Pipeline {
 
  private:
   UniqueFd poll_;
+  std::shared_ptr<MemoryLedger> memory_ = std::make_shared<MemoryLedger>();
+  std::uint64_t memory_limit_;
   CodecStage compressing_;
   FetchStage fetching_;
-  std::uint64_t max_waiting_bytes_;
 };
 
 }  // namespace imgpress

@@ -71,7 +71,7 @@ ImageOutcome CodecClient::outcome_of(const wire::CompressReply& reply, UniqueFd 
     if (outcome.output_bytes == 0 || outcome.output_bytes > source.source_bytes) {
       throw wire::WireError("an output of an impossible size");
     }
-    outcome.output = std::move(output);
+    outcome.output = HeldMemory(std::move(output), outcome.output_bytes, source.source.ledger());
     outcome.warning = plain_text(reply.warning);
     outcome.digest = plain_text(reply.digest);
   } else {

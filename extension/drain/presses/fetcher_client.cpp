@@ -1,6 +1,7 @@
 #include "drain/presses/fetcher_client.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <utility>
 
@@ -20,6 +21,9 @@ constexpr std::chrono::seconds kGrace{10};
 constexpr std::chrono::seconds kFileCheckPause{1};
 // Former fetchers that still have transfers; of more, the oldest gives its own back.
 constexpr std::size_t kMostFormer = 2;
+// The fetcher hears of less free memory than this share of the limit only when it is short of some.
+constexpr std::int64_t kGrantShare = 64;
+constexpr std::chrono::milliseconds kTellPause{5};
 
 constexpr std::uint64_t kMaxWebhookAnswerBytes = 64 << 10;
 constexpr const char* kUserAgent = "imgpress";
@@ -44,6 +48,7 @@ void FetcherClient::start_process(TimePoint now) {
   current_->arguments = press_arguments(PressRole::kFetcher, settings_);
   current_->press.start(PressRole::kFetcher, settings_, now);
   watch(poll_.get(), current_->press.fd());
+  current_->memory = {};
   settings_are_sent_ = false;
   reconfigure(settings_);
 }
@@ -63,6 +68,58 @@ void FetcherClient::reconfigure(const PressSettings& settings) {
 
 wire::FetcherSettings FetcherClient::fetcher_settings() const {
   return {settings_.allowed_networks, settings_.host_limits, kUserAgent};
+}
+
+void FetcherClient::limit_memory(std::shared_ptr<MemoryLedger> ledger, std::uint64_t bytes) {
+  ledger_ = std::move(ledger);
+  memory_limit_ = bytes;
+}
+
+// A former fetcher still uses some of the memory.
+wire::MemoryGrant FetcherClient::memory_grant(const Fetcher& fetcher) const {
+  const std::uint64_t others = memory_use() - fetcher.memory.use.bytes;
+  return {
+      fetcher.memory.received,
+      static_cast<std::int64_t>(memory_limit_) - static_cast<std::int64_t>(ledger_->held + others),
+      ledger_->held == ledger_->set_aside};
+}
+
+bool FetcherClient::must_tell_memory(const Fetcher& fetcher) const {
+  if (!ledger_ || !fetcher.press.running()) return false;
+  if (!fetcher.memory.granted) return true;
+  const wire::MemoryGrant now = memory_grant(fetcher);
+  const wire::MemoryGrant& told = *fetcher.memory.granted;
+  // What it may have used in all, since its start.
+  const std::int64_t more =
+      now.room - told.room + static_cast<std::int64_t>(now.received - told.received);
+  if (std::abs(more) > static_cast<std::int64_t>(memory_limit_) / kGrantShare) return true;
+  if (!fetcher.memory.use.is_short) return false;
+  return more != 0 || (now.idle && (!told.idle || now.received != told.received));
+}
+
+void FetcherClient::tell_memory(Fetcher& fetcher, TimePoint now) {
+  if (!must_tell_memory(fetcher) || now < fetcher.memory.tell_again) return;
+  const wire::MemoryGrant grant = memory_grant(fetcher);
+  if (fetcher.press.send(grant) == PacketSocket::Sent::kYes) {
+    fetcher.memory.granted = grant;
+  } else {
+    fetcher.memory.tell_again = now + kTellPause;
+  }
+}
+
+void FetcherClient::tell_memory(TimePoint now) {
+  tell_memory(*current_, now);
+  for (const auto& fetcher : former_) tell_memory(*fetcher, now);
+}
+
+TimePoint FetcherClient::memory_deadline(const Fetcher& fetcher) const {
+  return must_tell_memory(fetcher) ? fetcher.memory.tell_again : TimePoint::max();
+}
+
+std::uint64_t FetcherClient::memory_use() const {
+  std::uint64_t sum = current_->memory.use.bytes;
+  for (const auto& fetcher : former_) sum += fetcher->memory.use.bytes;
+  return sum;
 }
 
 PacketSocket::Sent FetcherClient::send_settings() {
@@ -99,6 +156,8 @@ PacketSocket::Sent FetcherClient::send(wire::FetchRequest request, TimePoint now
   if (is_outdated(now)) replace(now);
   auto sent = send_settings();
   if (sent != PacketSocket::Sent::kYes) return sent;
+  tell_memory(*current_, now);
+  if (ledger_ && !current_->memory.granted) return PacketSocket::Sent::kWouldBlock;
   request.connect_timeout_ms = static_cast<std::uint32_t>(settings_.connect_timeout_ms);
   sent = current_->press.send(request);
   if (sent != PacketSocket::Sent::kYes) return sent;
@@ -163,16 +222,21 @@ std::optional<FetchOutcome> FetcherClient::receive_from_former(TimePoint now) {
 
 std::optional<FetchOutcome> FetcherClient::receive_from(Fetcher& fetcher, TimePoint now) {
   Packet packet;
-  if (!fetcher.press.receive(packet)) {
-    if (fetcher.answer_due() <= now) fetcher.press.end(PressEnd::kHung);
-    if (fetcher.is_busy()) fetcher.press.look(now);
-    return std::nullopt;
+  for (;;) {
+    if (!fetcher.press.receive(packet)) {
+      if (fetcher.answer_due() <= now) fetcher.press.end(PressEnd::kHung);
+      if (fetcher.is_busy()) fetcher.press.look(now);
+      return std::nullopt;
+    }
+    fetcher.answer_by = answer_due(settings_, now);
+    const auto* use = std::get_if<wire::MemoryUse>(&packet.message);
+    if (use == nullptr) break;
+    fetcher.memory.use = *use;
   }
   const auto* reply = std::get_if<wire::FetchReply>(&packet.message);
   if (reply == nullptr) {
     fetcher.press.end(PressEnd::kBrokeProtocol, "a message that no fetcher sends");
   }
-  fetcher.answer_by = answer_due(settings_, now);
   try {
     return outcome_of(fetcher, *reply, std::move(packet.attachment));
   } catch (const std::runtime_error& error) {  // memory that is not sealed, or an impossible answer
@@ -181,7 +245,7 @@ std::optional<FetchOutcome> FetcherClient::receive_from(Fetcher& fetcher, TimePo
 }
 
 FetchOutcome FetcherClient::outcome_of(Fetcher& fetcher, const wire::FetchReply& reply,
-                                       UniqueFd body) {
+                                       UniqueFd body) const {
   const auto found = fetcher.in_flight.find(reply.id);
   if (found == fetcher.in_flight.end()) throw wire::WireError("an answer to no request");
   FetchOutcome outcome;
@@ -194,7 +258,8 @@ FetchOutcome FetcherClient::outcome_of(Fetcher& fetcher, const wire::FetchReply&
     outcome.reason = plain_text(reply.message);
   } else if (found->second == wire::Method::kGet) {
     outcome.body_bytes = sealed_size(body.get());
-    outcome.body = std::move(body);
+    fetcher.memory.received += outcome.body_bytes;
+    outcome.body = HeldMemory(std::move(body), outcome.body_bytes, ledger_);
   }
   fetcher.in_flight.erase(found);
   return outcome;
@@ -217,8 +282,10 @@ TimePoint FetcherClient::Fetcher::deadline() const {
 
 TimePoint FetcherClient::deadline() const {
   if (!given_back_.empty()) return TimePoint();
-  TimePoint earliest = current_->deadline();
-  for (const auto& fetcher : former_) earliest = std::min(earliest, fetcher->deadline());
+  TimePoint earliest = std::min(current_->deadline(), memory_deadline(*current_));
+  for (const auto& fetcher : former_) {
+    earliest = std::min({earliest, fetcher->deadline(), memory_deadline(*fetcher)});
+  }
   return earliest;
 }
 

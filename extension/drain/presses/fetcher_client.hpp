@@ -23,7 +23,7 @@ struct FetchOutcome {
   std::uint32_t retry_after_seconds = 0;
   bool postponed = false;  // not begun, because the host has asked for a pause
   std::string reason;      // why it failed
-  UniqueFd body;           // sealed memfd: of a download that succeeded
+  HeldMemory body;         // sealed memfd: of a download that succeeded
   std::uint64_t body_bytes = 0;
 };
 
@@ -36,6 +36,13 @@ class FetcherClient {
   bool running() const { return current_->press.running(); }
   bool ready() const { return current_->press.ready(); }
   int fd() const { return poll_.get(); }  // the same one until the next start()
+
+  // Downloads slow down before they and what is in the ledger reach the limit. Their bodies are
+  // entered there. REQUIRES: called before start(), or with the same ledger.
+  void limit_memory(std::shared_ptr<MemoryLedger> ledger, std::uint64_t bytes);
+  // Tells the fetcher of memory that is free now. To be called by deadline().
+  void tell_memory(TimePoint now);
+  std::uint64_t memory_use() const;  // of downloads, as reported
 
   // Request a download, or the delivery of a webhook. Throw WireError when the request is too large
   // for a message.
@@ -52,12 +59,20 @@ class FetcherClient {
   TimePoint deadline() const;
 
  private:
+  struct Memory {
+    std::uint64_t received = 0;  // bytes of all bodies
+    std::optional<wire::MemoryGrant> granted;
+    TimePoint tell_again{};  // after the socket was full
+    wire::MemoryUse use;     // as reported
+  };
+
   // A process, and what was requested of it.
   struct Fetcher {
     PressClient press;
     std::vector<std::string> arguments;
     std::unordered_map<std::uint64_t, wire::Method> in_flight;  // by id
     TimePoint answer_by{};
+    Memory memory;
 
     bool is_busy() const { return press.running() && (!press.ready() || !in_flight.empty()); }
     TimePoint answer_due() const;
@@ -73,7 +88,11 @@ class FetcherClient {
   void give_back(Fetcher& fetcher, const std::string& reason);
   std::optional<FetchOutcome> receive_from(Fetcher& fetcher, TimePoint now);
   std::optional<FetchOutcome> receive_from_former(TimePoint now);
-  static FetchOutcome outcome_of(Fetcher& fetcher, const wire::FetchReply& reply, UniqueFd body);
+  FetchOutcome outcome_of(Fetcher& fetcher, const wire::FetchReply& reply, UniqueFd body) const;
+  wire::MemoryGrant memory_grant(const Fetcher& fetcher) const;
+  bool must_tell_memory(const Fetcher& fetcher) const;
+  void tell_memory(Fetcher& fetcher, TimePoint now);
+  TimePoint memory_deadline(const Fetcher& fetcher) const;
 
   UniqueFd poll_;  // reports each fetcher
   std::unique_ptr<Fetcher> current_ = std::make_unique<Fetcher>();
@@ -83,6 +102,8 @@ class FetcherClient {
   std::string encoded_settings_;  // sent when they change
   bool settings_are_sent_ = false;
   TimePoint next_file_check_{};
+  std::shared_ptr<MemoryLedger> ledger_;  // nullptr: nothing is limited
+  std::uint64_t memory_limit_ = 0;
 };
 
 }  // namespace imgpress

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "core/rules/host_limits.hpp"
@@ -22,7 +23,7 @@ struct PressSettings : ImageLimits {
 
 struct PipelineSettings : PressSettings {
   std::size_t codecs = 1;
-  std::size_t max_waiting_bytes = 0;  // downloaded images that no codec works on yet
+  std::uint64_t memory_limit = std::uint64_t{1} << 30;  // of the images that are held, in bytes
 };
 
 }  // namespace imgpress

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "channel/unique_fd.hpp"
+#include "channel/held_memory.hpp"
 #include "core/rules/fault.hpp"
 #include "core/rules/formats.hpp"
 #include "core/rules/options.hpp"
@@ -27,7 +27,7 @@ struct ImageTask {
 struct FetchedImage {
   ImageTask task;
   int http_status = 0;  // of the answer that brought it
-  UniqueFd source;      // sealed memfd
+  HeldMemory source;    // sealed memfd
   std::uint64_t source_bytes = 0;
 };
 
@@ -39,7 +39,7 @@ struct ImageOutcome {
   std::uint32_t retry_after_seconds = 0;
   std::string reason;   // why it is not done
   std::string warning;  // something that the user should know although it is done
-  UniqueFd output;      // sealed memfd, if done
+  HeldMemory output;    // sealed memfd, if done
   std::uint64_t source_bytes = 0;
   std::uint64_t output_bytes = 0;
   ImageFormat format = ImageFormat::kJpeg;

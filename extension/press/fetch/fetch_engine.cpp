@@ -23,6 +23,12 @@ constexpr std::chrono::seconds kLongestHeldPause{5};
 // The others come back spread over up to this time: all at once would be postponed again and again.
 constexpr std::chrono::seconds kLongestSpread{60};
 
+// What an image is expected to take before its length is known, at least.
+constexpr std::uint64_t kLeastExpected = 256UL * 1024;
+
+// How often the owner hears of the use of memory.
+constexpr std::chrono::milliseconds kReportInterval{500};
+
 // Connections that are kept open for further requests to their hosts.
 constexpr long kIdleConnections = 256;
 
@@ -41,7 +47,10 @@ void require(bool condition) {
 }  // namespace
 
 FetchEngine::FetchEngine(int epoll_fd)
-    : epoll_fd_(epoll_fd), multi_(curl_multi_init()), queue_(transfers_at_once()) {
+    : epoll_fd_(epoll_fd),
+      multi_(curl_multi_init()),
+      queue_(transfers_at_once()),
+      expected_bytes_(kLeastExpected) {
   require(multi_ != nullptr);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &FetchEngine::on_watch);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
@@ -51,9 +60,9 @@ FetchEngine::FetchEngine(int epoll_fd)
 }
 
 FetchEngine::~FetchEngine() {
-  for (const auto& [easy, transfer] : running_) {
-    curl_multi_remove_handle(multi_, easy);
-    curl_easy_cleanup(easy);
+  for (const auto& [serial, transfer] : running_) {
+    curl_multi_remove_handle(multi_, transfer->easy());
+    curl_easy_cleanup(transfer->easy());
   }
   for (CURL* easy : idle_handles_) curl_easy_cleanup(easy);
   curl_multi_cleanup(multi_);
@@ -72,7 +81,7 @@ void FetchEngine::apply(wire::FetcherSettings settings) {
 void FetchEngine::submit(wire::FetchRequest request) {
   const std::uint64_t id = request.id;
   try {
-    auto transfer = std::make_unique<Transfer>(std::move(request), policy_);
+    auto transfer = std::make_unique<Transfer>(std::move(request), policy_, memory_);
     const std::string queue = transfer->queue();
     queue_.push(queue, std::move(transfer));
     postpone_waiting(queue);
@@ -98,8 +107,11 @@ void FetchEngine::run_due() {
       curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
     }
     collect();
+    end_overdue();
     find_slow();
     queue_.end_pauses(Clock::now());
+    lend_memory();
+    grant_memory();
     start_waiting();
   } while (due_ <= Clock::now());
 }
@@ -109,6 +121,11 @@ int FetchEngine::wait_ms() const {
   if (queue_.has_waiting()) {
     due = std::min(due, queue_.next_pause_end());
     if (!running_.empty()) due = std::min(due, next_slow_check_);
+  }
+  if (!deadlines_.empty()) due = std::min(due, deadlines_.begin()->first);
+  if (memory_.is_short()) due = std::min(due, next_lending_);
+  if (memory_.is_short() || memory_.reserved() != reported_.bytes) {
+    due = std::min(due, next_report_);
   }
   if (due == kNever) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(due - Clock::now());
@@ -174,8 +191,24 @@ void FetchEngine::start_waiting() {
 void FetchEngine::start(std::unique_ptr<Transfer> transfer) {
   CURL* easy = take_handle();
   transfer->prepare(easy, settings_.user_agent, queue_.newest());
-  running_[easy] = std::move(transfer);
-  require(curl_multi_add_handle(multi_, easy) == CURLM_OK);
+  Transfer& started = *(running_[queue_.newest()] = std::move(transfer));
+  if (!started.is_download() || started.reserve(expected_bytes_)) run(started);
+}
+
+// Lets libcurl work on a transfer.
+void FetchEngine::run(Transfer& transfer) {
+  transfer.start_clock(Clock::now());
+  deadlines_.emplace(transfer.deadline(), transfer.serial());
+  require(curl_multi_add_handle(multi_, transfer.easy()) == CURLM_OK);
+}
+
+void FetchEngine::end_overdue() {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= Clock::now()) {
+    const std::uint64_t serial = deadlines_.begin()->second;
+    deadlines_.erase(deadlines_.begin());
+    const auto found = running_.find(serial);
+    if (found->second->wait() == Transfer::Wait::kNone) end(found, CURLE_OPERATION_TIMEDOUT);
+  }
 }
 
 void FetchEngine::collect() {
@@ -184,27 +217,79 @@ void FetchEngine::collect() {
     if (message->msg != CURLMSG_DONE) continue;
     CURL* easy = message->easy_handle;
     const CURLcode code = message->data.result;  // `message` is gone after the removal
-    const auto found = running_.find(easy);
-    if (found->second->retry_undecoded(easy, code)) {
+    void* transfer = nullptr;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+    const auto found = running_.find(static_cast<Transfer*>(transfer)->serial());
+    if (found->second->wait() == Transfer::Wait::kBeforeRequest) {
+      curl_multi_remove_handle(multi_, easy);
+    } else if (found->second->retry_undecoded(easy, code)) {
       curl_multi_remove_handle(multi_, easy);
       require(curl_multi_add_handle(multi_, easy) == CURLM_OK);
+    } else {
+      end(found, code);
+    }
+  }
+}
+
+void FetchEngine::end(Transfers::iterator found, CURLcode code) {
+  const std::unique_ptr<Transfer> transfer = std::move(found->second);
+  CURL* easy = transfer->easy();
+  running_.erase(found);
+  deadlines_.erase({transfer->deadline(), transfer->serial()});
+  finished_.push_back(transfer->finish(easy, code));
+  if (transfer->stored_bytes() > 0) {
+    expected_bytes_ =
+        std::max((7 * expected_bytes_ + transfer->stored_bytes()) / 8, kLeastExpected);
+  }
+  const std::chrono::seconds pause(finished_.back().reply.retry_after_seconds);
+  if (transfer->is_download() && pause.count() > 0) {
+    queue_.pause(transfer->queue(), Clock::now() + pause);
+    postpone_waiting(transfer->queue());
+  }
+  settle(*transfer, code, easy);
+  curl_multi_remove_handle(multi_, easy);
+  // Deletes all cookies, which curl_easy_reset() keeps.
+  curl_easy_setopt(easy, CURLOPT_COOKIELIST, "ALL");
+  curl_easy_reset(easy);
+  idle_handles_.push_back(easy);
+}
+
+// Once in a while, as long as downloads wait for memory.
+void FetchEngine::lend_memory() {
+  const auto now = Clock::now();
+  if (!memory_.is_short() || now < next_lending_) return;
+  next_lending_ = now + Transfer::kLendInterval;
+  for (auto& [serial, transfer] : running_) transfer->lend_unused(now);
+}
+
+void FetchEngine::grant_memory() {
+  while (const auto granted = memory_.next()) {
+    const auto found = running_.find(granted->id);
+    Transfer& transfer = *found->second;
+    const bool is_paused = transfer.wait() == Transfer::Wait::kPaused;
+    transfer.end_wait(granted->bytes);
+    deadlines_.erase({transfer.deadline(), granted->id});
+    if (!is_paused) {
+      run(transfer);
       continue;
     }
-    const std::unique_ptr<Transfer> transfer = std::move(found->second);
-    running_.erase(found);
-    finished_.push_back(transfer->finish(easy, code));
-    const std::chrono::seconds pause(finished_.back().reply.retry_after_seconds);
-    if (transfer->is_download() && pause.count() > 0) {
-      queue_.pause(transfer->queue(), Clock::now() + pause);
-      postpone_waiting(transfer->queue());
-    }
-    settle(*transfer, code, easy);
-    curl_multi_remove_handle(multi_, easy);
-    // Deletes all cookies, which curl_easy_reset() keeps.
-    curl_easy_setopt(easy, CURLOPT_COOKIELIST, "ALL");
-    curl_easy_reset(easy);
-    idle_handles_.push_back(easy);
+    transfer.start_clock(Clock::now());
+    deadlines_.emplace(transfer.deadline(), granted->id);
+    // libcurl hands over what it has kept.
+    const CURLcode code = curl_easy_pause(transfer.easy(), CURLPAUSE_CONT);
+    if (code != CURLE_OK) end(found, code);
   }
+}
+
+// At once when memory becomes short, for then the owner has to say whenever some is free.
+std::optional<wire::MemoryUse> FetchEngine::take_memory_report() {
+  const wire::MemoryUse use{memory_.reserved(), memory_.is_short()};
+  const auto now = Clock::now();
+  const bool is_due = now >= next_report_ && (use.is_short || use.bytes != reported_.bytes);
+  if (!is_due && use.is_short == reported_.is_short) return std::nullopt;
+  next_report_ = now + kReportInterval;
+  reported_ = use;
+  return use;
 }
 
 // Tells the queue how a transfer went, and whether it shows that its host drops connections: it has

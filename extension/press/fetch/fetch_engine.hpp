@@ -6,13 +6,17 @@
 #include <chrono>
 #include <deque>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/net/address.hpp"
 #include "core/wire/messages.hpp"
 #include "press/fetch/host_queues.hpp"
+#include "press/fetch/memory_budget.hpp"
 #include "press/fetch/transfer.hpp"
 
 namespace imgpress::press {
@@ -41,9 +45,15 @@ class FetchEngine {
   // The transfers that have ended since the last call, in that order.
   std::deque<FinishedTransfer> take_finished();
 
+  void apply(const wire::MemoryGrant& grant) { memory_.apply(grant); }
+  // The use of memory, when the owner should hear of it.
+  std::optional<wire::MemoryUse> take_memory_report();
+
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr Clock::time_point kNever = Clock::time_point::max();
+
+  using Transfers = std::unordered_map<std::uint64_t, std::unique_ptr<Transfer>>;
 
   static int on_watch(CURL* easy, curl_socket_t fd, int what, void* self, void* known);
   static int on_timer(CURLM* multi, long timeout_ms, void* self);
@@ -52,6 +62,11 @@ class FetchEngine {
   void start_waiting();
   void start(std::unique_ptr<Transfer> transfer);
   void collect();
+  void end_overdue();
+  void end(Transfers::iterator found, CURLcode code);
+  void run(Transfer& transfer);
+  void lend_memory();
+  void grant_memory();
   void settle(const Transfer& transfer, CURLcode code, CURL* easy);
   CURL* take_handle();
 
@@ -60,7 +75,13 @@ class FetchEngine {
   AddressPolicy policy_;
   wire::FetcherSettings settings_;
   HostQueues<std::unique_ptr<Transfer>> queue_;
-  std::unordered_map<CURL*, std::unique_ptr<Transfer>> running_;
+  MemoryBudget memory_;
+  std::uint64_t expected_bytes_;  // of the next image: a moving average
+  Transfers running_;             // by serial number
+  std::set<std::pair<Clock::time_point, std::uint64_t>> deadlines_;
+  Clock::time_point next_lending_{};
+  Clock::time_point next_report_{};
+  wire::MemoryUse reported_;
   std::vector<CURL*> idle_handles_;
   std::deque<FinishedTransfer> finished_;
   Clock::time_point next_slow_check_{};

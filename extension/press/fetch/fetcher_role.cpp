@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <deque>
 #include <new>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -76,6 +77,8 @@ class FetcherLoop {
       engine_.submit(std::move(*request));
     } else if (auto* settings = std::get_if<wire::FetcherSettings>(&message)) {
       engine_.apply(std::move(*settings));
+    } else if (const auto* grant = std::get_if<wire::MemoryGrant>(&message)) {
+      engine_.apply(*grant);
     } else {
       throw wire::WireError("unexpected message for a fetcher");
     }
@@ -98,6 +101,11 @@ class FetcherLoop {
           end_process();
       }
     }
+    if (const auto use = engine_.take_memory_report()) unsent_use_ = use;
+    if (unsent_use_ && !blocked) {
+      blocked = socket_.send(*unsent_use_) == PacketSocket::Sent::kWouldBlock;
+      if (!blocked) unsent_use_.reset();
+    }
     if (blocked != blocked_) watch_socket(EPOLL_CTL_MOD, blocked ? EPOLLOUT : EPOLLIN);
     blocked_ = blocked;
   }
@@ -113,6 +121,7 @@ class FetcherLoop {
   PacketSocket socket_;
   FetchEngine engine_;
   std::deque<FinishedTransfer> replies_;
+  std::optional<wire::MemoryUse> unsent_use_;
   bool blocked_ = false;
 };
 

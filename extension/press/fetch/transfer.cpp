@@ -23,6 +23,8 @@ constexpr long kReceiveBufferBytes = 64L * 1024;
 // An error page that is read to its end leaves the connection usable; a longer one is not worth it.
 constexpr std::uint64_t kMaxDiscardedBytes = 64UL * 1024;
 constexpr long kSlowBytesPerSecond = 100;
+// The least that a body of unknown length reserves at a time; more than libcurl hands over at once.
+constexpr std::uint64_t kMemoryStep = 256UL * 1024;
 
 // The URL as it is sent to the server: blanks and non-ASCII characters percent-encoded, an
 // international host name in its ASCII form.
@@ -105,17 +107,57 @@ FinishedTransfer failed_transfer(std::uint64_t id, const FaultError& error) {
   return result;
 }
 
-Transfer::Transfer(wire::FetchRequest request, const AddressPolicy& policy)
+Transfer::Transfer(wire::FetchRequest request, const AddressPolicy& policy, MemoryBudget& memory)
     : request_(std::move(request)),
       url_(normalised(request_.url)),
       host_(host_of(url_)),
       queue_(is_download() ? host_ : "webhooks of " + host_),
-      guard_(policy) {}
+      guard_(policy),
+      time_left_(std::chrono::milliseconds(request_.timeout_ms)),
+      memory_(memory),
+      most_bytes_(request_.max_bytes) {}
+
+Transfer::~Transfer() {
+  if (wait_ != Wait::kNone) memory_.forget(serial_);
+  memory_.end(serial_, reserved_, 0);
+}
+
+void Transfer::start_clock(Clock::time_point now) {
+  runs_since_ = now;
+  deadline_ = now + time_left_;
+}
+
+bool Transfer::reserve(std::uint64_t expected) {
+  const std::uint64_t step = std::min(expected, most_bytes_);
+  reserved_ = memory_.reserve({serial_, step, most_bytes_});
+  if (reserved_ == 0) wait_ = Wait::kBeforeRequest;
+  return wait_ == Wait::kNone;
+}
+
+void Transfer::begin_wait(Wait wait) {
+  wait_ = wait;
+  time_left_ = deadline_ - Clock::now();
+}
+
+void Transfer::end_wait(std::uint64_t bytes) {
+  reserved_ += bytes;
+  wait_ = Wait::kNone;
+}
+
+// A host that is silent or slow must not hold memory that others can use. When more of its image
+// comes, it waits in line itself, with its connection.
+void Transfer::lend_unused(Clock::time_point now) {
+  const std::uint64_t size = body_ ? body_->size() : 0;
+  const std::uint64_t got = size - std::min(size, std::exchange(bytes_earlier_, size));
+  if (wait_ != Wait::kNone || must_not_pause_ || now - runs_since_ < kLendInterval) return;
+  const std::uint64_t enough = std::min(size + 2 * got, reserved_);
+  if (memory_.lend(serial_, reserved_ - enough)) reserved_ = enough;
+}
 
 void Transfer::prepare(CURL* easy, const std::string& user_agent, std::uint64_t serial) {
   easy_ = easy;
   serial_ = serial;
-  started_at_ = std::chrono::steady_clock::now();
+  started_at_ = Clock::now();
   set_protocol_rules(easy);
   guard_.install(easy);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
@@ -123,7 +165,6 @@ void Transfer::prepare(CURL* easy, const std::string& user_agent, std::uint64_t 
   curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent.c_str());
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, curl_text_.data());
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBufferBytes);
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(time_left().count()));
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout_ms));
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
@@ -168,7 +209,7 @@ std::size_t Transfer::on_body(char* data, std::size_t size, std::size_t count, v
   auto& transfer = *static_cast<Transfer*>(self);
   const ByteView bytes{reinterpret_cast<const std::uint8_t*>(data), size * count};
   try {
-    return transfer.take_body(transfer.easy_, bytes) ? bytes.size : CURL_WRITEFUNC_ERROR;
+    return transfer.take_body(transfer.easy_, bytes);
   } catch (const std::exception& error) {  // EMFILE or ENOMEM: a later attempt may succeed
     transfer.body_fault_.emplace(Fault::kPressDied,
                                  std::string("cannot store the download: ") + error.what());
@@ -176,20 +217,78 @@ std::size_t Transfer::on_body(char* data, std::size_t size, std::size_t count, v
   }
 }
 
-// False to end the transfer.
-bool Transfer::take_body(CURL* easy, ByteView bytes) {
+// What libcurl's write function returns: the number of bytes, or a word that pauses or ends the
+// transfer.
+std::size_t Transfer::take_body(CURL* easy, ByteView bytes) {
   if (!is_download() || !is_whole_file(last_status(easy))) {
     discarded_bytes_ += bytes.size;
-    return discarded_bytes_ <= (is_download() ? kMaxDiscardedBytes : request_.max_bytes);
+    const std::uint64_t most = is_download() ? kMaxDiscardedBytes : request_.max_bytes;
+    return discarded_bytes_ <= most ? bytes.size : CURL_WRITEFUNC_ERROR;
   }
-  if (!body_) body_.emplace("imgpress download");
+  if (!body_ && !open_body(easy)) {
+    return wait_ == Wait::kPaused ? CURL_WRITEFUNC_PAUSE : CURL_WRITEFUNC_ERROR;
+  }
   if (bytes.size > request_.max_bytes - std::min(request_.max_bytes, body_->size())) {
     body_fault_.emplace(Fault::kTooLarge,
                         describe_too_large(newest_host(easy, host_), request_.max_bytes));
-    return false;
+    return CURL_WRITEFUNC_ERROR;
   }
+  if (!make_room(bytes.size)) return CURL_WRITEFUNC_PAUSE;
   body_->append(bytes);
+  return bytes.size;
+}
+
+// Whether libcurl decodes the body. One read from the network can then become a thousand times as
+// long, and a pause would make libcurl keep all of that.
+bool Transfer::is_decoded(CURL* easy) const {
+  curl_header* header = nullptr;
+  return decodes_ &&
+         curl_easy_header(easy, "Content-Encoding", 0, CURLH_HEADER, -1, &header) == CURLHE_OK;
+}
+
+// The memory that the body needs at first; `most_bytes_` is set to what it can need in all.
+std::uint64_t Transfer::first_need(CURL* easy) {
+  curl_off_t length = -1;
+  curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+  must_not_pause_ = is_decoded(easy);
+  most_bytes_ = request_.max_bytes;
+  if (must_not_pause_) return most_bytes_;
+  if (length < 0) return std::min(std::max(reserved_, kMemoryStep), most_bytes_);
+  most_bytes_ = std::min(static_cast<std::uint64_t>(length), most_bytes_);
+  return most_bytes_;
+}
+
+// The first bytes of the body are there, and so is its length, if the origin says it. If there is
+// not enough memory, the transfer is broken off and repeated later: it may have to wait for longer
+// than origins keep a connection. The second time it keeps it.
+bool Transfer::open_body(CURL* easy) {
+  const std::uint64_t need = first_need(easy);
+  if (need < reserved_) {
+    memory_.give_back(serial_, reserved_ - need);
+    reserved_ = need;
+  } else if (need > reserved_) {
+    memory_.give_back(serial_, std::exchange(reserved_, 0));
+    reserved_ = memory_.reserve({serial_, need, most_bytes_});
+    if (reserved_ == 0) {
+      const bool once_more = must_not_pause_ || !std::exchange(was_broken_off_, true);
+      begin_wait(once_more ? Wait::kBeforeRequest : Wait::kPaused);
+      return false;
+    }
+  }
+  body_.emplace("imgpress download");
   return true;
+}
+
+// Reserves more memory where the length is not known, or was lent. False if it has to wait.
+bool Transfer::make_room(std::uint64_t bytes) {
+  const std::uint64_t size = body_->size() + bytes;
+  if (size <= reserved_) return true;
+  const std::uint64_t rest = std::max(size, most_bytes_) - reserved_;
+  const std::uint64_t step = std::min(std::max(reserved_, kMemoryStep), rest);
+  const std::uint64_t granted = memory_.reserve({serial_, step, rest});
+  if (granted == 0) begin_wait(Wait::kPaused);
+  reserved_ += granted;
+  return granted > 0;
 }
 
 std::optional<FaultError> Transfer::fault_of(CURL* easy, CURLcode code, long status) const {
@@ -224,16 +323,11 @@ FinishedTransfer Transfer::succeed() {
   FinishedTransfer result;
   if (is_download()) {
     if (!body_) body_.emplace("imgpress download");
+    stored_bytes_ = body_->size();
     result.body = body_->seal();
+    memory_.end(serial_, std::exchange(reserved_, 0), stored_bytes_);
   }
   return result;
-}
-
-std::chrono::milliseconds Transfer::time_left() const {
-  using std::chrono::milliseconds;
-  const auto spent =
-      std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - started_at_);
-  return std::max(milliseconds(request_.timeout_ms) - spent, milliseconds(1));
 }
 
 bool Transfer::retry_undecoded(CURL* easy, CURLcode code) {
@@ -245,7 +339,6 @@ bool Transfer::retry_undecoded(CURL* easy, CURLcode code) {
   discarded_bytes_ = 0;
   curl_text_.fill('\0');
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, nullptr);
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(time_left().count()));
   return true;
 }
 
@@ -264,7 +357,7 @@ FinishedTransfer Transfer::finish(CURL* easy, CURLcode code) {
   return result;
 }
 
-FinishedTransfer Transfer::postpone(std::chrono::steady_clock::duration pause) const {
+FinishedTransfer Transfer::postpone(Clock::duration pause) const {
   const auto seconds =
       static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(pause).count());
   FinishedTransfer postponed =

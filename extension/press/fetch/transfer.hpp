@@ -13,6 +13,7 @@
 #include "core/wire/messages.hpp"
 #include "press/fetch/address_guard.hpp"
 #include "press/fetch/host_allowance.hpp"
+#include "press/fetch/memory_budget.hpp"
 
 namespace imgpress::press {
 
@@ -25,8 +26,12 @@ FinishedTransfer failed_transfer(std::uint64_t id, const FaultError& error);
 
 class Transfer {
  public:
-  // Throws FaultError when the URL is not acceptable. `policy` must outlive the transfer.
-  Transfer(wire::FetchRequest request, const AddressPolicy& policy);
+  using Clock = std::chrono::steady_clock;
+
+  // Throws FaultError when the URL is not acceptable. `policy` and `memory` must outlive the
+  // transfer.
+  Transfer(wire::FetchRequest request, const AddressPolicy& policy, MemoryBudget& memory);
+  ~Transfer();
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
@@ -38,9 +43,31 @@ class Transfer {
   // Sets all options on a fresh or reset handle. The transfer must stay where it is until finish().
   void prepare(CURL* easy, const std::string& user_agent, std::uint64_t serial);
 
+  CURL* easy() const { return easy_; }
   // Transfers are numbered in the order of their starts.
   std::uint64_t serial() const { return serial_; }
-  std::chrono::steady_clock::time_point started_at() const { return started_at_; }
+  Clock::time_point started_at() const { return started_at_; }
+
+  // Its time runs from here on, but not while it waits for memory; libcurl's own time-out would
+  // count that, too.
+  void start_clock(Clock::time_point now);
+  Clock::time_point deadline() const { return deadline_; }
+
+  // A download may have to wait for memory.
+  enum class Wait {
+    kNone,
+    kBeforeRequest,  // it has no connection: it is requested, perhaps once more, when it may store
+    kPaused,         // it keeps its connection and what it has got so far
+  };
+  Wait wait() const { return wait_; }
+  // Reserves memory for an image of `expected` bytes, before the request. False if it has to wait.
+  bool reserve(std::uint64_t expected);
+  // The wait is over: the budget has granted this.
+  void end_wait(std::uint64_t bytes);
+  // While others wait for memory: lends them what it will not need soon. To be called after each
+  // kLendInterval.
+  static constexpr std::chrono::seconds kLendInterval{1};
+  void lend_unused(Clock::time_point now);
 
   // See HostQueues::count_as_slow().
   bool counts_as_slow() const { return counts_as_slow_; }
@@ -62,10 +89,11 @@ class Transfer {
 
   // REQUIRES: libcurl is done with `easy`, which prepare() was given.
   FinishedTransfer finish(CURL* easy, CURLcode code);
+  std::uint64_t stored_bytes() const { return stored_bytes_; }  // of a body that is complete
   HostReaction host_reaction(CURL* easy, CURLcode code) const;
 
   // The reply instead of a transfer, because the host's pause lasts for so long.
-  FinishedTransfer postpone(std::chrono::steady_clock::duration pause) const;
+  FinishedTransfer postpone(Clock::duration pause) const;
 
  private:
   struct FreeHeaders {
@@ -75,8 +103,12 @@ class Transfer {
   static constexpr unsigned kOvertakenWhenDropped = 3;
 
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
-  bool take_body(CURL* easy, ByteView bytes);
-  std::chrono::milliseconds time_left() const;
+  std::size_t take_body(CURL* easy, ByteView bytes);
+  std::uint64_t first_need(CURL* easy);
+  bool open_body(CURL* easy);
+  bool make_room(std::uint64_t bytes);
+  void begin_wait(Wait wait);
+  bool is_decoded(CURL* easy) const;
   void prepare_get(CURL* easy);
   void prepare_post(CURL* easy);
   FinishedTransfer succeed();
@@ -89,13 +121,24 @@ class Transfer {
   AddressGuard guard_;
   CURL* easy_ = nullptr;
   std::uint64_t serial_ = 0;
-  std::chrono::steady_clock::time_point started_at_{};
+  Clock::time_point started_at_{};
+  Clock::time_point deadline_{};
+  Clock::time_point runs_since_{};
+  Clock::duration time_left_;
   bool decodes_ = true;
   bool counts_as_slow_ = false;
   unsigned overtaken_ = 0;
   bool was_acknowledged_ = false;
   std::unique_ptr<curl_slist, FreeHeaders> headers_;
   std::optional<MemoryWriter> body_;
+  MemoryBudget& memory_;
+  std::uint64_t most_bytes_;         // that the body may have
+  std::uint64_t reserved_ = 0;       // of memory, for the body
+  std::uint64_t bytes_earlier_ = 0;  // of the body, at the last lend_unused()
+  Wait wait_ = Wait::kNone;
+  std::uint64_t stored_bytes_ = 0;
+  bool was_broken_off_ = false;
+  bool must_not_pause_ = false;  // the body is decoded
   std::uint64_t discarded_bytes_ = 0;
   std::optional<FaultError> body_fault_;  // why the body was refused
   std::array<char, CURL_ERROR_SIZE> curl_text_{};

@@ -3,7 +3,7 @@
     /a.jpg                          the file a.jpg of the folder, or 404
     /held/GATE/a.jpg                the same, when origin.gate("GATE") lets it through
     /slow/a.jpg?ms=50               the same after this delay
-    /drip/a.jpg?ms=50               the same, one byte every 50 ms
+    /drip/a.jpg?ms=50&bytes=1       the same, one byte (or so many) every 50 ms; with length=no chunked
     /truncated/a.jpg                half of it, with the Content-Length of the whole file
     /flaky/a.jpg?fail=2             503 (or status=N) this many times, then the file
     /hang/a.jpg                     no answer until the origin closes
@@ -81,12 +81,16 @@ class _OriginHandler(Handler):
 
     def _serve_drip(self, origin, name, query, _number):
         content = origin.content(name)
-        self._start(200, _content_type(name), len(content))
-        for index in range(len(content)):
-            self.wfile.write(content[index : index + 1])
+        step = int(query.get("bytes", "1"))
+        known = query.get("length", "yes") == "yes"
+        self._start(200, _content_type(name), len(content) if known else None)
+        for index in range(0, len(content), step):
+            self._write_piece(content[index : index + step], known)
             self.wfile.flush()
             if origin.closing.wait(int(query.get("ms", "50")) / 1000):
                 break
+        if not known:
+            self._write_piece(b"", known)
         self.close_connection = True
 
     def _serve_truncated(self, origin, name, _query, _number):
@@ -151,12 +155,15 @@ class _OriginHandler(Handler):
         piece = b"\xff\xd8\xff\xe0" + bytes(CHUNK - 4)
         while left > 0:
             piece = piece[:left]
-            frame = piece if known else b"%x\r\n%s\r\n" % (len(piece), piece)
-            self.wfile.write(frame)
+            self._write_piece(piece, known)
             left -= len(piece)
             piece = bytes(CHUNK)
         if not known:
-            self.wfile.write(b"0\r\n\r\n")
+            self._write_piece(b"", known)
+
+    def _write_piece(self, piece, known):
+        """A part of the body, as a chunk if its length is not known; an empty chunk ends it."""
+        self.wfile.write(piece if known else b"%x\r\n%s\r\n" % (len(piece), piece))
 
     def _serve_status(self, _origin, rest, query, _number):
         self._refuse(int(rest.partition("/")[0]), query)

@@ -31,7 +31,6 @@ inline PipelineSettings pipeline_settings() {
   settings.webhook_timeout_ms = 2'000;
   settings.codec_cpu_seconds = 10;
   settings.codecs = 2;
-  settings.max_waiting_bytes = 1'000'000;
   return settings;
 }
 

@@ -1,9 +1,6 @@
 // How many images are sent to codecs in advance, and to which codec.
 #include "drain/pipeline/codec_stage.hpp"
 
-#include <sys/epoll.h>
-
-#include "channel/sealed_memory.hpp"
 #include "support/pipeline_fixture.hpp"
 
 namespace imgpress {
@@ -20,10 +17,7 @@ constexpr std::size_t kLargeBytes = 3'000'000;
 
 class CodecStageTest : public PipelineTest {
  protected:
-  CodecStageTest() {
-    settings_.codecs = 1;
-    settings_.max_waiting_bytes = 64'000'000;
-  }
+  CodecStageTest() { settings_.codecs = 1; }
 
   // Stops the codecs after each has reported how long an image takes.
   std::vector<pid_t> stop_codecs(PressPipeline& pipeline) {
@@ -84,29 +78,6 @@ TEST_F(CodecStageTest, ImagesInAdvanceAreLimitedByTheirBytes) {
   for (std::uint64_t key = 100; key < 110; ++key) add(pipeline, key, "/large");
   turn_until(pipeline, [&] { return pipeline.load().fetching == 0; });
   EXPECT_EQ(pipeline.load().compressing, 4u) << "the one that it works on, and 8 MB";
-}
-
-TEST_F(CodecStageTest, ImagesInAdvanceCountAsWaiting) {
-  const UniqueFd poll_fd(::epoll_create1(EPOLL_CLOEXEC));
-  CodecStage stage(settings_, poll_fd.get(), Clock::now());
-  std::vector<ImageOutcome> outcomes;
-  while (!stage.ready()) {
-    epoll_event event{};
-    ASSERT_EQ(::epoll_wait(poll_fd.get(), &event, 1, 10'000), 1);
-    stage.turn(Clock::now(), outcomes);
-  }
-  for (const pid_t codec : presses("codec")) ::kill(codec, SIGSTOP);
-  for (std::uint64_t key = 1; key <= 3; ++key) {
-    FetchedImage image;
-    image.task.key = key;
-    image.source = make_sealed("test", {reinterpret_cast<const std::uint8_t*>("0123456789"), 10});
-    image.source_bytes = 10;
-    stage.add(std::move(image));
-  }
-  EXPECT_EQ(stage.waiting_bytes(), 30u);
-  stage.turn(Clock::now(), outcomes);
-  EXPECT_EQ(stage.compressing(), 3u);
-  EXPECT_EQ(stage.waiting_bytes(), 20u) << "all but the one that it works on";
 }
 
 TEST_F(CodecStageTest, SmallImagesDoNotWaitBehindALargeOne) {
