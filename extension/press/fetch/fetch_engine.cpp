@@ -124,9 +124,7 @@ int FetchEngine::wait_ms() const {
   }
   if (!deadlines_.empty()) due = std::min(due, deadlines_.begin()->first);
   if (memory_.is_short()) due = std::min(due, next_lending_);
-  if (memory_.is_short() || memory_.reserved() != reported_.bytes) {
-    due = std::min(due, next_report_);
-  }
+  due = std::min(due, next_report_);
   if (due == kNever) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(due - Clock::now());
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
@@ -281,14 +279,21 @@ void FetchEngine::grant_memory() {
   }
 }
 
-// At once when memory becomes short, for then the owner has to say whenever some is free.
+// At once when memory becomes short, for then the owner has to say whenever some is free; other
+// changes when they last.
 std::optional<wire::MemoryUse> FetchEngine::take_memory_report() {
   const wire::MemoryUse use{memory_.reserved(), memory_.is_short()};
-  const auto now = Clock::now();
-  const bool is_due = now >= next_report_ && (use.is_short || use.bytes != reported_.bytes);
-  if (!is_due && use.is_short == reported_.is_short) return std::nullopt;
-  next_report_ = now + kReportInterval;
+  if (use.is_short == reported_.is_short) {
+    const auto now = Clock::now();
+    if (!use.is_short && use.bytes == reported_.bytes) {
+      next_report_ = kNever;
+    } else if (next_report_ == kNever) {
+      next_report_ = now + kReportInterval;
+    }
+    if (now < next_report_) return std::nullopt;
+  }
   reported_ = use;
+  next_report_ = kNever;
   return use;
 }
 

@@ -80,7 +80,7 @@ class FetchEngine {
   Transfers running_;             // by serial number
   std::set<std::pair<Clock::time_point, std::uint64_t>> deadlines_;
   Clock::time_point next_lending_{};
-  Clock::time_point next_report_{};
+  Clock::time_point next_report_ = kNever;
   wire::MemoryUse reported_;
   std::vector<CURL*> idle_handles_;
   std::deque<FinishedTransfer> finished_;

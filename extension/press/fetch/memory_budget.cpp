@@ -6,7 +6,10 @@ namespace imgpress::press {
 
 std::uint64_t MemoryBudget::reserve(const Claim& claim) {
   const std::uint64_t bytes = line_.empty() ? grant(claim) : 0;
-  if (bytes == 0) line_.push_back(claim);
+  if (bytes == 0) {
+    line_.push_back(claim);
+    if (claim.whole) line_.back().step = claim.rest;
+  }
   return bytes;
 }
 
@@ -31,14 +34,16 @@ std::int64_t MemoryBudget::left() const {
   return grant_.room - static_cast<std::int64_t>(on_its_way + reserved_);
 }
 
+// Nothing that the owner has makes room by itself.
+bool MemoryBudget::owner_waits() const {
+  return grant_.idle && grant_.received == handed_over_;
+}
+
 std::uint64_t MemoryBudget::grant(const Claim& claim) {
   std::uint64_t bytes = 0;
   if (left() >= static_cast<std::int64_t>(claim.step)) {
     bytes = claim.step;
-  } else if (beyond_ == 0) {
-    // Nothing that the owner has would make room later, or the limit is not exceeded yet.
-    const bool owner_waits = grant_.idle && grant_.received == handed_over_;
-    if (left() < 0 && !owner_waits) return 0;
+  } else if (left() >= 0 || (beyond_ == 0 && owner_waits())) {
     beyond_ = claim.id;
     bytes = claim.rest;
   }

@@ -17,11 +17,13 @@ namespace imgpress::press {
 
 class MemoryBudget {
  public:
-  // A download asks for `step` bytes now. It can need `rest` bytes at most; not less than `step`.
   struct Claim {
-    std::uint64_t id = 0;  // not 0
-    std::uint64_t step = 0;
-    std::uint64_t rest = 0;
+    std::uint64_t id = 0;    // of the download; not 0
+    std::uint64_t step = 0;  // bytes that it asks for
+    std::uint64_t rest = 0;  // all that it can still need; not less
+    // If it has to wait, it asks for the rest, so as to come to its end then: many that get a bit
+    // more each would all have to wait again.
+    bool whole = false;
   };
   struct Granted {
     std::uint64_t id = 0;
@@ -54,11 +56,12 @@ class MemoryBudget {
  private:
   std::uint64_t grant(const Claim& claim);
   std::int64_t left() const;
+  bool owner_waits() const;
 
   wire::MemoryGrant grant_ = wire::kUnlimitedMemory;
   std::uint64_t reserved_ = 0;     // by all downloads
   std::uint64_t handed_over_ = 0;  // since the start of the process
-  std::uint64_t beyond_ = 0;       // the download that may go beyond the limit; 0: none
+  std::uint64_t beyond_ = 0;       // the download that last went beyond the limit; 0: it has ended
   std::deque<Claim> line_;
 };
 

@@ -129,7 +129,7 @@ void Transfer::start_clock(Clock::time_point now) {
 
 bool Transfer::reserve(std::uint64_t expected) {
   const std::uint64_t step = std::min(expected, most_bytes_);
-  reserved_ = memory_.reserve({serial_, step, most_bytes_});
+  reserved_ = memory_.reserve({serial_, step, most_bytes_, false});
   if (reserved_ == 0) wait_ = Wait::kBeforeRequest;
   return wait_ == Wait::kNone;
 }
@@ -268,7 +268,7 @@ bool Transfer::open_body(CURL* easy) {
     reserved_ = need;
   } else if (need > reserved_) {
     memory_.give_back(serial_, std::exchange(reserved_, 0));
-    reserved_ = memory_.reserve({serial_, need, most_bytes_});
+    reserved_ = memory_.reserve({serial_, need, most_bytes_, false});
     if (reserved_ == 0) {
       const bool once_more = must_not_pause_ || !std::exchange(was_broken_off_, true);
       begin_wait(once_more ? Wait::kBeforeRequest : Wait::kPaused);
@@ -285,7 +285,7 @@ bool Transfer::make_room(std::uint64_t bytes) {
   if (size <= reserved_) return true;
   const std::uint64_t rest = std::max(size, most_bytes_) - reserved_;
   const std::uint64_t step = std::min(std::max(reserved_, kMemoryStep), rest);
-  const std::uint64_t granted = memory_.reserve({serial_, step, rest});
+  const std::uint64_t granted = memory_.reserve({serial_, step, rest, true});
   if (granted == 0) begin_wait(Wait::kPaused);
   reserved_ += granted;
   return granted > 0;

@@ -19,7 +19,11 @@ ORIGINS = 64
 IMAGE = 4 * MB
 LIMIT = 16 * MB
 
-SETTINGS = {"imgpress.memory_limit": "16MB", "imgpress.images_in_flight": 256}
+SETTINGS = {
+    "imgpress.memory_limit": "16MB",
+    "imgpress.max_image_bytes": IMAGE,
+    "imgpress.images_in_flight": 256,
+}
 
 
 def may_read_presses():

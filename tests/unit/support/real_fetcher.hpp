@@ -54,7 +54,8 @@ class RealFetcher {
   }
 
   Fetched receive() {
-    const Packet packet = press_.receive();
+    Packet packet = press_.receive();
+    while (std::holds_alternative<wire::MemoryUse>(packet.message)) packet = press_.receive();
     Fetched fetched;
     fetched.reply = std::get<wire::FetchReply>(packet.message);
     if (packet.attachment) {
