@@ -28,7 +28,7 @@ SETTINGS = {
     "imgpress.max_image_bytes": "1MB",
     "imgpress.connections_per_host": "8",
     "imgpress.webhook_timeout": "1s",
-    "imgpress.webhook_retry_delays": "0.2, 0.5, 1, 1, 1, 1, 1, 1",
+    "imgpress.webhook_retry_delays": "0.1, 0.2, 0.5, 0.5, 0.5, 1",
     "autovacuum_naptime": "5s",
     "max_wal_senders": "4",
     "wal_level": "replica",
