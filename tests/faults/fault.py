@@ -11,6 +11,11 @@ class Fault:
     name = ""
     # The short run, which is part of `make check`, leaves the others out.
     cheap = True
+    # Whether nothing else must happen meanwhile; else, sometimes a press is killed.
+    alone = True
+    # Whether the server may crash by itself, and whether parts of it must lie on small disks.
+    panics = False
+    needs_small_disks = False
     # Whether images must go on while the fault lasts, instead of after its end.
     work_goes_on = False
     # The shortest and the longest time from inject() to end(), in seconds.

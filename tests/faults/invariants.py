@@ -100,10 +100,14 @@ def no_file_is_left(world):
         yield f"temporary file {folder / name}"
 
 
+def crashes(world):
+    """The new lines of the server's log that tell of a process that crashed by itself."""
+    return [line for line in world.new_log_lines() if CRASH.search(line)]
+
+
 def no_process_has_crashed(world):
-    for line in world.new_log_lines():
-        if CRASH.search(line):
-            yield f"in the server's log: {line}"
+    for line in crashes(world):
+        yield f"in the server's log: {line}"
 
 
 # Files of relations come and go, and connections to origins are kept for the next image.

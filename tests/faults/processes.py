@@ -152,9 +152,10 @@ class PauseGateway(GatewayFault):
         return super().end(world)
 
 
+PRESSES = (KillPress("codec"), KillPress("fetcher"))
+
 FAULTS = (
-    KillPress("codec"),
-    KillPress("fetcher"),
+    *PRESSES,
     KillWorker("drainer"),
     KillWorker("launcher"),
     TerminateWorkers("drainer"),

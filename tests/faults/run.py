@@ -39,7 +39,7 @@ KINDS = [
     *statements.FAULTS,
     *actions.FAULTS,
     *copies.FAULTS,
-    full_disk.FullDisk(),
+    *full_disk.FAULTS,
 ]
 
 
@@ -84,6 +84,9 @@ class Run:
                 self._report.problem(f"{fault.name}: {error}")
                 if not self._world.cluster.running():
                     self._world.cluster.start()
+            for line in invariants.crashes(self._world):
+                if not fault.panics:
+                    self._report.problem(f"{fault.name}: {line}")
         with self._world.load.paused(resume=False):
             judge(self._world, self._report)
 
@@ -102,6 +105,8 @@ class Run:
         took, or the longest silence if they must not stop."""
         begun = time.time()
         fault.inject(self._world, rng)
+        if not fault.alone and rng.random() < 0.5:
+            rng.choice(processes.PRESSES).inject(self._world, rng)
         time.sleep(max(0.0, begun + hold - time.time()))  # as long as the cause lasts
         if fault.work_goes_on:
             silence = self._world.flow.longest_silence(begun, time.time())
@@ -142,7 +147,7 @@ def warm_up(world):
 
 def play(world, report, options):
     kinds = [it for it in KINDS if options.only in it.name and (it.cheap or not options.short)]
-    kinds = [it for it in kinds if world.disk.mounted or it.name != "disk full"]
+    kinds = [it for it in kinds if world.has_small_disks or not it.needs_small_disks]
     schedule = shuffled(kinds, options.seed)
     run = Run(world, report, options.short)
     if options.short:

@@ -92,6 +92,7 @@ class NoConnection(Fault):
     name = "server: connections exhausted"
     work_goes_on = True
     hold = (0.5, 2.0)
+    alone = False
 
     def __init__(self):
         self._taken = []

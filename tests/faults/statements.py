@@ -25,6 +25,7 @@ class OpenTransaction(Fault):
     """A session that leaves its transaction open."""
 
     isolation = "READ COMMITTED"
+    alone = False
 
     def __init__(self):
         self._connection = None

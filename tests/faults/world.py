@@ -6,7 +6,7 @@ import tempfile
 
 from expectations import PICTURES, Catalogue
 from flow import Flow, TimedLedger
-from full_disk import SmallDisk
+from full_disk import SmallDisk, use_small_disks
 from harness.images import jpeg
 from harness.servers.origin import Origin
 from harness.shop import ALLOW_LOOPBACK, Shop
@@ -31,7 +31,8 @@ SETTINGS = {
     "imgpress.webhook_retry_delays": "0.1, 0.2, 0.5, 0.5, 0.5, 1",
     "autovacuum_naptime": "5s",
     "max_wal_senders": "4",
-    "wal_level": "replica",
+    "max_wal_size": "64MB",
+    "min_wal_size": "32MB",
 }
 
 
@@ -40,6 +41,10 @@ def _origin(folder):
     for number in range(PICTURES):
         made.add(f"small{number}.jpg", jpeg(seed=number))
     return made
+
+
+# What lies there, and their sizes.
+SMALL_DISKS = {"outputs": "96M", "log": "192M"}
 
 
 class World:
@@ -57,6 +62,9 @@ class World:
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
+            self.disks = {
+                name: stack.enter_context(SmallDisk(size)) for name, size in SMALL_DISKS.items()
+            }
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             self.shop = Shop(folder, SETTINGS, preload=("imgpress",), name="faults")
             rng = random.Random(f"{self._seed} load")
@@ -67,7 +75,7 @@ class World:
             stack.enter_context(self.shop)
             stack.callback(lambda: self.shop.gateway.stop())
             self.cluster = self.shop.cluster
-            self.disk = stack.enter_context(SmallDisk(self.cluster))
+            use_small_disks(self.cluster, **self.disks)
             for database in DATABASES[1:]:
                 self.create_database(database)
             self.flow = Flow(self.cluster, self.origin)
@@ -77,6 +85,10 @@ class World:
             stack.callback(self.flow.disconnect)
             self._stack = stack.pop_all()
         return self
+
+    @property
+    def has_small_disks(self):
+        return all(disk.mounted for disk in self.disks.values())
 
     def __exit__(self, *exc):
         self._stack.__exit__(*exc)
