@@ -72,7 +72,7 @@ int run(const Options& options) {
   std::fflush(stdout);
 
   Watch watch(pool);
-  Service service{server, pool, watch, space, options.max_upload_bytes};
+  Service service{server, pool, watch, space, options.max_upload_bytes, options.browser};
   install_routes(service);
   std::thread(serve, std::ref(server)).detach();
   std::thread(&Watch::run, &watch).detach();

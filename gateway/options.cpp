@@ -1,5 +1,6 @@
 #include "options.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -43,6 +44,40 @@ ListenAddress parse_address(Text name, Text text) {
   return {host, static_cast<std::uint16_t>(port)};
 }
 
+// The items of a list with commas or blanks between them.
+std::vector<std::string> split(Text text) {
+  constexpr const char* kBetween = ", ";
+  std::vector<std::string> items;
+  for (std::size_t at = text.find_first_not_of(kBetween); at != text.npos;) {
+    const std::size_t end = std::min(text.find_first_of(kBetween, at), text.size());
+    items.push_back(text.substr(at, end - at));
+    at = text.find_first_not_of(kBetween, end);
+  }
+  return items;
+}
+
+void add_hosts(Options& options, Text name, Text text) {
+  for (Text item : split(text)) {
+    const auto authority = parse_authority(item);
+    if (!authority || !authority->port.empty()) {
+      throw OptionError(name + " must be a host name without a port, not \"" + item + "\"");
+    }
+    options.browser.hosts.push_back(authority->host);
+  }
+}
+
+void add_cors_origins(Options& options, Text name, Text text) {
+  for (Text item : split(text)) {
+    const auto origin = origin_of(item);
+    const bool has_path = std::count(item.begin(), item.end(), '/') > 2;
+    if (!origin || has_path) {
+      throw OptionError(name + " must be scheme, host and perhaps port of a web site, as in " +
+                        "https://admin.shop.example, not \"" + item + "\"");
+    }
+    options.browser.cors_origins.push_back(*origin);
+  }
+}
+
 // One option: its flag, its environment variable, what it means and what it changes. `value` is
 // what it takes, nullptr for a switch. `name` in apply is that of the flag or of the variable.
 struct Setting {
@@ -59,10 +94,21 @@ const Setting kSettings[] = {
      [](Options& o, Text name, Text text) { o.listen = parse_address(name, text); },
      [](const Options& o) { return o.listen.host + ':' + std::to_string(o.listen.port); }},
     {"--allow-remote", "IMGPRESS_ALLOW_REMOTE", nullptr,
-     "let --listen name an address that other machines can reach; the gateway does not "
-     "authenticate",
+     "let --listen name an address that other machines can reach; every request but those for "
+     "output images then needs a key, or --no-keys",
      [](Options& o, Text name, Text text) { o.allow_remote = parse_switch(name, text); },
      [](const Options&) { return std::string("off"); }},
+    {"--no-keys", "IMGPRESS_NO_KEYS", nullptr,
+     "ask nobody for a key: whoever reaches the gateway may use it",
+     [](Options& o, Text name, Text text) { o.no_keys = parse_switch(name, text); },
+     [](const Options&) { return std::string("off"); }},
+    {"--host", "IMGPRESS_HOST", "NAME",
+     "a further host name under which browsers reach the gateway, besides IP addresses, localhost "
+     "and the host of imgpress.public_url; may be repeated",
+     add_hosts, [](const Options&) { return std::string("none"); }},
+    {"--cors-origin", "IMGPRESS_CORS_ORIGIN", "ORIGIN",
+     "a web site, as in https://admin.shop.example, whose pages may use the API; may be repeated",
+     add_cors_origins, [](const Options&) { return std::string("none"); }},
     {"--database", "IMGPRESS_DATABASE", "CONNINFO",
      "the database, as a libpq connection string or URI",
      [](Options& o, Text, Text text) { o.database = text; },
@@ -90,6 +136,13 @@ const Setting& find_setting(const std::string& flag) {
   throw OptionError("unknown option \"" + flag + "\"; see --help");
 }
 
+// True if the arguments have this flag, followed by its value or by "=" and the value.
+bool is_given(const std::vector<std::string>& arguments, const std::string& flag) {
+  return std::any_of(arguments.begin(), arguments.end(), [&flag](Text argument) {
+    return argument.substr(0, argument.find('=')) == flag;
+  });
+}
+
 }  // namespace
 
 Options parse_options(const std::vector<std::string>& arguments, const Environment& environment) {
@@ -102,6 +155,7 @@ Options parse_options(const std::vector<std::string>& arguments, const Environme
   if (options.help || options.version) return options;
 
   for (const Setting& setting : kSettings) {
+    if (is_given(arguments, setting.flag)) continue;
     const auto value = environment(setting.variable);
     if (value && !value->empty()) setting.apply(options, setting.variable, *value);
   }

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "access/browser.hpp"
+
 namespace imgpress::gateway {
 
 // An empty host means every interface.
@@ -20,6 +22,8 @@ struct ListenAddress {
 struct Options {
   ListenAddress listen{"127.0.0.1", 8080};
   bool allow_remote = false;
+  bool no_keys = false;
+  BrowserRules browser;
   std::string database;  // a libpq connection string; empty: libpq's own defaults
   std::uint64_t connections = 8;
   std::uint64_t max_upload_bytes = 256ULL << 20;

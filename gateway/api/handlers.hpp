@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "access/browser.hpp"
 #include "api/route.hpp"
 #include "database/finding.hpp"
 #include "database/pool.hpp"
@@ -21,6 +22,7 @@ struct Service {
   Watch& watch;
   SpoolSpace& space;
   std::uint64_t max_upload_bytes;
+  BrowserRules browser;
 };
 
 // How long a request may wait for a free connection, and for the answer to a short statement. The

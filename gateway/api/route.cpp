@@ -61,8 +61,24 @@ Route parse_route(std::string_view path) {
   return {};
 }
 
-const char* allowed_methods(Resource resource) {
-  return resource == Resource::kUpload ? "POST" : "GET, HEAD";
+Rules rules_of(Resource resource) {
+  constexpr const char* kRead = "GET, HEAD";
+  switch (resource) {  // no default: the compiler tells when a resource has no rules
+    case Resource::kPage:
+      return {kRead, nullptr, true, false};  // links lead to it
+    case Resource::kHealth:
+      return {kRead, nullptr, true, true};
+    case Resource::kUpload:
+      return {"POST", "submit", false, false};
+    case Resource::kStatus:
+    case Resource::kProducts:
+      return {kRead, "read", false, false};
+    case Resource::kImage:
+      return {kRead, nullptr, true, true};  // the pages of shops show them
+    case Resource::kUnknown:
+      break;
+  }
+  return {};
 }
 
 bool method_allowed(Resource resource, std::string_view method) {

@@ -23,8 +23,16 @@ struct Route {
 // are found below any prefix, because the public URL may have one.
 Route parse_route(std::string_view path);
 
-// The value of the Allow header. REQUIRES: resource is not kUnknown.
-const char* allowed_methods(Resource resource);
+// Who may do what with a resource.
+struct Rules {
+  const char* methods;  // the value of the header Allow
+  const char* scope;    // what a key must be for; nullptr: no key is needed
+  bool for_any_site;    // pages of other web sites may use it, too
+  bool at_any_host;     // whatever the header Host says
+};
+
+// REQUIRES: resource is not kUnknown.
+Rules rules_of(Resource resource);
 bool method_allowed(Resource resource, std::string_view method);
 
 // 8-4-4-4-12 hexadecimal digits, in lower case on return.

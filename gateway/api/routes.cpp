@@ -55,16 +55,31 @@ std::optional<Error> refuse(const Request& request) {
   return error;
 }
 
-// Why the path or the method is refused; no value if it is not.
-std::optional<Error> refuse_route(const Route& route, Exchange& exchange) {
+// Why the browser that has sent the request may not; no value if it may, or if it is no browser.
+std::optional<Error> refuse_browser(Service& service, const Rules& rules, const Request& request) {
+  const PublicUrl public_url = [&service] { return service.watch.last().public_url; };
+  if (!rules.at_any_host) {
+    if (auto error = refuse_host(request, service.browser, public_url)) {
+      // Until the database was reached, the public URL is not known.
+      auto problem = service.watch.last().problem;
+      return error->code == kUnknownHost && problem ? problem : error;
+    }
+  }
+  if (rules.for_any_site) return std::nullopt;
+  return refuse_cross_site(request, service.browser, public_url);
+}
+
+// Why the path, the browser or the method is refused; no value if none is.
+std::optional<Error> refuse_route(Service& service, const Route& route, Exchange& exchange) {
   if (route.resource == Resource::kUnknown) {
     return Error{kNotFound, "there is nothing at this path"};
   }
+  const Rules rules = rules_of(route.resource);
+  if (auto error = refuse_browser(service, rules, exchange.request())) return error;
   if (method_allowed(route.resource, exchange.request().method)) return std::nullopt;
-  const char* allowed = allowed_methods(route.resource);
-  exchange.set_header("Allow", allowed);
+  exchange.set_header("Allow", rules.methods);
   return Error{kMethodNotAllowed,
-               exchange.request().method + " is not allowed here, only " + allowed};
+               exchange.request().method + " is not allowed here, only " + rules.methods};
 }
 
 void answer_get(Service& service, const Route& route, Exchange& exchange) {
@@ -102,7 +117,11 @@ HandlerResponse answer_without_body(Service& service, const Request& request, Re
   const Route route = parse_route(request.path);
   const bool is_upload = route.resource == Resource::kUpload && request.method == "POST";
   if (is_upload || has_body(request)) return HandlerResponse::Unhandled;
-  if (const auto error = refuse_route(route, exchange)) {
+  const bool known = route.resource != Resource::kUnknown;
+  if (known && is_preflight(request, service.browser)) {
+    exchange.set_header("Access-Control-Allow-Methods", rules_of(route.resource).methods);
+    response.status = 204;
+  } else if (const auto error = refuse_route(service, route, exchange)) {
     exchange.send_error(*error);
   } else {
     answer(service, exchange, [&] { answer_get(service, route, exchange); });
@@ -115,7 +134,7 @@ void answer_with_body(Service& service, const Request& request, Response& respon
   Exchange exchange = begin(service, request, response);
   exchange.set_body_unread(has_body(request));
   const Route route = parse_route(request.path);
-  auto error = refuse_route(route, exchange);
+  auto error = refuse_route(service, route, exchange);
   if (!error) error = refuse_upload(service, request);
   if (error) {
     if (has_body(request)) BodyReader(exchange, reader).discard();
@@ -129,7 +148,7 @@ int answer_expectation(Service& service, const Request& request, Response& respo
   Exchange exchange = begin(service, request, response);
   const Route route = parse_route(request.path);
   auto error = refuse(request);
-  if (!error) error = refuse_route(route, exchange);
+  if (!error) error = refuse_route(service, route, exchange);
   if (!error && route.resource == Resource::kUpload) error = refuse_upload(service, request);
   if (!error) return 100;
   exchange.close_after();  // the client may send the body all the same
@@ -166,8 +185,10 @@ void install_routes(Service& service) {
   server.set_error_handler([&service](const Request& request, Response& response) {
     answer_library_error(service, request, response);
   });
-  server.set_post_routing_handler(
-      [](const Request&, Response& response) { complete_headers(response); });
+  server.set_post_routing_handler([&service](const Request& request, Response& response) {
+    add_cors_headers(request, service.browser, response);
+    complete_headers(response);
+  });
 }
 
 }  // namespace imgpress::gateway

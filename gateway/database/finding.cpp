@@ -21,7 +21,8 @@ constexpr const char* kExamine =
     "(SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'imgpress'), "
     "COALESCE((SELECT pg_catalog.pg_has_role(oid, 'USAGE') FROM pg_catalog.pg_roles "
     "WHERE rolname = 'imgpress_gateway'), false), "
-    "pg_catalog.current_setting('statement_timeout')";
+    "pg_catalog.current_setting('statement_timeout'), "
+    "pg_catalog.current_setting('imgpress.public_url', true)";
 
 Error login_refused() {
   return {kLoginRefused, "the database refuses the gateway's login", kSeeLog};
@@ -94,7 +95,7 @@ Finding read_look(const Result& look) {
   }
   Finding finding{std::nullopt,
                   "connected to database " + database + " as " + login + ": imgpress " + version,
-                  ""};
+                  "", std::string(look.value(0, 5))};
   if (look.value(0, 4) == "0") {
     finding.cure = "Let PostgreSQL end statements that nobody waits for any more: ALTER ROLE " +
                    login + " SET statement_timeout = '10s'.";

@@ -14,6 +14,7 @@ struct Finding {
   std::optional<Error> problem;  // what clients are told; no value if the database is ready
   std::string text;              // a sentence for the log
   std::string cure;              // what to do about it; may be empty
+  std::string public_url = {};   // imgpress.public_url, once the database is ready
 };
 
 // What clients are told while the database cannot be reached.

@@ -17,6 +17,9 @@ struct ErrorCode {
 
 inline constexpr ErrorCode kBadRequest{"bad_request", 400};
 inline constexpr ErrorCode kInvalidUpload{"invalid_upload", 400};
+inline constexpr ErrorCode kUnauthorized{"unauthorized", 401};
+inline constexpr ErrorCode kForbidden{"forbidden", 403};
+inline constexpr ErrorCode kCrossSite{"cross_site", 403};
 inline constexpr ErrorCode kNotFound{"not_found", 404};
 inline constexpr ErrorCode kMethodNotAllowed{"method_not_allowed", 405};
 inline constexpr ErrorCode kTimeout{"timeout", 408};
@@ -25,6 +28,7 @@ inline constexpr ErrorCode kTooLarge{"too_large", 413};
 inline constexpr ErrorCode kUriTooLong{"uri_too_long", 414};
 inline constexpr ErrorCode kUnsupportedMediaType{"unsupported_media_type", 415};
 inline constexpr ErrorCode kRangeNotSatisfiable{"range_not_satisfiable", 416};
+inline constexpr ErrorCode kUnknownHost{"unknown_host", 421};
 inline constexpr ErrorCode kHeadersTooLarge{"headers_too_large", 431};
 inline constexpr ErrorCode kInternalError{"internal_error", 500};
 inline constexpr ErrorCode kBusy{"busy", 503};

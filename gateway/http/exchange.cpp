@@ -160,6 +160,7 @@ void complete_headers(httplib::Response& response) {
   if (response.status == 304) response.headers.erase("Content-Length");
   response.set_header("Date", http_date(std::time(nullptr)));
   response.set_header("X-Content-Type-Options", "nosniff");
+  if (!response.has_header(kResourcePolicy)) response.set_header(kResourcePolicy, "same-origin");
 }
 
 }  // namespace imgpress::gateway

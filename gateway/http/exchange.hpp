@@ -73,6 +73,9 @@ class Exchange {
   bool body_unread_ = false;
 };
 
+// Whether pages of other sites may show an answer: "same-origin", unless a handler sets it.
+inline constexpr const char* kResourcePolicy = "Cross-Origin-Resource-Policy";
+
 // Completes the headers of an answer, after the library has added its own.
 void complete_headers(httplib::Response& response);
 

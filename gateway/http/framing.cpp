@@ -35,6 +35,7 @@ std::optional<Error> refuse_headers(const httplib::Request& request) {
   if (bytes > kMostHeaderBytes) return library_error(431);
   const auto lengths = request.headers.count("Content-Length");
   const auto encodings = request.headers.count("Transfer-Encoding");
+  if (request.headers.count("Host") > 1) return malformed("the request has more than one Host");
   if (lengths > 1) return malformed("the request has more than one Content-Length");
   if (encodings > 0 && lengths > 0) {
     return malformed("the request has both Content-Length and Transfer-Encoding");

@@ -53,6 +53,9 @@ class Response:
 CODES = {
     "bad_request": 400,
     "invalid_upload": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "cross_site": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "timeout": 408,
@@ -61,6 +64,7 @@ CODES = {
     "uri_too_long": 414,
     "unsupported_media_type": 415,
     "range_not_satisfiable": 416,
+    "unknown_host": 421,
     "headers_too_large": 431,
     "internal_error": 500,
     "busy": 503,
@@ -212,7 +216,7 @@ class Client:
         """A conversation with a client that has received the beginning of a large answer, and reads
         no further."""
         conversation = self.converse(receive_buffer=4096)
-        conversation.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n{headers}\r\n".encode())
+        conversation.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
         assert conversation.socket.recv(1, socket.MSG_PEEK), "the answer has begun"
         return conversation
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(nginx_program() is None, reason="needs nginx")
 
 QUICK = 1.0  # seconds for an answer while other clients hang
 SHORT = {"client_header_timeout": "3s", "client_body_timeout": "1s"}
-STALLED_HEAD = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Drip: "
+STALLED_HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Drip: "
 ESTABLISHED = "01"
 
 
@@ -149,7 +149,7 @@ def test_clients_that_do_not_read_their_answers(shop, gateway, finished):
     with Nginx(gateway.port, idle) as nginx, contextlib.ExitStack() as stack:
         request = nginx.upload(HEADER_LINE + rows).json()["request_id"]
         shop.finish(request)
-        get = f"GET /api/products/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+        get = f"GET /api/products/{request}/ HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         for _ in range(10):
             stack.enter_context(nginx.connect(receive_buffer=4096)).sendall(get)
         # Sooner than the gateway itself gives up a client that does not read.
@@ -164,7 +164,7 @@ def test_clients_that_do_not_read_their_answers(shop, gateway, finished):
 )
 def test_an_endless_head(shop, client, piece):
     with client.converse() as conversation:
-        conversation.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + piece * 1000)
+        conversation.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + piece * 1000)
         assert_error(conversation.read(), "headers_too_large")
         assert conversation.ended()
     assert shop.gateway.alive()
@@ -183,7 +183,7 @@ def test_what_is_between_chunks_is_not_passed_on(gateway, begin, piece, end):
     csv = HEADER_LINE.encode() + b"1,SKU,http://127.0.0.1:9/a.jpg\n"
     body = [begin, *[piece] * 10_000, end]
     filled = b"".join(body).replace(b"%x", b"%x" % len(csv)).replace(b"%s", csv)
-    head = b"POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\n"
+    head = b"POST /api/upload/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
     assert gateway.get("/healthz").status == 200
     before = gateway.peak_memory_kib()
     with Nginx(gateway.port) as nginx, nginx.converse() as conversation:
@@ -199,7 +199,7 @@ def test_what_is_between_chunks_is_not_passed_on(gateway, begin, piece, end):
 def test_encoded_headers_are_refused(client, header):
     """The gateway's library decodes them."""
     with client.converse() as conversation:
-        conversation.send(b"POST /nothing HTTP/1.1\r\nHost: a\r\n" + header + b"\r\n\r\nhello")
+        conversation.send(b"POST /nothing HTTP/1.1\r\nHost: localhost\r\n" + header + b"\r\n\r\nhello")
         assert_error(conversation.read(), "bad_request")
         assert conversation.ended()
 
@@ -303,14 +303,14 @@ def test_an_upload_over_the_limit(shop, chunked):
     ("head", "code"),
     [
         (b"GET\r\n\r\n", "bad_request"),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\n", "bad_request"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +3\r\n\r\n", "bad_request"),
         (
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
             "bad_request",
         ),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "bad_request"),
-        (b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", "uri_too_long"),
-        (b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", "method_not_allowed"),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", "bad_request"),
+        (b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", "uri_too_long"),
+        (b"TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n", "method_not_allowed"),
     ],
 )
 def test_a_malformed_request(client, head, code):

@@ -28,7 +28,7 @@ def fixture_gateway(shop, unserved):
 
 def get(headers=b"", target=b"/healthz", version=b"HTTP/1.1", body=b"", method=b"GET"):
     line = b" ".join((method, target, version))
-    return line + b"\r\nHost: a\r\n" + headers + b"\r\n" + body
+    return line + b"\r\nHost: localhost\r\n" + headers + b"\r\n" + body
 
 
 def post(headers, body=CSV, target=b"/api/upload/", version=b"HTTP/1.1", method=b"POST"):

@@ -47,7 +47,7 @@ UPLOADS = {
 @pytest.mark.parametrize("kind", UPLOADS)
 def test_an_upload_holds_a_connection_only_when_it_is_complete(gateway, busy, kind):
     headers, framing, body = UPLOADS[kind]
-    head = f"POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Type: {headers['Content-Type']}\r\n"
+    head = f"POST /api/upload/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: {headers['Content-Type']}\r\n"
     begun = f"{head}{framing}\r\n\r\n".encode() + body[:-10]
     with contextlib.ExitStack() as stack:
         hanging = [stack.enter_context(gateway.converse()) for _ in range(20)]
@@ -80,9 +80,9 @@ def test_a_client_that_goes_away_leaves_nothing_behind(gateway, large, busy, kin
     for _ in range(3 * CONNECTIONS):
         with gateway.converse() as client:
             if kind == "products":
-                client.send(f"GET {large.path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+                client.send(f"GET {large.path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             else:
-                head = f"POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(BODY)}\r\n"
+                head = f"POST /api/upload/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(BODY)}\r\n"
                 client.send(f"{head}Content-Type: {FORM['Content-Type']}\r\n\r\n".encode())
                 client.send(BODY[: len(BODY) // 2])
     wait_until(lambda: busy() == 0, "no statement runs any more")

@@ -58,7 +58,7 @@ def fixture_large_image(shop):
 
 
 def upload_head(headers, framing):
-    head = f"POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Type: {headers['Content-Type']}\r\n"
+    head = f"POST /api/upload/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: {headers['Content-Type']}\r\n"
     return f"{head}{framing}\r\n\r\n".encode()
 
 
@@ -72,7 +72,7 @@ PLAIN = {"Content-Type": "text/csv"}
 BEGINNINGS = {
     "nothing": b"",
     "request line": b"GET /heal",
-    "head": b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-",
+    "head": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-",
     "form": silent_upload(FORM, BODY[:-40]),
     "head of a part": silent_upload(FORM, BODY[:60]),
     "percent-encoded path": silent_upload(FORM, BODY[:-40]).replace(b"upload", b"uploa%64"),
@@ -136,21 +136,21 @@ def test_silent_clients(gateway, beginning):
 
 def test_clients_that_do_not_read_products(gateway, products):
     request = products.split("/")[3]
-    asking = f"GET {products} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    asking = f"GET {products} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     with silent_clients(gateway, asking, 20):
         assert_usual(gateway, request, "products", uploads=8)
 
 
 def test_clients_that_do_not_read_images(shop, large_image):
     request = large_image.split("/")[2]
-    asking = f"GET {large_image} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    asking = f"GET {large_image} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     with shop.new_gateway() as gateway, silent_clients(gateway, asking, 100):
         assert_usual(gateway, request, "images", uploads=0)
 
 
 def test_clients_that_pipeline_and_do_not_read(gateway):
     request = gateway.upload(SMALL).json()["request_id"]
-    asking = f"GET /api/status/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode() * 20_000
+    asking = f"GET /api/status/{request}/ HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 20_000
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(gateway.connect(receive_buffer=4096)) for _ in range(20)]
         with concurrent.futures.ThreadPoolExecutor(len(clients)) as pool:
@@ -185,7 +185,7 @@ def test_many_status_requests_at_once(shop, unserved, gateway):
         with shop.cluster.session(unserved, autocommit=False) as session:
             session.execute("LOCK TABLE imgpress.processing_requests")
             for client, request in zip(clients, asked):
-                client.send(f"GET /api/status/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+                client.send(f"GET /api/status/{request}/ HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             wait_until(lambda: waiting_for_lock(shop), "the gateway waits for it", QUICK)
         for client, request in zip(clients, asked):
             answer = client.read()
@@ -212,7 +212,7 @@ def test_many_downloads_at_once(shop):
 
 
 def test_a_connection_is_kept_between_requests(gateway):
-    unknown = f"GET /api/status/{uuid.uuid4()}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    unknown = f"GET /api/status/{uuid.uuid4()}/ HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     with gateway.converse() as conversation:
         for _ in range(300):
             assert conversation.exchange(unknown).status == 404

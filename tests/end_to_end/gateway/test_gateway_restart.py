@@ -65,7 +65,7 @@ def test_a_connection_that_is_lost_during_a_statement(own):
     with own.gateway.converse() as conversation:
         with own.cluster.session(autocommit=False) as session:
             session.execute("LOCK TABLE imgpress.processing_requests")
-            conversation.send(f"GET /api/status/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            conversation.send(f"GET /api/status/{request}/ HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             wait_until(lambda: own.sql(waiting, GATEWAY_LOGIN), "the statement waits")
         answer = conversation.read()
     assert answer.status == 200 or assert_error(answer, "database_unavailable")
@@ -116,7 +116,7 @@ def test_a_running_answer_ends_whole(gateway, large, number):
 
 def test_a_running_upload_ends_whole(gateway, large):
     headers, body = multipart({}, file_bytes=large.csv.encode())
-    head = f"POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
+    head = f"POST /api/upload/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
     with gateway.converse() as conversation:
         conversation.send(f"{head}Content-Type: {headers['Content-Type']}\r\n\r\n".encode())
         conversation.send(body[:1000])
@@ -132,7 +132,7 @@ def test_a_running_statement_ends_whole(shop, unserved, gateway, large):
     with gateway.converse() as conversation:
         with shop.cluster.session(unserved, autocommit=False) as session:
             session.execute("LOCK TABLE imgpress.processing_requests")
-            conversation.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            conversation.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             conversation.wait_until_read()
             gateway.signal(signal.SIGTERM)
             wait_until(lambda: refused(gateway), "new connections are refused", QUICK)
@@ -182,7 +182,7 @@ def test_the_end_answers_kept_connections(gateway):
     """Each request that was sent is answered; then its connection ends."""
     answered, lost = [], []
     all_served = threading.Barrier(33)
-    healthz = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    healthz = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     def ask():
         with gateway.converse() as conversation:

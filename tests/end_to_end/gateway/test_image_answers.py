@@ -24,6 +24,28 @@ def test_headers(shop, image):
         assert head.headers[name] == whole.headers[name]
 
 
+@pytest.mark.parametrize("content_type", ["text/html", "image/svg+xml", "image/jpeg\r\nX-Evil: 1", ""])
+def test_an_image_is_inert(shop, content_type):
+    """Whatever its bytes are, and whatever the database says that they are."""
+    request = shop.submit("small0.jpg")
+    (product,) = shop.finish(request)
+    shop.sql(
+        "UPDATE imgpress.outputs SET content_type = %s, bytes = %s WHERE request_id = %s",
+        content_type,
+        b"<script>alert(document.cookie)</script>",
+        request,
+    )
+    path = shop.output_path(product["output_image_urls"])
+    answer = shop.gateway.get(path)
+    assert answer.status == 200 and b"<script>" in answer.body
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert "X-Evil" not in answer.headers
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    policy = answer.headers["Content-Security-Policy"].split("; ")
+    assert "sandbox" in policy and "default-src 'none'" in policy
+    assert answer.headers["Content-Disposition"] == "inline"
+
+
 def wanted_parts(size):
     return {
         "bytes=0-99": (0, 100),
@@ -73,7 +95,7 @@ def test_more_than_one_range(shop, image, value):
 
 def test_two_range_headers(shop, image):
     path, whole = image
-    head = f"GET {path} HTTP/1.1\r\nHost: a\r\n"
+    head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n"
     answer = shop.gateway.raw(f"{head}Range: bytes=0-0\r\nRange: bytes=2-2\r\n\r\n".encode())
     assert answer.status in (206, 416)
     assert answer.status == 416 or answer.body in (whole.body[0:1], whole.body[2:3])
@@ -103,7 +125,7 @@ def test_a_range_with_head(shop, image, value):
     """The answer has no body, and the next request on the connection is answered."""
     path, whole = image
     with shop.gateway.converse() as conversation:
-        line = f"HEAD {path} HTTP/1.1\r\nHost: a\r\nRange: {value}\r\n\r\n".encode()
+        line = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nRange: {value}\r\n\r\n".encode()
         head = conversation.exchange(line, "HEAD")
         assert head.status in (200, 206, 416)
         if head.status == 200:
@@ -111,7 +133,7 @@ def test_a_range_with_head(shop, image, value):
         if head.headers.get("Connection") == "close":
             assert conversation.ended()
         else:
-            answer = conversation.exchange(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            answer = conversation.exchange(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert answer.json() == {"status": "ok"}
 
 
@@ -127,7 +149,7 @@ def test_if_none_match_comes_before_the_range(shop, image):
 def test_a_304_keeps_the_connection(shop, image):
     path, whole = image
     etag = whole.headers["ETag"]
-    request = f"GET {path} HTTP/1.1\r\nHost: a\r\nIf-None-Match: {etag}\r\n\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {etag}\r\n\r\n".encode()
     with shop.gateway.converse() as conversation:
         for _ in range(3):
             assert conversation.exchange(request).status == 304

@@ -90,11 +90,11 @@ def test_part_of_an_etag_does_not_match(shop, finished):
 def test_a_304_keeps_the_connection(shop, finished, kind):
     path = f"/api/{kind}/{finished}/"
     etag = etag_of(shop.gateway, path)
-    request = f"GET {path} HTTP/1.1\r\nHost: a\r\nIf-None-Match: {etag}\r\n\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {etag}\r\n\r\n".encode()
     with shop.gateway.converse() as conversation:
         for _ in range(3):
             assert conversation.exchange(request).status == 304
-        assert conversation.exchange(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").status == 200
+        assert conversation.exchange(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -200,7 +200,7 @@ def test_json_is_plain_where_gzip_is_not_accepted(large, accepted):
 @pytest.mark.parametrize("accepted", ["*", "br\r\nAccept-Encoding: gzip"])
 def test_where_gzip_is_a_choice(large, accepted):
     gateway, request = large
-    head = f"GET /api/products/{request}/ HTTP/1.1\r\nHost: a\r\n"
+    head = f"GET /api/products/{request}/ HTTP/1.1\r\nHost: localhost\r\n"
     answer = gateway.raw(f"{head}Accept-Encoding: {accepted}\r\n\r\n".encode())
     if "Content-Encoding" in answer.headers:
         answer.body = gzip.decompress(answer.body)
@@ -238,14 +238,14 @@ def test_head_has_the_headers_of_get(large, path, coding):
     path, headers = path.format(request), {"Accept-Encoding": coding}
     whole = gateway.get(path, headers)
     with gateway.converse() as conversation:
-        line = f"HEAD {path} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {coding}\r\n\r\n".encode()
+        line = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: {coding}\r\n\r\n".encode()
         for _ in range(2):
             head = conversation.exchange(line, "HEAD")
             assert head.status == whole.status == 200
             for name in ("Content-Length", "Content-Type", "Content-Encoding", "ETag", "Vary"):
                 assert head.headers[name] == whole.headers[name], name
         # Not a byte of a body came in between.
-        assert conversation.exchange(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").status == 200
+        assert conversation.exchange(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200
 
 
 def test_head_of_an_error(shop):

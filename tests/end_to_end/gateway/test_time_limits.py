@@ -65,7 +65,7 @@ def drip(gateway, path, headers, framing, at_once, slowly):
     def framed(data):
         return b"%x\r\n%s\r\n" % (len(data), data) if framing == CHUNKED else data
 
-    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {headers['Content-Type']}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {headers['Content-Type']}\r\n"
     start = time.monotonic()
     with gateway.converse() as conversation:
         conversation.send(f"{head}{framing}\r\n\r\n".encode())
@@ -133,7 +133,7 @@ def use_all_connections(shop):
     """Statuses that are asked for while the only two connections of a gateway wait for a lock: the
     answer that comes during the lock, the others, and one afterwards."""
     request = shop.upload("small0.jpg")
-    asking = f"GET /api/status/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    asking = f"GET /api/status/{request}/ HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     with contextlib.ExitStack() as stack:
         gateway = stack.enter_context(shop.new_gateway("--connections", "2"))
         with shop.cluster.session(autocommit=False) as session:
@@ -166,7 +166,7 @@ def end_during_exchange(new, kind, large):
                 stack.enter_context(gateway.begin_answer(large.path))
             else:
                 conversation = stack.enter_context(gateway.converse())
-                head = "POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\n"
+                head = "POST /api/upload/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
                 conversation.send(f"{head}Content-Length: 1000\r\n\r\nx".encode())
                 conversation.wait_until_read()
             gateway.signal(signal.SIGTERM)

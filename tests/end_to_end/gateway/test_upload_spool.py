@@ -46,7 +46,7 @@ def spool_files(gateway, folder):
 def begin_upload(gateway, size):
     """A conversation in the middle of an upload of this size, and its missing rest."""
     headers, body = multipart({}, file_bytes=LARGE[:size].rpartition("\n")[0].encode())
-    head = f"POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
+    head = f"POST /api/upload/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
     conversation = gateway.converse()
     conversation.send(f"{head}Content-Type: {headers['Content-Type']}\r\n\r\n".encode())
     conversation.send(body[:-1000])
@@ -95,7 +95,7 @@ def test_a_large_answer_has_no_name_either(start, folder):
         answer = gateway.upload(LARGE)
         request = answer.json()["request_id"]
         with gateway.converse() as conversation:
-            conversation.send(f"GET /api/products/{request}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            conversation.send(f"GET /api/products/{request}/ HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             ((link, size),) = wait_until(lambda: spool_files(gateway, folder), "a spool file")
             assert link.endswith(" (deleted)")
             assert os.listdir(folder) == []

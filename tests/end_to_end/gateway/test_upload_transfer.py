@@ -120,7 +120,7 @@ def test_an_iterator_as_body(gateway):
 def test_many_uploads_on_one_connection(gateway):
     with gateway.converse() as conversation:
         for headers, body in ((FORM, BODY), (PLAIN, CSV.encode())) * 10:
-            head = f"POST /api/upload/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n"
+            head = f"POST /api/upload/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
             head += f"Content-Type: {headers['Content-Type']}\r\n\r\n"
             assert conversation.exchange(head.encode() + body).status == 202
 
@@ -141,7 +141,7 @@ def test_chunked_uploads_by_a_client_that_keeps_connections(gateway):
 
 
 def expecting(headers, target="/api/upload/", method="POST"):
-    head = f"{method} {target} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+    head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
     return (head + "".join(f"{name}: {value}\r\n" for name, value in headers.items())).encode() + (
         b"\r\n"
     )
@@ -235,7 +235,7 @@ def test_chunks_without_end(gateway, requests, name):
     before = requests(), gateway.peak_memory_kib()
     with gateway.converse() as conversation:
         conversation.socket.settimeout(20)
-        head = f"POST {target} HTTP/1.1\r\nHost: a\r\nContent-Type: {headers['Content-Type']}\r\n"
+        head = f"POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {headers['Content-Type']}\r\n"
         conversation.send(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
         if begin:
             conversation.send(b"%x\r\n%s\r\n" % (len(begin), begin))

@@ -23,6 +23,9 @@ TEST(Options, Defaults) {
   EXPECT_EQ(options.listen.port, 8080);
   EXPECT_EQ(options.database, "");
   EXPECT_FALSE(options.allow_remote);
+  EXPECT_FALSE(options.no_keys);
+  EXPECT_TRUE(options.browser.hosts.empty());
+  EXPECT_TRUE(options.browser.cors_origins.empty());
   EXPECT_EQ(options.max_upload_bytes, 268435456u);
   EXPECT_EQ(options.connections, 8u);
   EXPECT_EQ(options.spool_dir, "/var/tmp");
@@ -63,6 +66,19 @@ TEST(Options, AllowRemoteIsNotSwitchedOnByAnything) {
   EXPECT_THROW(parse({}, {{"IMGPRESS_ALLOW_REMOTE", "perhaps"}}), OptionError);
 }
 
+TEST(Options, ListsAreRepeatedOrSeparated) {
+  const std::vector<std::string> expected = {"nas", "shop.example"};
+  EXPECT_EQ(parse({"--host", "NAS", "--host=shop.example."}).browser.hosts, expected);
+  EXPECT_EQ(parse({}, {{"IMGPRESS_HOST", "nas, shop.example"}}).browser.hosts, expected);
+  EXPECT_EQ(parse({"--host", "a"}, {{"IMGPRESS_HOST", "b"}}).browser.hosts,
+            std::vector<std::string>{"a"});
+  const auto origins = parse({"--cors-origin", "HTTPS://A.example", "--cors-origin", "http://b:81"})
+                           .browser.cors_origins;
+  ASSERT_EQ(origins.size(), 2U);
+  EXPECT_EQ(origins[0], (Origin{"https", {"a.example", "443"}}));
+  EXPECT_EQ(origins[1], (Origin{"http", {"b", "81"}}));
+}
+
 TEST(Options, HelpWorksInABrokenEnvironment) {
   EXPECT_TRUE(parse({"--help"}, {{"IMGPRESS_CONNECTIONS", "many"}}).help);
   EXPECT_TRUE(parse({"--version"}).version);
@@ -79,6 +95,13 @@ TEST(Options, FaultsNameTheOption) {
       {{"--max-upload-bytes", ""}, "--max-upload-bytes"},
       {{"--allow-remote=perhaps"}, "--allow-remote"},
       {{"--listen", "localhost"}, "--listen"},
+      {{"--no-keys=perhaps"}, "--no-keys"},
+      {{"--host", "nas:8080"}, "nas:8080"},
+      {{"--host", "http://nas"}, "http://nas"},
+      {{"--cors-origin", "*"}, "*"},
+      {{"--cors-origin", "null"}, "null"},
+      {{"--cors-origin", "shop.example"}, "shop.example"},
+      {{"--cors-origin", "https://shop.example/admin"}, "/admin"},
   };
   for (const auto& [arguments, named] : cases) {
     try {

@@ -94,11 +94,21 @@ TEST(Route, NoImages) {
 TEST(Route, Methods) {
   EXPECT_TRUE(method_allowed(Resource::kUpload, "POST"));
   EXPECT_FALSE(method_allowed(Resource::kUpload, "GET"));
-  EXPECT_STREQ(allowed_methods(Resource::kUpload), "POST");
+  EXPECT_STREQ(rules_of(Resource::kUpload).methods, "POST");
   EXPECT_TRUE(method_allowed(Resource::kStatus, "GET"));
   EXPECT_TRUE(method_allowed(Resource::kImage, "HEAD"));
   EXPECT_FALSE(method_allowed(Resource::kProducts, "DELETE"));
-  EXPECT_STREQ(allowed_methods(Resource::kStatus), "GET, HEAD");
+  EXPECT_STREQ(rules_of(Resource::kStatus).methods, "GET, HEAD");
+}
+
+TEST(Rules, OnlyWhatIsPublicNeedsNoKey) {
+  EXPECT_STREQ(rules_of(Resource::kUpload).scope, "submit");
+  EXPECT_STREQ(rules_of(Resource::kStatus).scope, "read");
+  EXPECT_STREQ(rules_of(Resource::kProducts).scope, "read");
+  for (const Resource open : {Resource::kPage, Resource::kHealth, Resource::kImage}) {
+    EXPECT_EQ(rules_of(open).scope, nullptr);
+    EXPECT_STREQ(rules_of(open).methods, "GET, HEAD");
+  }
 }
 
 TEST(Uuid, Forms) {
