@@ -5,7 +5,7 @@ SELECT plan(29);
 SELECT has_schema('imgpress');
 SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries', 'webhook_secrets']);
 SELECT tables_are('imgpress_internal', ARRAY['leases', 'image_aliases', 'upload_parts']);
-SELECT views_are('imgpress', ARRAY['progress', 'failures', 'webhook_failures', 'results', 'workers', 'setup', 'csv_upload']);
+SELECT views_are('imgpress', ARRAY['presses', 'progress', 'failures', 'webhook_failures', 'results', 'workers', 'setup', 'csv_upload']);
 SELECT has_function('imgpress', 'compress_image', ARRAY['bytea', 'integer', 'text']);
 SELECT function_returns('imgpress', 'compress_image_url', ARRAY['text', 'integer', 'text'], 'bytea');
 SELECT function_returns('imgpress', 'submit_csv', ARRAY['text', 'text', 'integer', 'uuid', 'text'], 'uuid');
