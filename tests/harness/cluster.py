@@ -65,7 +65,7 @@ def _check_installation(programs, preload):
         raise NotInstalled(f"{pg_config('--pkglibdir')} has no imgpress: run `make install`")
 
 
-def _as_server(command):
+def as_server(command):
     """The command as the account that runs PostgreSQL."""
     if os.geteuid() != 0:
         return command
@@ -79,7 +79,7 @@ def _own_by_server(path):
 
 
 def _server_can_enter(path):
-    return subprocess.run(_as_server(["test", "-w", str(path)]), cwd="/").returncode == 0
+    return subprocess.run(as_server(["test", "-w", str(path)]), cwd="/").returncode == 0
 
 
 @contextlib.contextmanager
@@ -240,7 +240,7 @@ class Cluster:
         return settings
 
     def _run(self, program, arguments, stdin=None):
-        command = _as_server([str(self._bin / program), *map(str, arguments)])
+        command = as_server([str(self._bin / program), *map(str, arguments)])
         with tempfile.TemporaryFile("w+") as output:
             # A file, because the server would inherit a pipe and keep it open.
             status = _run_to_the_end(command, stdin, output)

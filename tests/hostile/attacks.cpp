@@ -36,8 +36,8 @@ int open_by_handle(const std::string& path) {
   auto* handle = reinterpret_cast<file_handle*>(buffer.data());
   handle->handle_bytes = 128;
   int mount = 0;
-  const int error = error_of(
-      ::syscall(SYS_name_to_handle_at, AT_FDCWD, path.c_str(), handle, &mount, 0));
+  const int error =
+      error_of(::syscall(SYS_name_to_handle_at, AT_FDCWD, path.c_str(), handle, &mount, 0));
   if (error != 0) return error;
   return error_of(::syscall(SYS_open_by_handle_at, AT_FDCWD, handle, O_RDONLY));
 }
@@ -45,8 +45,8 @@ int open_by_handle(const std::string& path) {
 // The owner may be reading memory that it was sent.
 int truncate_sent_memory(const std::string&) {
   const std::string bytes = "sent";
-  const UniqueFd sent = make_sealed(
-      "sent", {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  const UniqueFd sent =
+      make_sealed("sent", {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
   return error_of(::syscall(SYS_ftruncate, sent.get(), 0));
 }
 
@@ -186,9 +186,7 @@ void add_attacks_on_the_kernel(Attacks& attacks) {
   attacks["userfaultfd"] = [](const std::string&) {
     return error_of(::syscall(SYS_userfaultfd, 1));  // UFFD_USER_MODE_ONLY: for everybody
   };
-  attacks["bpf"] = [](const std::string&) {
-    return error_of(::syscall(SYS_bpf, 0, nullptr, 0U));
-  };
+  attacks["bpf"] = [](const std::string&) { return error_of(::syscall(SYS_bpf, 0, nullptr, 0U)); };
   attacks["perf-event"] = [](const std::string&) {
     return error_of(::syscall(SYS_perf_event_open, nullptr, 0, -1, -1, 0UL));
   };

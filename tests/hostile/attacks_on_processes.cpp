@@ -35,8 +35,7 @@ int queue_signal(const std::string& pid) {
 int queue_thread_signal(const std::string& pid) {
   siginfo_t info{};
   info.si_code = SI_QUEUE;
-  return error_of(
-      ::syscall(SYS_rt_tgsigqueueinfo, process(pid), process(pid), kNoSignal, &info));
+  return error_of(::syscall(SYS_rt_tgsigqueueinfo, process(pid), process(pid), kNoSignal, &info));
 }
 
 // The kernel then signals that process when a message comes.

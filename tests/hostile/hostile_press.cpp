@@ -3,7 +3,7 @@
 //
 //   hostile             as the real one
 //   hostile-abi2        with the rights of Landlock ABI 2
-//   hostile-unconfined  without Landlock and seccomp
+//   hostile-unconfined  without the limits of its role, Landlock and seccomp
 //   hostile-codec       the codec only; its fetcher is the real one
 //   without-landlock    the real one, on a kernel that refuses Landlock
 //   without-seccomp     the real one, on a kernel that refuses seccomp filters

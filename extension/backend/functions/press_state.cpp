@@ -66,8 +66,16 @@ void put_row(const RowSink* rows, const RegisteredPress& press) {
                     Int64GetDatum(seen.memory_bytes),
                     array_of(layers),
                     array_of(open)};
-  bool nulls[] = {false, false, database == nullptr, false, false,
-                  false, false, false, !press.is_confined, !press.is_confined};
+  bool nulls[] = {false,
+                  false,
+                  database == nullptr,
+                  false,
+                  false,
+                  false,
+                  false,
+                  false,
+                  !press.is_confined,
+                  !press.is_confined};
   static_assert(lengthof(values) == lengthof(nulls));
   tuplestore_putvalues(rows->store, rows->descriptor, values, nulls);
 }

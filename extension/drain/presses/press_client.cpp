@@ -108,8 +108,10 @@ bool PressClient::receive(Packet& packet) {
   }
 }
 
-// Takes what a press tells about itself; returns false for any other message.
+// Takes what a press tells about itself, once and before anything else: later it may be lying.
+// Returns false for any other message.
 bool PressClient::take_notice(const wire::Message& message) {
+  if (!std::exchange(awaits_notice_, false)) return false;
   if (const auto* confined = std::get_if<wire::Confined>(&message)) {
     files_ = confined->files;
     if (observer_ != nullptr) observer_->confined(process_.pid(), confined->confinement);
@@ -147,6 +149,7 @@ void PressClient::check_ready(const wire::Message& message) {
     layers_ += plain_text(layer);
   }
   ready_ = true;
+  awaits_notice_ = true;
 }
 
 void PressClient::end(PressEnd why, const std::string& detail) {

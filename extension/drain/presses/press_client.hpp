@@ -97,6 +97,7 @@ class PressClient {
   PressObserver* observer_ = nullptr;
   std::string path_;
   bool ready_ = false;
+  bool awaits_notice_ = false;  // how it is confined
   std::string layers_;
   std::vector<std::string> files_;
   TimePoint ready_by_{};

@@ -32,9 +32,21 @@ void SessionPress::begin(Work work, const PressSettings& settings) {
   give_up_at_ = Clock::now() + kSendPatience;
 }
 
+// What a press says while it has no work is no answer to anything: another one gets the work.
+template <typename Client>
+void SessionPress::end_unless_silent(Client& press, TimePoint now) {
+  if (!press.running()) return;
+  try {
+    press.receive(now);
+  } catch (const PressEnded&) {
+    press.stop();
+  }
+}
+
 // Starts the press if it does not run.
 PacketSocket::Sent SessionPress::send(TimePoint now) {
   if (const auto* url = std::get_if<std::string>(&work_)) {
+    end_unless_silent(fetcher_, now);
     if (fetcher_.running()) {
       fetcher_.reconfigure(settings_);
     } else {
@@ -42,6 +54,7 @@ PacketSocket::Sent SessionPress::send(TimePoint now) {
     }
     return fetcher_.download(1, *url, now);
   }
+  end_unless_silent(codec_, now);
   if (!codec_.running()) codec_.start(settings_, now);
   return codec_.send(std::get<FetchedImage>(work_), settings_, now);
 }

@@ -38,6 +38,8 @@ class SessionPress {
 
   void begin(Work work, const PressSettings& settings);
   bool is_download() const { return std::holds_alternative<std::string>(work_); }
+  template <typename Client>
+  static void end_unless_silent(Client& press, TimePoint now);
   PacketSocket::Sent send(TimePoint now);
   void try_to_send(TimePoint now);
   bool poll_download(TimePoint now);

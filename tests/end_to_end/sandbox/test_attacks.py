@@ -2,12 +2,14 @@
 by the kernel, and the same attempt by an unconfined press is not."""
 
 import contextlib
+import os
+import signal
 import subprocess
 
 import psycopg2
 import pytest
 
-from harness.cluster import _as_server
+from harness.cluster import as_server
 from harness.processes import read_process
 from harness.waiting import wait_until
 
@@ -103,10 +105,6 @@ REFUSED_ANYWAY = {
     "unknown-call": "no kernel has it",
     "x32-call": "not in every kernel",
     "i386-call": "not in every kernel",
-    "fork": "RLIMIT_NPROC does in a codec",
-    "vfork": "RLIMIT_NPROC does in a codec",
-    "clone": "RLIMIT_NPROC does in a codec",
-    "clone3": "RLIMIT_NPROC does in a codec",
     "pidfd-signal": "has no process to signal",
     "fast-open": "needs net.ipv4.tcp_fastopen",
 }
@@ -115,11 +113,12 @@ REFUSED_ANYWAY = {
 @pytest.fixture(scope="module", name="victim")
 def fixture_victim():
     """A process of PostgreSQL's user that belongs to nobody."""
-    process = subprocess.Popen(_as_server(["sleep", "600"]), cwd="/")
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(as_server(["sleep", "600"]), cwd="/", **silent)
     wait_until(lambda: sleeper(process.pid), "the victim sleeps")
-    yield sleeper(process.pid)
-    process.kill()
-    subprocess.run(["kill", str(sleeper(process.pid) or process.pid)], check=False)
+    victim = sleeper(process.pid)
+    yield victim
+    os.kill(victim, signal.SIGKILL)
     process.wait()
 
 
