@@ -21,7 +21,8 @@ bool is_ip_address(const std::string& host) {
 
 bool is_port(std::string_view text) {
   return !text.empty() && text.size() <= 5 &&
-         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+         std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return std::isdigit(c) != 0; });
 }
 
 std::string in_lower_case(std::string_view text) {
@@ -53,7 +54,8 @@ std::optional<Authority> parse_authority(std::string_view text) {
   }
   if (authority.host.back() == '.') authority.host.pop_back();
   const std::string& host = authority.host;
-  if (host.empty() || !std::all_of(host.begin(), host.end(), is_name_character)) return std::nullopt;
+  if (host.empty() || !std::all_of(host.begin(), host.end(), is_name_character))
+    return std::nullopt;
   return authority;
 }
 

@@ -23,8 +23,8 @@ bool is_fixed_host(const std::string& host);
 
 // "scheme://host:port", as the header Origin has it.
 struct Origin {
-  std::string scheme;     // in lower case
-  Authority authority;    // its port is never empty
+  std::string scheme;   // in lower case
+  Authority authority;  // its port is never empty
 
   bool operator==(const Origin& other) const {
     return scheme == other.scheme && authority == other.authority;

@@ -18,8 +18,7 @@ bool is_allowed(const httplib::Request& request, const BrowserRules& rules) {
 
 // True if the page was loaded from where the request goes. A proxy may have given the request
 // another Host; then the public URL tells.
-bool is_own(const std::string& text, const httplib::Request& request,
-            const PublicUrl& public_url) {
+bool is_own(const std::string& text, const httplib::Request& request, const PublicUrl& public_url) {
   const auto origin = origin_of(text);
   if (!origin) return false;
   const auto own = origin_of(origin->scheme + "://" + request.get_header_value("Host"));
@@ -54,9 +53,8 @@ std::optional<Error> refuse_cross_site(const httplib::Request& request, const Br
                                        const PublicUrl& public_url) {
   if (is_allowed(request, rules)) return std::nullopt;
   const auto [first, last] = request.headers.equal_range("Origin");
-  const auto other = std::find_if(first, last, [&](const auto& header) {
-    return !is_own(header.second, request, public_url);
-  });
+  const auto other = std::find_if(
+      first, last, [&](const auto& header) { return !is_own(header.second, request, public_url); });
   if (other != last) return cross_site(other->second);
   const std::string site = request.get_header_value("Sec-Fetch-Site");
   if (site.empty() || site == "same-origin" || site == "none") return std::nullopt;

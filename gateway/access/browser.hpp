@@ -2,8 +2,8 @@
 //
 // A page of any site can send requests to any address that its visitor's browser reaches, this
 // gateway on localhost for example. The browser tells where a request comes from, in Origin and
-// Sec-Fetch-Site. If the site's own name points to this gateway ("DNS rebinding"), the browser takes
-// both for the same site; but then Host has the site's name.
+// Sec-Fetch-Site. If the site's own name points to this gateway ("DNS rebinding"), the browser
+// takes both for the same site; but then Host has the site's name.
 #pragma once
 
 #include <httplib.h>
@@ -26,8 +26,8 @@ struct BrowserRules {
 // Returns the URL at which clients reach the gateway; empty if it is not known.
 using PublicUrl = std::function<std::string()>;
 
-// Why the header Host is refused; no value if the host is fixed, or named by the rules or the public
-// URL, or if there is no such header: every browser sends it.
+// Why the header Host is refused; no value if the host is fixed, or named by the rules or the
+// public URL, or if there is no such header: every browser sends it.
 std::optional<Error> refuse_host(const httplib::Request& request, const BrowserRules& rules,
                                  const PublicUrl& public_url);
 

@@ -11,15 +11,16 @@ GRANT EXECUTE ON FUNCTION imgpress_internal.worker_state() TO imgpress_reader;
 
 CREATE OR REPLACE VIEW imgpress.workers AS
     SELECT w.database, w.pid, w.state, w.started_at, w.fetching, w.waiting, w.compressing, w.finished,
-           -- It may quote an error with values of a row.
-           CASE WHEN w.database = current_database() OR pg_has_role('pg_monitor', 'USAGE') THEN w.reason END AS reason,
+           -- An error may quote values of a row.
+           CASE WHEN pg_has_role('pg_monitor', 'USAGE') OR w.database = current_database()
+                AND (w.state <> 'failing' OR imgpress_internal.may_see('imgpress_admin')) THEN w.reason END AS reason,
            CASE WHEN w.next_try IS NOT NULL
                 THEN date_trunc('second', greatest(w.next_try - clock_timestamp(), interval '0')) END AS next_try_in
     FROM imgpress_internal.worker_state() w;
 COMMENT ON VIEW imgpress.workers IS
     'One row for each database in imgpress.databases. state: working, idle, failing, starting, no extension, no such '
     'database or cannot start. reason: why, and what to do about it; that of another database only for members of '
-    'pg_monitor. Numbers of images: being fetched, waiting for a codec, being compressed, and finished since the '
+    'pg_monitor, an error only for these and imgpress_admin. Numbers of images: being fetched, waiting for a codec, being compressed, and finished since the '
     'worker started';
 GRANT SELECT ON imgpress.workers TO imgpress_reader;
 
@@ -62,7 +63,8 @@ BEGIN
     END IF;
     RETURN format('database "%s": ', current_database()) || CASE
         WHEN worker.state IS NOT NULL THEN
-            format('%s: %s', worker.state, worker.reason)
+            format('%s: %s', worker.state,
+                   coalesce(worker.reason, 'administrators find the error in the view imgpress.workers'))
             || coalesce(format('; next try in %s s', extract(epoch FROM worker.next_try_in)::integer), '')
         WHEN NOT imgpress_internal.is_preloaded() THEN
             'imgpress was not loaded when PostgreSQL started; the view imgpress.setup tells superusers what to do'

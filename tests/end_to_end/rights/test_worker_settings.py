@@ -10,8 +10,8 @@ from harness.waiting import PROMPT, wait_until
 
 HOSTILE = {
     "search_path": "evil, pg_catalog",
-    "row_security": "off",
-    "session_replication_role": "replica",  # make_settings_matter() lets everybody set it
+    "row_security": "off",  # with it, statements on tables with row-level security fail
+    "session_replication_role": "replica",  # which these tests let everybody set
     "standard_conforming_strings": "off",
     "transform_null_equals": "on",
     "array_nulls": "off",
@@ -65,21 +65,8 @@ def quoted(value):
     return ", ".join(f"'{part.strip()}'" for part in value.split(","))
 
 
-def make_settings_matter(shop):
-    """Enables row level security, with which `row_security = off` makes statements fail, and lets
-    everybody switch off triggers."""
+def let_everybody_switch_off_triggers(shop):
     shop.sql("GRANT SET ON PARAMETER session_replication_role TO PUBLIC")
-    for table in (
-        "imgpress_internal.leases",
-        "imgpress.images",
-        "imgpress.outputs",
-        "imgpress.processing_requests",
-    ):
-        shop.sql(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
-        shop.sql(
-            f"CREATE POLICY worker ON {table} TO imgpress_worker "
-            "USING (true) WITH CHECK (true)"
-        )
 
 
 def note_settings(shop):
@@ -108,7 +95,7 @@ def set_for_database(shop):
 
 
 def test_settings_of_the_database(own):
-    make_settings_matter(own)
+    let_everybody_switch_off_triggers(own)
     on_insert(own, note_settings(own))
     for name, value in HOSTILE.items():
         own.sql(f"ALTER ROLE imgpress_worker SET {name} = {quoted(value)}")
@@ -124,7 +111,7 @@ def test_settings_of_the_database(own):
 
 def test_settings_left_by_a_trigger(own):
     """Such settings last as long as the drainer's session."""
-    make_settings_matter(own)
+    let_everybody_switch_off_triggers(own)
     on_insert(own, note_settings(own))
     sets = [f"SET {name} = {quoted(value)};" for name, value in {**HOSTILE, **HARMLESS}.items()]
     on_insert(own, " ".join(sets), late=True)

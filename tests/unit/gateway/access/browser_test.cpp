@@ -32,27 +32,26 @@ std::string refusal_of_host(const std::string& host) {
 }
 
 TEST(RefuseHost, FixedAndNamedHostsPass) {
-  for (const char* host :
-       {"localhost", "LOCALHOST:8080", "localhost.:8080", "a.localhost", "127.0.0.1", "127.0.0.1:1",
-        "192.168.1.7:80", "[::1]", "[::1]:8080", "[fe80::1]", "nas", "NAS.:8080", "shop.example",
-        "Shop.Example:443"}) {
+  for (const char* host : {"localhost", "LOCALHOST:8080", "localhost.:8080", "a.localhost",
+                           "127.0.0.1", "127.0.0.1:1", "192.168.1.7:80", "[::1]", "[::1]:8080",
+                           "[fe80::1]", "nas", "NAS.:8080", "shop.example", "Shop.Example:443"}) {
     EXPECT_EQ(refusal_of_host(host), "") << host;
   }
   EXPECT_FALSE(refuse_host(request_with({}), rules(), shop_url)) << "no browser";
 }
 
 TEST(RefuseHost, NamesThatOthersControlDoNot) {
-  for (const char* host :
-       {"evil.example", "evil.example:8080", "localhost.evil.example", "evillocalhost",
-        "127.0.0.1.evil.example", "shop.example.evil.example", "1.2.3", "127.1", "0x7f000001",
-        "nas.evil.example", "x--nas"}) {
+  for (const char* host : {"evil.example", "evil.example:8080", "localhost.evil.example",
+                           "evillocalhost", "127.0.0.1.evil.example", "shop.example.evil.example",
+                           "1.2.3", "127.1", "0x7f000001", "nas.evil.example", "x--nas"}) {
     EXPECT_EQ(refusal_of_host(host), "unknown_host") << host;
   }
 }
 
 TEST(RefuseHost, WhatIsNoHostIsMalformed) {
-  for (const char* host : {"", " ", ".", ":80", "a b", "nas, evil", "user@nas", "nas/", "nas:8o", "nas:",
-                           "[::1", "::1", "[nas]", "[]", "[::1]x", "nas:123456", "n\xc3\xa4s"}) {
+  for (const char* host :
+       {"", " ", ".", ":80", "a b", "nas, evil", "user@nas", "nas/", "nas:8o", "nas:", "[::1",
+        "::1", "[nas]", "[]", "[::1]x", "nas:123456", "n\xc3\xa4s"}) {
     EXPECT_EQ(refusal_of_host(host), "bad_request") << host;
   }
 }
@@ -85,13 +84,15 @@ TEST(RefuseCrossSite, PagesOfOtherSitesDoNot) {
        {"https://evil.example", "null", "", "http://nas", "http://nas:8081", "https://nas:8080x",
         "http://evil.example:8080", "http://nas.evil.example:8080", "http://shop.example",
         "https://shop.example:8443", "https://shop.example.evil.example", "file://", "nas:8080",
-        "http://admin.example", "https://admin.example:8080", "http://nas:8080 https://a.example"}) {
+        "http://admin.example", "https://admin.example:8080",
+        "http://nas:8080 https://a.example"}) {
     EXPECT_TRUE(crosses({{"Host", "nas:8080"}, {"Origin", origin}})) << origin;
   }
   for (const char* site : {"cross-site", "same-site", "Same-Origin", "x"}) {
     EXPECT_TRUE(crosses({{"Host", "nas:8080"}, {"Sec-Fetch-Site", site}})) << site;
   }
-  EXPECT_TRUE(crosses({{"Host", "nas"}, {"Origin", "http://nas"}, {"Origin", "https://evil.example"}}));
+  EXPECT_TRUE(
+      crosses({{"Host", "nas"}, {"Origin", "http://nas"}, {"Origin", "https://evil.example"}}));
   EXPECT_TRUE(crosses(
       {{"Host", "nas"}, {"Origin", "https://admin.example"}, {"Origin", "https://evil.example"}}));
 }

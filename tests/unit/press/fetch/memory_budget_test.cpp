@@ -180,8 +180,9 @@ class Simulation {
     } else {
       const Download grown = download;
       running_.erase(found);
-      place(id, grown, budget_.reserve({id, std::min<std::uint64_t>(8, kMost - grown.reserved),
-                                        kMost - grown.reserved, true}));
+      place(id, grown,
+            budget_.reserve({id, std::min<std::uint64_t>(8, kMost - grown.reserved),
+                             kMost - grown.reserved, true}));
     }
   }
   void end(std::uint64_t id, const Download& download) {
