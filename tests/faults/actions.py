@@ -4,7 +4,7 @@ import threading
 
 import psycopg2
 
-from fault import Fault
+from faults.fault import Fault
 
 SOME = "SELECT id FROM imgpress.processing_requests WHERE {} ORDER BY random() LIMIT 3"
 

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from fault import Fault
+from faults.fault import Fault
 from harness.cluster import SUPERUSER, Cluster
 from harness.waiting import wait_until
 

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 
 from harness.images import decode, painting, psnr
-from webhooks import Message
+from faults.webhooks import Message
 
 ALIKE = 22.0  # dB; different small pictures have far less
 CRASH = re.compile(r"PANIC:|TRAP:|terminated by signal (?!9\b|15\b)\d+")

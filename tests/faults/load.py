@@ -8,7 +8,7 @@ import psycopg2
 
 from harness.catalogue import catalogue
 from harness.waiting import wait_until
-from webhooks import ENDPOINTS, SHARES
+from faults.webhooks import ENDPOINTS, SHARES
 
 # How many images wait, at least; and while as little as possible is submitted.
 WAITING = 400

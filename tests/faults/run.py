@@ -14,22 +14,24 @@ import sys
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.dont_write_bytecode = True
 
 import psycopg2  # noqa: E402
 
-import actions  # noqa: E402
-import copies  # noqa: E402
-import full_disk  # noqa: E402
-import invariants  # noqa: E402
-import processes  # noqa: E402
-import server  # noqa: E402
-import statements  # noqa: E402
+from faults import (
+    actions,
+    copies,
+    full_disk,
+    invariants,
+    processes,
+    server,
+    statements,
+)  # noqa: E402
+from faults.report import Report  # noqa: E402
+from faults.world import World  # noqa: E402
 from harness.cluster import ClusterError  # noqa: E402
 from harness.waiting import WaitTimeout, raise_on_sigterm, wait_until  # noqa: E402
-from report import Report  # noqa: E402
-from world import World  # noqa: E402
 
 ROUND = 15.0  # seconds of faults between two checks of the invariants
 QUIET = 60.0  # seconds after which everything must have ended

@@ -4,7 +4,7 @@ import contextlib
 
 import psycopg2
 
-from fault import Fault
+from faults.fault import Fault
 from harness.processes import kill
 from harness.waiting import wait_for_exit
 
@@ -14,6 +14,7 @@ class Restart(Fault):
 
     def __init__(self, mode):
         self.name = f"server: {mode} restart"
+        self.cheap = mode == "immediate"
         self._mode = mode
 
     def inject(self, world, rng):
@@ -39,6 +40,7 @@ class KillBackend(Fault):
     """kill -9 of an ordinary session, so that PostgreSQL ends all others and starts anew."""
 
     name = "server: kill -9 of a session"
+    cheap = False
 
     def inject(self, world, rng):
         with contextlib.closing(world.cluster.connect()) as victim:

@@ -5,7 +5,7 @@ import time
 
 import psycopg2
 
-from fault import Fault
+from faults.fault import Fault
 from harness.catalogue import one_product
 from harness.waiting import wait_until
 
@@ -78,7 +78,7 @@ class OldSnapshot(OpenTransaction):
     name = "old snapshot"
     work_goes_on = True
     isolation = "REPEATABLE READ"
-    hold = (2.0, 4.0)
+    hold = (1.0, 4.0)
 
     def statements(self, rng):
         yield "SELECT count(*) FROM imgpress.images"

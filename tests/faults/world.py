@@ -4,15 +4,15 @@ import contextlib
 import random
 import tempfile
 
-from expectations import PICTURES, Catalogue
-from flow import Flow, TimedLedger
-from full_disk import SmallDisk, use_small_disks
+from faults.expectations import PICTURES, Catalogue
+from faults.flow import Flow, TimedLedger
+from faults.full_disk import SmallDisk, use_small_disks
 from harness.images import jpeg
 from harness.servers.origin import Origin
 from harness.shop import ALLOW_LOOPBACK, Shop
 from harness.waiting import wait_until
-from load import Load
-from webhooks import Receiver
+from faults.load import Load
+from faults.webhooks import Receiver
 
 # The second is dropped as an extension, the third as a database.
 DATABASES = ("shop", "side", "doomed")
