@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import itertools
 import random
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -19,15 +20,8 @@ sys.dont_write_bytecode = True
 
 import psycopg2  # noqa: E402
 
-from faults import (
-    actions,
-    copies,
-    full_disk,
-    invariants,
-    processes,
-    server,
-    statements,
-)  # noqa: E402
+from faults import invariants, kinds  # noqa: E402
+from faults.kinds.processes import PRESSES  # noqa: E402
 from faults.report import Report  # noqa: E402
 from faults.world import World  # noqa: E402
 from harness.cluster import ClusterError  # noqa: E402
@@ -35,14 +29,6 @@ from harness.waiting import WaitTimeout, raise_on_sigterm, wait_until  # noqa: E
 
 ROUND = 15.0  # seconds of faults between two checks of the invariants
 QUIET = 60.0  # seconds after which everything must have ended
-KINDS = [
-    *processes.FAULTS,
-    *server.FAULTS,
-    *statements.FAULTS,
-    *actions.FAULTS,
-    *copies.FAULTS,
-    *full_disk.FAULTS,
-]
 
 
 def parse():
@@ -57,15 +43,19 @@ def parse():
     return options
 
 
-def shuffled(kinds, seed):
+def shuffled(faults, seed):
     """The faults in the order of the seed, each once before any comes again; endless. With each
     comes a generator of random numbers, so that time does not change what they choose."""
     rng = random.Random(seed)
     step = 0
     while True:
-        for kind in rng.sample(kinds, len(kinds)):
+        for fault in rng.sample(faults, len(faults)):
             step += 1
-            yield kind, random.Random(f"{seed} {step}")
+            yield fault, random.Random(f"{seed} {step}")
+
+
+# How a fault that could not be injected or ended shows.
+FAILURES = (psycopg2.Error, OSError, AssertionError, ClusterError, subprocess.SubprocessError)
 
 
 class Run:
@@ -82,7 +72,7 @@ class Run:
         for fault, rng in faults:
             try:
                 self._inject(fault, rng)
-            except (psycopg2.Error, OSError, AssertionError, ClusterError, WaitTimeout) as error:
+            except FAILURES as error:
                 self._report.problem(f"{fault.name}: {error}")
                 if not self._world.cluster.running():
                     self._world.cluster.start()
@@ -108,7 +98,7 @@ class Run:
         begun = time.time()
         fault.inject(self._world, rng)
         if not fault.alone and rng.random() < 0.5:
-            rng.choice(processes.PRESSES).inject(self._world, rng)
+            rng.choice(PRESSES).inject(self._world, rng)
         time.sleep(max(0.0, begun + hold - time.time()))  # as long as the cause lasts
         if fault.work_goes_on:
             silence = self._world.flow.longest_silence(begun, time.time())
@@ -148,12 +138,13 @@ def warm_up(world):
 
 
 def play(world, report, options):
-    kinds = [it for it in KINDS if options.only in it.name and (it.cheap or not options.short)]
-    kinds = [it for it in kinds if world.has_small_disks or not it.needs_small_disks]
-    schedule = shuffled(kinds, options.seed)
+    chosen = [it for it in kinds.ALL if options.only in it.name]
+    chosen = [it for it in chosen if it.cheap or not options.short]
+    chosen = [it for it in chosen if world.has_small_disks or not it.needs_small_disks]
+    schedule = shuffled(chosen, options.seed)
     run = Run(world, report, options.short)
     if options.short:
-        run.play_round(itertools.islice(schedule, len(kinds)))
+        run.play_round(itertools.islice(schedule, len(chosen)))
         return
     left = options.seconds
     while left > 0:

@@ -6,7 +6,7 @@ import tempfile
 
 from faults.expectations import PICTURES, Catalogue
 from faults.flow import Flow, TimedLedger
-from faults.full_disk import SmallDisk, use_small_disks
+from faults.kinds.full_disk import SmallDisk, use_small_disks
 from harness.images import jpeg
 from harness.servers.origin import Origin
 from harness.shop import ALLOW_LOOPBACK, Shop

@@ -4,7 +4,7 @@ import threading
 
 import psycopg2
 
-from faults.fault import Fault
+from faults.kinds.fault import Fault
 
 SOME = "SELECT id FROM imgpress.processing_requests WHERE {} ORDER BY random() LIMIT 3"
 

@@ -4,7 +4,7 @@ import contextlib
 
 import psycopg2
 
-from faults.fault import Fault
+from faults.kinds.fault import Fault
 from harness.processes import kill
 from harness.waiting import wait_for_exit
 

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from faults.fault import Fault
+from faults.kinds.fault import Fault
 from harness.cluster import SUPERUSER, Cluster
 from harness.waiting import wait_until
 

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-from faults.fault import Fault
+from faults.kinds.fault import Fault
 from harness.processes import kill
 from harness.waiting import wait_for_exit, wait_until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg2
 
-from faults.fault import Fault
+from faults.kinds.fault import Fault
 from harness.cluster import SERVER_ACCOUNT
 from harness.waiting import wait_until
 

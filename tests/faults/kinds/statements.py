@@ -5,7 +5,7 @@ import time
 
 import psycopg2
 
-from faults.fault import Fault
+from faults.kinds.fault import Fault
 from harness.catalogue import one_product
 from harness.waiting import wait_until
 
