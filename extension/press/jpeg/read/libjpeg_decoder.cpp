@@ -77,10 +77,12 @@ void LibjpegDecoder::read_header(ByteView source, std::uint64_t max_pixels) {
 // missing.
 bool LibjpegDecoder::has_most() const {
   if (const Truncation* truncation = guard_.truncation()) {
+    // Decoders ignore what the scan of a sequential image says about passes and coefficients.
     const bool is_essential =
-        truncation->first_pass &&
-        (truncation->first_coefficient == 0 ||
-         (truncation->component == 0 && truncation->first_coefficient <= kCoarseCount));
+        state_.progressive_mode == FALSE ||
+        (truncation->first_pass &&
+         (truncation->first_coefficient == 0 ||
+          (truncation->component == 0 && truncation->first_coefficient <= kCoarseCount)));
     if (is_essential && truncation->row < kMinRows * truncation->rows) return false;
   }
   if (state_.progressive_mode == FALSE) return true;

@@ -1,6 +1,8 @@
 // Truncated JPEG files, with the option to accept them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "support/images/image_fixtures.hpp"
 #include "core/rules/fault.hpp"
 
@@ -26,6 +28,8 @@ bool is_refused(const Bytes& source, bool accept = true) {
   }
   return false;
 }
+
+const Bytes kStartOfScan = {0xFF, 0xDA};
 
 Bytes cut(const Bytes& bytes, double part) {
   return Bytes(bytes.begin(), bytes.begin() + std::ptrdiff_t(double(bytes.size()) * part));
@@ -69,6 +73,19 @@ TEST_P(TruncatedForms, LessCompleteFilesAreDamaged) {
 TEST_P(TruncatedForms, AnEndMarkerWithinTheImageIsDamage) {
   Bytes source = cut(make_jpeg(photograph(320, 640), form()), 0.93);
   source.insert(source.end(), {0xFF, 0xD9});
+  EXPECT_TRUE(is_refused(source));
+}
+
+// What only a progressive scan means, at the end of the scan's header, decoders ignore.
+TEST_P(TruncatedForms, AScanThatSaysItIsARefinementIsStillAllThereIs) {
+  Bytes source = cut(make_jpeg(photograph(320, 640), form()), 0.2);
+  const Bytes all_coefficients = {0, 63, 0};
+  const auto header =
+      std::search(source.begin(), source.end(), kStartOfScan.begin(), kStartOfScan.end());
+  const auto ending =
+      std::search(header, source.end(), all_coefficients.begin(), all_coefficients.end());
+  ASSERT_NE(ending, source.end());
+  ending[2] = 0x11;
   EXPECT_TRUE(is_refused(source));
 }
 
