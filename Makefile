@@ -6,6 +6,8 @@
 #   make                  build the extension, the press and the gateway
 #   make install          install them (as root)
 #   make check-sanitized  run the unit tests with AddressSanitizer (minutes)
+#   make fuzz             look for inputs that break something, for a minute each target (SECONDS=60);
+#                         TARGETS="csv wire" chooses
 #   make matrix           run every test in clean chroots of Debian 12, 13 and testing (half an hour);
 #                         SUITES="trixie ..." chooses
 #   make faults           break a busy imgpress in many ways and check that nothing is lost;
@@ -27,8 +29,8 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all deps extension archives programs install uninstall demo run check check-quick check-unit \
-        check-boundaries check-sql check-end-to-end check-sanitized matrix faults bench bench-programs bench-publish \
-        format lint clean
+        check-boundaries check-sql check-end-to-end check-sanitized matrix faults fuzz bench bench-programs \
+        bench-publish format lint clean
 
 all: extension programs
 
@@ -105,6 +107,17 @@ SANITIZED := $(BUILD)-sanitized
 check-sanitized: deps
 	@$(MAKE) check-unit BUILD=$(SANITIZED) CMAKE_FLAGS="-DIMGPRESS_SANITIZE=ON $(CMAKE_FLAGS)"
 
+# With libFuzzer and the same sanitizers; needs clang. Without TARGETS: all of tests/fuzz.
+FUZZED := $(BUILD)-fuzz
+SECONDS := 60
+
+fuzz:
+	@SUDO="$(SUDO)" scripts/install-dependencies fuzz
+	@$(MAKE) $(FUZZED)/CMakeCache.txt BUILD=$(FUZZED) \
+	    CMAKE_FLAGS="-DCMAKE_CXX_COMPILER=clang++ -DIMGPRESS_FUZZ=ON $(CMAKE_FLAGS)"
+	@cmake --build $(FUZZED) --parallel $(JOBS) --target imgpress-fuzz
+	@scripts/fuzz $(FUZZED)/imgpress-fuzz $(SECONDS) $(TARGETS)
+
 matrix:
 	@mkdir -p build/matrix  # as the user, who can then remove what root leaves there
 	@$(SUDO) env IMGPRESS_CORPUS="$(IMGPRESS_CORPUS)" scripts/matrix $(SUITES)
@@ -161,4 +174,4 @@ lint:
 
 clean:
 	@$(EXTENSION_MAKE) clean
-	@rm -rf $(BUILD) $(SANITIZED) .run
+	@rm -rf $(BUILD) $(SANITIZED) $(FUZZED) .run

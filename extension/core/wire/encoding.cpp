@@ -100,6 +100,7 @@ class Reader {
     for (std::size_t i = 0; i < sizeof(T); ++i) {
       sum |= static_cast<std::uint64_t>(static_cast<unsigned char>(raw[i])) << (8 * i);
     }
+    if constexpr (std::is_same_v<T, bool>) require(sum <= 1);
     value = static_cast<T>(sum);
   }
   void require(bool in_range) {
