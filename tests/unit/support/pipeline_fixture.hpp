@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <fstream>
@@ -39,14 +40,25 @@ inline std::string photograph() {
   return {bytes.begin(), bytes.end()};
 }
 
+// Of a child; empty once it has ended. Between its exec and its first instruction a process has
+// none, and that is soon over.
+inline std::string command_line(pid_t pid) {
+  siginfo_t end{};
+  do {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
+    std::string line((std::istreambuf_iterator<char>(file)), {});
+    if (!line.empty()) return line;
+  } while (::waitid(P_PID, static_cast<id_t>(pid), &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           end.si_pid == 0);
+  return {};
+}
+
 // The running presses of this test with a role: "fetcher" or "codec".
 inline std::vector<pid_t> presses(const std::string& role) {
   std::ifstream children("/proc/thread-self/children");
   std::vector<pid_t> found;
   for (pid_t pid = 0; children >> pid;) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
-    const std::string line((std::istreambuf_iterator<char>(file)), {});
-    if (line.find(role) != std::string::npos) found.push_back(pid);
+    if (command_line(pid).find(role) != std::string::npos) found.push_back(pid);
   }
   return found;
 }
