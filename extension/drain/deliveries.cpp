@@ -7,11 +7,17 @@ namespace imgpress {
 namespace {
 
 constexpr std::size_t kSlots = 16;
+constexpr std::size_t kMostPutOff = 256;
+constexpr std::chrono::seconds kPutOffPause{1};  // while the row of a delivery is locked
 
 }  // namespace
 
 int Deliveries::free_slots() const {
-  return static_cast<int>(kSlots - std::min(kSlots, held_.size()));
+  // One whose row is locked is no longer under way, and holds up no other.
+  const auto put_off = static_cast<std::size_t>(std::count_if(
+      ended_.begin(), ended_.end(), [](const Ended& one) { return one.record_at != TimePoint{}; }));
+  const std::size_t used = held_.size() - std::min(put_off, kMostPutOff);
+  return static_cast<int>(kSlots - std::min(kSlots, used));
 }
 
 std::vector<std::int64_t> Deliveries::tokens() const {
@@ -38,14 +44,14 @@ void Deliveries::start(std::int64_t token, std::vector<ClaimedDelivery> claimed,
 // lease as well; else the message is sent again.
 bool Deliveries::goes_on(std::int64_t id, std::int64_t token) {
   const auto ended = std::find_if(ended_.begin(), ended_.end(),
-                                  [&](const FinishedDelivery& one) { return one.id == id; });
+                                  [&](const Ended& one) { return one.delivery.id == id; });
   if (ended == ended_.end()) return true;  // it is under way
-  if (ended->verdict.kind == Verdict::Kind::kRetry) {
+  if (ended->delivery.verdict.kind == Verdict::Kind::kRetry) {
     // Its end may be recorded already, and the new attempt has an end of its own.
     ended_.erase(ended);
     return false;
   }
-  ended->token = token;
+  ended->delivery.token = token;
   return true;
 }
 
@@ -61,12 +67,36 @@ void Deliveries::judge(DeliveryOutcome outcome, const std::vector<std::int64_t>&
   finished.verdict = judge_delivery(result, held.attempts, retry_delays_ms, unit_random);
   finished.http_status = outcome.http_status;
   if (!delivered) finished.error = std::move(outcome.reason);
-  ended_.push_back(std::move(finished));
+  ended_.push_back({std::move(finished)});
 }
 
-void Deliveries::forget(const std::vector<FinishedDelivery>& recorded) {
-  for (const FinishedDelivery& delivery : recorded) held_.erase(delivery.id);
-  ended_.erase(ended_.begin(), ended_.begin() + static_cast<std::ptrdiff_t>(recorded.size()));
+TimePoint Deliveries::due() const {
+  TimePoint first = TimePoint::max();
+  for (const Ended& one : ended_) first = std::min(first, one.record_at);
+  return first;
+}
+
+std::vector<FinishedDelivery> Deliveries::due_now(TimePoint now) const {
+  std::vector<FinishedDelivery> due;
+  for (const Ended& one : ended_) {
+    if (one.record_at <= now) due.push_back(one.delivery);
+  }
+  return due;
+}
+
+void Deliveries::note_recorded(const FinishDeliveriesCall& call,
+                               const FinishDeliveriesAnswer& answer, TimePoint now) {
+  for (std::size_t i = 0; i < call.deliveries.size(); ++i) {
+    const auto ended = std::find_if(ended_.begin(), ended_.end(), [&](const Ended& one) {
+      return one.delivery.id == call.deliveries[i].id;
+    });
+    if (std::find(answer.put_off.begin(), answer.put_off.end(), i) != answer.put_off.end()) {
+      ended->record_at = now + kPutOffPause;
+      continue;
+    }
+    held_.erase(ended->delivery.id);
+    ended_.erase(ended);
+  }
 }
 
 }  // namespace imgpress

@@ -23,9 +23,10 @@ constexpr milliseconds kBatchPause{25};
 constexpr milliseconds kFirstPutOff{250};
 constexpr seconds kLongestPutOff{2};
 constexpr milliseconds kBlockedPause{250};  // when something is due but cannot be claimed
-constexpr milliseconds kClaimPause{50};     // longest wait for a claim to become worth its cost
+constexpr seconds kLockedPause{1};       // when a lease, or an image that must be alone, is locked
+constexpr milliseconds kClaimPause{50};  // longest wait for a claim to become worth its cost
 constexpr milliseconds kFirstErrorPause{500};
-constexpr seconds kLongestErrorPause{60};
+constexpr seconds kLongestErrorPause{5};
 // Something may be committed without waking the drainer, COMMIT PREPARED for instance.
 constexpr seconds kFallbackPause{60};
 
@@ -70,6 +71,7 @@ Drainer::Drainer(int number, DrainerSettings settings, Queue& queue, Pipeline& p
 void Drainer::reconfigure(DrainerSettings settings) {
   settings_ = std::move(settings);
   renew_at_ = std::min<TimePoint>(renew_at_, now_() + settings_.lease / 3);
+  pauses_ = {};  // the new settings may be the remedy
   pipeline_.reconfigure(settings_.pipeline, now_());
 }
 
@@ -92,6 +94,11 @@ void Drainer::take_outcomes() {
   const TimePoint now = now_();
   const bool had_none = ended_.empty();
   for (ImageOutcome& outcome : pipeline_.take_image_outcomes()) {
+    if (outcome.key == lone_key_) {
+      lone_key_ = 0;
+      no_lone_before_ = now + (now - lone_since_);
+      claim_wanted_ = true;
+    }
     ended_.push_back(window_.judge(std::move(outcome), settings_.retry, unit_random()));
   }
   if (put_off_until_ <= now) {
@@ -139,13 +146,14 @@ bool Drainer::take_answer() {
   }
   undo(call, ended->end);
   if (ended->end == CallEnd::kNotInstalled) return false;
-  note_failure(call.index());
+  note_failure(call.index(), ended->end);
   return true;
 }
 
-void Drainer::note_failure(std::size_t kind) {
+void Drainer::note_failure(std::size_t kind, CallEnd end) {
   Pause& pause = pauses_[kind];
-  pause.length = pause.length == Clock::duration::zero()
+  // A lock is soon gone, and waiting for it was a pause already.
+  pause.length = pause.length == Clock::duration::zero() || end == CallEnd::kBlocked
                      ? kFirstErrorPause
                      : std::min<Clock::duration>(pause.length * 2, kLongestErrorPause);
   pause.until = now_() + pause.length;
@@ -175,7 +183,7 @@ TimePoint Drainer::wanted_at(std::size_t kind) const {
     case kFinish:
       return finish_due_at();
     case kFinishDeliveries:
-      return deliveries_.ended().empty() ? kNever : kNow;
+      return deliveries_.due();
     case kClaim:
       return claim_due_at();
     default:
@@ -207,7 +215,8 @@ TimePoint Drainer::finish_due_at() const {
 
 TimePoint Drainer::claim_due_at() const {
   if (free_slots() == 0 || !pipeline_.ready()) return kNever;
-  return claim_wanted_ ? kNow : std::min(next_retry_, next_claim_);
+  if (claim_wanted_) return kNow;
+  return std::min({next_retry_, next_claim_, std::max(next_lone_, no_lone_before_)});
 }
 
 // A claim of images reports when a webhook is due. While the window is full and no images are
@@ -218,8 +227,20 @@ TimePoint Drainer::claim_deliveries_due_at() const {
   return look ? kNow : next_delivery_;
 }
 
+bool Drainer::is_idle() const {
+  return window_.size() == ended_.size() + put_off_.size();
+}
+
+bool Drainer::lone_is_due() const {
+  return std::max(next_lone_, no_lone_before_) <= now_();
+}
+
+// Images whose rows are locked take no slot, so that they hold up no others, unless they are very
+// many.
 int Drainer::free_slots() const {
-  return std::max(0, settings_.images_in_flight - static_cast<int>(window_.size()));
+  if (lone_key_ != 0 || (lone_is_due() && !is_idle())) return 0;
+  const int put_off = std::min(static_cast<int>(put_off_.size()), settings_.images_in_flight);
+  return std::max(0, settings_.images_in_flight + put_off - static_cast<int>(window_.size()));
 }
 
 // Retries get at most half of the window: a host that is down must not starve new images.
@@ -238,7 +259,7 @@ Call Drainer::make_call(std::size_t kind) {
     case kFinish:
       return make_finish();
     case kFinishDeliveries:
-      return FinishDeliveriesCall{deliveries_.ended()};
+      return FinishDeliveriesCall{deliveries_.due_now(now_())};
     case kClaim:
       return make_claim();
     default:
@@ -271,9 +292,10 @@ ClaimCall Drainer::make_claim() {
   claim_wanted_ = false;
   next_claim_ = now_() + kFallbackPause;
   const auto& held = window_.held_per_request();
+  const bool may_take_lone = is_idle() && no_lone_before_ <= now_();
   return {
-      number_,        random_token(), free_slots(), free_retry_slots(), {held.begin(), held.end()},
-      settings_.lease};
+      number_,         random_token(), free_slots(), free_retry_slots(), {held.begin(), held.end()},
+      settings_.lease, may_take_lone};
 }
 
 ClaimDeliveriesCall Drainer::make_claim_deliveries() {
@@ -287,6 +309,7 @@ void Drainer::take(RescueCall&, RescueAnswer&) {
 
 void Drainer::take(RenewCall&, RenewAnswer& answer) {
   if (answer.rescued) expect_work();
+  if (answer.blocked) renew_at_ = std::min<TimePoint>(renew_at_, now_() + kLockedPause);
 }
 
 void Drainer::take(ReleaseCall&, ReleaseAnswer&) {
@@ -333,8 +356,8 @@ void Drainer::take(FinishCall& call, FinishAnswer& answer) {
   }
 }
 
-void Drainer::take(FinishDeliveriesCall& call, FinishDeliveriesAnswer&) {
-  deliveries_.forget(call.deliveries);
+void Drainer::take(FinishDeliveriesCall& call, FinishDeliveriesAnswer& answer) {
+  deliveries_.note_recorded(call, answer, now_());
   expect_work();  // slots are free, and retries may be due
 }
 
@@ -343,8 +366,16 @@ void Drainer::take(ClaimCall& call, ClaimAnswer& answer) {
   const TimePoint now = now_();
   for (ClaimedImage& image : answer.images) {
     const std::uint64_t key = window_.hold(call.token, image);
+    if (image.history.alone) {
+      lone_key_ = key;
+      lone_since_ = now;
+    }
     pipeline_.add(ImageTask{key, std::move(image.url), image.options});
   }
+  if (answer.images.empty()) no_lone_before_ = now;  // no other image waits for its turn
+  // If an idle drainer was given none that is due, the row is locked.
+  const Milliseconds least = call.idle && lone_key_ == 0 ? kLockedPause : Milliseconds(0);
+  next_lone_ = answer.lone_due_in ? now + std::max(*answer.lone_due_in, least) : kNever;
   refill_below_ = window_.size() * 3 / 4;
   if (answer.more && !answer.images.empty()) claim_wanted_ = true;
   // An image that is due but was not claimed has a locked row or found no free slot: claiming again

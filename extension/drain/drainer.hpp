@@ -3,7 +3,7 @@
 //
 // Each kind of call has a time when it is due. One call is open at a time, and the kinds take
 // turns, so that a busy kind does not hold up another. A call that failed is repeated after a
-// pause, which doubles with every further failure.
+// pause, which doubles with every further failure up to a few seconds.
 #pragma once
 
 #include <array>
@@ -62,7 +62,7 @@ class Drainer {
   void take_outcomes();
   void begin_next_call();
   bool take_answer();
-  void note_failure(std::size_t kind);
+  void note_failure(std::size_t kind, CallEnd end);
   void put_off(FinishedImage image, TimePoint now);
   double unit_random();
 
@@ -74,6 +74,8 @@ class Drainer {
   TimePoint claim_deliveries_due_at() const;
   int free_slots() const;
   int free_retry_slots() const;
+  bool is_idle() const;
+  bool lone_is_due() const;
 
   Call make_call(std::size_t kind);
   RenewCall make_renew();
@@ -118,6 +120,13 @@ class Drainer {
   TimePoint next_retry_{};        // when an image in the database is due again
   TimePoint next_claim_{};        // when to claim even if nothing is known to be due
   std::size_t refill_below_ = 0;  // claim when the window holds no more images than this
+
+  // For an image that must be alone nothing else is claimed until it has ended. Then others have
+  // their turn for as long as it took.
+  TimePoint next_lone_ = TimePoint::max();  // when one is due
+  std::uint64_t lone_key_ = 0;              // of the one that is under way; 0: none
+  TimePoint lone_since_{};
+  TimePoint no_lone_before_{};
 
   Deliveries deliveries_;
   bool deliveries_wanted_ = true;

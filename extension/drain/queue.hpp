@@ -28,6 +28,7 @@ using Milliseconds = std::chrono::milliseconds;
 enum class CallEnd {
   kCommitted,
   kNotInstalled,  // the database has no imgpress of this version; nothing was done
+  kBlocked,       // rolled back: somebody has locked a table, or the two would wait for each other
   kFailed,        // rolled back; the log says why
   kUnknown,       // the connection was lost during COMMIT: it may have been committed or not
 };
@@ -52,9 +53,11 @@ struct ClaimAnswer {
   // Time until the next retry and the next webhook are due, by the database's clock; nothing if
   // none is waiting.
   std::optional<Milliseconds> due_in;
+  std::optional<Milliseconds> lone_due_in;  // of an image that must be claimed alone
   std::optional<Milliseconds> delivery_due_in;
 };
-// Claims images under one lease. The database chooses them: requests take turns.
+// Claims images under one lease. The database chooses them: requests take turns. An image that was
+// interrupted several times (history.alone) is claimed by an idle drainer, and no other with it.
 struct ClaimCall {
   using Answer = ClaimAnswer;
   int drainer = 0;
@@ -63,6 +66,7 @@ struct ClaimCall {
   int retry_slots = 0;                          // most retries among them
   std::vector<std::pair<RequestId, int>> held;  // images that this drainer holds, by request
   Milliseconds lease{};
+  bool idle = false;  // works on no image
 };
 
 // What became of an image.
@@ -98,6 +102,7 @@ struct FinishCall {
 
 struct RenewAnswer {
   bool rescued = false;  // something was put back and can be claimed
+  bool blocked = false;  // something could not be extended or put back: its row is locked
 };
 // Extends these leases, and puts back what is held under expired leases of other drainers.
 struct RenewCall {
@@ -140,7 +145,9 @@ struct FinishedDelivery {
   int http_status = 0;  // 0: the server has not answered
   std::string error;    // why it was not delivered; empty if it was
 };
-struct FinishDeliveriesAnswer {};
+struct FinishDeliveriesAnswer {
+  std::vector<std::size_t> put_off;  // as in FinishAnswer
+};
 struct FinishDeliveriesCall {
   using Answer = FinishDeliveriesAnswer;
   std::vector<FinishedDelivery> deliveries;

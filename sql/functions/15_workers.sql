@@ -1,13 +1,14 @@
 -- The background workers and their helper processes: what they do, and what keeps them from working.
 
 CREATE OR REPLACE FUNCTION imgpress_internal.worker_state(
+    of_database text DEFAULT NULL,
     OUT database text, OUT pid integer, OUT state text, OUT reason text, OUT next_try timestamptz,
     OUT started_at timestamptz, OUT fetching integer, OUT waiting integer, OUT compressing integer, OUT finished bigint
 ) RETURNS SETOF record
     LANGUAGE c VOLATILE ROWS 4 AS 'MODULE_PATHNAME', 'imgpress_worker_state';
-COMMENT ON FUNCTION imgpress_internal.worker_state() IS
-    'The worker of each database in imgpress.databases: the source of the view imgpress.workers';
-GRANT EXECUTE ON FUNCTION imgpress_internal.worker_state() TO imgpress_reader;
+COMMENT ON FUNCTION imgpress_internal.worker_state(text) IS
+    'The worker of each database in imgpress.databases, or of one: the source of the view imgpress.workers';
+GRANT EXECUTE ON FUNCTION imgpress_internal.worker_state(text) TO imgpress_reader;
 
 CREATE OR REPLACE VIEW imgpress.workers AS
     SELECT w.database, w.pid, w.state, w.started_at, w.fetching, w.waiting, w.compressing, w.finished,
@@ -20,8 +21,8 @@ CREATE OR REPLACE VIEW imgpress.workers AS
 COMMENT ON VIEW imgpress.workers IS
     'One row for each database in imgpress.databases. state: working, idle, failing, starting, no extension, no such '
     'database or cannot start. reason: why, and what to do about it; that of another database only for members of '
-    'pg_monitor, an error only for these and imgpress_admin. Numbers of images: being fetched, waiting for a codec, being compressed, and finished since the '
-    'worker started';
+    'pg_monitor, an error only for these and imgpress_admin. Numbers of images: being fetched, waiting for a codec, '
+    'being compressed, and finished since the worker started';
 GRANT SELECT ON imgpress.workers TO imgpress_reader;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.press_state(
@@ -55,17 +56,19 @@ CREATE OR REPLACE FUNCTION imgpress_internal.standstill() RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    worker imgpress.workers;
+    worker record;
 BEGIN
-    SELECT * INTO worker FROM imgpress.workers w WHERE w.database = current_database();
+    SELECT w.state, w.reason, w.next_try INTO worker FROM imgpress_internal.worker_state(current_database()) w;
     IF worker.state IN ('working', 'idle', 'starting') THEN
         RETURN NULL;
     END IF;
     RETURN format('database "%s": ', current_database()) || CASE
         WHEN worker.state IS NOT NULL THEN
             format('%s: %s', worker.state,
-                   coalesce(worker.reason, 'administrators find the error in the view imgpress.workers'))
-            || coalesce(format('; next try in %s s', extract(epoch FROM worker.next_try_in)::integer), '')
+                   CASE WHEN worker.state <> 'failing' OR imgpress_internal.may_see('imgpress_admin')
+                        THEN worker.reason ELSE 'administrators find the error in the view imgpress.workers' END)
+            || coalesce(format('; next try in %s s',
+                               greatest(trunc(extract(epoch FROM worker.next_try - clock_timestamp())), 0)), '')
         WHEN NOT imgpress_internal.is_preloaded() THEN
             'imgpress was not loaded when PostgreSQL started; the view imgpress.setup tells superusers what to do'
         WHEN imgpress_internal.list_names(current_setting('imgpress.databases'), current_database()) THEN

@@ -73,6 +73,7 @@ AS $$
 DECLARE
     stopped integer;
 BEGIN
+    PERFORM imgpress_internal.lock_tables();
     PERFORM FROM imgpress.processing_requests r
         WHERE r.id = cancel.request_id AND imgpress_internal.may_see(r.submitted_by) FOR NO KEY UPDATE;
     IF (imgpress_internal.find_request(request_id)).ended_at IS NOT NULL THEN
@@ -105,6 +106,7 @@ DECLARE
     one record;
     reset_images integer;
 BEGIN
+    PERFORM imgpress_internal.lock_tables();
     IF request_id IS NOT NULL THEN
         PERFORM imgpress_internal.find_request(request_id);
     END IF;
@@ -117,7 +119,8 @@ BEGIN
     LOOP
         UPDATE imgpress.images i
             SET status = 'Pending', retry_at = clock_timestamp(), ended_at = NULL, attempts = 0,
-                failed_attempts = 0, codec_crashes = 0, error_code = NULL, error = NULL, http_status = NULL
+                failed_attempts = 0, codec_crashes = 0, interruptions = 0,
+                error_code = NULL, error = NULL, http_status = NULL
             WHERE i.request_id = one.id AND i.error_code IS NOT NULL AND i.status = 'Failed'
               AND (i.transient OR NOT only_transient);
         GET DIAGNOSTICS reset_images = ROW_COUNT;
@@ -155,6 +158,7 @@ DECLARE
     purged bigint;
 BEGIN
     PERFORM imgpress_internal.check_age('older_than', older_than);
+    PERFORM imgpress_internal.lock_tables();
     -- A row that another session has locked is left for the next purge.
     DELETE FROM imgpress.processing_requests r WHERE r.id IN (
         SELECT q.id FROM imgpress.processing_requests q
@@ -172,8 +176,8 @@ CREATE OR REPLACE FUNCTION imgpress_internal.delete_children() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    DELETE FROM imgpress.outputs c USING gone WHERE c.request_id = gone.id;
     DELETE FROM imgpress.images c USING gone WHERE c.request_id = gone.id;
+    DELETE FROM imgpress.outputs c USING gone WHERE c.request_id = gone.id;
     DELETE FROM imgpress_internal.image_aliases c USING gone WHERE c.request_id = gone.id;
     DELETE FROM imgpress.products c USING gone WHERE c.request_id = gone.id;
     DELETE FROM imgpress.webhook_deliveries c USING gone WHERE c.request_id = gone.id;

@@ -1,5 +1,17 @@
 -- The drainer's side of the queue, first part: claiming images. How its functions are planned: 85_plans.sql.
 
+CREATE OR REPLACE FUNCTION imgpress_internal.lock_tables() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    LOCK TABLE imgpress.processing_requests, imgpress.images, imgpress.webhook_deliveries, imgpress_internal.leases
+        IN ROW EXCLUSIVE MODE;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.lock_tables() IS
+    'The first statement of what reads and then changes several tables: with the locks for writing taken before any '
+    'other, and always in this order, it cannot deadlock with REINDEX, VACUUM FULL or ALTER TABLE';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.share_of_turn(slots integer, slots_left integer, waiting integer,
     held integer, is_first boolean)
     RETURNS integer
@@ -131,12 +143,26 @@ BEGIN
     SELECT array_agg(d.request_id), array_agg(d.image_no) INTO ids, nos
     FROM (
         SELECT i.request_id, i.image_no FROM imgpress.images i
-        WHERE i.retry_at <= moment ORDER BY i.retry_at LIMIT slots FOR NO KEY UPDATE SKIP LOCKED
+        WHERE i.retry_at <= moment AND NOT i.alone ORDER BY i.retry_at LIMIT slots FOR NO KEY UPDATE SKIP LOCKED
     ) d;
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.lock_due_retries(integer) IS
-    'Locks up to slots images that are due for a retry';
+    'Locks up to slots images that are due for a retry, without those that must be claimed alone';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.lock_lone_image(OUT ids uuid[], OUT nos integer[])
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moment constant timestamptz := clock_timestamp();
+BEGIN
+    SELECT ARRAY[i.request_id], ARRAY[i.image_no] INTO ids, nos
+        FROM imgpress.images i WHERE i.retry_at <= moment AND i.alone
+        ORDER BY i.retry_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.lock_lone_image() IS
+    'Locks one image that is due for a retry and must be claimed alone; NULL if there is none';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.milliseconds_until(moment timestamptz) RETURNS bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -157,11 +183,22 @@ CREATE OR REPLACE FUNCTION imgpress_internal.next_retry_in_ms() RETURNS bigint
 AS $$
 BEGIN
     RETURN imgpress_internal.milliseconds_until(
-        (SELECT min(i.retry_at) FROM imgpress.images i WHERE i.retry_at IS NOT NULL));
+        (SELECT min(i.retry_at) FROM imgpress.images i WHERE i.retry_at IS NOT NULL AND NOT i.alone));
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.next_retry_in_ms() IS
     'Milliseconds until the next image is due for a retry; NULL if there is none';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.next_lone_image_in_ms() RETURNS bigint
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN imgpress_internal.milliseconds_until(
+        (SELECT min(i.retry_at) FROM imgpress.images i WHERE i.retry_at IS NOT NULL AND i.alone));
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.next_lone_image_in_ms() IS
+    'Milliseconds until the next image is due that must be claimed alone; NULL if there is none';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.next_delivery_in_ms() RETURNS bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -176,11 +213,11 @@ COMMENT ON FUNCTION imgpress_internal.next_delivery_in_ms() IS
 
 CREATE OR REPLACE FUNCTION imgpress_internal.claim_images(
     drainer integer, token bigint, slots integer, retry_slots integer,
-    held_requests uuid[], held_counts integer[], lease interval
+    held_requests uuid[], held_counts integer[], lease interval, idle boolean DEFAULT false
 ) RETURNS TABLE (
     request_id uuid, image_no integer, url text, options jsonb,
-    attempts smallint, failed_attempts smallint, codec_crashes smallint,
-    more boolean, due_in_ms bigint, delivery_due_in_ms bigint
+    attempts smallint, failed_attempts smallint, codec_crashes smallint, interruptions smallint, alone boolean,
+    more boolean, due_in_ms bigint, lone_due_in_ms bigint, delivery_due_in_ms bigint
 )
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -188,10 +225,19 @@ AS $$
 DECLARE
     retries record;
     turns record;
+    lone boolean := false;
+    fresh_slots integer := 0;
 BEGIN
-    retries := imgpress_internal.lock_due_retries(least(slots, retry_slots));
-    turns := imgpress_internal.take_turns(
-        slots - coalesce(cardinality(retries.ids), 0), held_requests, held_counts);
+    PERFORM imgpress_internal.lock_tables();
+    IF idle THEN
+        retries := imgpress_internal.lock_lone_image();
+        lone := retries.ids IS NOT NULL;
+    END IF;
+    IF NOT lone THEN
+        retries := imgpress_internal.lock_due_retries(least(slots, retry_slots));
+        fresh_slots := slots - coalesce(cardinality(retries.ids), 0);
+    END IF;
+    turns := imgpress_internal.take_turns(fresh_slots, held_requests, held_counts);
     RETURN QUERY
         WITH turn AS MATERIALIZED (
             SELECT * FROM unnest(turns.ids, turns.firsts, turns.lasts) AS t(id, first, last) WHERE t.last >= t.first
@@ -203,7 +249,8 @@ BEGIN
             UPDATE imgpress.images i
                 SET status = 'Processing', attempts = i.attempts + 1, lease_token = token, retry_at = NULL
                 FROM wanted w WHERE i.request_id = w.id AND i.image_no >= w.first AND i.image_no <= w.last
-                RETURNING i.request_id, i.image_no, i.url, i.attempts, i.failed_attempts, i.codec_crashes
+                RETURNING i.request_id, i.image_no, i.url, i.attempts, i.failed_attempts, i.codec_crashes,
+                          i.interruptions, i.alone
         ), leased AS (
             INSERT INTO imgpress_internal.leases (token, drainer, request_ids, image_nos, expires_at)
                 SELECT token, drainer, array_agg(c.request_id), array_agg(c.image_no), clock_timestamp() + lease
@@ -220,21 +267,24 @@ BEGIN
             WHERE q.id = ANY (array(SELECT DISTINCT w.id FROM wanted w))
         )
         SELECT c.request_id, c.image_no, c.url, r.options, c.attempts, c.failed_attempts, c.codec_crashes,
-               NULL::boolean, NULL::bigint, NULL::bigint
+               c.interruptions, c.alone, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint
         FROM claimed c JOIN request r ON r.id = c.request_id;
     RETURN QUERY SELECT NULL::uuid, NULL::integer, NULL::text, NULL::jsonb,
-        NULL::smallint, NULL::smallint, NULL::smallint, turns.more,
+        NULL::smallint, NULL::smallint, NULL::smallint, NULL::smallint, NULL::boolean, turns.more,
         CASE WHEN turns.blocked THEN 0 ELSE imgpress_internal.next_retry_in_ms() END,
-        imgpress_internal.next_delivery_in_ms();
+        imgpress_internal.next_lone_image_in_ms(), imgpress_internal.next_delivery_in_ms();
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval) IS
+COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval,
+    boolean) IS
     'Claims up to slots images under one lease and counts an attempt for each: up to retry_slots images that are due '
     'for a retry, then fresh ones, fairly shared by the waiting requests. held_requests and held_counts: how many '
-    'images of which request the drainer holds. The last row is not an image; it says when to claim again: more, if '
-    'another claim would find images at once, and the milliseconds until an image or a webhook is due';
+    'images of which request the drainer holds. idle: it works on none, so that an image that must be alone is claimed '
+    'first, and no other. The last row is not an image; it says when to claim again: more, if another claim would find '
+    'images at once, and the milliseconds until an image, one that must be alone, or a webhook is due';
 
 GRANT EXECUTE ON FUNCTION
+    imgpress_internal.lock_tables(), imgpress_internal.lock_lone_image(), imgpress_internal.next_lone_image_in_ms(),
     imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean),
     imgpress_internal.lock_next_images(uuid, integer, integer),
     imgpress_internal.count_turns(integer, uuid[], integer[], integer),
@@ -242,5 +292,5 @@ GRANT EXECUTE ON FUNCTION
     imgpress_internal.lock_due_retries(integer),
     imgpress_internal.milliseconds_until(timestamptz),
     imgpress_internal.next_retry_in_ms(), imgpress_internal.next_delivery_in_ms(),
-    imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval)
+    imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval, boolean)
     TO imgpress_worker;

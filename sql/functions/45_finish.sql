@@ -79,7 +79,8 @@ BEGIN
                 http_status = CASE WHEN r.uncounted THEN i.http_status ELSE r.http_status END,
                 attempts = CASE WHEN r.uncounted THEN i.attempts - 1 ELSE i.attempts END,
                 output_format = r.output_format,
-                failed_attempts = r.failed_attempts, codec_crashes = r.codec_crashes, transient = r.transient,
+                failed_attempts = r.failed_attempts, codec_crashes = r.codec_crashes,
+                interruptions = r.interruptions, transient = r.transient,
                 retry_at = clock_timestamp() + r.retry_delay_ms * interval '1 millisecond',
                 ended_at = CASE WHEN r.status IN ('Completed', 'Failed') THEN clock_timestamp() END
             FROM result r WHERE i.request_id = r.request_id AND i.image_no = r.image_no
@@ -96,8 +97,11 @@ CREATE OR REPLACE FUNCTION imgpress_internal.end_leases(tokens bigint[]) RETURNS
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    -- SKIP LOCKED: a lease that another session has locked expires, and is deleted then.
     DELETE FROM imgpress_internal.leases l
-        WHERE l.token = ANY (tokens)
+        WHERE l.token = ANY (array(
+              SELECT f.token FROM imgpress_internal.leases f WHERE f.token = ANY (tokens)
+              ORDER BY f.token FOR UPDATE SKIP LOCKED))
           AND NOT EXISTS (
               -- OFFSET 0 has each image looked up by its number.
               SELECT FROM unnest(l.request_ids, l.image_nos) AS h(request_id, image_no)
@@ -122,6 +126,7 @@ AS $$
 DECLARE
     recorded integer[];
 BEGIN
+    PERFORM imgpress_internal.lock_tables();
     recorded := imgpress_internal.record_outcomes(outcomes);
 
     -- The bytes go straight from the argument into the row: each step in between would copy them.
@@ -159,80 +164,152 @@ COMMENT ON FUNCTION imgpress_internal.finish_images(imgpress_internal.outcome[],
     'no longer leased under their token are skipped. put_off: ordinals of images that another session has locked, to '
     'be sent again; ended: a request has ended';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.release_leases(tokens bigint[], uncounted boolean DEFAULT false)
-    RETURNS bigint
+CREATE OR REPLACE FUNCTION imgpress_internal.give_up_interrupted(tokens bigint[]) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    off constant integer := CASE WHEN uncounted THEN 1 ELSE 0 END;
+    given_up bigint;
+    ids uuid[];
+    nos integer[];
+    counts integer[];
+    zeros integer[];
+    free_requests uuid[];
+BEGIN
+    SELECT array_agg(i.request_id), array_agg(i.image_no) INTO ids, nos
+        FROM imgpress_internal.leases l, unnest(l.request_ids, l.image_nos) AS h(request_id, image_no)
+        CROSS JOIN LATERAL (
+            SELECT x.request_id, x.image_no FROM imgpress.images x
+            WHERE x.request_id = h.request_id AND x.image_no = h.image_no AND x.lease_token = l.token AND x.alone
+            OFFSET 0
+        ) i
+        WHERE l.token = ANY (tokens);
+    IF ids IS NULL THEN
+        RETURN 0;
+    END IF;
+    free_requests := array(
+        SELECT r.id FROM imgpress.processing_requests r WHERE r.id = ANY (ids)
+        ORDER BY r.id FOR NO KEY UPDATE SKIP LOCKED);
+    WITH lone AS MATERIALIZED (
+        SELECT i.request_id, i.image_no FROM unnest(ids, nos) AS h(request_id, image_no)
+        CROSS JOIN LATERAL (
+            SELECT x.request_id, x.image_no FROM imgpress.images x
+            WHERE x.request_id = h.request_id AND x.image_no = h.image_no AND x.lease_token = ANY (tokens)
+              AND x.request_id = ANY (free_requests)
+            FOR NO KEY UPDATE SKIP LOCKED
+        ) i
+    ), failed AS (
+        UPDATE imgpress.images i
+            SET status = 'Failed', lease_token = NULL, ended_at = clock_timestamp(), transient = false,
+                interruptions = i.interruptions + 1, error_code = 'press_died', http_status = NULL,
+                error = 'the worker was killed or crashed each time that it held this image, in the end with no other'
+            FROM lone o WHERE i.request_id = o.request_id AND i.image_no = o.image_no
+            RETURNING i.request_id
+    )
+    SELECT sum(c.images), array_agg(c.request_id), array_agg(c.images), array_agg(0)
+        INTO given_up, ids, counts, zeros
+        FROM (SELECT d.request_id, count(*)::integer AS images FROM failed d GROUP BY 1) c;
+    PERFORM imgpress_internal.count_ended(ids, zeros, counts, zeros, zeros);
+    RETURN coalesce(given_up, 0);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.give_up_interrupted(bigint[]) IS
+    'Gives up the images under these leases that were claimed alone and interrupted even so; returns how many';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.release_leases(tokens bigint[], interrupted boolean) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    off constant integer := CASE WHEN interrupted THEN 0 ELSE 1 END;
+    given_up bigint := 0;
     images bigint;
     deliveries bigint;
 BEGIN
+    PERFORM imgpress_internal.lock_tables();
     -- Images and deliveries are locked before their lease, as in finish_images() and finish_delivery().
     -- Rows that another session has locked keep their lease, which expires now: a later call puts them back.
+    IF interrupted THEN
+        given_up := imgpress_internal.give_up_interrupted(tokens);
+    END IF;
     WITH held AS MATERIALIZED (
         SELECT i.request_id, i.image_no
         FROM imgpress_internal.leases l, unnest(l.request_ids, l.image_nos) AS h(request_id, image_no)
         CROSS JOIN LATERAL (
             SELECT x.request_id, x.image_no FROM imgpress.images x
             WHERE x.request_id = h.request_id AND x.image_no = h.image_no AND x.lease_token = l.token
+              AND NOT (x.alone AND interrupted)
             FOR NO KEY UPDATE SKIP LOCKED
         ) i
         WHERE l.token = ANY (tokens)
     )
     UPDATE imgpress.images i
-        SET status = 'Pending', lease_token = NULL, retry_at = clock_timestamp(), attempts = i.attempts - off
+        SET status = 'Pending', lease_token = NULL, retry_at = clock_timestamp(), attempts = i.attempts - off,
+            interruptions = i.interruptions + 1 - off
         FROM held h WHERE i.request_id = h.request_id AND i.image_no = h.image_no;
     GET DIAGNOSTICS images = ROW_COUNT;
     WITH held AS MATERIALIZED (
-        SELECT d.id FROM imgpress_internal.leases l, unnest(l.delivery_ids) AS h(id)
+        SELECT d.id, interrupted AND d.interruptions >= 2 AS counts
+        FROM imgpress_internal.leases l, unnest(l.delivery_ids) AS h(id)
             JOIN imgpress.webhook_deliveries d ON d.id = h.id
         WHERE l.token = ANY (tokens) AND d.lease_token = l.token
         FOR NO KEY UPDATE OF d SKIP LOCKED
     )
     UPDATE imgpress.webhook_deliveries d
-        SET lease_token = NULL, next_attempt_at = clock_timestamp(), attempts = d.attempts - off
+        SET lease_token = NULL, next_attempt_at = clock_timestamp(),
+            attempts = CASE WHEN h.counts THEN d.attempts ELSE d.attempts - 1 END,
+            interruptions = CASE WHEN h.counts THEN 0 ELSE d.interruptions + 1 - off END
         FROM held h WHERE d.id = h.id;
     GET DIAGNOSTICS deliveries = ROW_COUNT;
     PERFORM imgpress_internal.end_leases(tokens);
-    UPDATE imgpress_internal.leases l SET expires_at = clock_timestamp() WHERE l.token = ANY (tokens);
-    RETURN images + deliveries;
+    UPDATE imgpress_internal.leases l SET expires_at = clock_timestamp()
+        WHERE l.token = ANY (array(
+            SELECT f.token FROM imgpress_internal.leases f WHERE f.token = ANY (tokens)
+            ORDER BY f.token FOR UPDATE SKIP LOCKED));
+    RETURN given_up + images + deliveries;
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.release_leases(bigint[], boolean) IS
-    'Puts the images and webhook deliveries under these leases back: they are due at once. uncounted: nobody has '
-    'worked on them, so the attempt does not count. Returns how many rows were put back';
+    'Puts the images and webhook deliveries under these leases back: they are due at once. interrupted: their holder '
+    'was killed or crashed, perhaps because of one of them, so that is counted; otherwise they are given back in '
+    'order, and the attempt does not count. Returns how many rows that were';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.renew_leases(tokens bigint[], lease interval) RETURNS bigint
+CREATE OR REPLACE FUNCTION imgpress_internal.renew_leases(tokens bigint[], lease interval,
+    OUT rescued bigint, OUT blocked boolean)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    UPDATE imgpress_internal.leases l SET expires_at = clock_timestamp() + lease WHERE l.token = ANY (tokens);
-    -- SKIP LOCKED: another drainer is renewing or releasing the lease at this moment.
-    RETURN imgpress_internal.release_leases(array(
+    PERFORM imgpress_internal.lock_tables();
+    -- SKIP LOCKED: another drainer is renewing or releasing the lease at this moment, or a user has locked it. While
+    -- it is locked, nobody can release it either.
+    UPDATE imgpress_internal.leases l SET expires_at = clock_timestamp() + lease
+        WHERE l.token = ANY (array(
+            SELECT f.token FROM imgpress_internal.leases f WHERE f.token = ANY (tokens)
+            ORDER BY f.token FOR UPDATE SKIP LOCKED));
+    rescued := imgpress_internal.release_leases(array(
         SELECT l.token FROM imgpress_internal.leases l WHERE l.expires_at < clock_timestamp()
-        ORDER BY l.token FOR UPDATE SKIP LOCKED));
+        ORDER BY l.token FOR UPDATE SKIP LOCKED), interrupted => true);
+    blocked := EXISTS (SELECT FROM imgpress_internal.leases l WHERE l.expires_at < clock_timestamp());
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.renew_leases(bigint[], interval) IS
-    'Extends these leases, whose holder is alive. Also puts back what is held under expired leases, of any drainer; '
-    'returns how many rows that were';
+    'Extends these leases, whose holder is alive. Also puts back what is held under expired leases, of any drainer. '
+    'rescued: how many rows that were; blocked: something could not be extended or put back, because another session '
+    'has locked it';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.rescue(drainer integer) RETURNS bigint
+CREATE OR REPLACE FUNCTION imgpress_internal.rescue(drainer integer, interrupted boolean) RETURNS bigint
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT imgpress_internal.release_leases(
-        array(SELECT l.token FROM imgpress_internal.leases l WHERE l.drainer = $1))
+        array(SELECT l.token FROM imgpress_internal.leases l WHERE l.drainer = $1), $2)
 $$;
-COMMENT ON FUNCTION imgpress_internal.rescue(integer) IS
-    'For a drainer that starts: puts back what its predecessor of the same number had claimed; returns how many rows '
-    'that were';
+COMMENT ON FUNCTION imgpress_internal.rescue(integer, boolean) IS
+    'For a drainer that starts: puts back what its predecessor of the same number had claimed, which was killed or '
+    'crashed (interrupted) or has ended in order; returns how many rows that were';
 
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.announce_end(uuid),
     imgpress_internal.count_ended(uuid[], integer[], integer[], bigint[], bigint[]),
     imgpress_internal.record_outcomes(imgpress_internal.outcome[]), imgpress_internal.end_leases(bigint[]),
     imgpress_internal.finish_images(imgpress_internal.outcome[], bytea[]),
-    imgpress_internal.release_leases(bigint[], boolean),
-    imgpress_internal.renew_leases(bigint[], interval), imgpress_internal.rescue(integer)
+    imgpress_internal.give_up_interrupted(bigint[]), imgpress_internal.release_leases(bigint[], boolean),
+    imgpress_internal.renew_leases(bigint[], interval), imgpress_internal.rescue(integer, boolean)
     TO imgpress_worker;

@@ -73,6 +73,7 @@ DECLARE
     unix_time bigint := extract(epoch FROM clock_timestamp())::bigint;
     due bigint[];
 BEGIN
+    PERFORM imgpress_internal.lock_tables();
     due := array(
         SELECT d.id FROM imgpress.webhook_deliveries d
         WHERE d.status = 'Pending' AND d.next_attempt_at <= clock_timestamp()
@@ -102,19 +103,29 @@ COMMENT ON FUNCTION imgpress_internal.claim_deliveries(integer, bigint, integer,
 
 CREATE OR REPLACE FUNCTION imgpress_internal.finish_delivery(
     delivery_id bigint, token bigint, status text, retry_delay_ms bigint, http_status integer, error text
-) RETURNS void
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    PERFORM imgpress_internal.lock_tables();
+    PERFORM FROM imgpress.webhook_deliveries d
+        WHERE d.id = delivery_id AND d.lease_token = token FOR NO KEY UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN NOT EXISTS (
+            SELECT FROM imgpress.webhook_deliveries d WHERE d.id = delivery_id AND d.lease_token = token);
+    END IF;
     UPDATE imgpress.webhook_deliveries d
-        SET lease_token = NULL, status = $3, last_http_status = $5, last_error = $6,
-            next_attempt_at = clock_timestamp() + $4 * interval '1 millisecond',
-            ended_at = CASE WHEN $3 <> 'Pending' THEN clock_timestamp() END
-        WHERE d.id = $1 AND d.lease_token = $2;
-    SELECT imgpress_internal.end_leases(ARRAY[$2])
+        SET lease_token = NULL, status = finish_delivery.status, last_http_status = http_status, last_error = error,
+            next_attempt_at = clock_timestamp() + retry_delay_ms * interval '1 millisecond', interruptions = 0,
+            ended_at = CASE WHEN finish_delivery.status <> 'Pending' THEN clock_timestamp() END
+        WHERE d.id = delivery_id;
+    PERFORM imgpress_internal.end_leases(ARRAY[token]);
+    RETURN true;
+END
 $$;
 COMMENT ON FUNCTION imgpress_internal.finish_delivery(bigint, bigint, text, bigint, integer, text) IS
     'Records the end of an attempt that still has its lease: Delivered, Failed, or Pending with the delay of the next '
-    'attempt, as the drainer has decided';
+    'attempt, as the drainer has decided. Returns false, to be called again, if another session has locked the row';
 
 GRANT EXECUTE ON FUNCTION imgpress.webhook_secret() TO imgpress_admin, imgpress_worker;
 GRANT EXECUTE ON FUNCTION

@@ -31,6 +31,7 @@ CREATE OR REPLACE FUNCTION imgpress.retry_recent(younger_than interval DEFAULT i
 AS $$
 BEGIN
     PERFORM imgpress_internal.check_age('younger_than', younger_than);
+    PERFORM imgpress_internal.lock_tables();
     RETURN (
         SELECT coalesce(sum(imgpress.retry_failed(r.id, only_transient => true)), 0)
         FROM (

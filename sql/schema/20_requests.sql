@@ -93,10 +93,12 @@ CREATE TABLE imgpress.images (
     attempts         smallint NOT NULL DEFAULT 0,
     failed_attempts  smallint NOT NULL DEFAULT 0,
     codec_crashes    smallint NOT NULL DEFAULT 0,
+    interruptions    smallint NOT NULL DEFAULT 0,
     lease_token      bigint,
     retry_at         timestamptz,
     ended_at         timestamptz,
     transient        boolean NOT NULL DEFAULT false,
+    alone            boolean GENERATED ALWAYS AS (interruptions >= 3) STORED,
     status           text NOT NULL DEFAULT 'Pending',
     url              text NOT NULL,
     output_format    text,
@@ -119,11 +121,18 @@ COMMENT ON COLUMN imgpress.images.image_no IS
 COMMENT ON COLUMN imgpress.images.url IS
     'As in the input. Empty: an element of a text[] that was empty or NULL; such an image fails as bad_url';
 COMMENT ON COLUMN imgpress.images.first_product_no IS 'The first product that names the image';
-COMMENT ON COLUMN imgpress.images.attempts IS 'Attempts that were begun; counted before the work';
+COMMENT ON COLUMN imgpress.images.attempts IS
+    'Attempts that were begun; counted before the work. One that is given back in order, because the server stops or '
+    'nothing can be processed, does not count';
 COMMENT ON COLUMN imgpress.images.failed_attempts IS
     'Attempts that failed with a transient error; imgpress.max_attempts limits them';
 COMMENT ON COLUMN imgpress.images.codec_crashes IS
     'Attempts that crashed the codec process; after the third the image is given up';
+COMMENT ON COLUMN imgpress.images.interruptions IS
+    'How often in a row the worker that held the image, or the process that downloaded it, was killed or crashed';
+COMMENT ON COLUMN imgpress.images.alone IS
+    'After three interruptions: a worker claims the image only while it works on nothing else, and the image is given '
+    'up when that is interrupted as well';
 COMMENT ON COLUMN imgpress.images.lease_token IS
     'The lease under which a worker holds the image: only the holder of this token may record the result';
 COMMENT ON COLUMN imgpress.images.retry_at IS 'When a retry is due; NULL unless the image waits for one';
@@ -138,6 +147,7 @@ COMMENT ON COLUMN imgpress.images.http_status IS
     'HTTP status of the server''s answer in the last attempt; NULL: the server has not answered';
 
 CREATE INDEX images_retry ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL;
+CREATE INDEX images_alone ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL AND alone;
 CREATE INDEX images_errors ON imgpress.images (request_id, image_no) WHERE error_code IS NOT NULL;
 
 CREATE TABLE imgpress.outputs (

@@ -9,6 +9,7 @@ CREATE TABLE imgpress.webhook_deliveries (
     payload          text NOT NULL,
     status           text NOT NULL DEFAULT 'Pending',
     attempts         smallint NOT NULL DEFAULT 0,
+    interruptions    smallint NOT NULL DEFAULT 0,
     lease_token      bigint,
     next_attempt_at  timestamptz DEFAULT now(),
     last_http_status integer,
@@ -30,7 +31,9 @@ COMMENT ON COLUMN imgpress.webhook_deliveries.status IS
     'Pending, Delivered (the receiver answered with 2xx) or Failed (given up: the retries are used up, or the receiver '
     'answered 410 Gone)';
 COMMENT ON COLUMN imgpress.webhook_deliveries.attempts IS
-    'Attempts that were begun; counted before the message is sent';
+    'Attempts that were begun; counted before the message is sent. One that was cut short on this side does not count';
+COMMENT ON COLUMN imgpress.webhook_deliveries.interruptions IS
+    'How often in a row the worker that held the message was killed or crashed; each third time counts as an attempt';
 COMMENT ON COLUMN imgpress.webhook_deliveries.lease_token IS
     'The lease of the attempt that is under way: only its holder may record the end; NULL: none is';
 COMMENT ON COLUMN imgpress.webhook_deliveries.next_attempt_at IS

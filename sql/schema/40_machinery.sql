@@ -53,6 +53,7 @@ CREATE TYPE imgpress_internal.outcome AS (
     retry_delay_ms  bigint,
     failed_attempts smallint,
     codec_crashes   smallint,
+    interruptions   smallint,
     transient       boolean,
     uncounted       boolean,
     error_code      text,

@@ -220,7 +220,10 @@ ALTER TABLE imgpress.outputs ADD CONSTRAINT bytes_are_there CHECK (octet_length(
 
 ALTER TABLE imgpress.images RENAME COLUMN position TO image_no;
 ALTER TABLE imgpress.images RENAME COLUMN product_no TO first_product_no;
-ALTER TABLE imgpress.images DROP COLUMN copy_of, ADD COLUMN output_format text, ADD COLUMN http_status integer;
+ALTER TABLE imgpress.images DROP COLUMN copy_of, ADD COLUMN output_format text, ADD COLUMN http_status integer,
+    ADD COLUMN interruptions smallint NOT NULL DEFAULT 0,
+    ADD COLUMN alone boolean GENERATED ALWAYS AS (interruptions >= 3) STORED;
+CREATE INDEX images_alone ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL AND alone;
 -- If a user has deleted the output, its format is unknown, and jpeg the best guess.
 UPDATE imgpress.images i SET output_format = coalesce((
         SELECT substr(o.content_type, length('image/') + 1)
@@ -284,6 +287,7 @@ CREATE INDEX processing_requests_turn ON imgpress.processing_requests (claimed_a
     WHERE claimed_up_to < last_image_no AND status IN ('Pending', 'Processing');
 
 ALTER TABLE imgpress.webhook_deliveries DROP CONSTRAINT webhook_deliveries_status_check,
+    ADD COLUMN interruptions smallint NOT NULL DEFAULT 0,
     ADD CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Delivered', 'Failed')),
     ADD CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status <> 'Pending')),
     ADD CONSTRAINT pending_is_leased_or_due CHECK (
@@ -309,6 +313,7 @@ CREATE TYPE imgpress_internal.outcome AS (
     retry_delay_ms  bigint,
     failed_attempts smallint,
     codec_crashes   smallint,
+    interruptions   smallint,
     transient       boolean,
     uncounted       boolean,
     error_code      text,

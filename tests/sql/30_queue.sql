@@ -25,6 +25,7 @@ BEGIN
     outcome.retry_delay_ms := delay_ms;
     outcome.failed_attempts := 0;
     outcome.codec_crashes := 0;
+    outcome.interruptions := 0;
     outcome.transient := NOT done;
     IF done THEN
         outcome.source_bytes := 100;
@@ -58,9 +59,9 @@ SELECT is(pg_temp.finish(1, :'id', 1, 'Completed'), NULL, 'a second time nothing
 SELECT is((SELECT succeeded_count FROM imgpress.processing_requests WHERE id = :'id'), 1);
 
 -- Rescue: images of a dead drainer can be claimed again, and its late result is ignored.
-SELECT is(imgpress_internal.renew_leases('{}', '1 minute'), 0::bigint, 'a lease that has not expired is left alone');
-SELECT is(imgpress_internal.rescue(7), 0::bigint, 'rescue leaves the leases of other drainers alone');
-SELECT is(imgpress_internal.rescue(0), 1::bigint, 'and releases those of its own number');
+SELECT is((imgpress_internal.renew_leases('{}', '1 minute')).rescued, 0::bigint, 'a lease that has not expired is left alone');
+SELECT is(imgpress_internal.rescue(7, true), 0::bigint, 'rescue leaves the leases of other drainers alone');
+SELECT is(imgpress_internal.rescue(0, true), 1::bigint, 'and releases those of its own number');
 SELECT is(pg_temp.finish(1, :'id', 2, 'Completed'), NULL, 'the old token no longer finishes the image');
 SELECT is_empty('SELECT * FROM imgpress_internal.leases', 'no lease is left');
 SELECT is((SELECT array_agg(pos ORDER BY pos) FROM pg_temp.claim(3, 10)), ARRAY[2, 3, 4], 'the released image is claimed again, with the rest');
@@ -103,7 +104,7 @@ SELECT is_empty('SELECT error_code FROM imgpress.images WHERE error_code IS NOT 
 DELETE FROM imgpress.processing_requests;
 SELECT pg_temp.request(1) AS id \gset
 SELECT count(*) FROM pg_temp.claim(20, 4);
-SELECT is(imgpress_internal.release_leases(ARRAY[20], true), 1::bigint, 'the image is released');
+SELECT is(imgpress_internal.release_leases(ARRAY[20], interrupted => false), 1::bigint, 'the image is released');
 SELECT results_eq('SELECT status, attempts FROM imgpress.images', $$ VALUES ('Pending', 0::smallint) $$, 'as if it had not been claimed');
 
 -- A lease is deleted when it holds no image any more.
@@ -118,7 +119,7 @@ SELECT is_empty('SELECT FROM imgpress_internal.leases WHERE token = 21', 'the la
 -- An output must have bytes; otherwise nothing of the call is recorded.
 SELECT pg_temp.request(1) AS id \gset
 SELECT count(*) FROM pg_temp.claim(22, 4);
-SELECT throws_ok(format($$ SELECT imgpress_internal.finish_images(ARRAY[(22, %L, 1, 'Completed', NULL, 0, 0, false, false, NULL, NULL, 200, 9, 'jpeg', 'image/jpeg', 'digest', 4, 3, false, NULL)::imgpress_internal.outcome], ARRAY[NULL::bytea]) $$, :'id'),
+SELECT throws_ok(format($$ SELECT imgpress_internal.finish_images(ARRAY[(22, %L, 1, 'Completed', NULL, 0, 0, 0, false, false, NULL, NULL, 200, 9, 'jpeg', 'image/jpeg', 'digest', 4, 3, false, NULL)::imgpress_internal.outcome], ARRAY[NULL::bytea]) $$, :'id'),
     '23502', NULL, 'an output without bytes is refused');
 SELECT is(pg_temp.finish(22, :'id', 1, 'Completed'), 1);
 SELECT results_eq(format('SELECT octet_length(bytes), etag FROM imgpress.outputs WHERE request_id = %L', :'id'), $$ VALUES (40, 'digest') $$);

@@ -49,15 +49,15 @@ UPDATE imgpress.webhook_deliveries SET next_attempt_at = clock_timestamp() - int
 SELECT is((SELECT id_header FROM pg_temp.claim(0, 3)), :'id_header', 'the next attempt has the same id');
 
 -- Messages whose lease has expired or was released are due at once.
-SELECT is(imgpress_internal.renew_leases('{}', '1 minute'), 0::bigint, 'a lease that has not expired is left alone');
-SELECT is(imgpress_internal.renew_leases('{3}', '-1 second'), 1::bigint, 'an expired one is put back');
+SELECT is((imgpress_internal.renew_leases('{}', '1 minute')).rescued, 0::bigint, 'a lease that has not expired is left alone');
+SELECT is((imgpress_internal.renew_leases('{3}', '-1 second')).rescued, 1::bigint, 'an expired one is put back');
 SELECT is_empty('SELECT FROM imgpress_internal.leases', 'and ends');
 SELECT is((SELECT count(*) FROM pg_temp.claim(5, 4)), 1::bigint);
-SELECT is(imgpress_internal.rescue(0), 0::bigint, 'rescue leaves the leases of other drainers alone');
-SELECT is(imgpress_internal.rescue(5), 1::bigint, 'and releases those of its own number');
-SELECT is((SELECT attempts FROM pg_temp.claim(0, 5)), 4::smallint);
-SELECT imgpress_internal.release_leases('{5}', uncounted => true);
-SELECT is((SELECT attempts FROM imgpress.webhook_deliveries), 3::smallint, 'an attempt that was not begun does not count');
+SELECT is(imgpress_internal.rescue(0, true), 0::bigint, 'rescue leaves the leases of other drainers alone');
+SELECT is(imgpress_internal.rescue(5, true), 1::bigint, 'and releases those of its own number');
+SELECT is((SELECT attempts FROM pg_temp.claim(0, 5)), 2::smallint, 'the two attempts that were interrupted do not count');
+SELECT imgpress_internal.release_leases('{5}', interrupted => false);
+SELECT is((SELECT attempts FROM imgpress.webhook_deliveries), 1::smallint, 'an attempt that was not begun does not count');
 SELECT count(*) FROM pg_temp.claim(0, 6);
 SELECT imgpress_internal.finish_delivery(:'delivery', 6, 'Failed', NULL, 410, 'HTTP 410');
 SELECT results_eq('SELECT status, lease_token, next_attempt_at, ended_at IS NOT NULL FROM imgpress.webhook_deliveries',

@@ -6,7 +6,6 @@ extern "C" {
 #include "access/xlog.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 }
 

@@ -59,11 +59,26 @@ void put_row(const RowSink* rows, const DrainerSlot& slot) {
   tuplestore_putvalues(rows->store, rows->descriptor, values, nulls);
 }
 
-const DrainerSlot* find_slot(const SharedState& shared, const char* database) {
-  for (const DrainerSlot& slot : shared.drainers) {
-    if (OidIsValid(slot.database) && strcmp(NameStr(slot.name), database) == 0) return &slot;
+// Copies the rows of this database, or of all if it is nullptr. The lock is held for no longer.
+int copy_rows(SharedState* shared, const char* database, DrainerSlot* rows) {
+  const auto wanted = [&](const NameData& name) {
+    return database == nullptr || strcmp(NameStr(name), database) == 0;
+  };
+  int count = 0;
+  LWLockAcquire(shared->lock, LW_SHARED);
+  for (int i = 0; i < shared->listed_count; ++i) {
+    const ListedDatabase& listed = shared->listed[i];
+    if (!wanted(listed.name) || find_drainer(shared, NameStr(listed.name)) != nullptr) continue;
+    rows[count] = {};
+    rows[count].name = listed.name;
+    rows[count].standstill = listed.standstill;
+    ++count;
   }
-  return nullptr;
+  for (const DrainerSlot& slot : shared->drainers) {
+    if (OidIsValid(slot.database) && wanted(slot.name)) rows[count++] = slot;
+  }
+  LWLockRelease(shared->lock);
+  return count;
 }
 
 }  // namespace
@@ -80,21 +95,12 @@ PG_FUNCTION_INFO_V1(imgpress_list_names);
 Datum imgpress_worker_state(PG_FUNCTION_ARGS) {
   const RowSink* rows = open_rows(fcinfo);
   if (shared_state() == nullptr) return (Datum)0;
-  auto* shared = static_cast<SharedState*>(palloc(sizeof(SharedState)));
-  LWLockAcquire(shared_state()->lock, LW_SHARED);
-  memcpy(shared, shared_state(), sizeof(SharedState));
-  LWLockRelease(shared_state()->lock);
-  for (int i = 0; i < shared->listed_count; ++i) {
-    const ListedDatabase& listed = shared->listed[i];
-    if (find_slot(*shared, NameStr(listed.name)) != nullptr) continue;
-    DrainerSlot nobody{};
-    nobody.name = listed.name;
-    nobody.standstill = listed.standstill;
-    put_row(rows, nobody);
-  }
-  for (const DrainerSlot& slot : shared->drainers) {
-    if (OidIsValid(slot.database)) put_row(rows, slot);
-  }
+  // In version 0.1.0 the function has no argument.
+  const bool of_one = PG_NARGS() > 0 && !PG_ARGISNULL(0);
+  const char* database = of_one ? text_to_cstring(PG_GETARG_TEXT_PP(0)) : nullptr;
+  auto* found = static_cast<DrainerSlot*>(palloc(sizeof(DrainerSlot) * 2 * kMaxDatabases));
+  const int count = copy_rows(shared_state(), database, found);
+  for (int i = 0; i < count; ++i) put_row(rows, found[i]);
   return (Datum)0;
 }
 

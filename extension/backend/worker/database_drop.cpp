@@ -9,6 +9,7 @@ extern "C" {
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "nodes/parsenodes.h"
+#include "utils/resowner.h"
 #include "tcop/utility.h"
 }
 
@@ -17,8 +18,8 @@ namespace {
 
 ProcessUtility_hook_type previous_hook = nullptr;
 
-// The launcher starts no worker for the database until the command has ended, or this long if the
-// backend that runs the command is killed.
+// The launcher starts no worker for the database until the transaction has ended, or this long if
+// the backend that runs the command is killed.
 constexpr long kQuietMs = 60L * 1000;
 constexpr long kPatienceMs = 5L * 1000;
 
@@ -66,23 +67,32 @@ bool send_drainer_away(SharedState* shared, Oid database, const char* name) {
   return present;
 }
 
-void end_quiet(SharedState* shared) {
-  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  shared->quiet_until = 0;
-  shared->launch_now = true;
-  if (shared->launcher_proc_number >= 0) {
-    SetLatch(&ProcGlobal->allProcs[shared->launcher_proc_number].procLatch);
+// What this transaction has to do at its end.
+bool must_end_quiet = false;
+bool must_wake_launcher = false;
+
+// Runs at the end of a transaction, when it has given up its lock of the database: before, a new
+// worker could not connect.
+void at_release(ResourceReleasePhase phase, bool, bool is_top_level, void*) {
+  if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || !must_wake_launcher) return;
+  if (must_end_quiet) {
+    SharedState* shared = shared_state();
+    LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+    shared->quiet_until = 0;
+    LWLockRelease(shared->lock);
   }
-  LWLockRelease(shared->lock);
+  must_end_quiet = false;
+  must_wake_launcher = false;
+  wake_launcher_now();
 }
 
-// Ends the worker of a database and waits for that. Returns false if the user does not own the
-// database. Workers announce their end by the condition variable that also announces the end of
-// requests.
-bool free_database(SharedState* shared, const char* name) {
+// Ends the worker of a database and waits for that, unless the user does not own the database.
+// Workers announce their end by the condition variable that also announces the end of requests.
+void free_database(SharedState* shared, const char* name) {
   const Oid database = get_database_oid(name, true);
-  if (shared == nullptr || !OidIsValid(database) || !compat::owns_database(database)) return false;
-  if (database == MyDatabaseId) return false;  // PostgreSQL refuses the command
+  if (!OidIsValid(database) || !compat::owns_database(database)) return;
+  if (database == MyDatabaseId) return;  // PostgreSQL refuses the command
+  must_end_quiet = true;
   const TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kPatienceMs);
   ConditionVariablePrepareToSleep(&shared->request_ended);
   while (send_drainer_away(shared, database, name)) {
@@ -91,7 +101,14 @@ bool free_database(SharedState* shared, const char* name) {
     ConditionVariableTimedSleep(&shared->request_ended, left, PG_WAIT_EXTENSION);
   }
   ConditionVariableCancelSleep();
-  return true;
+}
+
+// After such a statement a database may exist that the launcher could not find, or could not
+// connect to, or the worker's role.
+bool may_help_the_launcher(const Node* statement) {
+  return IsA(statement, CreatedbStmt) || IsA(statement, DropdbStmt) ||
+         IsA(statement, AlterDatabaseStmt) || IsA(statement, CreateRoleStmt) ||
+         IsA(statement, RenameStmt);  // of a table as well, which does no harm
 }
 
 // The worker's database loses the extension: the worker looks at once, not at its next turn.
@@ -104,20 +121,15 @@ void process_utility(PlannedStmt* statement, const char* query, bool read_only_t
                      ProcessUtilityContext context, ParamListInfo parameters,
                      QueryEnvironment* environment, DestReceiver* receiver,
                      QueryCompletion* completion) {
-  const char* database = database_to_be_freed(statement->utilityStmt);
-  SharedState* shared = shared_state();
-  const bool freed = database != nullptr && free_database(shared, database);
-  if (drops_extension(statement->utilityStmt)) wake_when_committed();
+  const Node* what = statement->utilityStmt;
+  if (shared_state() != nullptr) {
+    must_wake_launcher = must_wake_launcher || may_help_the_launcher(what);
+    const char* database = database_to_be_freed(what);
+    if (database != nullptr) free_database(shared_state(), database);
+  }
+  if (drops_extension(what)) wake_when_committed();
   const auto next = previous_hook != nullptr ? previous_hook : standard_ProcessUtility;
-  PG_TRY();
-  {
-    next(statement, query, read_only_tree, context, parameters, environment, receiver, completion);
-  }
-  PG_FINALLY();
-  {
-    if (freed) end_quiet(shared);
-  }
-  PG_END_TRY();
+  next(statement, query, read_only_tree, context, parameters, environment, receiver, completion);
 }
 
 }  // namespace
@@ -125,6 +137,7 @@ void process_utility(PlannedStmt* statement, const char* query, bool read_only_t
 void install_database_drop_hook() {
   previous_hook = ProcessUtility_hook;
   ProcessUtility_hook = process_utility;
+  RegisterResourceReleaseCallback(at_release, nullptr);
 }
 
 }  // namespace imgpress

@@ -1,5 +1,6 @@
 // The background worker of one database, from start to end: a drainer with a queue over SPI.
 #include <algorithm>
+#include <csignal>
 #include <optional>
 
 #include "drain/drainer.hpp"
@@ -15,15 +16,14 @@
 namespace imgpress {
 namespace {
 
-// How often the worker checks for the extension where it is not installed. CREATE EXTENSION also
-// wakes the worker.
-constexpr long kIdleMs = 60L * 1000;
+constexpr long kLongestNapMs = 60L * 1000;
 
-// Between attempts to start the presses or to reach the tables; doubles while they fail.
+// Between attempts to find the extension, to start the presses or to reach the tables; doubles
+// while they fail. All causes are on this machine and may end at any time.
 constexpr long kFirstPauseMs = 1000;
-constexpr long kLongestPauseMs = 5L * 60 * 1000;
+constexpr long kLongestPauseMs = 5L * 1000;
 // Presses that ran this long work. Earlier, they may only just have been started again.
-constexpr long kHealthyAfterMs = 60L * 1000;
+constexpr long kHealthyAfterMs = 10L * 1000;
 
 // A database has one background worker; other numbers are for drainers on other machines.
 constexpr int kDrainerNumber = 0;
@@ -52,6 +52,8 @@ struct Worker {
   TimestampTz tried_at;
 };
 
+volatile sig_atomic_t got_sigterm = false;
+
 DrainerSlot* my_slot(SharedState* shared) {
   for (DrainerSlot& slot : shared->drainers) {
     if (slot.database == MyDatabaseId && slot.pid == MyProcPid) return &slot;
@@ -65,7 +67,10 @@ void leave(int, Datum work_context) {
   SharedState* shared = shared_state();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   DrainerSlot* slot = my_slot(shared);
-  if (slot != nullptr) slot->database = InvalidOid;
+  if (slot != nullptr) {
+    slot->ended_as_told = got_sigterm || slot->told_to_end;
+    slot->database = InvalidOid;
+  }
   LWLockRelease(shared->lock);
   wake_waiters_now();  // DROP DATABASE may wait for this
 }
@@ -154,7 +159,7 @@ void try_to_start(Worker* worker) {
   const CallEnd end = run_transaction(
       &looking, [](void*) {}, nullptr);
   if (end == CallEnd::kNotInstalled) {
-    halt_and_warn(worker, Obstacle::kNoExtension, looking.error, kIdleMs);
+    halt_and_warn(worker, Obstacle::kNoExtension, looking.error, kLongestPauseMs);
     return;
   }
   if (end != CallEnd::kCommitted) {
@@ -238,7 +243,7 @@ long nap_ms(const Worker* worker) {
   const TimePoint now = Clock::now();
   if (deadline <= now) return 0;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now);
-  return static_cast<long>(std::min<std::int64_t>(left.count(), kIdleMs));
+  return static_cast<long>(std::min<std::int64_t>(left.count(), kLongestNapMs));
 }
 
 void sleep_until_needed(const Worker* worker) {
@@ -283,6 +288,7 @@ void sleep_until_needed(const Worker* worker) {
 // Ends the worker at once, within a transaction by an error. Between transactions it ends without
 // a word.
 void end_worker(SIGNAL_ARGS) {
+  got_sigterm = true;
   if (IsTransactionState()) {
     die(postgres_signal_arg);
   } else {

@@ -20,12 +20,11 @@ namespace imgpress {
 namespace {
 
 constexpr long kFirstPauseMs = 1000;
-constexpr long kLongestPauseMs = 5L * 60 * 1000;
+constexpr long kLongestPauseMs =
+    5L * 1000;  // what is in the way is on this machine: it may go soon
 constexpr long kAdoptedCheckMs = 5L * 1000;
-constexpr long kEndPatienceMs = 10L * 1000;  // for a worker that was told to end
-constexpr long kNoSlotPauseMs = 10L * 1000;
-constexpr long kHindrancePauseMs = 60L * 1000;  // CREATE EXTENSION wakes the launcher earlier
-constexpr long kHealthyAfterMs = 60L * 1000;    // a worker that ran this long is restarted at once
+constexpr long kEndPatienceMs = 10L * 1000;   // for a worker that was told to end
+constexpr long kHealthyAfterMs = 10L * 1000;  // a worker that ran this long is restarted at once
 
 // A database in imgpress.databases, or one that was removed from it and whose worker still runs.
 struct Job {
@@ -177,9 +176,22 @@ bool start_drainer(Job* job) {
   return false;
 }
 
+// Whether the last worker of this database was told to end, by pg_terminate_backend() perhaps.
+bool take_ended_as_told(SharedState* shared, const char* database) {
+  bool told = false;
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  for (DrainerSlot& slot : shared->drainers) {
+    if (OidIsValid(slot.database) || strcmp(NameStr(slot.name), database) != 0) continue;
+    told = told || slot.ended_as_told;
+    slot.ended_as_told = false;
+  }
+  LWLockRelease(shared->lock);
+  return told;
+}
+
 // Notices that a worker has ended. The pause before its next start doubles while starts keep
 // failing.
-void notice_end(Job* job, TimestampTz now) {
+void notice_end(Job* job, SharedState* shared, TimestampTz now) {
   if (job->handle == nullptr) return;
   pid_t pid = 0;
   if (GetBackgroundWorkerPid(job->handle, &pid) != BGWH_STOPPED) return;
@@ -191,7 +203,11 @@ void notice_end(Job* job, TimestampTz now) {
     job->warned_of = nullptr;
     return;
   }
-  // A single early end may have been asked for, by DROP DATABASE or pg_terminate_backend().
+  if (take_ended_as_told(shared, NameStr(job->database))) {
+    job->pause_ms = kFirstPauseMs;
+    job->start_at = TimestampTzPlusMilliseconds(job->started_at, kFirstPauseMs);
+    return;
+  }
   const bool again = job->pause_ms > kFirstPauseMs;
   job->start_at = TimestampTzPlusMilliseconds(now, job->pause_ms);
   job->pause_ms = Min(job->pause_ms * 2, kLongestPauseMs);
@@ -208,20 +224,12 @@ TimestampTz quiet_until(const SharedState* shared, const char* database) {
 }
 
 // The process id of the worker of a database, whichever launcher started it; 0 if none runs.
-pid_t drainer_pid(const SharedState* shared, const char* database) {
-  pid_t pid = 0;
+pid_t drainer_pid(SharedState* shared, const char* database) {
   LWLockAcquire(shared->lock, LW_SHARED);
-  for (const DrainerSlot& slot : shared->drainers) {
-    if (OidIsValid(slot.database) && strcmp(NameStr(slot.name), database) == 0) pid = slot.pid;
-  }
+  const DrainerSlot* slot = find_drainer(shared, database);
+  const pid_t pid = slot != nullptr ? slot->pid : 0;
   LWLockRelease(shared->lock);
   return pid;
-}
-
-void start_soon(SharedState* shared) {
-  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  shared->launch_now = true;
-  LWLockRelease(shared->lock);
 }
 
 bool take_launch_now(SharedState* shared) {
@@ -234,17 +242,15 @@ bool take_launch_now(SharedState* shared) {
 
 // Asks the worker to end between two transactions. Returns false if it has no slot yet.
 bool ask_to_end(SharedState* shared, const char* database) {
-  bool asked = false;
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  for (DrainerSlot& slot : shared->drainers) {
-    if (!OidIsValid(slot.database) || strcmp(NameStr(slot.name), database) != 0) continue;
-    slot.told_to_end = true;
-    slot.woken = true;
-    SetLatch(&ProcGlobal->allProcs[slot.proc_number].procLatch);
-    asked = true;
+  DrainerSlot* slot = find_drainer(shared, database);
+  if (slot != nullptr) {
+    slot->told_to_end = true;
+    slot->woken = true;
+    SetLatch(&ProcGlobal->allProcs[slot->proc_number].procLatch);
   }
   LWLockRelease(shared->lock);
-  return asked;
+  return slot != nullptr;
 }
 
 void stop_drainer(Job* job, SharedState* shared, pid_t adopted, TimestampTz now) {
@@ -267,7 +273,7 @@ void stop_drainer(Job* job, SharedState* shared, pid_t adopted, TimestampTz now)
 // Starts or stops the worker of one database if that is due. Returns when to check again; DT_NOEND:
 // when the latch is set.
 TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch_now) {
-  notice_end(job, now);
+  notice_end(job, shared, now);
   const pid_t adopted = job->handle == nullptr ? drainer_pid(shared, NameStr(job->database)) : 0;
   if (job->handle != nullptr || adopted > 0) {
     if (!job->wanted) stop_drainer(job, shared, adopted, now);
@@ -284,7 +290,7 @@ TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch
   if (start_at > now) return start_at;
   const Hindrance found = look_for_hindrance(NameStr(job->database));
   if (found.obstacle != Obstacle::kNone) {
-    job->start_at = TimestampTzPlusMilliseconds(now, kHindrancePauseMs);
+    job->start_at = TimestampTzPlusMilliseconds(now, kLongestPauseMs);
     halt(job, found);
     return job->start_at;
   }
@@ -293,7 +299,7 @@ TimestampTz tend_job(Job* job, SharedState* shared, TimestampTz now, bool launch
     job->standstill = {Obstacle::kStarting, "", 0};
     return DT_NOEND;
   }
-  job->start_at = TimestampTzPlusMilliseconds(now, kNoSlotPauseMs);
+  job->start_at = TimestampTzPlusMilliseconds(now, kLongestPauseMs);
   halt(job, kNoSlot);
   return job->start_at;
 }
@@ -398,7 +404,7 @@ void imgpress_launcher_main(Datum) {
       ConfigReloadPending = false;
       ProcessConfigFile(PGC_SIGHUP);
       read_databases(jobs);
-      start_soon(shared);  // what was in the way may have gone
+      wake_launcher_now();  // what was in the way may have gone
     }
     MemoryContextSwitchTo(TopMemoryContext);  // the handles of workers outlive this turn
     const long nap = tend_jobs(jobs, shared);

@@ -3,6 +3,8 @@
 #include "backend/presses/press_register.hpp"
 
 extern "C" {
+#include "catalog/pg_control.h"
+#include "common/controldata_utils.h"
 #include "utils/resowner.h"
 }
 
@@ -29,6 +31,15 @@ void at_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, v
   wake_waiters_now();
 }
 
+// As the control file of this server says while it starts.
+bool was_shut_down() {
+  bool intact = false;
+  ControlFileData* control = get_controlfile(DataDir, &intact);
+  const DBState last = control->state;
+  pfree(control);
+  return intact && (last == DB_SHUTDOWNED || last == DB_SHUTDOWNED_IN_RECOVERY);
+}
+
 void request_memory() {
   if (previous_request_hook != nullptr) previous_request_hook();
   RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)));
@@ -45,6 +56,7 @@ void start_up() {
     MemSet(state, 0, sizeof(SharedState));
     state->lock = &GetNamedLWLockTranche(kTranche)->lock;
     state->launcher_proc_number = -1;
+    state->crashed = !was_shut_down();
     ConditionVariableInit(&state->request_ended);
   }
   create_press_register();
@@ -62,6 +74,40 @@ void request_shared_state() {
   shmem_request_hook = request_memory;
   previous_startup_hook = shmem_startup_hook;
   shmem_startup_hook = start_up;
+}
+
+DrainerSlot* find_drainer(SharedState* shared, const char* database) {
+  for (DrainerSlot& slot : shared->drainers) {
+    if (OidIsValid(slot.database) && strcmp(NameStr(slot.name), database) == 0) return &slot;
+  }
+  return nullptr;
+}
+
+bool earlier_worker_was_killed() {
+  LWLockAcquire(state->lock, LW_SHARED);
+  bool killed = state->crashed;
+  for (int i = 0; i < state->rescued_count; ++i) {
+    if (state->rescued[i] == MyDatabaseId) killed = false;
+  }
+  LWLockRelease(state->lock);
+  return killed;
+}
+
+void note_rescue() {
+  if (!earlier_worker_was_killed()) return;
+  LWLockAcquire(state->lock, LW_EXCLUSIVE);
+  if (state->rescued_count == kMaxDatabases) state->rescued_count = 0;
+  state->rescued[state->rescued_count++] = MyDatabaseId;
+  LWLockRelease(state->lock);
+}
+
+void wake_launcher_now() {
+  if (state == nullptr) return;
+  LWLockAcquire(state->lock, LW_EXCLUSIVE);
+  state->launch_now = true;
+  const int launcher = state->launcher_proc_number;
+  if (launcher >= 0) SetLatch(&ProcGlobal->allProcs[launcher].procLatch);
+  LWLockRelease(state->lock);
 }
 
 void wake_drainer_now() {

@@ -1,5 +1,8 @@
 // Shared memory: which worker drains which database, and how to wake it.
 //
+// It is lost when the server is stopped, and when a process that uses it is killed or crashes: then
+// PostgreSQL ends all of them and starts again.
+//
 // Holds only indexes and plain values: a pointer or descriptor of one process means nothing in
 // another. Does not exist if the library was not preloaded.
 #pragma once
@@ -34,6 +37,7 @@ struct DrainerSlot {
   int proc_number;
   bool woken;  // set together with the latch, since a wait for a lock may reset the latch
   bool told_to_end;
+  bool ended_as_told;  // of a free slot: its last worker was told to end, by anybody
   NameData name;
   TimestampTz started_at;
   int fetching;
@@ -52,6 +56,9 @@ struct SharedState {
   int listed_count;
   ListedDatabase listed[kMaxDatabases];  // written by the launcher
   DrainerSlot drainers[kMaxDatabases];
+  bool crashed;  // the server, before it started: workers may have been killed
+  int rescued_count;
+  Oid rescued[kMaxDatabases];  // databases in which a worker has put back what was held before
   ConditionVariable request_ended;
 };
 
@@ -62,8 +69,20 @@ SharedState* shared_state();
 // shared_preload_libraries.
 void request_shared_state();
 
+// The slot of the worker of a database; nullptr if none runs. REQUIRES: the lock is held.
+DrainerSlot* find_drainer(SharedState* shared, const char* database);
+
+// Whether an earlier worker of this database may have been killed or have crashed, so that what it
+// held has to be put back with suspicion. A worker that ends in any other way frees its slot.
+bool earlier_worker_was_killed();
+// A worker of this database has put back what an earlier one held.
+void note_rescue();
+
 // Sets the latch of the drainer of this database, if there is one; else the launcher's.
 void wake_drainer_now();
+
+// Makes the launcher try to start workers without a pause.
+void wake_launcher_now();
 
 // Does both of wake_drainer_now() and wake_waiters_now() when the transaction has committed.
 void wake_when_committed();

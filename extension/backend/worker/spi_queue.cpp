@@ -116,9 +116,9 @@ const char* activity(const ClaimDeliveriesCall&) {
 
 void SpiQueue::submit(const Call& call) {
   ended_ = std::visit([&](const auto& c) { return run(c); }, call);
-  if (std::holds_alternative<FinishCall>(call) && ended_->end == CallEnd::kCommitted) {
-    wake_waiters_now();
-  }
+  if (ended_->end != CallEnd::kCommitted) return;
+  if (std::holds_alternative<FinishCall>(call)) wake_waiters_now();
+  if (std::holds_alternative<RescueCall>(call)) note_rescue();
 }
 
 // run_transaction() catches an error of the transaction, so that no frame with a destructor is
@@ -145,7 +145,8 @@ std::optional<Ended> SpiQueue::poll() {
 }
 
 void SpiQueue::carry_out(const RescueCall& call, RescueAnswer*) {
-  execute(&rescue_, {{INT4OID, Int32GetDatum(call.drainer)}});
+  execute(&rescue_, {{INT4OID, Int32GetDatum(call.drainer)},
+                     {BOOLOID, BoolGetDatum(earlier_worker_was_killed())}});
   const int64 rescued = Row::of_result(0).get_int8("rescued");
   if (rescued == 0) return;
   ereport(LOG, (errmsg("imgpress: %lld images and webhooks that an earlier worker had claimed "
@@ -157,6 +158,7 @@ void SpiQueue::carry_out(const RenewCall& call, RenewAnswer* answer) {
   execute(&renew_, {{INT8ARRAYOID, int8_array(call.tokens)},
                     {INTERVALOID, interval_of_ms(call.lease.count())}});
   answer->rescued = Row::of_result(0).get_int8("rescued") > 0;
+  answer->blocked = Row::of_result(0).get_bool("blocked");
 }
 
 void SpiQueue::carry_out(const ReleaseCall& call, ReleaseAnswer*) {
@@ -179,13 +181,15 @@ void SpiQueue::carry_out(const ClaimCall& call, ClaimAnswer* answer) {
                     {INT4OID, Int32GetDatum(call.retry_slots)},
                     {UUIDARRAYOID, ids.datum()},
                     {INT4ARRAYOID, counts.datum()},
-                    {INTERVALOID, interval_of_ms(call.lease.count())}});
+                    {INTERVALOID, interval_of_ms(call.lease.count())},
+                    {BOOLOID, BoolGetDatum(call.idle)}});
   const SPITupleTable* rows = SPI_tuptable;
   const uint64 images = SPI_processed - 1;
   for (uint64 i = 0; i < images; ++i) note_claimed({rows->vals[i], rows->tupdesc}, answer);
   const Row outlook(rows->vals[images], rows->tupdesc);
   answer->more = outlook.get_bool("more");
   answer->due_in = duration_of(outlook, "due_in_ms");
+  answer->lone_due_in = duration_of(outlook, "lone_due_in_ms");
   answer->delivery_due_in = duration_of(outlook, "delivery_due_in_ms");
 }
 
@@ -195,7 +199,8 @@ void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
   const int32 image_no = row.get_int4("image_no");
   const ImageOptions options = options_of_json(row.get("options"), UnknownOption::kIgnore);
   const AttemptHistory history{row.get_int2("attempts"), row.get_int2("failed_attempts"),
-                               row.get_int2("codec_crashes")};
+                               row.get_int2("codec_crashes"), row.get_int2("interruptions"),
+                               row.get_bool("alone")};
   guard([&] {
     ClaimedImage& image = answer->images.emplace_back();
     copy_uuid(&image.request_id, request);
@@ -228,6 +233,7 @@ Datum outcome_of(TupleDesc descriptor, const FinishedImage& image) {
   outcome.set_text("status", status_word(image.verdict, "Completed"));
   outcome.set("failed_attempts", Int16GetDatum(static_cast<int16>(image.verdict.failed_attempts)));
   outcome.set("codec_crashes", Int16GetDatum(static_cast<int16>(image.verdict.codec_crashes)));
+  outcome.set("interruptions", Int16GetDatum(static_cast<int16>(image.verdict.interruptions)));
   outcome.set("transient", BoolGetDatum(image.verdict.transient));
   outcome.set("uncounted", BoolGetDatum(!image.verdict.counted));
   if (image.http_status != 0) outcome.set("http_status", Int32GetDatum(image.http_status));
@@ -324,8 +330,9 @@ void SpiQueue::note_claimed_delivery(const Row& row, ClaimDeliveriesAnswer* answ
   });
 }
 
-void SpiQueue::carry_out(const FinishDeliveriesCall& call, FinishDeliveriesAnswer*) {
-  for (const FinishedDelivery& delivery : call.deliveries) {
+void SpiQueue::carry_out(const FinishDeliveriesCall& call, FinishDeliveriesAnswer* answer) {
+  for (std::size_t i = 0; i < call.deliveries.size(); ++i) {
+    const FinishedDelivery& delivery = call.deliveries[i];
     const bool delivered = delivery.verdict.kind == Verdict::Kind::kDone;
     const bool retried = delivery.verdict.kind == Verdict::Kind::kRetry;
     execute(
@@ -336,6 +343,7 @@ void SpiQueue::carry_out(const FinishDeliveriesCall& call, FinishDeliveriesAnswe
          {INT8OID, Int64GetDatum(delivery.verdict.retry_delay_ms), !retried},
          {INT4OID, Int32GetDatum(delivery.http_status), delivery.http_status == 0},
          {TEXTOID, delivered ? (Datum)0 : CStringGetTextDatum(delivery.error.c_str()), delivered}});
+    if (!Row::of_result(0).get_bool("recorded")) guard([&] { answer->put_off.push_back(i); });
   }
 }
 

@@ -45,16 +45,16 @@ class SpiQueue final : public Queue {
   TupleDesc outcome_descriptor();
 
   std::optional<Ended> ended_;
-  Statement claim_{"SELECT * FROM imgpress_internal.claim_images($1, $2, $3, $4, $5, $6, $7)",
+  Statement claim_{"SELECT * FROM imgpress_internal.claim_images($1, $2, $3, $4, $5, $6, $7, $8)",
                    nullptr};
   Statement finish_{"SELECT * FROM imgpress_internal.finish_images($1, $2)", nullptr};
-  Statement rescue_{"SELECT imgpress_internal.rescue($1) AS rescued", nullptr};
-  Statement release_{"SELECT imgpress_internal.release_leases($1, true)", nullptr};
-  Statement renew_{"SELECT imgpress_internal.renew_leases($1, $2) AS rescued", nullptr};
+  Statement rescue_{"SELECT imgpress_internal.rescue($1, $2) AS rescued", nullptr};
+  Statement release_{"SELECT imgpress_internal.release_leases($1, false)", nullptr};
+  Statement renew_{"SELECT * FROM imgpress_internal.renew_leases($1, $2)", nullptr};
   Statement claim_deliveries_{"SELECT * FROM imgpress_internal.claim_deliveries($1, $2, $3, $4)",
                               nullptr};
-  Statement finish_delivery_{"SELECT imgpress_internal.finish_delivery($1, $2, $3, $4, $5, $6)",
-                             nullptr};
+  Statement finish_delivery_{
+      "SELECT imgpress_internal.finish_delivery($1, $2, $3, $4, $5, $6) AS recorded", nullptr};
   Oid outcome_type_ = InvalidOid;
 };
 

@@ -66,12 +66,23 @@ void run_body(TransactionBody body, void* arg) {
   SPI_finish();
 }
 
+CallEnd end_after(int sqlstate) {
+  switch (sqlstate) {
+    case ERRCODE_LOCK_NOT_AVAILABLE:
+    case ERRCODE_T_R_DEADLOCK_DETECTED:
+      return CallEnd::kBlocked;
+    default:
+      return CallEnd::kFailed;
+  }
+}
+
 // Aborts the transaction, and logs its error if the same has not been logged before.
-void recover(Activity* activity, MemoryContext caller) {
+CallEnd recover(Activity* activity, MemoryContext caller) {
   HOLD_INTERRUPTS();
   error_context_stack = nullptr;
   MemoryContextSwitchTo(caller);
   ErrorData* error = CopyErrorData();
+  const CallEnd end = end_after(error->sqlerrcode);
   AbortCurrentTransaction();
   MemoryContextSwitchTo(caller);
   FlushErrorState();
@@ -88,6 +99,7 @@ void recover(Activity* activity, MemoryContext caller) {
   }
   failing = activity;
   RESUME_INTERRUPTS();
+  return end;
 }
 
 }  // namespace
@@ -110,7 +122,7 @@ void pin_settings() {
       {"default_transaction_isolation", "read committed"},
       {"default_transaction_deferrable", "off"},
       {"statement_timeout", "0"},
-      {"lock_timeout", "5s"},
+      {"lock_timeout", "1s"},
       {"transaction_timeout", "0"},
       {"idle_in_transaction_session_timeout", "0"},
       {"exit_on_error", "off"},
@@ -156,13 +168,11 @@ CallEnd run_transaction(Activity* activity, TransactionBody body, void* arg) {
     CommitTransactionCommand();
   }
   PG_CATCH();
-  {
-    recover(activity, caller);
-    end = CallEnd::kFailed;
-  }
+  { end = recover(activity, caller); }
   PG_END_TRY();
   if (end == CallEnd::kCommitted) activity->error[0] = '\0';
-  if (end != CallEnd::kFailed && failing == activity) failing = nullptr;
+  const bool refused = end == CallEnd::kFailed || end == CallEnd::kBlocked;
+  if (!refused && failing == activity) failing = nullptr;
   SetUserIdAndSecContext(GetOuterUserId(), 0);
   MemoryContextSwitchTo(caller);
   pgstat_report_stat(true);  // otherwise autovacuum never learns of these changes

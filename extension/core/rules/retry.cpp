@@ -20,8 +20,21 @@ std::int64_t asked_for_ms(const AttemptResult& result) {
   return std::int64_t{1000} * result.retry_after_seconds;
 }
 
-// Exponential backoff: base * 2^(failures - 1), at most `max_ms`. REQUIRES: failures >= 1.
+// The failures that the delay grows with.
+int failures_of(Ending ending, const ImageVerdict& verdict) {
+  switch (ending) {
+    case Ending::kInterrupted:
+      return verdict.interruptions - 1;  // the first is hardly the fault of the image
+    case Ending::kKilledCodec:
+      return verdict.codec_crashes;
+    default:
+      return std::max(1, verdict.failed_attempts);
+  }
+}
+
+// Exponential backoff: base * 2^(failures - 1), at most `max_ms`; no delay without a failure.
 std::int64_t backoff_ms(int failures, std::int64_t base_ms, std::int64_t max_ms) {
+  if (failures == 0) return 0;
   const int doublings = std::clamp(failures - 1, 0, 30);
   return std::min(base_ms << doublings, max_ms);
 }
@@ -38,24 +51,27 @@ ImageVerdict judge_image(const AttemptResult& result, const AttemptHistory& hist
   ImageVerdict verdict;
   verdict.failed_attempts = history.failed_attempts;
   verdict.codec_crashes = history.codec_crashes;
-  bool again = history.attempts < kMaxAttempts;
+  bool again = true;
   switch (result.ending) {
     case Ending::kDone:
       return verdict;
     case Ending::kFailed:
       verdict.transient = is_transient(result.fault, result.http_status);
-      again = again && ++verdict.failed_attempts < limits.max_attempts && verdict.transient;
+      again = ++verdict.failed_attempts < limits.max_attempts && verdict.transient;
       break;
     case Ending::kKilledCodec:
-      again = again && ++verdict.codec_crashes < kMaxCodecCrashes;
+      again = ++verdict.codec_crashes < kMaxCodecCrashes;
       break;
     case Ending::kInterrupted:
-      verdict.transient = true;
+      // It will be alone in the end, which shows whether it is the cause.
+      again = !history.alone;
+      verdict.interruptions = history.interruptions + 1;
+      verdict.transient = again;
       break;
     case Ending::kPostponed:
+      verdict.interruptions = history.interruptions;
       verdict.transient = true;
       verdict.counted = false;
-      again = true;
       break;
   }
   if (!again) {
@@ -63,9 +79,8 @@ ImageVerdict judge_image(const AttemptResult& result, const AttemptHistory& hist
     return verdict;
   }
   verdict.kind = Verdict::Kind::kRetry;
-  const bool crashed = result.ending == Ending::kKilledCodec;
-  const int failures = std::max(1, crashed ? verdict.codec_crashes : verdict.failed_attempts);
-  const std::int64_t delay = backoff_ms(failures, limits.base_delay_ms, limits.max_delay_ms);
+  const std::int64_t delay =
+      backoff_ms(failures_of(result.ending, verdict), limits.base_delay_ms, limits.max_delay_ms);
   verdict.retry_delay_ms = std::max(varied_ms(delay, kImageJitter, unit_random),
                                     std::min(asked_for_ms(result), limits.max_delay_ms));
   return verdict;

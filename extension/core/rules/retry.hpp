@@ -11,16 +11,14 @@ namespace imgpress {
 // An image that crashed this many codecs is given up.
 constexpr int kMaxCodecCrashes = 3;
 
-// The most attempts of an image, however they ended. Interrupted attempts count as neither failed
-// nor crashed, so without this limit an image could be retried for ever. Also the upper end of the
-// setting imgpress.max_attempts.
+// The upper end of the setting imgpress.max_attempts.
 constexpr int kMaxAttempts = 100;
 
 enum class Ending : std::uint8_t {
   kDone,
   kFailed,       // for the reason that the fault names
   kKilledCodec,  // the codec that worked on the image crashed
-  kInterrupted,  // by something else: its fetcher ended
+  kInterrupted,  // its fetcher was killed or crashed, perhaps because of another image
   kPostponed,    // not begun, because its host has asked for a pause
 };
 
@@ -43,6 +41,8 @@ struct AttemptHistory {
   int attempts = 0;         // including this one
   int failed_attempts = 0;  // before this one
   int codec_crashes = 0;    // before this one
+  int interruptions = 0;    // in a row, before this one
+  bool alone = false;       // after several interruptions: no other image was under way
 };
 
 struct RetryLimits {
@@ -54,6 +54,7 @@ struct RetryLimits {
 struct ImageVerdict : Verdict {
   int failed_attempts = 0;
   int codec_crashes = 0;
+  int interruptions = 0;
   bool transient = false;  // a later attempt may succeed without anybody changing anything
   bool counted = true;     // false: the attempt was not begun, and is taken back
 };

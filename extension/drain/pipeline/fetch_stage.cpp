@@ -5,6 +5,9 @@
 namespace imgpress {
 namespace {
 
+// As often in a row may a fetcher end with a webhook before that counts as a failed attempt.
+constexpr int kMaxInterruptions = 3;
+
 ImageOutcome not_fetched(const ImageTask& task, Ending ending, const FetchOutcome& fetch) {
   ImageOutcome outcome;
   outcome.key = task.key;
@@ -91,14 +94,20 @@ PacketSocket::Sent FetchStage::send(const Task& task, TimePoint now) {
   return fetcher_.deliver(next_id_, std::get<DeliveryTask>(task), now);
 }
 
-// It is not known which transfer ended the fetcher, if any did, so no image is charged for it. The
-// new fetcher does not know which hosts have asked for a pause; their next answers tell it again.
+// It is not known which transfer ended the fetcher, if any did, so no image is charged for it, and
+// webhooks are sent again at once, up to three times. The new fetcher does not know which hosts
+// have asked for a pause; their next answers tell it again.
 void FetchStage::replace(const PressEnded& ended, TimePoint now, Results& results) {
   FetchOutcome cut_short;
   cut_short.fault = ended.fault();
   cut_short.reason = ended.what();
-  for (const auto& [id, task] : in_flight_) {
-    report(task, Ending::kInterrupted, cut_short, results);
+  for (auto& [id, task] : in_flight_) {
+    auto* delivery = std::get_if<DeliveryTask>(&task);
+    if (delivery != nullptr && ++delivery->interruptions < kMaxInterruptions) {
+      waiting_.push_front(std::move(task));
+    } else {
+      report(task, Ending::kInterrupted, cut_short, results);
+    }
   }
   in_flight_.clear();
   start_fetcher(now);

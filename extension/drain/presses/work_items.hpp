@@ -54,6 +54,7 @@ struct DeliveryTask {
   std::string url;
   std::vector<std::string> headers;
   std::string body;
+  int interruptions = 0;  // fetchers that have ended with it
 };
 
 struct DeliveryOutcome {

@@ -170,6 +170,39 @@ TEST_F(DrainerTest, ADeliveredWebhookThatIsClaimedAgainIsNotSentAgain) {
   EXPECT_TRUE(queue_.webhooks[0].delivered);
 }
 
+TEST_F(DrainerTest, AWebhookWhoseRowIsLockedIsHeldAndNotSentAgain) {
+  queue_.webhooks = {{1}};
+  settle();
+  queue_.webhooks[0].locked = true;
+  pipeline_.deliver();
+  pass(minutes(10));
+  EXPECT_FALSE(queue_.webhooks[0].delivered);
+  EXPECT_TRUE(pipeline_.deliveries.empty());
+  EXPECT_EQ(queue_.renewals.back().tokens, std::vector<std::int64_t>{queue_.webhooks[0].token});
+  EXPECT_LE(queue_.calls<FinishDeliveriesCall>().size(), 601u) << "once a second";
+  queue_.webhooks[0].locked = false;
+  pass(seconds(1));
+  EXPECT_TRUE(queue_.webhooks[0].delivered);
+  EXPECT_EQ(queue_.webhooks[0].attempts, 1);
+}
+
+TEST_F(DrainerTest, WebhooksWhoseRowsAreLockedHoldUpNoOthers) {
+  for (std::int64_t id = 1; id <= 16; ++id) queue_.webhooks.push_back({id});
+  settle();
+  for (auto& webhook : queue_.webhooks) webhook.locked = true;
+  for (int i = 0; i < 16; ++i) pipeline_.deliver(i % 2 == 0 ? Fault::kNone : Fault::kTimeout);
+  settle();
+  for (std::int64_t id = 17; id <= 40; ++id) queue_.webhooks.push_back({id});
+  drainer_->expect_work();
+  settle();
+  EXPECT_EQ(pipeline_.deliveries.size(), 16u) << "as many at a time as ever";
+  while (!pipeline_.deliveries.empty()) {
+    pipeline_.deliver();
+    settle();
+  }
+  for (const auto& webhook : queue_.webhooks) EXPECT_EQ(webhook.delivered, !webhook.locked);
+}
+
 TEST_F(DrainerTest, FailingCallsAboutWebhooksDoNotDelayImages) {
   queue_.webhooks.push_back({1});
   queue_.fail_all<ClaimDeliveriesCall>();

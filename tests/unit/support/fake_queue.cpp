@@ -106,6 +106,8 @@ void FakeQueue::record(Image& image, const FinishedImage& outcome, TimePoint now
   image.token = 0;
   image.history.failed_attempts = outcome.verdict.failed_attempts;
   image.history.codec_crashes = outcome.verdict.codec_crashes;
+  image.history.interruptions = outcome.verdict.interruptions;
+  image.history.alone = image.history.interruptions >= 3;
   if (!outcome.verdict.counted) --image.history.attempts;
   image.output_bytes = outcome.output_bytes;
   image.state = outcome.verdict.kind == Verdict::Kind::kDone    ? State::kDone
@@ -132,7 +134,8 @@ FinishAnswer FakeQueue::carry_out(const FinishCall& call) {
   return answer;
 }
 
-// Retries first, then new images, up to the number of slots.
+// Retries first, then new images, up to the number of slots. An idle drainer is given an image that
+// must be alone, and no other.
 ClaimAnswer FakeQueue::carry_out(const ClaimCall& call) {
   claims.push_back(call);
   ClaimAnswer answer;
@@ -146,17 +149,26 @@ ClaimAnswer FakeQueue::carry_out(const ClaimCall& call) {
   const auto has_slot = [&] {
     return static_cast<int>(answer.images.size()) < std::min(call.slots, claims_at_most);
   };
+  const auto is_due = [&](const Image& image, bool alone) {
+    return image.state == State::kRetry && image.retry_at <= clock_.now() &&
+           image.history.alone == alone;
+  };
+  const auto lone = std::find_if(images.begin(), images.end(), [&](const Image& image) {
+    return call.idle && is_due(image, true) && !image.locked;
+  });
+  if (lone != images.end()) claim(*lone);
+  const bool others = lone == images.end();
   for (Image& image : images) {
-    const bool due = image.state == State::kRetry && image.retry_at <= clock_.now();
-    if (!due || retries == call.retry_slots || !has_slot()) continue;
+    if (!others || !is_due(image, false) || retries == call.retry_slots || !has_slot()) continue;
     ++retries;
     claim(image);
   }
   for (Image& image : images) {
-    if (image.state == State::kFresh && has_slot()) claim(image);
+    if (others && image.state == State::kFresh && has_slot()) claim(image);
   }
-  answer.more = call.slots > claims_at_most && count(State::kFresh) > 0;
-  answer.due_in = image_due_in();
+  answer.more = others && call.slots > claims_at_most && count(State::kFresh) > 0;
+  answer.due_in = image_due_in(false);
+  answer.lone_due_in = image_due_in(true);
   answer.delivery_due_in = delivery_due_in();
   return answer;
 }
@@ -166,10 +178,10 @@ std::optional<Milliseconds> FakeQueue::left_until(std::optional<TimePoint> momen
   return std::max(std::chrono::ceil<Milliseconds>(*moment - clock_.now()), Milliseconds(0));
 }
 
-std::optional<Milliseconds> FakeQueue::image_due_in() const {
+std::optional<Milliseconds> FakeQueue::image_due_in(bool alone) const {
   std::optional<TimePoint> first;
   for (const Image& image : images) {
-    if (image.state == State::kRetry)
+    if (image.state == State::kRetry && image.history.alone == alone)
       first = std::min(first.value_or(image.retry_at), image.retry_at);
   }
   return left_until(first);
@@ -197,16 +209,22 @@ ClaimDeliveriesAnswer FakeQueue::carry_out(const ClaimDeliveriesCall& call) {
 }
 
 FinishDeliveriesAnswer FakeQueue::carry_out(const FinishDeliveriesCall& call) {
-  for (const FinishedDelivery& finished : call.deliveries) {
+  FinishDeliveriesAnswer answer;
+  for (std::size_t i = 0; i < call.deliveries.size(); ++i) {
+    const FinishedDelivery& finished = call.deliveries[i];
     for (Webhook& webhook : webhooks) {
       if (webhook.id != finished.id || webhook.token != finished.token) continue;
+      if (webhook.locked) {
+        answer.put_off.push_back(i);
+        continue;
+      }
       webhook.token = 0;
       webhook.delivered = finished.verdict.kind == Verdict::Kind::kDone;
       webhook.given_up = finished.verdict.kind == Verdict::Kind::kGivenUp;
       webhook.due = clock_.now() + Milliseconds(finished.verdict.retry_delay_ms);
     }
   }
-  return {};
+  return answer;
 }
 
 }  // namespace imgpress::test

@@ -35,6 +35,7 @@ class FakeQueue final : public Queue {
     TimePoint due{};
     int attempts = 0;
     bool given_up = false;
+    bool locked = false;  // by somebody else's transaction
   };
 
   explicit FakeQueue(FakeClock& clock) : clock_(clock) {}
@@ -107,7 +108,7 @@ class FakeQueue final : public Queue {
   ClaimAnswer carry_out(const ClaimCall& call);
   ClaimDeliveriesAnswer carry_out(const ClaimDeliveriesCall& call);
   static void record(Image& image, const FinishedImage& outcome, TimePoint now);
-  std::optional<Milliseconds> image_due_in() const;
+  std::optional<Milliseconds> image_due_in(bool alone) const;
   std::optional<Milliseconds> delivery_due_in() const;
   std::optional<Milliseconds> left_until(std::optional<TimePoint> moment) const;
 

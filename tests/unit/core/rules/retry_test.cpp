@@ -59,13 +59,37 @@ TEST(JudgeImage, TheThirdCodecCrashIsTheLast) {
   EXPECT_EQ(third.codec_crashes, 3);
 }
 
-TEST(JudgeImage, InterruptedAttemptsDoNotCountAsFailedButAreLimited) {
+TEST(JudgeImage, InterruptedAttemptsDoNotCountAsFailedHoweverMany) {
   const AttemptResult interrupted = failed(Fault::kPressDied, 0, Ending::kInterrupted);
-  const ImageVerdict verdict = judge_image(interrupted, {50, 2, 2}, kLimits, 0.5);
+  const ImageVerdict verdict = judge_image(interrupted, {1000, 2, 2, 3}, kLimits, 0.5);
   EXPECT_EQ(verdict.kind, Kind::kRetry);
   EXPECT_EQ(verdict.failed_attempts, 2);
+  EXPECT_EQ(verdict.interruptions, 4);
   EXPECT_TRUE(verdict.transient);
-  EXPECT_EQ(judge_image(interrupted, {kMaxAttempts, 0, 0}, kLimits, 0.5).kind, Kind::kGivenUp);
+}
+
+TEST(JudgeImage, AnImageThatIsInterruptedAloneIsGivenUp) {
+  const AttemptResult interrupted = failed(Fault::kPressDied, 0, Ending::kInterrupted);
+  const ImageVerdict verdict = judge_image(interrupted, {4, 0, 0, 3, true}, kLimits, 0.5);
+  EXPECT_EQ(verdict.kind, Kind::kGivenUp);
+  EXPECT_FALSE(verdict.transient) << "retry_recent() would end the fetcher again and again";
+}
+
+TEST(JudgeImage, TheFirstInterruptionIsRetriedAtOnce) {
+  const AttemptResult interrupted = failed(Fault::kPressDied, 0, Ending::kInterrupted);
+  EXPECT_EQ(judge_image(interrupted, {1, 0, 0, 0}, kLimits, 0.5).retry_delay_ms, 0);
+  EXPECT_EQ(judge_image(interrupted, {2, 0, 0, 1}, kLimits, 0.5).retry_delay_ms, 1000);
+  EXPECT_EQ(judge_image(interrupted, {3, 0, 0, 2}, kLimits, 0.5).retry_delay_ms, 2000);
+}
+
+TEST(JudgeImage, InterruptionsAreCountedInARow) {
+  EXPECT_EQ(judge_image(failed(Fault::kTimeout), {3, 0, 0, 2}, kLimits, 0.5).interruptions, 0);
+  const AttemptResult postponed = failed(Fault::kHttpStatus, 0, Ending::kPostponed);
+  EXPECT_EQ(judge_image(postponed, {3, 0, 0, 2}, kLimits, 0.5).interruptions, 2) << "not begun";
+}
+
+TEST(JudgeImage, ManyInterruptionsDoNotMakeAFailureTheLast) {
+  EXPECT_EQ(judge_image(failed(Fault::kTimeout), {1000, 0, 0}, kLimits, 0.5).kind, Kind::kRetry);
 }
 
 TEST(JudgeImage, PostponedAttemptsAreTakenBackAndNotLimited) {
