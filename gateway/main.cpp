@@ -61,6 +61,20 @@ void serve(Server& server) {
   }
 }
 
+KeyDemand demand_of(const Options& options, const Server& server) {
+  if (options.no_keys) return KeyDemand::kNever;
+  return server.local_only() ? KeyDemand::kIfAny : KeyDemand::kAlways;
+}
+
+// Throws std::runtime_error if nobody could use the gateway. If the database cannot tell yet, the
+// gateway starts: without a key it answers nobody anyway.
+void check_keys(Pool& pool, Watch& watch, KeyDemand demand) {
+  if (demand != KeyDemand::kAlways || watch.look().problem || any_key(pool)) return;
+  throw std::runtime_error(
+      "refusing to serve other machines, because the database has no key yet: make one with "
+      "SELECT imgpress.create_key('who uses it'), or let everybody in with --no-keys");
+}
+
 int run(const Options& options) {
   const sigset_t signals = hold_end_signals();
   raise_file_limit();
@@ -68,11 +82,16 @@ int run(const Options& options) {
   SpoolSpace space(options.spool_dir, options.max_spool_bytes);
   Server server(options.listen, options.allow_remote);
   Pool pool(options.database, options.connections);
+  Watch watch(pool);
+  const KeyDemand demand = demand_of(options, server);
+  check_keys(pool, watch, demand);
   std::printf("imgpress-gateway listening on %s\n", server.url().c_str());
   std::fflush(stdout);
+  if (demand == KeyDemand::kNever && !server.local_only()) {
+    log_line("everybody who can reach this address may use the gateway: --no-keys");
+  }
 
-  Watch watch(pool);
-  Service service{server, pool, watch, space, options.max_upload_bytes, options.browser};
+  Service service{server, pool, watch, space, options.max_upload_bytes, options.browser, demand};
   install_routes(service);
   std::thread(serve, std::ref(server)).detach();
   std::thread(&Watch::run, &watch).detach();

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "access/browser.hpp"
+#include "access/key.hpp"
 #include "api/route.hpp"
 #include "database/finding.hpp"
 #include "database/pool.hpp"
@@ -23,6 +24,7 @@ struct Service {
   SpoolSpace& space;
   std::uint64_t max_upload_bytes;
   BrowserRules browser;
+  KeyDemand keys;
 };
 
 // How long a request may wait for a free connection, and for the answer to a short statement. The
@@ -36,6 +38,17 @@ void install_routes(Service& service);
 // Runs a statement whose rows are JSON, and appends them, separated by commas.
 void append_rows(Connection& connection, const char* sql, const Parameters& parameters,
                  Deadline deadline, BodyBuilder& builder);
+
+// Throws HttpError if SQL has refused the request: `refusal` is the name of the error's code, or
+// empty.
+void check_refusal(std::string_view refusal, const char* scope);
+
+// Throws HttpError if the key of the request, or the lack of one, does not allow this.
+void admit(Service& service, const httplib::Request& request, const char* scope);
+
+// True if the database has a key, revoked ones included. Throws DatabaseError and
+// DatabaseUnavailable.
+bool any_key(Pool& pool);
 
 // They throw HttpError, DatabaseError, DatabaseUnavailable and SpoolFull.
 void answer_page(const PageFile& file, Exchange& exchange);

@@ -5,17 +5,19 @@ namespace imgpress::gateway {
 namespace {
 
 constexpr const char* kStatus =
-    "SELECT imgpress_internal.request_etag($1::pg_catalog.uuid), pg_catalog.row_to_json(s) "
-    "FROM imgpress_internal.request_summary($1::pg_catalog.uuid) s";
-constexpr const char* kEtag = "SELECT imgpress_internal.request_etag($1::pg_catalog.uuid)";
+    "SELECT refusal, etag, answer FROM imgpress_internal.status_as($1::pg_catalog.int4, "
+    "$2::pg_catalog.bytea, $3::pg_catalog.text, $4::pg_catalog.uuid)";
+constexpr const char* kEtag =
+    "SELECT refusal, etag FROM imgpress_internal.etag_as($1::pg_catalog.int4, "
+    "$2::pg_catalog.bytea, $3::pg_catalog.text, $4::pg_catalog.uuid)";
+constexpr int kRefusal = 0, kTag = 1, kAnswer = 2;
 
 // PostgreSQL puts all products together, perhaps 100,000, before it sends the first.
 constexpr const char* kBegin = "BEGIN READ ONLY; SET LOCAL statement_timeout = '5min'";
 constexpr auto kProductsTime = std::chrono::minutes(6);
 constexpr const char* kProducts =
-    "SELECT pg_catalog.row_to_json(p) "
-    "FROM (SELECT serial_number, product_name, input_image_urls, output_image_urls "
-    "FROM imgpress.request_products($1::pg_catalog.uuid)) p";
+    "SELECT * FROM imgpress_internal.products_as($1::pg_catalog.int4, $2::pg_catalog.bytea, "
+    "$3::pg_catalog.text, $4::pg_catalog.uuid)";
 
 // True if the client has the answer already, which it is then told.
 bool is_unchanged(Exchange& exchange, std::string_view etag) {
@@ -24,20 +26,26 @@ bool is_unchanged(Exchange& exchange, std::string_view etag) {
   return exchange.is_unchanged("W/" + quoted_etag(etag));
 }
 
-Result query(Service& service, const char* sql, const Route& route) {
-  if (route.request_id.empty()) throw HttpError(no_such_request());
+// An id that cannot exist is asked for as well: without a key, it is refused like any other.
+Parameter id_of(const Route& route) {
+  return route.request_id.empty() ? Parameter::null() : route.request_id;
+}
+
+Result query(Service& service, const char* sql, const Caller& caller, const Route& route) {
   Result result =
       service.pool.run(Use::kShort, within(kConnectionWait), [&](Connection& connection) {
-        return connection.query(sql, {route.request_id}, within(kQueryTime));
+        return connection.query(sql, caller.with({id_of(route)}), within(kQueryTime));
       });
-  if (result.rows() == 0 || result.is_null(0, 0)) throw HttpError(no_such_request());
+  check_refusal(result.value(0, kRefusal), rules_of(route.resource).scope);
+  if (result.is_null(0, kTag)) throw HttpError(no_such_request());
   return result;
 }
 
-Body read_products(Connection& connection, const std::string& request_id, BodyBuilder builder) {
+Body read_products(Connection& connection, const Caller& caller, const std::string& request_id,
+                   BodyBuilder builder) {
   connection.execute(kBegin, within(kQueryTime));
   builder.append(R"({"request_id":")" + request_id + R"(","products":[)");
-  append_rows(connection, kProducts, {request_id}, within(kProductsTime), builder);
+  append_rows(connection, kProducts, caller.with({request_id}), within(kProductsTime), builder);
   builder.append("]}");
   connection.execute("COMMIT", within(kQueryTime));
   return builder.finish(kJsonType);
@@ -57,16 +65,19 @@ void append_rows(Connection& connection, const char* sql, const Parameters& para
 }
 
 void answer_status(Service& service, const Route& route, Exchange& exchange) {
-  const Result result = query(service, kStatus, route);
-  if (!is_unchanged(exchange, result.value(0, 0))) exchange.send_json(200, result.value(0, 1));
+  const Caller caller(exchange.request(), service.keys);
+  const Result result = query(service, kStatus, caller, route);
+  if (is_unchanged(exchange, result.value(0, kTag))) return;
+  exchange.send_json(200, result.value(0, kAnswer));
 }
 
 void answer_products(Service& service, const Route& route, Exchange& exchange) {
-  if (is_unchanged(exchange, query(service, kEtag, route).value(0, 0))) return;
-  exchange.send(200,
-                service.pool.run(Use::kLong, within(kConnectionWait), [&](Connection& connection) {
-                  return read_products(connection, route.request_id, exchange.text_builder());
-                }));
+  const Caller caller(exchange.request(), service.keys);
+  if (is_unchanged(exchange, query(service, kEtag, caller, route).value(0, kTag))) return;
+  exchange.send(
+      200, service.pool.run(Use::kLong, within(kConnectionWait), [&](Connection& connection) {
+        return read_products(connection, caller, route.request_id, exchange.text_builder());
+      }));
 }
 
 }  // namespace imgpress::gateway

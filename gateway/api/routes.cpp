@@ -100,6 +100,18 @@ void answer_get(Service& service, const Route& route, Exchange& exchange) {
   }
 }
 
+// Why an upload is refused before its body is read: it would take space on the disk. No value if it
+// is not, or if the request is no upload.
+std::optional<Error> refuse_sender(Service& service, const Route& route, const Request& request) {
+  if (route.resource != Resource::kUpload) return std::nullopt;
+  try {
+    admit(service, request, rules_of(route.resource).scope);
+  } catch (...) {
+    return error_of(service, std::current_exception());
+  }
+  return refuse_upload(service, request);
+}
+
 Exchange begin(Service& service, const Request& request, Response& response) {
   Exchange exchange(request, response, service.space, service.server.running_request());
   if (service.server.draining()) exchange.close_after();
@@ -135,7 +147,7 @@ void answer_with_body(Service& service, const Request& request, Response& respon
   exchange.set_body_unread(has_body(request));
   const Route route = parse_route(request.path);
   auto error = refuse_route(service, route, exchange);
-  if (!error) error = refuse_upload(service, request);
+  if (!error) error = refuse_sender(service, route, request);
   if (error) {
     if (has_body(request)) BodyReader(exchange, reader).discard();
     return exchange.send_error(*error);
@@ -149,7 +161,7 @@ int answer_expectation(Service& service, const Request& request, Response& respo
   const Route route = parse_route(request.path);
   auto error = refuse(request);
   if (!error) error = refuse_route(service, route, exchange);
-  if (!error && route.resource == Resource::kUpload) error = refuse_upload(service, request);
+  if (!error) error = refuse_sender(service, route, request);
   if (!error) return 100;
   exchange.close_after();  // the client may send the body all the same
   exchange.send_error(*error);

@@ -21,10 +21,11 @@ constexpr auto kStatementTime = std::chrono::minutes(11);  // longer than Postgr
 
 constexpr const char* kSavepoint = "SET LOCAL statement_timeout = '10min'; SAVEPOINT submission";
 constexpr const char* kStorePart =
-    "INSERT INTO imgpress_internal.upload_parts (upload_id, part_no, bytes) "
-    "VALUES ($1::pg_catalog.uuid, $2::pg_catalog.int4, $3::pg_catalog.bytea)";
+    "SELECT imgpress_internal.store_part($1::pg_catalog.uuid, $2::pg_catalog.int4, "
+    "$3::pg_catalog.bytea)";
 constexpr const char* kSubmit =
-    "SELECT imgpress_internal.submit_upload($1::pg_catalog.uuid, $2::pg_catalog.jsonb)";
+    "SELECT imgpress_internal.submit_upload_as($1::pg_catalog.int4, $2::pg_catalog.bytea, "
+    "$3::pg_catalog.text, $4::pg_catalog.uuid, $5::pg_catalog.jsonb)";
 constexpr const char* kFaults =
     "SELECT pg_catalog.row_to_json(f) "
     "FROM imgpress_internal.upload_faults($1::pg_catalog.uuid, $2::pg_catalog.jsonb) f";
@@ -78,6 +79,7 @@ struct Upload {
   const std::string id;
   const Spool& file;
   const std::string fields;
+  const Caller caller;
 };
 
 // In parts, because a statement is in memory as a whole, here and in PostgreSQL.
@@ -106,8 +108,8 @@ std::string submit(Connection& connection, const Upload& upload) {
   connection.execute("BEGIN", within(kQueryTime));
   store_parts(connection, upload);
   connection.execute(kSavepoint, within(kQueryTime));
-  const Result result =
-      connection.query(kSubmit, {upload.id, upload.fields}, within(kStatementTime));
+  const Result result = connection.query(kSubmit, upload.caller.with({upload.id, upload.fields}),
+                                         within(kStatementTime));
   connection.execute("COMMIT", within(kStatementTime));
   return std::string(result.value(0, 0));
 }
@@ -173,7 +175,10 @@ void answer_upload(Service& service, Exchange& exchange, const httplib::ContentR
   read_body(service, exchange.request().get_header_value("Content-Type"), body, form);
   form.add_parameters(exchange.request().params);
   form.finish();
-  store(service, {random_uuid(), form.file(), to_text(form.fields())}, exchange);
+  store(service,
+        {random_uuid(), form.file(), to_text(form.fields()),
+         Caller(exchange.request(), service.keys)},
+        exchange);
 }
 
 }  // namespace imgpress::gateway

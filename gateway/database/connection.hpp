@@ -68,9 +68,11 @@ enum class ValueFormat { kText = 0, kBinary = 1 };
 // The value of a parameter. The bytes must live until the statement was sent.
 struct Parameter {
   Parameter(const std::string& text) : value(text), format(ValueFormat::kText) {}
+  Parameter(const char* text) : value(text), format(ValueFormat::kText) {}
+  static Parameter null() { return {{}, ValueFormat::kText}; }
   static Parameter of_bytes(std::string_view bytes) { return {bytes, ValueFormat::kBinary}; }
 
-  std::string_view value;
+  std::string_view value;  // its data() is null for NULL
   ValueFormat format;
 
  private:

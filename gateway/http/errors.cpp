@@ -12,6 +12,7 @@ struct SqlstateRule {
   const char* message;  // nullptr: PostgreSQL's own message and hint are fit for the client
 };
 
+constexpr const char* kNeedsKey = "this needs a valid key";
 constexpr const char* kNoExtension = "the database does not have this version of imgpress";
 
 // The longest prefix comes first where several match.
@@ -19,6 +20,8 @@ constexpr SqlstateRule kRules[] = {
     // The caller can correct it
     {"22", kInvalidUpload, nullptr},  // faults of the CSV or of a field
     {"P0002", kNotFound, kNoSuchRequest},
+    {"28P01", kUnauthorized, kNeedsKey},
+    {"28000", kForbidden, nullptr},
     {"54", kTooLarge, "the upload is larger than PostgreSQL can take"},
     // Temporary, or for the operator to correct: the caller may try again later
     {"08", kDatabaseUnavailable, "the connection to PostgreSQL was lost"},
@@ -51,6 +54,17 @@ Error library_error(int status) {
       if (status >= 500) return {kInternalError, "internal error"};
       return {kBadRequest, "the request line or a header is malformed or too long"};
   }
+}
+
+Error unauthorized() {
+  return {kUnauthorized, kNeedsKey,
+          "Send it in the header \"Authorization: Bearer ipk_...\". In the database, "
+          "SELECT imgpress.create_key('who uses it') makes one."};
+}
+
+Error forbidden(std::string_view scope) {
+  return {kForbidden, "the key lacks the scope \"" + std::string(scope) + '"',
+          "Use a key with it; imgpress.create_key() has the parameter scopes."};
 }
 
 Error too_large(std::uint64_t most_bytes) {

@@ -60,6 +60,13 @@ inline Error no_such_request() {
   return {kNotFound, kNoSuchRequest};
 }
 
+// The error for a request with no key, or with one that is not valid: the same for all, so that
+// nobody learns which keys there are.
+Error unauthorized();
+
+// The error for a key that is valid but not for this scope.
+Error forbidden(std::string_view scope);
+
 // The error for an upload of more than so many bytes.
 Error too_large(std::uint64_t most_bytes);
 

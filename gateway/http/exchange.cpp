@@ -113,6 +113,7 @@ void Exchange::send_error(const Error& error) {
 void Exchange::send_error(const Error& error, const Body& body) {
   const int status = error.code.status;
   if (status == 503) set_header("Retry-After", kRetryAfterSeconds);
+  if (status == 401) set_header("WWW-Authenticate", "Bearer");
   for (const char* name : {"ETag", "Last-Modified"}) response_.headers.erase(name);
   set_header("Cache-Control", "no-store");
   send(status, body);

@@ -91,9 +91,11 @@ Server::Server(const ListenAddress& address, bool allow_remote) {
   // Looks at the address, not the name: /etc/hosts may define "localhost" as anything.
   if (!allow_remote && !bound.is_loopback) {
     throw std::runtime_error("refusing to listen on " + spelled(address) +
-                             ": it can be reached from other machines and the gateway does not "
-                             "authenticate; use --allow-remote if that is what you want");
+                             ": it can be reached from other machines; --allow-remote permits "
+                             "that, for clients with a key (SELECT imgpress.create_key(...) makes "
+                             "one), or for everybody together with --no-keys");
   }
+  local_only_ = bound.is_loopback;
   url_ = "http://" + spelled({bound.host, bound.port});
   ::listen(listener_, kBacklog);
 }

@@ -25,6 +25,8 @@ class Server {
   // Where handlers are installed.
   httplib::Server& library() { return library_; }
   const std::string& url() const { return url_; }
+  // True if no other machine can connect.
+  bool local_only() const { return local_only_; }
 
   // Serves until drain() is called. Throws std::runtime_error if the listener breaks.
   void serve();
@@ -42,6 +44,7 @@ class Server {
   httplib::Server library_;
   int listener_ = -1;  // owned by the library
   std::string url_;
+  bool local_only_ = false;
 
   std::mutex mutex_;  // guards the two below
   int running_ = 0;

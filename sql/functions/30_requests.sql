@@ -209,7 +209,8 @@ CREATE OR REPLACE FUNCTION imgpress.wait(request_id uuid, timeout interval DEFAU
 COMMENT ON FUNCTION imgpress.wait(uuid, interval) IS
     'Waits until a request has ended or the time-out has passed (NULL: no limit); returns the status of the request';
 
-GRANT EXECUTE ON FUNCTION imgpress.request_products(uuid) TO imgpress_reader, imgpress_gateway;
-GRANT EXECUTE ON FUNCTION imgpress.request_status(uuid), imgpress.wait(uuid, interval) TO imgpress_reader;
+GRANT EXECUTE ON FUNCTION
+    imgpress.request_products(uuid), imgpress.request_status(uuid), imgpress.wait(uuid, interval)
+    TO imgpress_reader;
 GRANT EXECUTE ON FUNCTION imgpress.cancel(uuid), imgpress.retry_failed(uuid, boolean) TO imgpress_user;
 GRANT EXECUTE ON FUNCTION imgpress.purge(interval) TO imgpress_admin;

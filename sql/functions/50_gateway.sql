@@ -129,7 +129,8 @@ END
 $$;
 COMMENT ON FUNCTION imgpress_internal.request_etag(uuid) IS
     'A digest that changes when the status or the products of a request would be answered differently: it covers id, '
-    'run, status, counts, the settings of output URLs and the version of imgpress. NULL for an unknown id';
+    'run, status, counts, the settings of output URLs and the version of imgpress. NULL for an unknown id, or one '
+    'that the caller may not see';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.output_slice(
     request_id uuid, image_no integer, skipped integer, most integer,
@@ -150,9 +151,126 @@ COMMENT ON FUNCTION imgpress_internal.output_slice(uuid, integer, integer, integ
     'Up to "most" bytes of an output after the first "skipped". size: of the whole output. created: in seconds since '
     '1970, rounded down. No row if there is no such output';
 
-GRANT INSERT ON imgpress_internal.upload_parts TO imgpress_gateway;
+-- What the gateway may call. The functions whose names end in _as check the key of the request, act for its owner, and
+-- then do what their names say: in one call, because behind a pooler the next one may come from another client. The
+-- first three parameters are those of check_key(). Where a request is refused before anything is done, "refusal" says
+-- so in a result, for an error would be written to the server's log each time.
+
+CREATE OR REPLACE FUNCTION imgpress_internal.admit(key_id integer, secret_hash bytea, demand text, scope text)
+    RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (SELECT c.refusal FROM imgpress_internal.check_key(key_id, secret_hash, demand, scope) c);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.admit(integer, bytea, text, text) IS
+    'Why a request with this key is refused, or NULL; as for check_key()';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.status_as(
+    key_id integer, secret_hash bytea, demand text, request_id uuid, OUT refusal text, OUT etag text, OUT answer json
+)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    owner name;
+BEGIN
+    SELECT c.refusal, c.owner INTO refusal, owner
+        FROM imgpress_internal.check_key(key_id, secret_hash, demand, 'read') c;
+    IF refusal IS NULL THEN
+        PERFORM imgpress_internal.act_as(owner);
+        SELECT imgpress_internal.request_etag(status_as.request_id), row_to_json(s) INTO etag, answer
+            FROM imgpress_internal.request_summary(status_as.request_id) s;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.status_as(integer, bytea, text, uuid) IS
+    'What is answered about the status of a request; answer is NULL for an unknown id';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.etag_as(
+    key_id integer, secret_hash bytea, demand text, request_id uuid, OUT refusal text, OUT etag text
+)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    owner name;
+BEGIN
+    SELECT c.refusal, c.owner INTO refusal, owner
+        FROM imgpress_internal.check_key(key_id, secret_hash, demand, 'read') c;
+    IF refusal IS NULL THEN
+        PERFORM imgpress_internal.act_as(owner);
+        etag := imgpress_internal.request_etag(request_id);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.etag_as(integer, bytea, text, uuid) IS
+    'The digest of what is answered about a request; NULL for an unknown id';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.begin_acting(key_id integer, secret_hash bytea, demand text, scope text)
+    RETURNS name
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    verdict record;
+BEGIN
+    SELECT c.* INTO verdict FROM imgpress_internal.check_key(key_id, secret_hash, demand, scope) c;
+    IF verdict.refusal = 'unauthorized' THEN
+        RAISE EXCEPTION 'the key is not valid' USING ERRCODE = 'invalid_password';
+    ELSIF verdict.refusal = 'forbidden' THEN
+        RAISE EXCEPTION 'the key lacks the scope "%"', scope USING ERRCODE = 'invalid_authorization_specification';
+    END IF;
+    RETURN verdict.owner;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.begin_acting(integer, bytea, text, text) IS
+    'The owner of a key, for act_as(); error 28P01 or 28000 if the request is refused';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.products_as(
+    key_id integer, secret_hash bytea, demand text, request_id uuid
+) RETURNS SETOF json
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM imgpress_internal.act_as(imgpress_internal.begin_acting(key_id, secret_hash, demand, 'read'));
+    RETURN QUERY SELECT row_to_json(p) FROM (
+        SELECT r.serial_number, r.product_name, r.input_image_urls, r.output_image_urls
+        FROM imgpress.request_products(request_id) r) p;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.products_as(integer, bytea, text, uuid) IS
+    'The products of a request as they are answered, in input order';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.store_part(upload_id uuid, part_no integer, bytes bytea) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO imgpress_internal.upload_parts (upload_id, part_no, bytes) VALUES (upload_id, part_no, bytes);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.store_part(uuid, integer, bytea) IS
+    'Stores a part of an upload, until submit_upload() in the same transaction';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.submit_upload_as(
+    key_id integer, secret_hash bytea, demand text, upload_id uuid, fields jsonb
+) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM imgpress_internal.act_as(imgpress_internal.begin_acting(key_id, secret_hash, demand, 'submit'));
+    RETURN imgpress_internal.submit_upload(upload_id, fields);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.submit_upload_as(integer, bytea, text, uuid, jsonb) IS
+    'submit_upload() for the owner of a key';
+
+-- In version 0.1.0 it stored the parts itself.
+REVOKE ALL ON imgpress_internal.upload_parts FROM imgpress_gateway;
 GRANT EXECUTE ON FUNCTION
-    imgpress_internal.submit_upload(uuid, jsonb), imgpress_internal.upload_faults(uuid, jsonb),
-    imgpress_internal.request_summary(uuid), imgpress_internal.request_etag(uuid),
+    imgpress_internal.admit(integer, bytea, text, text),
+    imgpress_internal.status_as(integer, bytea, text, uuid), imgpress_internal.etag_as(integer, bytea, text, uuid),
+    imgpress_internal.products_as(integer, bytea, text, uuid),
+    imgpress_internal.store_part(uuid, integer, bytea),
+    imgpress_internal.submit_upload_as(integer, bytea, text, uuid, jsonb),
+    imgpress_internal.upload_faults(uuid, jsonb),
     imgpress_internal.output_slice(uuid, integer, integer, integer)
     TO imgpress_gateway;

@@ -5,36 +5,14 @@ CREATE OR REPLACE FUNCTION imgpress.webhook_secret() RETURNS text
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM imgpress.webhook_secrets) THEN
-        -- Two version 4 UUIDs hold 244 random bits from the server's cryptographic generator.
-        INSERT INTO imgpress.webhook_secrets (secret) VALUES (
-            'whsec_' || encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'base64'));
+        INSERT INTO imgpress.webhook_secrets (secret)
+            VALUES ('whsec_' || encode(imgpress_internal.new_secret(), 'base64'));
     END IF;
     RETURN (SELECT s.secret FROM imgpress.webhook_secrets s ORDER BY s.created_at DESC LIMIT 1);
 END
 $$;
 COMMENT ON FUNCTION imgpress.webhook_secret() IS
     'The newest secret for verifying webhook signatures; the first call, or the first message, makes one';
-
-CREATE OR REPLACE FUNCTION imgpress_internal.hmac_sha256(key bytea, message bytea) RETURNS bytea
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    block bytea := CASE WHEN octet_length(key) > 64 THEN sha256(key) ELSE key END;
-    inner_pad bytea;
-    outer_pad bytea;
-BEGIN
-    block := block || decode(repeat('00', 64 - octet_length(block)), 'hex');
-    inner_pad := block;
-    outer_pad := block;
-    FOR i IN 0..63 LOOP
-        inner_pad := set_byte(inner_pad, i, get_byte(block, i) # 54);
-        outer_pad := set_byte(outer_pad, i, get_byte(block, i) # 92);
-    END LOOP;
-    RETURN sha256(outer_pad || sha256(inner_pad || message));
-END
-$$;
-COMMENT ON FUNCTION imgpress_internal.hmac_sha256(bytea, bytea) IS
-    'HMAC with SHA-256 (RFC 2104), so that pgcrypto is not needed';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.webhook_signature(message_id text, unix_time bigint,
     payload text) RETURNS text

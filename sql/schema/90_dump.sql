@@ -7,5 +7,7 @@ SELECT pg_catalog.pg_extension_config_dump('imgpress.outputs', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.webhook_deliveries', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.webhook_deliveries_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.webhook_secrets', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.keys', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.keys_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.leases', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.image_aliases', '');

@@ -109,6 +109,11 @@ def multipart(fields, file_name="products.csv", file_bytes=None):
     return {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}, body
 
 
+def bearer(key):
+    """The header that shows a key."""
+    return {"Authorization": f"Bearer {key}"}
+
+
 class Conversation:
     """A connection on which a test sends any bytes, and reads the answers one by one."""
 

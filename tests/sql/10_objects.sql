@@ -4,8 +4,8 @@ SELECT plan(29);
 
 SELECT has_schema('imgpress');
 SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries', 'webhook_secrets']);
-SELECT tables_are('imgpress_internal', ARRAY['leases', 'image_aliases', 'upload_parts']);
-SELECT views_are('imgpress', ARRAY['presses', 'progress', 'failures', 'webhook_failures', 'results', 'workers', 'setup', 'csv_upload']);
+SELECT tables_are('imgpress_internal', ARRAY['leases', 'image_aliases', 'upload_parts', 'keys', 'url_secret']);
+SELECT views_are('imgpress', ARRAY['presses', 'progress', 'failures', 'webhook_failures', 'results', 'workers', 'setup', 'csv_upload', 'keys']);
 SELECT has_function('imgpress', 'compress_image', ARRAY['bytea', 'integer', 'text']);
 SELECT function_returns('imgpress', 'compress_image_url', ARRAY['text', 'integer', 'text'], 'bytea');
 SELECT function_returns('imgpress', 'submit_csv', ARRAY['text', 'text', 'integer', 'uuid', 'text'], 'uuid');
@@ -56,14 +56,17 @@ SELECT is(imgpress_internal.complete_options('{}') @> '{"quality": 50, "effort":
 SELECT col_not_null('imgpress', 'processing_requests', 'options', 'a request has all options');
 SELECT is(has_table_privilege('imgpress_user', 'imgpress.results', 'SELECT'), true,
     'users may read the results');
-SELECT is(has_table_privilege('imgpress_gateway', 'imgpress.outputs', 'SELECT'), false,
-    'the gateway cannot read tables');
+SELECT is_empty(
+    $$ SELECT c.oid::regclass, privilege FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) privilege
+       WHERE c.relnamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace) AND c.relkind IN ('r', 'v')
+       AND has_table_privilege('imgpress_gateway', c.oid, privilege) $$,
+    'the gateway has no rights on tables');
 SELECT is(array(
         SELECT p.proname::text COLLATE "C" FROM pg_proc p
         WHERE p.pronamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
           AND has_function_privilege('imgpress_gateway', p.oid, 'EXECUTE')
           AND NOT has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY 1),
-    ARRAY['output_slice', 'request_etag', 'request_products', 'request_summary', 'submit_upload',
+    ARRAY['admit', 'etag_as', 'output_slice', 'products_as', 'status_as', 'store_part', 'submit_upload_as',
           'upload_faults'], 'the gateway may execute the functions that it calls, and no others');
 SELECT is(has_function_privilege('imgpress_user', 'imgpress.purge(interval)', 'EXECUTE'), false,
     'only imgpress_admin may purge');
@@ -71,7 +74,7 @@ SELECT is(has_function_privilege('imgpress_user', 'imgpress.purge(interval)', 'E
 SELECT is((SELECT array_agg(r) FROM unnest(ARRAY['imgpress_user', 'imgpress_admin', 'imgpress_gateway', 'imgpress_worker']) r
            WHERE has_schema_privilege(r, 'imgpress_internal', 'USAGE')), ARRAY['imgpress_gateway', 'imgpress_worker'],
     'only imgpress''s own roles may use imgpress_internal');
-SELECT cmp_ok((SELECT count(*) FROM pg_proc WHERE pronamespace = 'imgpress'::regnamespace), '<=', 22::bigint, 'few functions for users');
+SELECT cmp_ok((SELECT count(*) FROM pg_proc WHERE pronamespace = 'imgpress'::regnamespace), '<=', 25::bigint, 'few functions for users');
 
 SELECT results_eq($$ SELECT sqlstate, transient, hint IS NOT NULL FROM imgpress.error_codes() WHERE code IN ('http_status', 'timeout', 'cancelled') ORDER BY code $$,
     $$ VALUES (NULL, false, true), ('IP009', NULL, true), ('IP011', true, true) $$,

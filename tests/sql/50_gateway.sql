@@ -1,7 +1,7 @@
 -- What the gateway calls: uploads with their faults, and the answers about a request. Called as a member of
 -- imgpress_gateway. The transaction is rolled back, so that nothing is processed.
 BEGIN;
-SELECT plan(37);
+SELECT plan(38);
 
 CREATE ROLE imgpress_test_login IN ROLE imgpress_gateway;
 CREATE FUNCTION pg_temp.upload(file text, fields jsonb DEFAULT '{}') RETURNS json LANGUAGE plpgsql AS $$
@@ -19,10 +19,10 @@ $$ SELECT * FROM imgpress_internal.field_faults(fields) $$;
 -- An upload in two parts, cut inside a character.
 \set upload '11111111-1111-1111-1111-111111111111'
 SET LOCAL ROLE imgpress_test_login;
-INSERT INTO imgpress_internal.upload_parts VALUES
-    (:'upload', 2, '\xa46d652c687474703a2f2f612f310a'),
-    (:'upload', 1, convert_to(E'S. No.,Product Name,URLs\n1,n', 'UTF8') || '\xc3');
-SELECT imgpress_internal.submit_upload(:'upload', '{}') AS answer \gset
+SELECT imgpress_internal.store_part(:'upload', part_no, bytes) AS stored FROM (VALUES
+    (2, '\xa46d652c687474703a2f2f612f310a'),
+    (1, convert_to(E'S. No.,Product Name,URLs\n1,n', 'UTF8') || '\xc3')) AS parts (part_no, bytes) \g /dev/null
+SELECT imgpress_internal.submit_upload_as(NULL, NULL, 'never', :'upload', '{}') AS answer \gset
 RESET ROLE;
 SELECT (:'answer'::json ->> 'request_id')::uuid AS id \gset
 SELECT is(:'answer'::text, format('{"request_id":"%s"}', :'id'), 'the answer is the id');
@@ -78,7 +78,7 @@ SET LOCAL ROLE imgpress_test_login;
 CREATE FUNCTION pg_temp.refusal(upload uuid, fields jsonb, OUT code text, OUT message text, OUT hint text)
     LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM imgpress_internal.submit_upload(upload, fields);
+    PERFORM imgpress_internal.submit_upload_as(NULL, NULL, 'never', upload, fields);
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
 END
@@ -106,10 +106,12 @@ SELECT is(:none, 1, 'no part: an empty file');
 
 -- The answers about a request.
 SET LOCAL ROLE imgpress_test_login;
-SELECT row_to_json(s)::jsonb AS summary FROM imgpress_internal.request_summary(:'id') s \gset
-SELECT count(*) AS unknown FROM imgpress_internal.request_summary(gen_random_uuid()) \gset
-SELECT imgpress_internal.request_etag(:'id') AS etag,
-    imgpress_internal.request_etag(gen_random_uuid()) IS NULL AS no_etag \gset
+SELECT answer AS summary, etag FROM imgpress_internal.status_as(NULL, NULL, 'never', :'id') \gset
+SELECT num_nonnulls(refusal, etag, answer) AS unknown
+    FROM imgpress_internal.status_as(NULL, NULL, 'never', gen_random_uuid()) \gset
+SELECT a.etag = :'etag' AS same_etag, b.etag IS NULL AS no_etag
+    FROM imgpress_internal.etag_as(NULL, NULL, 'never', :'id') a,
+        imgpress_internal.etag_as(NULL, NULL, 'never', gen_random_uuid()) b \gset
 RESET ROLE;
 SELECT imgpress_internal.request_etag(:'chosen') AS other_etag \gset
 SELECT is((SELECT array_agg(k ORDER BY k) FROM jsonb_object_keys(:'summary'::jsonb) k),
@@ -119,6 +121,7 @@ SELECT is((SELECT to_jsonb(p) @> :'summary'::jsonb FROM imgpress.progress p WHER
     'as in the view progress');
 SELECT is(:unknown, 0, 'an unknown id has no summary');
 SELECT is(:'no_etag'::boolean, true, 'and no ETag');
+SELECT is(:'same_etag'::boolean, true, 'the ETag is the same alone');
 SELECT matches(:'etag'::text, '^[0-9a-f]{1,16}$', 'an ETag needs no quoting');
 SELECT isnt(:'etag'::text, :'other_etag', 'another request, another ETag');
 

@@ -8,6 +8,7 @@ import psycopg2
 import pytest
 
 from harness.catalogue import REFUSED_URL, one_product
+from harness.shop import GATEWAY_LOGIN
 from harness.waiting import wait_until
 
 UNKNOWN = str(uuid.UUID(int=7))
@@ -21,8 +22,11 @@ ARGUMENTS = {
     "interval": "'0'",
     "jsonb": "'{}'",
 }
+# The key of functions that act for its owner: there is none, so they act for who calls them.
+NO_KEY = ("NULL::integer", "NULL::bytea", "'never'::text")
 # They compute something from their arguments, or take the id for a new request.
-NOT_ABOUT_A_REQUEST = {"output_url", "submit", "submit_csv", "submit_upload", "upload_faults"}
+NOT_ABOUT_A_REQUEST = {"output_url", "submit", "submit_csv", "submit_upload_as", "store_part"}
+NOT_ABOUT_A_REQUEST |= {"upload_faults"}
 # A page shows its images to whoever knows their URL.
 OPEN_TO_ALL = {"output_slice"}
 
@@ -90,9 +94,11 @@ def functions_of_requests(shop, role):
         role,
     ):
         if name not in NOT_ABOUT_A_REQUEST:
+            key = NO_KEY if name.endswith("_as") else ()
+            types = types[len(key) :]
             assert set(types) <= ARGUMENTS.keys(), f"a value for each argument of {name}"
-            values = ", ".join(f"{ARGUMENTS[it] or '%(id)s'}::{it}" for it in types)
-            calls[name] = f"SELECT * FROM {schema}.{name}({values})"
+            values = [*key, *(f"{ARGUMENTS[it] or '%(id)s'}::{it}" for it in types)]
+            calls[name] = f"SELECT * FROM {schema}.{name}({', '.join(values)})"
     return calls
 
 
@@ -135,7 +141,7 @@ def test_relations(shop, annas, teams):
 def test_functions(shop, annas, group, owner, strangers):
     """An id of another answers like an unknown one, in every function that takes an id."""
     calls = functions_of_requests(shop, group)
-    assert {"request_products"} < calls.keys()
+    assert {"products_as" if group == "imgpress_gateway" else "request_products"} < calls.keys()
     for name, call in calls.items():
         for stranger in strangers:
             own = answer(shop, owner or "postgres", call, annas)
@@ -245,8 +251,9 @@ def test_gateways(shop, annas):
         unknown = shop.gateway.get(f"/api/{path}/{UNKNOWN}/")
         assert foreign.status == unknown.status == 404
         assert foreign.body == unknown.body
-    summary = "SELECT count(*) FROM imgpress_internal.request_summary(%s)"
-    assert shop.cluster.scalar(summary, (request,), user="other_gateway") == 0
+    status = "SELECT answer FROM imgpress_internal.status_as(NULL, NULL, 'never', %s)"
+    assert shop.cluster.scalar(status, (request,), user=GATEWAY_LOGIN) is not None
+    assert shop.cluster.scalar(status, (request,), user="other_gateway") is None
 
 
 def test_what_public_has_submitted(shop, roles):
