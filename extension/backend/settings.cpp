@@ -147,6 +147,8 @@ int guc_unit(Unit unit) {
   switch (unit) {
     case Unit::kBytes:
       return GUC_UNIT_BYTE;
+    case Unit::kMegabytes:
+      return GUC_UNIT_MB;
     case Unit::kMilliseconds:
       return GUC_UNIT_MS;
     case Unit::kSeconds:

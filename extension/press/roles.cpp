@@ -2,15 +2,20 @@
 
 #include <unistd.h>
 
+#include <charconv>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "channel/file_stamp.hpp"
+#include "core/text/ascii.hpp"
 #include "press/codec/codec_role.hpp"
 #include "press/fetch/fetcher_role.hpp"
 
 namespace imgpress::press {
 namespace {
+
+constexpr std::uint64_t kMostMegabytes = 1 << 20;
 
 wire::Ready ready(const Confinement& confinement) {
   return {IMGPRESS_VERSION, static_cast<std::uint32_t>(::getpid()), names_of_layers(confinement)};
@@ -23,6 +28,19 @@ wire::Confined confine(const PressStart& start, const std::vector<std::string>& 
   confined.confinement =
       start.is_fetcher ? confine_fetcher(start.how, files) : confine_codec(start.how);
   return confined;
+}
+
+// "--memory-mb=2048"
+std::optional<std::uint64_t> memory_of(std::string_view option) {
+  constexpr std::string_view kName = "--memory-mb=";
+  if (!starts_with(option, kName)) return std::nullopt;
+  option.remove_prefix(kName.size());
+  std::uint64_t megabytes = 0;
+  const char* end = option.data() + option.size();
+  const auto [last, error] = std::from_chars(option.data(), end, megabytes);
+  const bool is_number = error == std::errc() && last == end;
+  if (!is_number || megabytes == 0 || megabytes > kMostMegabytes) return std::nullopt;
+  return megabytes;
 }
 
 }  // namespace
@@ -38,6 +56,8 @@ std::optional<PressStart> parse_start(int argc, char** argv) {
       start.how.best_effort = true;
     } else if (option == "--any-port") {
       start.how.any_port = true;
+    } else if (const auto megabytes = memory_of(option)) {
+      start.how.memory_bytes = *megabytes << 20;
     } else {
       return std::nullopt;
     }

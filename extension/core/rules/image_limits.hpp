@@ -15,6 +15,7 @@ struct ImageLimits {
   int connect_timeout_ms = 10'000;
   int fetch_timeout_ms = 20'000;
   int codec_cpu_seconds = 30;
+  int codec_memory_mb = 2048;
   int webhook_timeout_ms = 20'000;
 };
 
@@ -34,6 +35,8 @@ constexpr void visit_image_limits(Visit&& visit) {
                    "Time limit for a whole download.", Unit::kMilliseconds});
   visit(ImageLimit{"codec_timeout", &ImageLimits::codec_cpu_seconds, 1, 3600,
                    "Limit on the CPU time for compressing one image.", Unit::kSeconds});
+  visit(ImageLimit{"codec_memory", &ImageLimits::codec_memory_mb, 256, 1024 * 1024,
+                   "Limit on the memory of a codec process.", Unit::kMegabytes});
   visit(ImageLimit{"webhook_timeout", &ImageLimits::webhook_timeout_ms, 1, 10 * 60 * 1000,
                    "Time limit for one attempt to deliver a webhook.", Unit::kMilliseconds});
 }

@@ -3,7 +3,7 @@
 
 namespace imgpress {
 
-enum class Unit { kNone, kBytes, kMilliseconds, kSeconds };
+enum class Unit { kNone, kBytes, kMegabytes, kMilliseconds, kSeconds };
 
 template <typename Struct>
 struct NumberField {

@@ -125,10 +125,11 @@ struct CompressRequest {
   ImageOptions options;
   std::uint64_t max_pixels = 0;
   std::uint32_t cpu_seconds = 0;  // limit of CPU time for this image
+  bool may_be_large = false;      // it may take all of the codec's memory
 
   static auto fields() {
     using M = CompressRequest;
-    return std::make_tuple(&M::id, &M::options, &M::max_pixels, &M::cpu_seconds);
+    return std::make_tuple(&M::id, &M::options, &M::max_pixels, &M::cpu_seconds, &M::may_be_large);
   }
 };
 
@@ -144,11 +145,12 @@ struct CompressReply {
   std::string warning;        // about a success
   std::string digest;         // of the output, in hexadecimal; only a hint for caches
   std::uint32_t work_us = 0;  // microseconds taken; only a hint for planning
+  bool is_large = false;      // not compressed: to be sent again when it may be large
 
   static auto fields() {
     using M = CompressReply;
     return std::make_tuple(&M::id, &M::fault, &M::format, &M::kept_source, &M::width, &M::height,
-                           &M::reason, &M::warning, &M::digest, &M::work_us);
+                           &M::reason, &M::warning, &M::digest, &M::work_us, &M::is_large);
   }
 };
 

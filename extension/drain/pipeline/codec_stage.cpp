@@ -39,17 +39,15 @@ void CodecStage::start(CodecClient& codec, TimePoint now) {
 }
 
 void CodecStage::reconfigure(const PipelineSettings& settings, TimePoint now) {
-  const bool confined_otherwise = settings.best_effort != settings_.best_effort;
   settings_ = settings;
   while (codecs_.size() > settings.codecs) {
     put_back(codecs_.back().take_held());
     codecs_.pop_back();
   }
-  if (confined_otherwise) {
-    for (CodecClient& codec : codecs_) {
-      put_back(codec.take_held());
-      start(codec, now);
-    }
+  for (CodecClient& codec : codecs_) {
+    if (!codec.is_outdated(settings)) continue;
+    put_back(codec.take_held());
+    start(codec, now);
   }
   while (codecs_.size() < settings.codecs) start(codecs_.emplace_back(), now);
 }
@@ -60,7 +58,7 @@ void CodecStage::add(FetchedImage image) {
 
 void CodecStage::put_back(std::deque<FetchedImage> images) {
   for (auto image = images.rbegin(); image != images.rend(); ++image) {
-    waiting_.push_front(std::move(*image));
+    (image->is_large ? large_ : waiting_).push_front(std::move(*image));
   }
 }
 
@@ -76,6 +74,7 @@ void CodecStage::receive_all(CodecClient& codec, TimePoint now,
   } catch (const PressEnded& ended) {
     replace(codec, ended, now, outcomes);
   }
+  for (FetchedImage& image : codec.take_large()) large_.push_back(std::move(image));
 }
 
 // The end of a codec is attributed to the image that it worked on; the others go to another codec.
@@ -91,7 +90,7 @@ void CodecStage::replace(CodecClient& codec, const PressEnded& ended, TimePoint 
 }
 
 bool CodecStage::has_room(const CodecClient& codec) const {
-  if (!codec.ready()) return false;
+  if (!codec.ready() || codec.holds_large()) return false;
   const std::size_t images = codec.held().size();
   if (images == 0) return true;
   if (codec.held_bytes() - codec.held().front().source_bytes >= kMostBytesInAdvance) return false;
@@ -115,15 +114,23 @@ CodecClient* CodecStage::next_codec() {
 
 void CodecStage::send_waiting(TimePoint now) {
   send_again_ = TimePoint::max();
-  while (!waiting_.empty()) {
-    CodecClient* codec = next_codec();
-    if (codec == nullptr) return;
-    if (codec->send(waiting_.front(), settings_, now) != PacketSocket::Sent::kYes) {
-      send_again_ = now + kSendPause;  // it has ended, or too many descriptors are in transit
-      return;
-    }
-    waiting_.pop_front();
+  const bool any_large = std::any_of(codecs_.begin(), codecs_.end(),
+                                     [](const CodecClient& codec) { return codec.holds_large(); });
+  // One large image at a time takes the memory of a large one.
+  if (!large_.empty() && !any_large && !send_first(large_, now)) return;
+  while (!waiting_.empty() && send_first(waiting_, now)) {
   }
+}
+
+bool CodecStage::send_first(std::deque<FetchedImage>& images, TimePoint now) {
+  CodecClient* codec = next_codec();
+  if (codec == nullptr) return false;
+  if (codec->send(images.front(), settings_, now) != PacketSocket::Sent::kYes) {
+    send_again_ = now + kSendPause;  // it has ended, or too many descriptors are in transit
+    return false;
+  }
+  images.pop_front();
+  return true;
 }
 
 bool CodecStage::ready() const {

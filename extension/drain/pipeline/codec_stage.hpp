@@ -24,7 +24,7 @@ class CodecStage {
   // The layers of a codec's confinement. REQUIRES: ready().
   const std::string& layers() const;
   TimePoint deadline() const;
-  std::size_t waiting() const { return waiting_.size(); }
+  std::size_t waiting() const { return waiting_.size() + large_.size(); }
   std::size_t compressing() const;
 
  private:
@@ -34,6 +34,7 @@ class CodecStage {
                std::vector<ImageOutcome>& outcomes);
   void put_back(std::deque<FetchedImage> images);
   void send_waiting(TimePoint now);
+  bool send_first(std::deque<FetchedImage>& images, TimePoint now);
   CodecClient* next_codec();
   bool has_room(const CodecClient& codec) const;
 
@@ -41,6 +42,7 @@ class CodecStage {
   int poll_fd_;
   std::deque<CodecClient> codecs_;
   std::deque<FetchedImage> waiting_;
+  std::deque<FetchedImage> large_;  // waiting as well
   Clock::duration absence_{};  // see Pipeline::expect_absence()
   TimePoint send_again_ = TimePoint::max();
 };

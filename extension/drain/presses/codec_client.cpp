@@ -19,6 +19,7 @@ seconds patience_of(const PressSettings& settings) {
 }  // namespace
 
 void CodecClient::start(const PressSettings& settings, TimePoint now) {
+  arguments_ = press_arguments(PressRole::kCodec, settings);
   press_.start(PressRole::kCodec, settings, now);
   take_held();
 }
@@ -29,6 +30,7 @@ PacketSocket::Sent CodecClient::send(FetchedImage& image, const PressSettings& s
   request.id = image.task.key;
   request.options = image.task.options;
   request.max_pixels = static_cast<std::uint64_t>(settings.max_pixels);
+  request.may_be_large = image.is_large;
   request.cpu_seconds = static_cast<std::uint32_t>(settings.codec_cpu_seconds);
   const auto sent = press_.send(request, image.source.get());
   if (sent != PacketSocket::Sent::kYes) return sent;
@@ -41,25 +43,38 @@ PacketSocket::Sent CodecClient::send(FetchedImage& image, const PressSettings& s
 
 std::optional<ImageOutcome> CodecClient::receive(TimePoint now) {
   Packet packet;
-  if (!press_.receive(packet)) {
-    if (answer_due() <= now) press_.end(PressEnd::kHung);
-    if (is_busy()) press_.look(now);
-    return std::nullopt;
+  while (press_.receive(packet)) {
+    const auto* reply = std::get_if<wire::CompressReply>(&packet.message);
+    if (reply == nullptr) press_.end(PressEnd::kBrokeProtocol, "a message that no codec sends");
+    answer_by_ = now + patience_;
+    try {
+      if (held_.empty() || held_.front().task.key != reply->id) {
+        throw wire::WireError("an answer out of turn");
+      }
+      if (!reply->is_large) return outcome_of(*reply, std::move(packet.attachment));
+      set_large_aside();
+    } catch (const std::runtime_error& error) {  // memory that is not sealed, or an impossible answer
+      press_.end(PressEnd::kBrokeProtocol, error.what());
+    }
   }
-  const auto* reply = std::get_if<wire::CompressReply>(&packet.message);
-  if (reply == nullptr) press_.end(PressEnd::kBrokeProtocol, "a message that no codec sends");
-  answer_by_ = now + patience_;
-  try {
-    return outcome_of(*reply, std::move(packet.attachment));
-  } catch (const std::runtime_error& error) {  // memory that is not sealed, or an impossible answer
-    press_.end(PressEnd::kBrokeProtocol, error.what());
-  }
+  if (answer_due() <= now) press_.end(PressEnd::kHung);
+  if (is_busy()) press_.look(now);
+  return std::nullopt;
+}
+
+void CodecClient::set_large_aside() {
+  if (held_.front().is_large) throw wire::WireError("an image that may be large is too large");
+  large_.push_back(std::move(held_.front()));
+  large_.back().is_large = true;
+  held_bytes_ -= large_.back().source_bytes;
+  held_.pop_front();
+}
+
+bool CodecClient::is_outdated(const PressSettings& settings) const {
+  return arguments_ != press_arguments(PressRole::kCodec, settings);
 }
 
 ImageOutcome CodecClient::outcome_of(const wire::CompressReply& reply, UniqueFd output) {
-  if (held_.empty() || held_.front().task.key != reply.id) {
-    throw wire::WireError("an answer out of turn");
-  }
   const FetchedImage& source = held_.front();
   ImageOutcome outcome;
   outcome.key = reply.id;

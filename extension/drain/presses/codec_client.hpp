@@ -4,6 +4,9 @@
 
 #include <deque>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "drain/presses/press_client.hpp"
 
@@ -21,7 +24,8 @@ class CodecClient {
   // Sends an image, which is moved from if the result is kYes.
   PacketSocket::Sent send(FetchedImage& image, const PressSettings& settings, TimePoint now);
 
-  // The outcome of the image that it worked on; no value while it still works. Throws PressEnded
+  // The outcome of the image that it worked on; no value while it still works. An image that turns
+  // out to be large is in take_large() instead. Throws PressEnded
   // when the codec has ended or is stopped, has not answered in time, or gives an impossible answer
   // (an unknown id, no output, an output larger than its source).
   std::optional<ImageOutcome> receive(TimePoint now);
@@ -33,6 +37,13 @@ class CodecClient {
   std::deque<FetchedImage> take_held();
 
   // When to call receive() even if nothing is readable.
+  // Images that were not sent as large ones, and were not compressed because they are.
+  std::deque<FetchedImage> take_large() { return std::exchange(large_, {}); }
+  // A large image is the last one that it was sent.
+  bool holds_large() const { return !held_.empty() && held_.back().is_large; }
+  // Whether the settings have changed so that only another process can obey them.
+  bool is_outdated(const PressSettings& settings) const;
+
   TimePoint deadline() const;
 
   // How long an image takes: a moving average of what the codec reports; zero before its first
@@ -42,10 +53,13 @@ class CodecClient {
  private:
   bool is_busy() const { return press_.running() && (!press_.ready() || !held_.empty()); }
   TimePoint answer_due() const;
+  void set_large_aside();
   ImageOutcome outcome_of(const wire::CompressReply& reply, UniqueFd output);
 
   PressClient press_;
+  std::vector<std::string> arguments_;
   std::deque<FetchedImage> held_;
+  std::deque<FetchedImage> large_;
   std::uint64_t held_bytes_ = 0;
   Clock::duration patience_{};
   TimePoint answer_by_{};

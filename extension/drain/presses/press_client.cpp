@@ -53,6 +53,9 @@ std::vector<std::string> press_arguments(PressRole role, const PressSettings& se
   // Networks are allowed with all their ports.
   const bool any_port = role == PressRole::kFetcher && !settings.allowed_networks.empty();
   if (any_port) arguments.emplace_back("--any-port");
+  if (role == PressRole::kCodec) {
+    arguments.push_back("--memory-mb=" + std::to_string(settings.codec_memory_mb));
+  }
   return arguments;
 }
 

@@ -25,7 +25,6 @@ void SessionPress::begin_compression(FetchedImage image, const PressSettings& se
 void SessionPress::begin(Work work, const PressSettings& settings) {
   abandon();
   forget_compressed();
-  if (settings.best_effort != settings_.best_effort) codec_.stop();
   settings_ = settings;
   work_ = std::move(work);
   sent_ = false;
@@ -55,8 +54,10 @@ PacketSocket::Sent SessionPress::send(TimePoint now) {
     return fetcher_.download(1, *url, now);
   }
   end_unless_silent(codec_, now);
-  if (!codec_.running()) codec_.start(settings_, now);
-  return codec_.send(std::get<FetchedImage>(work_), settings_, now);
+  if (!codec_.running() || codec_.is_outdated(settings_)) codec_.start(settings_, now);
+  auto& image = std::get<FetchedImage>(work_);
+  image.is_large = true;  // perhaps; there are no others
+  return codec_.send(image, settings_, now);
 }
 
 // That a press has died since its last use shows only when something is sent to it. A new one gets

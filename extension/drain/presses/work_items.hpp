@@ -29,6 +29,7 @@ struct FetchedImage {
   int http_status = 0;  // of the answer that brought it
   HeldMemory source;    // sealed memfd
   std::uint64_t source_bytes = 0;
+  bool is_large = false;  // it may take all of a codec's memory
 };
 
 struct ImageOutcome {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,15 @@
 
 namespace imgpress::press {
 
-struct CodecOptions : ImageOptions {
-  std::uint64_t max_pixels = 0;  // width x height; larger images throw Fault::kTooManyPixels
+// Thrown before anything is decoded: the header says that the image is a large one.
+struct LargeImage {};
+
+struct PixelLimits {
+  std::uint64_t max_pixels = 0;    // width x height; more throw Fault::kTooManyPixels
+  std::uint64_t large_above = std::numeric_limits<std::uint64_t>::max();  // more throw LargeImage
 };
+
+struct CodecOptions : ImageOptions, PixelLimits {};
 
 struct CodecResult {
   std::vector<std::uint8_t> bytes;  // never larger than the source
@@ -25,7 +32,8 @@ struct CodecResult {
   std::string warning;  // for the user, about an image that succeeded; empty for none
 };
 
-// Throws FaultError when the image cannot be compressed, std::bad_alloc when memory runs out.
+// Throws FaultError when the image cannot be compressed, LargeImage, and std::bad_alloc when memory
+// runs out.
 CodecResult compress(ByteView source, const CodecOptions& options);
 
 }  // namespace imgpress::press

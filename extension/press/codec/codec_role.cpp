@@ -1,12 +1,15 @@
 #include "press/codec/codec_role.hpp"
 
 #include <malloc.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
 #include <new>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -42,8 +45,23 @@ std::string digest_of(std::string_view bytes) {
   return text.data();
 }
 
-Reply compress_one(const wire::CompressRequest& request, ByteView source) {
-  const CodecResult result = compress(source, {request.options, request.max_pixels});
+// What decoding takes, at most: a progressive JPEG with 4:4:4 sampling 13 bytes a pixel, all others
+// less. The program, its libraries and the memory that it keeps come on top.
+constexpr std::uint64_t kBytesPerPixel = 14;
+constexpr std::uint64_t kProgramBytes = 96 << 20;
+
+// An image that may not be large and that memory might not suffice for is refused by its header.
+std::uint64_t large_above(const wire::CompressRequest& request, std::uint64_t memory,
+                          std::uint64_t source_bytes) {
+  if (request.may_be_large || memory == RLIM_INFINITY) return PixelLimits{}.large_above;
+  const std::uint64_t fixed = kProgramBytes + 3 * source_bytes;  // itself, stripped, and the output
+  return (memory - std::min(memory, fixed)) / kBytesPerPixel;
+}
+
+Reply compress_one(const wire::CompressRequest& request, ByteView source, std::uint64_t memory) {
+  const CodecResult result =
+      compress(source, {request.options,
+                        {request.max_pixels, large_above(request, memory, source.size)}});
   Reply reply;
   reply.image = make_sealed("imgpress output", {result.bytes.data(), result.bytes.size()});
   reply.message.format = result.format;
@@ -63,16 +81,33 @@ Reply refusal(Fault fault, const std::string& reason) {
   return reply;
 }
 
+Reply large_image() {
+  Reply reply;
+  reply.message.is_large = true;
+  return reply;
+}
+
+Reply out_of_memory(const wire::CompressRequest& request, std::uint64_t memory) {
+  if (!request.may_be_large) return large_image();
+  return refusal(Fault::kOutOfResources,
+                 "the image needs more memory to decode than imgpress.codec_memory allows (" +
+                     std::to_string(memory >> 20) + " MB)");
+}
+
 Reply handle(const wire::CompressRequest& request, int source_fd) {
+  const std::uint64_t memory = limit_memory(!request.may_be_large);
   try {
     const SealedView source(source_fd);
     limit_cpu(request.cpu_seconds);
-    return compress_one(request, source.bytes());
+    return compress_one(request, source.bytes(), memory);
+  } catch (const LargeImage&) {
+    return large_image();
   } catch (const FaultError& error) {
     return refusal(error.fault(), error.what());
   } catch (const std::bad_alloc&) {
-    return refusal(Fault::kOutOfResources, "the image needs more memory than a codec may use");
+    return out_of_memory(request, memory);
   } catch (const std::system_error& error) {
+    if (error.code() == std::errc::not_enough_memory) return out_of_memory(request, memory);
     return refusal(Fault::kOutOfResources, error.what());
   }
 }

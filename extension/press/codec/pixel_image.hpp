@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/text/bytes.hpp"
+#include "press/codec/codec.hpp"
 #include "press/codec/image_metadata.hpp"
 
 namespace imgpress::press {
@@ -20,8 +21,9 @@ struct PixelImage {
   std::size_t row_bytes() const { return std::size_t{width} * static_cast<std::size_t>(channels); }
 };
 
-// Throws FaultError: kTooManyPixels above the limit, kDamagedImage when there are no pixels.
-void check_pixel_count(std::uint64_t width, std::uint64_t height, std::uint64_t max_pixels);
+// Throws FaultError (kTooManyPixels above the limit, kDamagedImage when there are no pixels) or
+// LargeImage.
+void check_pixel_count(std::uint64_t width, std::uint64_t height, const PixelLimits& limits);
 
 // Blends `count` pixels with white. Each has `colours` samples, then one of alpha.
 // `out` may be the same memory as `in`.

@@ -140,7 +140,7 @@ bool has_another_frame(GifFileType& gif) {
   return false;
 }
 
-PixelImage read_gif(ByteView source, std::uint64_t max_pixels) {
+PixelImage read_gif(ByteView source, const PixelLimits& limits) {
   int error = 0;
   const Gif gif(DGifOpen(&source, read_bytes, &error));
   if (gif == nullptr) refuse("it ends within its header");
@@ -153,7 +153,7 @@ PixelImage read_gif(ByteView source, std::uint64_t max_pixels) {
       static_cast<std::uint32_t>(std::max(gif->SWidth, gif->Image.Left + gif->Image.Width));
   canvas.height =
       static_cast<std::uint32_t>(std::max(gif->SHeight, gif->Image.Top + gif->Image.Height));
-  check_pixel_count(canvas.width, canvas.height, max_pixels);
+  check_pixel_count(canvas.width, canvas.height, limits);
   canvas.samples.assign(canvas.row_bytes() * canvas.height, 0xFF);
   draw_frame(*gif, read_palette(*gif, transparent), canvas);
   canvas.has_more_frames = has_another_frame(*gif);
@@ -164,7 +164,7 @@ PixelImage read_gif(ByteView source, std::uint64_t max_pixels) {
 
 CodecResult compress_gif(ByteView source, const CodecOptions& options) {
   std::vector<std::uint8_t> original(source.data, source.data + source.size);
-  return compress_pixels(read_gif(source, options.max_pixels), source, std::move(original),
+  return compress_pixels(read_gif(source, options), source, std::move(original),
                          ImageFormat::kGif, options);
 }
 

@@ -6,6 +6,7 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <string>
 #include <type_traits>
 
@@ -17,6 +18,12 @@
 
 namespace imgpress::press {
 namespace {
+
+// libpng has no codes for its errors. Those of zlib are among them: "insufficient memory".
+bool is_lack_of_memory(const char* message) {
+  return std::strstr(message, "of memory") != nullptr ||
+         std::strstr(message, "nsufficient memory") != nullptr;
+}
 
 // Turns libpng's errors, which it reports by longjmp, into exceptions. The jump ends in run(); as
 // with LibjpegGuard, the code in between must have no destructors to run.
@@ -34,6 +41,7 @@ class PngDecoder {
   template <typename Step>
   __attribute__((noinline)) void run(Step step) {
     if (setjmp(frame_.landing) != 0) {
+      if (is_lack_of_memory(frame_.message)) throw std::bad_alloc();
       throw FaultError(Fault::kDamagedImage, std::string("PNG file: ") + frame_.message);
     }
     step();
@@ -125,13 +133,13 @@ std::vector<std::uint8_t> read_samples(PngDecoder& decoder, std::uint32_t height
   return samples;
 }
 
-PixelImage read_png(ByteView source, const PngChunks& chunks, std::uint64_t max_pixels) {
+PixelImage read_png(ByteView source, const PngChunks& chunks, const PixelLimits& limits) {
   PngDecoder decoder;
   decoder.read_header(source);
   PixelImage image;
   image.width = png_get_image_width(decoder.png(), decoder.info());
   image.height = png_get_image_height(decoder.png(), decoder.info());
-  check_pixel_count(image.width, image.height, max_pixels);
+  check_pixel_count(image.width, image.height, limits);
   image.metadata.icc_profile = read_icc_profile(decoder);
   image.metadata.orientation = std::max(1, read_orientation(chunks.exif));
   image.has_more_frames = chunks.animated;
@@ -152,7 +160,7 @@ PixelImage read_png(ByteView source, const PngChunks& chunks, std::uint64_t max_
 
 CodecResult compress_png(ByteView source, const CodecOptions& options) {
   const PngChunks chunks = parse_png_chunks(source);
-  const PixelImage image = read_png(source, chunks, options.max_pixels);
+  const PixelImage image = read_png(source, chunks, options);
   return compress_pixels(image, source, strip_png(chunks, image.metadata.orientation),
                          ImageFormat::kPng, options);
 }

@@ -108,14 +108,14 @@ void read_picture(const Frame& frame, PixelImage& canvas) {
   }
 }
 
-PixelImage read_webp(ByteView source, std::uint64_t max_pixels) {
+PixelImage read_webp(ByteView source, const PixelLimits& limits) {
   const WebPData data{source.data, source.size};
   const Demuxer demuxer(WebPDemux(&data), &WebPDemuxDelete);
   if (demuxer == nullptr) refuse("it is truncated or corrupt");
   PixelImage image;
   image.width = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH);
   image.height = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT);
-  check_pixel_count(image.width, image.height, max_pixels);
+  check_pixel_count(image.width, image.height, limits);
   image.has_more_frames = WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT) > 1;
   image.metadata.icc_profile = read_chunk(demuxer.get(), "ICCP");
   const std::vector<std::uint8_t> exif = read_chunk(demuxer.get(), "EXIF");
@@ -127,7 +127,7 @@ PixelImage read_webp(ByteView source, std::uint64_t max_pixels) {
 }  // namespace
 
 CodecResult compress_webp(ByteView source, const CodecOptions& options) {
-  const PixelImage image = read_webp(source, options.max_pixels);
+  const PixelImage image = read_webp(source, options);
   return compress_pixels(image, source, strip_webp(source, image.metadata.orientation),
                          ImageFormat::kWebp, options);
 }

@@ -30,7 +30,7 @@ CodecResult compress_jpeg(ByteView source, const CodecOptions& options) {
     throw FaultError(Fault::kUnsupportedImage, "JPEG file: it is a lossless one");
   }
   decoder.read_header(options.accept_truncated ? segments.whole_segments : source,
-                      options.max_pixels);
+                      options);
   const ImageMetadata metadata = read_metadata(segments);
   std::vector<std::uint8_t> stripped = strip(source, segments, metadata.orientation);
   const auto convert = can_transcode(decoder.state()) ? transcode_jpeg : reencode_jpeg;

@@ -2,6 +2,7 @@
 
 #include <jerror.h>
 
+#include <new>
 #include <string>
 #include <type_traits>
 
@@ -10,9 +11,6 @@ namespace {
 
 Fault fault_of_error(int code) {
   switch (code) {
-    case JERR_OUT_OF_MEMORY:
-    case JERR_NO_BACKING_STORE:
-      return Fault::kOutOfResources;
     case JERR_BAD_PRECISION:
     case JERR_SOF_UNSUPPORTED:
     case JERR_ARITH_NOTIMPL:
@@ -110,6 +108,7 @@ bool LibjpegGuard::explain() const {
     case Stop::kError:
       break;
   }
+  if (state_.manager.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
   if (state_.manager.msg_code == JERR_NO_BACKING_STORE) {
     throw FaultError(Fault::kOutOfResources, "the JPEG file needs too much memory to decode");
   }

@@ -157,7 +157,7 @@ Confinement confine_fetcher(const Confining& how, const std::vector<std::string>
 }
 
 Confinement confine_codec(const Confining& how) {
-  limit_codec();
+  limit_codec(how.memory_bytes);
   return add_kernel_layers(how, {}, codec_calls());
 }
 

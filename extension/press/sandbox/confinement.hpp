@@ -5,6 +5,7 @@
 // started it.
 #pragma once
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ constexpr int kNewestLandlock = 1000;
 struct Confining {
   bool best_effort = false;  // go without a layer that the kernel does not offer
   bool any_port = false;     // a fetcher may connect to any TCP port, not to those of the web only
+  std::uint64_t memory_bytes = std::uint64_t{2} << 30;  // of a codec's address space
   // For tests of what an older kernel can do: no later version of Landlock than this one.
   int most_landlock = kNewestLandlock;
 };

@@ -14,7 +14,10 @@ constexpr rlim_t kFetcherFiles = 8192;
 // A codec opens only a few files. But the kernel also refuses to send a descriptor when more than
 // this many, of all processes of the same user, are in flight.
 constexpr rlim_t kCodecFiles = 8192;
-constexpr rlim_t kCodecAddressSpace = rlim_t{2} << 30;
+// A codec has this share of its address space for an image that is not large, but enough for the
+// program itself, its libraries and the memory that it keeps between images.
+constexpr rlim_t kShareOfSmall = 4;
+constexpr rlim_t kLeastForSmall = rlim_t{256} << 20;
 // Applies to memfds too, so it cannot be 0. No image is longer than a bytea can be.
 constexpr rlim_t kLargestFile = rlim_t{1} << 30;
 
@@ -47,12 +50,22 @@ void limit_fetcher() {
   set_limit(RLIMIT_NOFILE, kFetcherFiles, "RLIMIT_NOFILE");
 }
 
-void limit_codec() {
+void limit_codec([[maybe_unused]] std::uint64_t address_space) {
   set_limit(RLIMIT_NOFILE, kCodecFiles, "RLIMIT_NOFILE");
   set_limit(RLIMIT_NPROC, 0, "RLIMIT_NPROC");
 #ifndef __SANITIZE_ADDRESS__  // the sanitizer's shadow memory alone is larger
-  set_limit(RLIMIT_AS, kCodecAddressSpace, "RLIMIT_AS");
+  set_limit(RLIMIT_AS, address_space, "RLIMIT_AS");
 #endif
+}
+
+std::uint64_t limit_memory(bool to_part) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) != 0) fail("RLIMIT_AS");
+  const rlim_t part = std::max(limit.rlim_max / kShareOfSmall, kLeastForSmall);
+  limit.rlim_cur = to_part && limit.rlim_max != RLIM_INFINITY ? std::min(part, limit.rlim_max)
+                                                              : limit.rlim_max;
+  if (::setrlimit(RLIMIT_AS, &limit) != 0) fail("RLIMIT_AS");
+  return limit.rlim_cur;
 }
 
 void limit_cpu(std::uint32_t seconds) {
@@ -68,7 +81,7 @@ void limit_cpu(std::uint32_t seconds) {
 
 void note_limits(Confinement& confinement) {
   if (hard_limit(RLIMIT_NPROC) == 0) confinement.add(Layer::kNoProcesses);
-  if (hard_limit(RLIMIT_AS) <= kCodecAddressSpace) confinement.add(Layer::kMemoryLimit);
+  if (hard_limit(RLIMIT_AS) != RLIM_INFINITY) confinement.add(Layer::kMemoryLimit);
   if (hard_limit(RLIMIT_FSIZE) <= kLargestFile) confinement.add(Layer::kFileSizeLimit);
 }
 

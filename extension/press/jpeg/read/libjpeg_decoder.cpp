@@ -51,14 +51,14 @@ LibjpegDecoder::~LibjpegDecoder() {
   jpeg_destroy_decompress(&state_);
 }
 
-void LibjpegDecoder::read_header(ByteView source, std::uint64_t max_pixels) {
+void LibjpegDecoder::read_header(ByteView source, const PixelLimits& limits) {
   progress_.progress_monitor = count_scans;
   state_.progress = &progress_;
   guard_.run([this, source] {
     jpeg_mem_src(&state_, source.data, static_cast<unsigned long>(source.size));
     jpeg_read_header(&state_, TRUE);
   });
-  check_pixel_count(state_.image_width, state_.image_height, max_pixels);
+  check_pixel_count(state_.image_width, state_.image_height, limits);
   if (state_.data_precision !=
       kBitsPerSample) {  // libjpeg-turbo refuses these only before version 3
     throw FaultError(Fault::kUnsupportedImage,

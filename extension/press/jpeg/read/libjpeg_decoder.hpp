@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/text/bytes.hpp"
+#include "press/codec/codec.hpp"
 #include "press/jpeg/libjpeg_guard.hpp"
 
 namespace imgpress::press {
@@ -17,9 +18,9 @@ class LibjpegDecoder {
   LibjpegDecoder(const LibjpegDecoder&) = delete;
   LibjpegDecoder& operator=(const LibjpegDecoder&) = delete;
 
-  // Throws FaultError when the header is invalid or states more than `max_pixels`. The source must
+  // Throws FaultError when the header is invalid or states more than `limits` allow. The source must
   // outlive this object. From here on libjpeg's memory and the number of scans are limited.
-  void read_header(ByteView source, std::uint64_t max_pixels);
+  void read_header(ByteView source, const PixelLimits& limits);
 
   // Throws FaultError(kDamagedImage) when too much of the image is missing: anything at all, unless
   // the guard accepts truncation; then most rows must be there, all components, and enough of the

@@ -25,7 +25,7 @@ inline LibjpegReading read_with_libjpeg(const Bytes& source) {
   try {
     LibjpegGuard guard;
     LibjpegDecoder decoder(guard);
-    decoder.read_header(view(source), 50'000'000);
+    decoder.read_header(view(source), {50'000'000});
     jpeg_decompress_struct& in = decoder.state();
     jvirt_barray_ptr* arrays = nullptr;
     guard.run([&] { arrays = jpeg_read_coefficients(&in); });

@@ -20,7 +20,7 @@ std::optional<Coefficients> read_ourselves(const Bytes& source) {
   try {
     LibjpegGuard guard;
     LibjpegDecoder decoder(guard);
-    decoder.read_header(view(source), 50'000'000);
+    decoder.read_header(view(source), {50'000'000});
     CoefficientImage picture = describe_image(decoder.state());
     if (!read_baseline(decoder, picture)) return std::nullopt;
     return in_rows(picture);

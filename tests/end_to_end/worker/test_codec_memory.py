@@ -1,0 +1,89 @@
+"""imgpress.codec_memory: large images are decoded one at a time, whatever the number of codecs, and
+small ones go on meanwhile."""
+
+import threading
+
+import pytest
+
+from harness.catalogue import ERROR_TEXT, one_product, split_urls
+from harness.images import encode, painting
+from harness.processes import own_memory_kib
+
+CODECS = 4
+SIDE = 4500  # 20 megapixels, which take some 260 MB to decode
+SETTINGS = {
+    "imgpress.allowed_networks": "127.0.0.0/8",
+    "imgpress.codecs": CODECS,
+    "imgpress.codec_memory": "768MB",
+}
+# What a codec may have at the same time as others: a third of 768 MB, the least.
+SMALL_KIB = 256 << 10
+
+
+class Watch:
+    """Samples the memory of the codecs for a with block."""
+
+    def __init__(self, cluster):
+        self._cluster = cluster
+        self._codecs = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.most_at_once = 0  # codecs with more than a small image takes
+        self.peaks = {}
+
+    def _run(self):
+        while not self._over.wait(0.005):
+            now = {pid: own_memory_kib(pid) for pid in self._codecs}
+            self.peaks = {pid: max(used, self.peaks.get(pid, 0)) for pid, used in now.items()}
+            large = sum(used > SMALL_KIB / 2 for used in now.values())
+            self.most_at_once = max(self.most_at_once, large)
+
+    def __enter__(self):
+        self._codecs = [press.pid for press in self._cluster.presses("codec")]
+        assert len(self._codecs) == CODECS
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc):
+        self._over.set()
+        self._thread.join()
+        now = [press.pid for press in self._cluster.presses("codec")]
+        assert sorted(now) == sorted(self._codecs), "a codec was replaced"
+
+
+@pytest.fixture(scope="module", name="shop_of_large_images")
+def fixture_shop_of_large_images(open_shop):
+    with open_shop(settings=SETTINGS, gateway=False, name="codec-memory") as made:
+        picture = painting(SIDE, SIDE)
+        made.origin.add("large.jpg", encode(picture, quality=90, progressive=True, subsampling=0))
+        made.finish(made.submit("small0.jpg"))
+        yield made
+
+
+def test_large_images_are_decoded_one_at_a_time(shop_of_large_images):
+    shop = shop_of_large_images
+    urls = [shop.origin.url(f"large.jpg?{number}") for number in range(2 * CODECS)]
+    with Watch(shop.cluster) as watch:
+        request = shop.submit_csv(one_product(*urls))
+        (product,) = shop.finish(request, 120)
+    assert ERROR_TEXT not in split_urls(product["output_image_urls"]), shop.failures(request)
+    assert max(watch.peaks.values()) > SMALL_KIB / 2, "they were not large"
+    assert watch.most_at_once == 1
+
+
+def test_an_image_that_needs_more_fails_and_says_so(shop_of_large_images):
+    """The setting takes effect with a reload. A session obeys it as well."""
+    shop = shop_of_large_images
+    with shop.cluster.settings({"imgpress.codec_memory": "256MB"}):
+        request = shop.submit("small0.jpg", "large.jpg", "small1.jpg")
+        (product,) = shop.finish(request)
+        assert split_urls(product["output_image_urls"])[1] == ERROR_TEXT
+        (failure,) = shop.failures(request)
+        assert failure["error_code"] == "out_of_resources"
+        assert "imgpress.codec_memory" in failure["error"]
+        assert failure["attempts"] == 1
+        url = shop.origin.url("large.jpg")
+        message = shop.refused("IP006", "SELECT imgpress.compress_image_url(%s)", url)
+        assert "imgpress.codec_memory" in message
+    (product,) = shop.finish(shop.submit("large.jpg"))
+    assert ERROR_TEXT not in product["output_image_urls"]
