@@ -125,6 +125,7 @@ CALLS = (
     "check()",
     "csv_faults('nothing')",
     "workers",
+    "presses",
     "results",
     "progress",
 )
