@@ -18,7 +18,8 @@ BEGIN
         END IF;
         SELECT string_agg(m.member::regrole::text, ', ' ORDER BY m.member::regrole::text) INTO members
             FROM pg_auth_members m
-            WHERE m.roleid = role.oid AND m.member::regrole::text NOT IN ('imgpress_user', 'imgpress_admin');
+            WHERE m.roleid = role.oid AND (role_name, m.member::regrole::text) NOT IN (  -- those that are granted below
+                ('imgpress_reader', 'imgpress_user'), ('imgpress_user', 'imgpress_admin'));
         in_use := role_name IN ('imgpress_worker', 'imgpress_owner') AND (role.rolcanlogin OR members IS NOT NULL);
         IF in_use OR role.rolsuper OR role.rolcreaterole OR role.rolcreatedb
             OR role.rolreplication OR role.rolbypassrls THEN

@@ -1,6 +1,6 @@
 -- Who calls, and whose requests that role sees.
 BEGIN;
-SELECT plan(21);
+SELECT plan(23);
 
 CREATE ROLE anna IN ROLE imgpress_user;
 CREATE ROLE bert IN ROLE imgpress_user;
@@ -22,6 +22,22 @@ SELECT is(pg_temp.seen('{anna,bert,team,boss,public,gone}'), '{anna,bert,team,bo
     'imgpress_admin sees all');
 RESET ROLE;
 SELECT throws_ok('CREATE ROLE public', '42939', NULL, 'no role can have the name for everybody');
+
+-- The worker's statements do not ask whose a row is.
+CREATE FUNCTION pg_temp.plan_of(statement text) RETURNS SETOF text LANGUAGE plpgsql
+    AS $$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN (VERBOSE) ' || statement; END $$;
+CREATE FUNCTION pg_temp.filters(role name) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('SET LOCAL ROLE %I', role);
+    RETURN (SELECT count(*) FROM unnest(ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries'])
+                AS t(name), pg_temp.plan_of('SELECT FROM imgpress.' || t.name) AS p(line)
+            WHERE p.line LIKE '%Filter:%');
+END
+$$;
+GRANT SELECT ON imgpress.products TO imgpress_worker;
+SELECT cmp_ok(pg_temp.filters('anna'), '>=', 5::bigint, 'row-level security filters the rows of all tables for a user');
+SELECT is(pg_temp.filters('imgpress_worker'), 0::bigint, 'and none for the worker');
+RESET ROLE;
 
 -- As the functions that act for the owner of a key.
 CREATE FUNCTION imgpress_internal.whoever() RETURNS name

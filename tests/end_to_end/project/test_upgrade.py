@@ -96,6 +96,7 @@ def test_data_is_kept(old):
         ["1", "small1_compressed.jpg"],
     ]
     assert products(old, "failed")[:2] == [ERROR_TEXT] * 2
+    assert old.sql("SELECT DISTINCT submitted_by FROM imgpress.processing_requests") == [("public",)]
     assert old.sql("SELECT FROM imgpress.images WHERE lease_token IS NOT NULL") == []
     assert old.sql("SELECT FROM imgpress_internal.leases") == []
     assert old.sql("SELECT * FROM imgpress.check()") == []
@@ -165,6 +166,18 @@ def test_grants_are_kept(home, old, roles):
     check_kiosk(home.cluster.query, "old")
     results = "SELECT count(*) FROM imgpress.results"
     assert home.cluster.query(results, None, "old", "dashboards") == [(6,)]
+
+
+def test_a_new_request_is_for_its_owner_only(home, old, roles):
+    """Whoever saw the old ones still sees these, and no others."""
+    update(old)
+    submit = "SELECT imgpress.submit('{\"(1,a,http://a.test/1.jpg)\"}')"
+    new = home.cluster.scalar(submit, None, "old", "dashboards")
+    check_kiosk(home.cluster.query, "old")
+    count = "SELECT count(*), count(*) FILTER (WHERE request_id = %s) FROM imgpress.progress"
+    assert home.cluster.query(count, (new,), "old", "dashboards") == [(8, 1)]
+    of_new = "SELECT count(*) FROM imgpress.images WHERE request_id = %s"
+    assert home.cluster.query(of_new.replace("*", "image_no"), (new,), "old", "kiosk") == [(0,)]
 
 
 @pytest.fixture(name="odd_grants")

@@ -138,7 +138,10 @@ def test_dump_and_restore(cluster, database):
         ("CREATE ROLE imgpress_worker LOGIN", "imgpress_worker"),
         (f"CREATE ROLE imgpress_worker ROLE {attack.ATTACKER}", "imgpress_worker"),
         (f"CREATE ROLE imgpress_owner ROLE {attack.ATTACKER}", "imgpress_owner"),
+        ("CREATE ROLE imgpress_user; CREATE ROLE imgpress_owner ROLE imgpress_user", "imgpress_owner"),
+        ("CREATE ROLE imgpress_admin; CREATE ROLE imgpress_worker ROLE imgpress_admin", "imgpress_worker"),
         ("CREATE ROLE imgpress_admin CREATEROLE", "imgpress_admin"),
+        ("CREATE ROLE imgpress_reader BYPASSRLS", "imgpress_reader"),
         ("CREATE ROLE imgpress_gateway SUPERUSER", "imgpress_gateway"),
     ],
 )
@@ -148,13 +151,44 @@ def test_roles_made_in_advance(cluster, database, preparation, fault):
     assert fault in refused(cluster, database, psycopg2.errors.DuplicateObject)
 
 
-def test_a_warning_lists_members_of_the_roles(cluster, database):
+@pytest.mark.parametrize(
+    "role, member",
+    [
+        ("imgpress_admin", attack.ATTACKER),
+        ("imgpress_reader", attack.ATTACKER),
+        ("imgpress_admin", "imgpress_gateway"),
+    ],
+)
+def test_a_warning_lists_members_of_the_roles(cluster, database, role, member):
     """Usually they belong to the imgpress of another database, which is all right."""
-    cluster.query(f"CREATE ROLE imgpress_admin ROLE {attack.ATTACKER}")
+    if member != attack.ATTACKER:
+        cluster.query(f"CREATE ROLE {member}")
+    cluster.query(f"CREATE ROLE {role} ROLE {member}")
     with cluster.session(database) as session:
         session.execute(CREATE)
-        warnings = [it for it in session.connection.notices if "imgpress_admin" in it]
-    assert len(warnings) == 1 and attack.ATTACKER in warnings[0]
+        warnings = [it for it in session.connection.notices if role in it]
+    assert len(warnings) == 1 and member in warnings[0]
+
+
+@pytest.mark.parametrize(
+    "role, member",
+    [("imgpress_admin", "imgpress_reader"), ("imgpress_admin", "imgpress_user"),
+     ("imgpress_user", "imgpress_reader")],
+)  # fmt: skip
+def test_roles_that_are_members_the_wrong_way_round(cluster, database, role, member):
+    """Everybody who reads would be an administrator."""
+    cluster.query(f"CREATE ROLE {member}; CREATE ROLE {role} ROLE {member}")
+    with pytest.raises(psycopg2.errors.InvalidGrantOperation):
+        cluster.query(CREATE, database=database)
+
+
+def test_a_second_database_has_the_same_roles_without_a_warning(cluster, database):
+    cluster.query(CREATE, database=database)
+    cluster.query("CREATE DATABASE second")
+    with cluster.session("second") as session:
+        session.execute(CREATE)
+        assert [it for it in session.connection.notices if "existed before" in it] == []
+    cluster.query("DROP DATABASE second", database="postgres")
 
 
 def test_default_privileges_of_the_installing_role(cluster, database):
