@@ -78,7 +78,7 @@ demo run: deps
 
 check: deps
 	@$(MAKE) install
-	@$(MAKE) check-boundaries check-unit check-sql check-end-to-end
+	@$(MAKE) check-boundaries $(if $(SANITIZE),check-sanitized,check-unit) check-sql check-end-to-end
 
 # Needs no PostgreSQL and no root: packages that are missing are named, not installed.
 check-quick:
@@ -109,7 +109,7 @@ check-sanitized: deps
 
 # With libFuzzer and the same sanitizers; needs clang. Without TARGETS: all of tests/fuzz.
 FUZZED := $(BUILD)-fuzz
-SECONDS := 60
+SECONDS ?= 60
 
 fuzz:
 	@SUDO="$(SUDO)" scripts/install-dependencies fuzz
@@ -131,8 +131,6 @@ check-sql:
 
 check-end-to-end:
 	@$(PYTHON) -m pytest -q tests/end_to_end
-
-SECONDS ?= 60
 
 faults: deps
 	@$(MAKE) install

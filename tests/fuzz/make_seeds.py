@@ -198,6 +198,8 @@ ROUTES = (
     "/page.js",
     "/",
 )
+AUTHORITIES = ("shop.Example.:8080", "[::1]:80", "127.0.0.1", "https://a.example:443/b", "null")
+KEYS = ("Bearer ipk_12_" + "0123456789abcdef" * 4, "bearer ipk_2147483648_0", "Basic dXNlcg==")
 
 
 def forms():
@@ -227,6 +229,8 @@ TARGETS = {
     "multipart": forms(),
     "parameters": numbered(PARAMETERS),
     "route": numbered(ROUTES),
+    "authority": numbered(AUTHORITIES),
+    "key": numbered(KEYS),
 }
 
 if __name__ == "__main__":
