@@ -159,9 +159,9 @@ class Shop:
         assert status == "Completed", f"status {status}; {self.progress(request)}"
         return self.products(request)
 
-    def assert_finished_once(self, request):
+    def assert_finished_once(self, request, timeout=PROMPT):
         """The request, which has one image, is finished soon and has one output."""
-        (product,) = self.finish(request, PROMPT)
+        (product,) = self.finish(request, timeout)
         assert ERROR_TEXT not in product["output_image_urls"], self.failures(request)
         outputs = "SELECT count(*) FROM imgpress.outputs WHERE request_id = %s"
         assert self.value(outputs, request) == 1

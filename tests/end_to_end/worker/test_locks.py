@@ -1,10 +1,21 @@
 """Locked rows and tables delay only what they lock."""
 
+import threading
+import time
+
 import pytest
 
 from harness.catalogue import ERROR_TEXT, one_product
 from harness.shop import TEST_SETTINGS
 from harness.waiting import PROMPT, wait_until
+
+TABLES = (
+    "imgpress.processing_requests",
+    "imgpress.images",
+    "imgpress.outputs",
+    "imgpress.webhook_deliveries",
+    "imgpress_internal.leases",
+)
 
 
 @pytest.fixture(scope="module", name="own")
@@ -12,6 +23,22 @@ def fixture_own(open_shop):
     with open_shop(gateway=False, preload=("imgpress",), name="locks") as made:
         made.finish(made.submit("small0.jpg"))
         yield made
+
+
+def wait_for_lock_waits(shop, count):
+    """Until the worker has begun to wait for a lock so often."""
+    begun = set()
+
+    def look():
+        begun.update(
+            shop.sql(
+                "SELECT l.waitstart FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+                "WHERE a.backend_type LIKE 'imgpress worker%' AND l.waitstart IS NOT NULL"
+            )
+        )
+        return len(begun) >= count
+
+    wait_until(look, f"the worker waits for a lock {count} times")
 
 
 def test_hanging_images_leave_places_for_others(open_shop):
@@ -66,6 +93,92 @@ def test_locked_image_delays_itself_only(own):
         session.execute("COMMIT")
     (product,) = own.finish(request, PROMPT)
     assert ERROR_TEXT not in product["output_image_urls"]
+
+
+@pytest.mark.parametrize("strength", ["UPDATE", "SHARE", "KEY SHARE"])
+def test_locked_lease_delays_nothing(own, strength):
+    request, gate = own.submit_held(f"lease-{strength[0]}")
+    with own.cluster.session() as session:
+        session.execute("BEGIN")
+        session.execute(f"SELECT FROM imgpress_internal.leases FOR {strength}")
+        gate.open()
+        own.assert_finished_once(request, 3)
+        own.assert_finished_once(own.submit("small5.jpg"), 3)
+        own.cluster.terminate(own.cluster.drainers()[0].pid)  # the next one puts back what it held
+        own.assert_finished_once(own.submit("small6.jpg"))
+        session.execute("COMMIT")
+
+
+def test_image_that_is_locked_while_its_worker_ends_is_put_back_soon(own):
+    request, gate = own.submit_held("back")
+    with own.cluster.session() as session:
+        session.execute("BEGIN")
+        session.execute(
+            "SELECT FROM imgpress.images WHERE request_id = %s FOR SHARE", (request,)
+        )
+        own.cluster.terminate(own.cluster.drainers()[0].pid)
+        own.assert_finished_once(own.submit("small7.jpg"))
+        session.execute("COMMIT")
+    gate.wait_arrived(2, 5)
+    gate.open()
+    own.assert_finished_once(request)
+
+
+@pytest.mark.parametrize(
+    "table", ["imgpress.images", "imgpress.processing_requests", "imgpress_internal.leases"]
+)
+def test_locked_table_is_waited_for(own, table):
+    request, gate = own.submit_held(f"table-{table}")
+    tries = len(own.cluster.log_lines("canceling statement due to lock timeout"))
+    with own.cluster.session() as session:
+        session.execute("BEGIN")
+        session.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        gate.open()
+        wait_for_lock_waits(own, 3)
+        session.execute("COMMIT")
+    own.assert_finished_once(request, 3)
+    assert len(own.cluster.log_lines("canceling statement due to lock timeout")) <= tries + 3
+
+
+def test_worker_that_starts_while_tables_are_locked(own):
+    own.cluster.terminate(own.cluster.drainers()[0].pid)
+    with own.cluster.session() as session:
+        session.execute("BEGIN")
+        session.execute(f"LOCK TABLE {', '.join(TABLES)}")
+        wait_for_lock_waits(own, 3)
+        session.execute("COMMIT")
+    own.assert_finished_once(own.submit("small8.jpg"), 3)
+
+
+def test_rewritten_tables_do_not_deadlock(own):
+    """REINDEX locks a table and then its indexes; a transaction that reads the table before it
+    writes would do it the other way round."""
+    before = len(own.cluster.log_lines("deadlock detected"))
+    stop = threading.Event()
+
+    def rewrite():
+        with own.cluster.session() as session:
+            while not stop.is_set():
+                for table in TABLES:
+                    session.execute(f"REINDEX TABLE {table}")
+                    session.execute(f"VACUUM FULL {table}")
+                    session.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = on)")
+
+    rewriter = threading.Thread(target=rewrite)
+    rewriter.start()
+    try:
+        end = time.monotonic() + 12
+        while time.monotonic() < end:
+            own.submit(*[f"small{n}.jpg" for n in range(10)])
+            cancelled = own.submit("missing.jpg")
+            own.sql("SELECT imgpress.cancel(%s)", cancelled)
+            own.sql("SELECT imgpress.retry_failed(%s)", cancelled)
+            own.sql("SELECT imgpress.purge('1 second')")
+        own.finish(own.submit("small1.jpg"), PROMPT)
+    finally:
+        stop.set()
+        rewriter.join()
+    assert len(own.cluster.log_lines("deadlock detected")) == before
 
 
 def test_locked_fresh_image_delays_its_own_request_only(own):

@@ -5,6 +5,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from .gate import Gate
 from .http_server import Handler, HttpServer
 from ..waiting import WaitTimeout
 
@@ -36,7 +37,8 @@ class Endpoint:
         self._deliveries = []
 
     def script(self, *answers):
-        """The next answers: a status, (status, {header: value}) or HANG each; then always 204."""
+        """The next answers: a status, (status, {header: value}), HANG, or a Gate that lets a 204
+        through; then always 204."""
         with self._changed:
             self._script.extend(answers)
 
@@ -67,6 +69,9 @@ class _ReceiverHandler(Handler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         endpoint = self.server.owner.endpoint(self.path)
         status, extra = endpoint.take(Delivery(self.path, headers, body))
+        if isinstance(status, Gate):
+            status.pass_through()
+            status = 204
         if status is HANG:
             self.server.owner.closing.wait()
             self.close_connection = True
