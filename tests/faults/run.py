@@ -21,7 +21,7 @@ sys.dont_write_bytecode = True
 import psycopg2  # noqa: E402
 
 from faults import invariants, kinds  # noqa: E402
-from faults.kinds.processes import PRESSES  # noqa: E402
+from faults.kinds.processes import DRAINERS, PRESSES  # noqa: E402
 from faults.report import Report  # noqa: E402
 from faults.world import World  # noqa: E402
 from harness.cluster import ClusterError  # noqa: E402
@@ -98,13 +98,19 @@ class Run:
         begun = time.time()
         fault.inject(self._world, rng)
         if not fault.alone and rng.random() < 0.5:
-            rng.choice(PRESSES).inject(self._world, rng)
+            self._add(rng.choice(PRESSES if fault.work_goes_on else PRESSES + DRAINERS), rng)
         time.sleep(max(0.0, begun + hold - time.time()))  # as long as the cause lasts
         if fault.work_goes_on:
             silence = self._world.flow.longest_silence(begun, time.time())
             fault.end(self._world)
             return silence
         return fault.recovered(self._world, fault.end(self._world))
+
+    def _add(self, fault, rng):
+        """A second fault during another; what it costs is not measured."""
+        print(f"  ({fault.name}, and meanwhile:)", flush=True)
+        fault.inject(self._world, rng)
+        fault.end(self._world)
 
 
 def for_seconds(schedule, seconds):

@@ -78,7 +78,10 @@ class FullDisk(Fault):
     needs_small_disks = True
 
     def inject(self, world, rng):
+        world.cluster.query("VACUUM FULL imgpress.outputs")  # no room is left in the table either
         world.disks["outputs"].fill()
+        failing = "SELECT true FROM imgpress.workers WHERE database = 'shop' AND state = 'failing'"
+        wait_until(lambda: world.cluster.scalar(failing), "the worker fails to store outputs")
 
     def end(self, world):
         world.disks["outputs"].clear()

@@ -69,6 +69,7 @@ class Revoked(Fault):
 
     name = "REVOKE and GRANT"
     hold = (0.5, 3.0)
+    alone = False
     RIGHTS = (
         "UPDATE ON imgpress.images",
         "INSERT ON imgpress.outputs",

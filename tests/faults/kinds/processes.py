@@ -153,12 +153,12 @@ class PauseGateway(GatewayFault):
 
 
 PRESSES = (KillPress("codec"), KillPress("fetcher"))
+DRAINERS = (KillWorker("drainer"), TerminateWorkers("drainer"))
 
 FAULTS = (
     *PRESSES,
-    KillWorker("drainer"),
+    *DRAINERS,
     KillWorker("launcher"),
-    TerminateWorkers("drainer"),
     TerminateWorkers("launcher"),
     Pause("codec"),
     Pause("fetcher"),
