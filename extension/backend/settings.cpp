@@ -130,6 +130,14 @@ void define_places() {
                            nullptr, &stored.output_url_style,
                            static_cast<int>(OutputUrlStyle::kServed), kOutputUrlStyles, PGC_SUSET,
                            0, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("imgpress.signed_urls",
+                           "Output URLs are signed and expire, and the gateway serves no image "
+                           "without a valid signature.",
+                           nullptr, &stored.signed_urls, false, PGC_SIGHUP, 0, nullptr, nullptr,
+                           nullptr);
+  define_int("imgpress.signed_url_lifetime",
+             "Time for which a signed output URL is valid at least.", &stored.signed_url_lifetime_s,
+             24 * 60 * 60, 60, 10 * 365 * 24 * 60 * 60, GUC_UNIT_S);
   define_string("imgpress.webhook_retry_delays",
                 "Pauses between the attempts to deliver a webhook: a list of seconds.",
                 &stored.webhook_retry_delays,

@@ -21,6 +21,8 @@ struct Settings {
   char* public_url;
   char* webhook_retry_delays;
   int output_url_style;  // an OutputUrlStyle, as PostgreSQL stores it
+  bool signed_urls;
+  int signed_url_lifetime_s;
   ImageOptions options;
   int codecs;
   int images_in_flight;

@@ -43,7 +43,7 @@ const kFailed = 'Error processing image';
 
 // The file name in an output's URL, decoded.
 function nameOf(url) {
-  const name = url.split('/').pop();
+  const name = url.split('?')[0].split('/').pop();
   try {
     return decodeURIComponent(name);
   } catch {

@@ -19,10 +19,11 @@ GRANT EXECUTE ON FUNCTION imgpress.compress_image_url(text, integer, text) TO im
 
 CREATE OR REPLACE FUNCTION imgpress.output_url(request_id uuid, image_no integer, source_url text,
     output_format text) RETURNS text
-    LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_served_url';
+    LANGUAGE c STRICT STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'imgpress_served_url';
 COMMENT ON FUNCTION imgpress.output_url(uuid, integer, text, text) IS
     'The public URL of an output, built according to imgpress.public_url and imgpress.output_url_style. output_format: '
-    'as in imgpress.images; it decides the extension';
+    'as in imgpress.images; it decides the extension. With imgpress.signed_urls the URL is signed, if the caller may '
+    'see the request';
 GRANT EXECUTE ON FUNCTION imgpress.output_url(uuid, integer, text, text) TO imgpress_reader;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.image_behind(request_id uuid, image_no integer) RETURNS integer

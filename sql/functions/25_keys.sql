@@ -229,6 +229,49 @@ COMMENT ON FUNCTION imgpress_internal.check_key(integer, bytea, text, text) IS
     'unauthorized, forbidden (the key is valid, but not for this scope), or NULL. owner: the role to act for; NULL: '
     'the gateway''s own';
 
+-- Signed output URLs.
+
+CREATE OR REPLACE FUNCTION imgpress_internal.signed_url_lifetime() RETURNS integer
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_signed_url_lifetime';
+COMMENT ON FUNCTION imgpress_internal.signed_url_lifetime() IS
+    'The setting imgpress.signed_url_lifetime in seconds; NULL if imgpress.signed_urls is off';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.sign_url(request_id uuid, image_no integer, expires bigint) RETURNS text
+    LANGUAGE sql STRICT STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT encode(imgpress_internal.hmac_sha256(s.secret,
+        convert_to(concat_ws(' ', $1::text, $2::text, $3::text), 'UTF8')), 'hex')
+    FROM imgpress_internal.url_secret s
+$$;
+COMMENT ON FUNCTION imgpress_internal.sign_url(uuid, integer, bigint) IS
+    'The signature of an output URL that is valid until expires, in seconds since 1970';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.url_signature(request_id uuid, image_no integer, expires bigint)
+    RETURNS text
+    LANGUAGE plpgsql STRICT STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (
+        SELECT imgpress_internal.sign_url(r.id, url_signature.image_no, url_signature.expires)
+        FROM imgpress.processing_requests r
+        WHERE r.id = url_signature.request_id AND imgpress_internal.may_see(r.submitted_by));
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.url_signature(uuid, integer, bigint) IS
+    'The signature of an output URL, for output_url(); NULL if there is no such request, or the caller may not see it';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.is_signed(
+    request_id uuid, image_no integer, expires bigint, signature text
+) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT imgpress_internal.signed_url_lifetime() IS NULL
+        OR $3 > extract(epoch FROM clock_timestamp()) AND imgpress_internal.same_bytes(
+            convert_to($4, 'UTF8'), convert_to(imgpress_internal.sign_url($1, $2, $3), 'UTF8'))
+$$;
+COMMENT ON FUNCTION imgpress_internal.is_signed(uuid, integer, bigint, text) IS
+    'True if an output may be served: its URL is signed and has not expired, or need not be';
+
 INSERT INTO imgpress_internal.url_secret (secret) VALUES (imgpress_internal.new_secret()) ON CONFLICT DO NOTHING;
 
 GRANT SELECT ON imgpress.keys TO imgpress_reader;

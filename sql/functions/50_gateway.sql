@@ -133,21 +133,33 @@ COMMENT ON FUNCTION imgpress_internal.request_etag(uuid) IS
     'that the caller may not see';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.output_slice(
-    request_id uuid, image_no integer, skipped integer, most integer,
+    request_id uuid, image_no integer, skipped integer, most integer, expires bigint, signature text,
+    OUT refusal text, OUT max_age bigint,
     OUT content_type text, OUT etag text, OUT size integer, OUT created bigint, OUT bytes bytea
 ) RETURNS SETOF record
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF imgpress_internal.is_signed(request_id, image_no, expires, signature) IS NOT TRUE THEN
+        refusal := 'forbidden';
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    IF imgpress_internal.signed_url_lifetime() IS NOT NULL THEN
+        max_age := expires - floor(extract(epoch FROM clock_timestamp()))::bigint;
+    END IF;
     RETURN QUERY
-        SELECT o.content_type, o.etag, octet_length(o.bytes), floor(extract(epoch FROM o.created_at))::bigint,
+        SELECT NULL::text, max_age, o.content_type, o.etag, octet_length(o.bytes),
+               floor(extract(epoch FROM o.created_at))::bigint,
                substring(o.bytes FROM skipped + 1 FOR most)
         FROM imgpress.outputs o
         WHERE o.request_id = output_slice.request_id
           AND o.image_no = imgpress_internal.image_behind(output_slice.request_id, output_slice.image_no);
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.output_slice(uuid, integer, integer, integer) IS
+COMMENT ON FUNCTION imgpress_internal.output_slice(uuid, integer, integer, integer, bigint, text) IS
+    'Whoever knows the URL of an output may see it. expires and signature: from the URL, for imgpress.signed_urls; '
+    'refusal: forbidden if they do not allow it. max_age: for so many seconds they do; NULL: for ever. '
     'Up to "most" bytes of an output after the first "skipped". size: of the whole output. created: in seconds since '
     '1970, rounded down. No row if there is no such output';
 
@@ -272,5 +284,5 @@ GRANT EXECUTE ON FUNCTION
     imgpress_internal.store_part(uuid, integer, bytea),
     imgpress_internal.submit_upload_as(integer, bytea, text, uuid, jsonb),
     imgpress_internal.upload_faults(uuid, jsonb),
-    imgpress_internal.output_slice(uuid, integer, integer, integer)
+    imgpress_internal.output_slice(uuid, integer, integer, integer, bigint, text)
     TO imgpress_gateway;

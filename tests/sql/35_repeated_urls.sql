@@ -82,11 +82,11 @@ SELECT is(pg_temp.claim(6, 9, :'id'), ARRAY[1, 2]);
 SELECT pg_temp.finish(6, :'id', 1, 'Completed');
 INSERT INTO imgpress_internal.image_aliases VALUES (:'id', 3, 1);
 SELECT results_eq(format('SELECT bytes FROM imgpress.output_image(%L, 3)', :'id'), $$ VALUES ('bytes'::bytea) $$, 'an alias shows its image');
-SELECT results_eq(format('SELECT content_type, etag, size, bytes FROM imgpress_internal.output_slice(%L, 3, 1, 3)', :'id'),
+SELECT results_eq(format('SELECT content_type, etag, size, bytes FROM imgpress_internal.output_slice(%L, 3, 1, 3, NULL, NULL)', :'id'),
     format('SELECT content_type, etag, 5, ''yte''::bytea FROM imgpress.output_image(%L, 1)', :'id'), 'also in slices');
-SELECT results_eq(format('SELECT created, bytes FROM imgpress_internal.output_slice(%L, 1, 4, 10)', :'id'),
+SELECT results_eq(format('SELECT created, bytes FROM imgpress_internal.output_slice(%L, 1, 4, 10, NULL, NULL)', :'id'),
     format('SELECT floor(extract(epoch FROM created_at))::bigint, ''s''::bytea FROM imgpress.output_image(%L, 1)', :'id'));
-SELECT is_empty(format('SELECT FROM imgpress_internal.output_slice(%L, 4, 0, 10)', :'id'));
+SELECT is_empty(format('SELECT FROM imgpress_internal.output_slice(%L, 4, 0, 10, NULL, NULL)', :'id'));
 SELECT is(imgpress.output_etag(:'id', 3), 'e');
 SELECT is_empty(format('SELECT FROM imgpress.output_image(%L, 4)', :'id'), 'another number shows none');
 DELETE FROM imgpress.processing_requests;

@@ -1,11 +1,10 @@
-// output_url(), is_http_url() and url_objection(): rules of core/ as SQL functions.
+// is_http_url() and url_objection(): rules of core/ as SQL functions.
 #include <string>
 
 #include "channel/own_address.hpp"
 #include "core/net/denial.hpp"
 #include "core/net/literal_host.hpp"
 #include "core/net/url.hpp"
-#include "core/rules/output_name.hpp"
 
 #include "backend/bridge/boundary.hpp"
 #include "backend/settings.hpp"
@@ -33,25 +32,8 @@ std::string objection_to(std::string_view url, const char* allowed_networks) {
 using namespace imgpress;
 
 extern "C" {
-PG_FUNCTION_INFO_V1(imgpress_served_url);
 PG_FUNCTION_INFO_V1(imgpress_is_http_url);
 PG_FUNCTION_INFO_V1(imgpress_url_objection);
-}
-
-Datum imgpress_served_url(PG_FUNCTION_ARGS) {
-  const char* request_id = DatumGetCString(DirectFunctionCall1(uuid_out, PG_GETARG_DATUM(0)));
-  const int image_no = PG_GETARG_INT32(1);
-  text* source_url = PG_GETARG_TEXT_PP(2);
-  text* format = PG_GETARG_TEXT_PP(3);
-  const Settings config = settings();
-  auto* url = make_in<std::string>(CurrentMemoryContext);
-  guard([&] {
-    *url = static_cast<OutputUrlStyle>(config.output_url_style) == OutputUrlStyle::kSimulated
-               ? simulated_url(view_of(source_url))
-               : served_url(config.public_url, request_id, image_no, view_of(source_url),
-                            view_of(format));
-  });
-  PG_RETURN_TEXT_P(cstring_to_text_with_len(url->data(), static_cast<int>(url->size())));
 }
 
 Datum imgpress_is_http_url(PG_FUNCTION_ARGS) {

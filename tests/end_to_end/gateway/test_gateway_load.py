@@ -50,7 +50,7 @@ def fixture_products(shop, unserved):
 @pytest.fixture(scope="module", name="large_image")
 def fixture_large_image(shop):
     """The path of an image of 5 MB."""
-    request = shop.submit("small0.jpg")
+    request = shop.upload("small0.jpg")
     (product,) = shop.finish(request)
     bytes_of = "decode(repeat('ff', 5000000), 'hex')"
     shop.sql(f"UPDATE imgpress.outputs SET bytes = {bytes_of} WHERE request_id = %s", request)
