@@ -20,6 +20,7 @@ BEGIN
     made.status := status;
     made.failed_attempts := 0;
     made.codec_crashes := 0;
+    made.interruptions := 0;
     made.transient := false;
     made.retry_delay_ms := delay_ms;
     IF status = 'Completed' THEN
