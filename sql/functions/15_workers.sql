@@ -32,7 +32,7 @@ CREATE OR REPLACE FUNCTION imgpress_internal.press_state(
     LANGUAGE c VOLATILE ROWS 8 AS 'MODULE_PATHNAME', 'imgpress_press_state';
 COMMENT ON FUNCTION imgpress_internal.press_state() IS
     'Every press of the cluster: the source of the view imgpress.presses';
-GRANT EXECUTE ON FUNCTION imgpress_internal.press_state() TO imgpress_user;
+GRANT EXECUTE ON FUNCTION imgpress_internal.press_state() TO imgpress_reader;
 
 CREATE OR REPLACE VIEW imgpress.presses AS
     SELECT p.pid, p.role, p.database, p.owner, p.owner_pid, p.started_at, clock_timestamp() - p.started_at AS age,
@@ -45,7 +45,7 @@ COMMENT ON VIEW imgpress.presses IS
     'owns it, its age and resident memory, the layers of its confinement that are in force (NULL until it has '
     'started), and what they leave open. Members of imgpress_admin and pg_monitor see all, others those of their own '
     'sessions';
-GRANT SELECT ON imgpress.presses TO imgpress_user;
+GRANT SELECT ON imgpress.presses TO imgpress_reader;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.is_preloaded() RETURNS boolean
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'imgpress_is_preloaded';
