@@ -1,7 +1,6 @@
 """A DNS server whose answers a test tells, and programs that ask it instead of the machine's own."""
 
 import contextlib
-import ctypes
 import itertools
 import os
 import socket
@@ -9,17 +8,10 @@ import struct
 import tempfile
 import threading
 
+from .mounts import lying_over
+
 PORT = 53  # resolv.conf cannot name another
 TYPE_A = 1
-CLONE_NEWNS = 0x20000
-MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _call(name, *arguments):
-    if getattr(_libc, name)(*arguments) != 0:
-        raise OSError(ctypes.get_errno(), name)
 
 
 def _question(query):
@@ -90,19 +82,9 @@ class NameServer:
     def resolving(self):
         """Programs that are started in the with block, but no threads, ask this server for names,
         from then on: to them its resolv.conf lies over that of the machine."""
-        folder = os.getcwd()
         with tempfile.NamedTemporaryFile("w", prefix="resolv-") as file:
             file.write(f"nameserver {self.address}\n")
             file.flush()
             os.fchmod(file.fileno(), 0o644)
-            outside = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                _call("unshare", CLONE_NEWNS)
-                _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-                source = file.name.encode()
-                _call("mount", source, b"/etc/resolv.conf", None, MS_BIND, None)
+            with lying_over("/etc/resolv.conf", file.name):
                 yield
-            finally:
-                _call("setns", outside, CLONE_NEWNS)
-                os.close(outside)
-                os.chdir(folder)
