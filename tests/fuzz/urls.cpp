@@ -61,8 +61,9 @@ IMGPRESS_FUZZ_TARGET(url) {
   wire::FetchRequest request;
   request.url = std::string(text);
   const AddressPolicy policy;
+  press::MemoryBudget memory;
   try {
-    const press::Transfer transfer(request, policy);
+    const press::Transfer transfer(request, policy, memory);
     // libcurl writes an IPv4 address in its usual form, however it was spelt.
     const auto fetched = literal_host("http://" + transfer.queue() + "/");
     require(!literal || !fetched || literal->address == fetched->address,
