@@ -3,7 +3,8 @@
 CREATE OR REPLACE FUNCTION imgpress_internal.worker_state(
     of_database text DEFAULT NULL,
     OUT database text, OUT pid integer, OUT state text, OUT reason text, OUT next_try timestamptz,
-    OUT started_at timestamptz, OUT fetching integer, OUT waiting integer, OUT compressing integer, OUT finished bigint
+    OUT started_at timestamptz, OUT fetching integer, OUT waiting integer, OUT compressing integer, OUT finished bigint,
+    OUT memory bigint, OUT memory_limit bigint
 ) RETURNS SETOF record
     LANGUAGE c VOLATILE ROWS 4 AS 'MODULE_PATHNAME', 'imgpress_worker_state';
 COMMENT ON FUNCTION imgpress_internal.worker_state(text) IS
@@ -12,6 +13,7 @@ GRANT EXECUTE ON FUNCTION imgpress_internal.worker_state(text) TO imgpress_reade
 
 CREATE OR REPLACE VIEW imgpress.workers AS
     SELECT w.database, w.pid, w.state, w.started_at, w.fetching, w.waiting, w.compressing, w.finished,
+           w.memory, w.memory_limit,
            -- An error may quote values of a row.
            CASE WHEN pg_has_role('pg_monitor', 'USAGE') OR w.database = current_database()
                 AND (w.state <> 'failing' OR imgpress_internal.may_see('imgpress_admin')) THEN w.reason END AS reason,
@@ -22,7 +24,8 @@ COMMENT ON VIEW imgpress.workers IS
     'One row for each database in imgpress.databases. state: working, idle, failing, starting, no extension, no such '
     'database or cannot start. reason: why, and what to do about it; that of another database only for members of '
     'pg_monitor, an error only for these and imgpress_admin. Numbers of images: being fetched, waiting for a codec, '
-    'being compressed, and finished since the worker started';
+    'being compressed, and finished since the worker started. memory: bytes of image data that it holds, which '
+    'imgpress.memory_limit bounds';
 GRANT SELECT ON imgpress.workers TO imgpress_reader;
 
 CREATE OR REPLACE FUNCTION imgpress_internal.press_state(

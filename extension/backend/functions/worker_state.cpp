@@ -51,10 +51,21 @@ void put_row(const RowSink* rows, const DrainerSlot& slot) {
                     Int32GetDatum(slot.fetching),
                     Int32GetDatum(slot.waiting),
                     Int32GetDatum(slot.compressing),
-                    Int64GetDatum(static_cast<int64>(slot.finished))};
-  bool nulls[] = {
-      false, !runs, false, standstill.reason[0] == '\0', standstill.next_try == 0, !runs, !runs,
-      !runs, !runs, !runs};
+                    Int64GetDatum(static_cast<int64>(slot.finished)),
+                    Int64GetDatum(static_cast<int64>(slot.memory)),
+                    Int64GetDatum(static_cast<int64>(slot.memory_limit))};
+  bool nulls[] = {false,
+                  !runs,
+                  false,
+                  standstill.reason[0] == '\0',
+                  standstill.next_try == 0,
+                  !runs,
+                  !runs,
+                  !runs,
+                  !runs,
+                  !runs,
+                  !runs,
+                  slot.memory_limit == 0};
   static_assert(lengthof(values) == lengthof(nulls));
   tuplestore_putvalues(rows->store, rows->descriptor, values, nulls);
 }

@@ -117,6 +117,8 @@ void publish(const Worker* worker) {
   slot->fetching = static_cast<int>(load.fetching);
   slot->waiting = static_cast<int>(load.waiting);
   slot->compressing = static_cast<int>(load.compressing);
+  slot->memory = load.memory;
+  slot->memory_limit = load.memory_limit;
   slot->finished = worker->finished_earlier + (work != nullptr ? work->drainer.finished() : 0);
   slot->standstill = worker->standstill;
   if (worker->ready) strlcpy(slot->standstill.reason, repeated_error(), sizeof(Standstill::reason));

@@ -43,6 +43,8 @@ struct DrainerSlot {
   int fetching;
   int waiting;
   int compressing;
+  uint64 memory;
+  uint64 memory_limit;
   uint64 finished;
   Standstill standstill;
 };
