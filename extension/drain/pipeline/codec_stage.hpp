@@ -43,7 +43,7 @@ class CodecStage {
   std::deque<CodecClient> codecs_;
   std::deque<FetchedImage> waiting_;
   std::deque<FetchedImage> large_;  // waiting as well
-  Clock::duration absence_{};  // see Pipeline::expect_absence()
+  Clock::duration absence_{};       // see Pipeline::expect_absence()
   TimePoint send_again_ = TimePoint::max();
 };
 

@@ -53,7 +53,8 @@ std::optional<ImageOutcome> CodecClient::receive(TimePoint now) {
       }
       if (!reply->is_large) return outcome_of(*reply, std::move(packet.attachment));
       set_large_aside();
-    } catch (const std::runtime_error& error) {  // memory that is not sealed, or an impossible answer
+    } catch (
+        const std::runtime_error& error) {  // memory that is not sealed, or an impossible answer
       press_.end(PressEnd::kBrokeProtocol, error.what());
     }
   }

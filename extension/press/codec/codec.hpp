@@ -17,7 +17,7 @@ namespace imgpress::press {
 struct LargeImage {};
 
 struct PixelLimits {
-  std::uint64_t max_pixels = 0;    // width x height; more throw Fault::kTooManyPixels
+  std::uint64_t max_pixels = 0;  // width x height; more throw Fault::kTooManyPixels
   std::uint64_t large_above = std::numeric_limits<std::uint64_t>::max();  // more throw LargeImage
 };
 

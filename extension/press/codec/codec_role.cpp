@@ -59,9 +59,8 @@ std::uint64_t large_above(const wire::CompressRequest& request, std::uint64_t me
 }
 
 Reply compress_one(const wire::CompressRequest& request, ByteView source, std::uint64_t memory) {
-  const CodecResult result =
-      compress(source, {request.options,
-                        {request.max_pixels, large_above(request, memory, source.size)}});
+  const CodecResult result = compress(
+      source, {request.options, {request.max_pixels, large_above(request, memory, source.size)}});
   Reply reply;
   reply.image = make_sealed("imgpress output", {result.bytes.data(), result.bytes.size()});
   reply.message.format = result.format;

@@ -164,8 +164,8 @@ PixelImage read_gif(ByteView source, const PixelLimits& limits) {
 
 CodecResult compress_gif(ByteView source, const CodecOptions& options) {
   std::vector<std::uint8_t> original(source.data, source.data + source.size);
-  return compress_pixels(read_gif(source, options), source, std::move(original),
-                         ImageFormat::kGif, options);
+  return compress_pixels(read_gif(source, options), source, std::move(original), ImageFormat::kGif,
+                         options);
 }
 
 }  // namespace imgpress::press

@@ -29,8 +29,7 @@ CodecResult compress_jpeg(ByteView source, const CodecOptions& options) {
   if (segments.is_lossless) {
     throw FaultError(Fault::kUnsupportedImage, "JPEG file: it is a lossless one");
   }
-  decoder.read_header(options.accept_truncated ? segments.whole_segments : source,
-                      options);
+  decoder.read_header(options.accept_truncated ? segments.whole_segments : source, options);
   const ImageMetadata metadata = read_metadata(segments);
   std::vector<std::uint8_t> stripped = strip(source, segments, metadata.orientation);
   const auto convert = can_transcode(decoder.state()) ? transcode_jpeg : reencode_jpeg;

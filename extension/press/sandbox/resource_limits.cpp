@@ -62,8 +62,8 @@ std::uint64_t limit_memory(bool to_part) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_AS, &limit) != 0) fail("RLIMIT_AS");
   const rlim_t part = std::max(limit.rlim_max / kShareOfSmall, kLeastForSmall);
-  limit.rlim_cur = to_part && limit.rlim_max != RLIM_INFINITY ? std::min(part, limit.rlim_max)
-                                                              : limit.rlim_max;
+  limit.rlim_cur =
+      to_part && limit.rlim_max != RLIM_INFINITY ? std::min(part, limit.rlim_max) : limit.rlim_max;
   if (::setrlimit(RLIMIT_AS, &limit) != 0) fail("RLIMIT_AS");
   return limit.rlim_cur;
 }

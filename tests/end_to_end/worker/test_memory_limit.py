@@ -8,11 +8,13 @@ import threading
 import time
 
 import pytest
+from PIL import Image
 
 from harness.catalogue import ERROR_TEXT, one_product, split_urls
-from harness.images import jpeg
+from harness.images import encode, jpeg
 from harness.processes import sealed_memory
 from harness.servers.origin import Origin
+from harness.waiting import PROMPT, wait_until
 
 MB = 1 << 20
 ORIGINS = 64
@@ -93,6 +95,8 @@ class Watch:
 def fixture_limited(open_shop):
     settings = {"imgpress.allowed_networks": "127.0.0.0/8", **SETTINGS}
     with open_shop(settings=settings, gateway=False, name="memory") as made:
+        noise = Image.effect_noise((1500, 1500), 100)
+        made.origin.add("noise.jpg", encode(noise, quality=20))  # which can't be made smaller
         made.finish(made.submit("small0.jpg"))
         yield made
 
@@ -104,14 +108,76 @@ def finish_all(shop, request, timeout):
     return urls
 
 
-@pytest.mark.parametrize("length", ["yes", "no"])
-def test_many_large_images_at_once(limited, origins, length):
-    """Each origin takes half a second to send its image, so that all of them are under way."""
-    path = f"drip/large.jpg?ms=30&bytes=262144&length={length}"
+@pytest.mark.parametrize(("length", "count"), [("yes", ORIGINS), ("no", ORIGINS // 2)])
+def test_many_large_images_at_once(limited, origins, length, count):
+    """Each origin takes a third of a second to send its image, so that all are under way."""
+    path = f"drip/large.jpg?ms=20&bytes=262144&length={length}"
     with Watch(limited.cluster) as watch:
-        request = limited.submit_csv(one_product(*[origin.url(path) for origin in origins]))
-        assert len(finish_all(limited, request, 100)) == ORIGINS
+        request = limited.submit_csv(one_product(*[origin.url(path) for origin in origins[:count]]))
+        assert len(finish_all(limited, request, 100)) == count
     assert watch.peak <= LIMIT + IMAGE
     assert watch.peak >= LIMIT / 2, "the limit was hardly used"
     attempts = "SELECT max(attempts) FROM imgpress.images WHERE request_id = %s"
     assert limited.value(attempts, request) == 1
+
+
+def test_endless_bodies_next_to_normal_ones(limited, origins):
+    """They fail when they are too large, one after another; the others don't fail with them."""
+    good = [origin.url("drip/large.jpg?ms=1&bytes=262144") for origin in origins[:8]]
+    endless = [origin.url("large/endless.jpg?bytes=99999999999&length=no") for origin in origins[8:24]]
+    with Watch(limited.cluster) as watch:
+        request = limited.submit_csv(one_product(*good, *endless))
+        (product,) = limited.finish(request, 100)
+    urls = split_urls(product["output_image_urls"])
+    assert ERROR_TEXT not in urls[:8], limited.failures(request)
+    failures = limited.failures(request)
+    assert {failure["error_code"] for failure in failures} == {"too_large"}
+    assert len(failures) == len(endless)
+    assert watch.peak <= LIMIT + IMAGE
+
+
+def test_the_view_shows_what_is_held(limited, origins):
+    statement = "SELECT memory, memory_limit FROM imgpress.workers"
+    (worker,) = limited.sql(statement)
+    assert worker[1] == LIMIT
+    request = limited.submit_csv(one_product(origins[0].url("drip/large.jpg?ms=400&bytes=262144")))
+    wait_until(lambda: limited.sql(statement)[0][0] >= IMAGE, "the view shows the image", PROMPT)
+    finish_all(limited, request, 30)
+    wait_until(lambda: limited.sql(statement)[0][0] == 0, "the view shows no image", PROMPT)
+
+
+def test_results_that_cannot_be_recorded_hold_up_nobody_else(limited):
+    """A transaction locks the rows of images whose results alone are more than the limit."""
+    with limited.cluster.settings({"imgpress.memory_limit": "1MB"}):
+        gate = limited.origin.gate("noise")
+        urls = [limited.origin.url(f"held/noise/noise.jpg?{number}") for number in range(6)]
+        request = limited.submit_csv(one_product(*urls))
+        gate.wait_arrived()
+        with limited.cluster.session() as session:
+            session.execute("BEGIN")
+            session.execute("SELECT FROM imgpress.images WHERE request_id = %s FOR SHARE", (request,))
+            gate.open()
+            memory = "SELECT memory > memory_limit FROM imgpress.workers"
+            wait_until(lambda: limited.value(memory), "the results are more than the limit", PROMPT)
+            for number in range(3):
+                limited.finish(limited.submit(f"small{number}.jpg"), PROMPT)
+            assert limited.value(memory)
+            session.execute("ROLLBACK")
+        finish_all(limited, request, 30)
+
+
+def test_slow_origins_do_not_hold_memory_that_others_need(limited, origins):
+    """Each announces 4 MB and sends a few bytes a second: together, more than the limit."""
+    slow = [origin.url("drip/large.jpg?ms=100&bytes=1000") for origin in origins[:16]]
+    with limited.cluster.settings({"imgpress.fetch_timeout": "60s"}):
+        held_up = limited.submit_csv(one_product(*slow))
+        for origin in origins[:16]:
+            origin.ledger.wait_total("/drip/large.jpg?ms=100", 1)
+        begun = time.monotonic()
+        good = [origin.url("drip/large.jpg?ms=5&bytes=262144") for origin in origins[32:48]]
+        with Watch(limited.cluster) as watch:
+            request = limited.submit_csv(one_product(*good))
+            finish_all(limited, request, 50)
+        assert time.monotonic() - begun < 20, "they waited for the slow ones"
+        assert watch.peak <= LIMIT + IMAGE
+        limited.value("SELECT imgpress.cancel(%s)", held_up)

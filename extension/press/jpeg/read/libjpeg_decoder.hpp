@@ -18,8 +18,8 @@ class LibjpegDecoder {
   LibjpegDecoder(const LibjpegDecoder&) = delete;
   LibjpegDecoder& operator=(const LibjpegDecoder&) = delete;
 
-  // Throws FaultError when the header is invalid or states more than `limits` allow. The source must
-  // outlive this object. From here on libjpeg's memory and the number of scans are limited.
+  // Throws FaultError when the header is invalid or states more than `limits` allow. The source
+  // must outlive this object. From here on libjpeg's memory and the number of scans are limited.
   void read_header(ByteView source, const PixelLimits& limits);
 
   // Throws FaultError(kDamagedImage) when too much of the image is missing: anything at all, unless

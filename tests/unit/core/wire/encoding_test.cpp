@@ -109,15 +109,17 @@ TEST(WireTest, FetchReply) {
 }
 
 TEST(WireTest, CompressRequestAndReply) {
-  const auto request = round_trip(CompressRequest{8, {73, Effort::kSmall, true}, 1ull << 33, 20});
+  const auto request =
+      round_trip(CompressRequest{8, {73, Effort::kSmall, true}, 1ull << 33, 20, true});
   EXPECT_EQ(request.id, 8u);
   EXPECT_EQ(request.options.quality, 73);
   EXPECT_EQ(request.max_pixels, 1ull << 33);
   EXPECT_EQ(request.cpu_seconds, 20u);
+  EXPECT_TRUE(request.may_be_large);
   EXPECT_EQ(request.options.effort, Effort::kSmall);
   EXPECT_TRUE(request.options.accept_truncated);
   const auto reply = round_trip(CompressReply{9, Fault::kNone, ImageFormat::kGif, true, 640, 480,
-                                              "broken", "kept", "abcd", 1234});
+                                              "broken", "kept", "abcd", 1234, true});
   EXPECT_EQ(reply.id, 9u);
   EXPECT_EQ(reply.fault, Fault::kNone);
   EXPECT_EQ(reply.format, ImageFormat::kGif);
@@ -126,8 +128,19 @@ TEST(WireTest, CompressRequestAndReply) {
   EXPECT_EQ(reply.height, 480u);
   EXPECT_EQ(reply.digest, "abcd");
   EXPECT_EQ(reply.work_us, 1234u);
+  EXPECT_TRUE(reply.is_large);
   EXPECT_EQ(reply.reason, "broken");
   EXPECT_EQ(reply.warning, "kept");
+}
+
+TEST(WireTest, Memory) {
+  const auto grant = round_trip(MemoryGrant{1ull << 40, -5, true});
+  EXPECT_EQ(grant.received, 1ull << 40);
+  EXPECT_EQ(grant.room, -5);
+  EXPECT_TRUE(grant.idle);
+  const auto use = round_trip(MemoryUse{1ull << 33, true});
+  EXPECT_EQ(use.bytes, 1ull << 33);
+  EXPECT_TRUE(use.is_short);
 }
 
 TEST(WireTest, EveryTruncationIsRefused) {

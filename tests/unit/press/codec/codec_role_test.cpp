@@ -3,9 +3,12 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <string>
 
 #include "channel/sealed_memory.hpp"
+#include "support/images/jpeg_files.hpp"
+#include "support/images/pictures.hpp"
 #include "support/real_press.hpp"
 
 namespace imgpress::test {
@@ -43,6 +46,61 @@ TEST(CodecRole, AnEmptySourceIsNotAnImage) {
   RealPress press("codec");
   EXPECT_EQ(compress(press, "").fault, Fault::kNotAnImage);
 }
+
+std::string as_text(const press::fixtures::Bytes& bytes) {
+  return {bytes.begin(), bytes.end()};
+}
+
+// A JPEG file of one colour whose frame says that it is much larger.
+std::string large_jpeg() {
+  press::fixtures::Bytes jpeg =
+      press::fixtures::make_jpeg(press::fixtures::plain(16, 16, {1, 2, 3}));
+  const press::fixtures::Bytes frame = {0xFF, 0xC0};
+  const auto at = std::search(jpeg.begin(), jpeg.end(), frame.begin(), frame.end());
+  at[5] = at[7] = 0x27;  // 10,000 x 10,000
+  at[6] = at[8] = 0x10;
+  return as_text(jpeg);
+}
+
+wire::CompressReply compress_as(RealPress& press, const std::string& image, bool may_be_large) {
+  wire::CompressRequest request = compress_request(1);
+  request.max_pixels = 200'000'000;
+  request.may_be_large = may_be_large;
+  press.socket().send(request, sealed(image).get());
+  return std::get<wire::CompressReply>(press.receive().message);
+}
+
+#ifndef __SANITIZE_ADDRESS__  // it needs more address space than any limit
+
+TEST(CodecRole, ALargeImageIsAnsweredBeforeItIsDecoded) {
+  RealPress press("codec");
+  const wire::CompressReply reply = compress_as(press, large_jpeg(), false);
+  EXPECT_TRUE(reply.is_large);
+  EXPECT_EQ(reply.fault, Fault::kNone);
+  EXPECT_LT(reply.work_us, 100'000u);
+  EXPECT_FALSE(compress_as(press, kGif, false).is_large);
+  EXPECT_FALSE(compress_as(press, large_jpeg(), true).is_large);
+}
+
+TEST(CodecRole, AnImageThatNeedsMoreThanTheCodecHasIsRefused) {
+  RealPress press("codec", {"--memory-mb=256"});
+  const wire::CompressReply reply = compress_as(press, large_jpeg(), true);
+  EXPECT_EQ(reply.fault, Fault::kOutOfResources);
+  EXPECT_NE(reply.reason.find("imgpress.codec_memory allows (256 MB)"), std::string::npos)
+      << reply.reason;
+  EXPECT_FALSE(compress_as(press, kGif, false).is_large) << "it goes on";
+}
+
+// Whatever the header says: the kernel refuses more.
+TEST(CodecRole, AnImageThatMayNotBeLargeDoesNotGetTheMemoryOfALargeOne) {
+  RealPress press("codec");
+  std::string padded = as_text(press::fixtures::make_jpeg(press::fixtures::photograph(64, 48)));
+  padded.resize(600 << 20, '\xD9');  // the mapping of the file alone is too large
+  EXPECT_TRUE(compress_as(press, padded, false).is_large);
+  EXPECT_EQ(compress_as(press, padded, true).fault, Fault::kNone);
+}
+
+#endif
 
 TEST(CodecRole, AnUnsealedSourceEndsTheProcess) {
   RealPress press("codec");
