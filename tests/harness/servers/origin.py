@@ -4,6 +4,7 @@
     /held/GATE/a.jpg                the same, when origin.gate("GATE") lets it through
     /slow/a.jpg?ms=50               the same after this delay
     /drip/a.jpg?ms=50&bytes=1       the same, one byte (or so many) every 50 ms; with length=no chunked
+    /encoded/gzip/a.jpg             the same, whose bytes are said to be encoded like this
     /truncated/a.jpg                half of it, with the Content-Length of the whole file
     /flaky/a.jpg?fail=2             503 (or status=N) this many times, then the file
     /hang/a.jpg                     no answer until the origin closes
@@ -92,6 +93,11 @@ class _OriginHandler(Handler):
         if not known:
             self._write_piece(b"", known)
         self.close_connection = True
+
+    def _serve_encoded(self, origin, rest, _query, _number):
+        encoding, _, name = rest.partition("/")
+        content = origin.content(name)
+        self.answer(200, content, _content_type(name), [("Content-Encoding", encoding)])
 
     def _serve_truncated(self, origin, name, _query, _number):
         content = origin.content(name)
