@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import threading
 import time
 
 
@@ -62,3 +63,31 @@ def raise_on_sigterm():
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+
+
+class Sampling:
+    """Calls a function again and again in a thread, for a with block."""
+
+    def __init__(self, sample, pause=0.01):
+        self._sample = sample
+        self._pause = pause
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._error = None
+
+    def _run(self):
+        try:
+            while not self._over.wait(self._pause):
+                self._sample()
+        except Exception as error:  # pylint: disable=broad-except
+            self._error = error
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc):
+        self._over.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error

@@ -4,7 +4,6 @@ behave, the worker holds no more of them than the limit and one image; all are p
 import contextlib
 import io
 import os
-import threading
 import time
 
 import pytest
@@ -14,7 +13,7 @@ from harness.catalogue import ERROR_TEXT, one_product, split_urls
 from harness.images import encode, jpeg
 from harness.processes import sealed_memory
 from harness.servers.origin import Origin
-from harness.waiting import PROMPT, wait_until
+from harness.waiting import PROMPT, Sampling, wait_until
 
 MB = 1 << 20
 ORIGINS = 64
@@ -58,37 +57,25 @@ def fixture_origins(pictures):
         yield made
 
 
-class Watch:
+class Watch(Sampling):
     """Samples how much image data the processes of a cluster hold, for a with block."""
 
     def __init__(self, cluster):
+        super().__init__(self._look)
         self._cluster = cluster
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._pids = self._processes()
         self.peak = 0
-        self.family = {}
 
-    def _run(self):
-        while not self._over.wait(0.01):
-            pids = [*self.family["fetcher"], *self.family["codec"], *self.family["drainer"]]
-            self.peak = max(self.peak, sealed_memory(pids))
+    def _processes(self):
+        found = [*self._cluster.presses(), *self._cluster.drainers()]
+        return sorted(process.pid for process in found)
 
-    def _pids(self):
-        return {
-            "fetcher": [press.pid for press in self._cluster.presses("fetcher")],
-            "codec": [press.pid for press in self._cluster.presses("codec")],
-            "drainer": [drainer.pid for drainer in self._cluster.drainers()],
-        }
+    def _look(self):
+        self.peak = max(self.peak, sealed_memory(self._pids))
 
-    def __enter__(self):
-        self.family = self._pids()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_exc):
-        self._over.set()
-        self._thread.join()
-        assert self._pids() == self.family, "a process was replaced"
+    def __exit__(self, *exc):
+        super().__exit__(*exc)
+        assert self._processes() == self._pids, "a process was replaced"
 
 
 @pytest.fixture(scope="module", name="limited")
@@ -124,7 +111,9 @@ def test_many_large_images_at_once(limited, origins, length, count):
 def test_endless_bodies_next_to_normal_ones(limited, origins):
     """They fail when they are too large, one after another; the others don't fail with them."""
     good = [origin.url("drip/large.jpg?ms=1&bytes=262144") for origin in origins[:8]]
-    endless = [origin.url("large/endless.jpg?bytes=99999999999&length=no") for origin in origins[8:24]]
+    endless = [
+        origin.url("large/endless.jpg?bytes=99999999999&length=no") for origin in origins[8:24]
+    ]
     with Watch(limited.cluster) as watch:
         request = limited.submit_csv(one_product(*good, *endless))
         (product,) = limited.finish(request, 100)
@@ -155,7 +144,9 @@ def test_results_that_cannot_be_recorded_hold_up_nobody_else(limited):
         gate.wait_arrived()
         with limited.cluster.session() as session:
             session.execute("BEGIN")
-            session.execute("SELECT FROM imgpress.images WHERE request_id = %s FOR SHARE", (request,))
+            session.execute(
+                "SELECT FROM imgpress.images WHERE request_id = %s FOR SHARE", (request,)
+            )
             gate.open()
             memory = "SELECT memory > memory_limit FROM imgpress.workers"
             wait_until(lambda: limited.value(memory), "the results are more than the limit", PROMPT)

@@ -7,7 +7,7 @@ import zlib
 
 from PIL import Image
 
-from .images import encode, jpeg
+from harness.images import encode, jpeg
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, RGBA = 0, 2, 6
