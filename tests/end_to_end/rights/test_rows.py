@@ -88,8 +88,7 @@ def functions_of_requests(shop, role):
         "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
         "WHERE n.nspname IN ('imgpress', 'imgpress_internal') AND has_schema_privilege(%s, n.oid, "
         "'USAGE') AND has_function_privilege(%s, p.oid, 'EXECUTE') AND "
-        "'uuid'::regtype = ANY (p.proargtypes) "
-        "AND p.proname NOT LIKE '%%\\_as'",  # these are called with a key
+        "'uuid'::regtype = ANY (p.proargtypes)",
         role,
         role,
     ):
