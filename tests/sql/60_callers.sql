@@ -1,13 +1,14 @@
 -- Who calls, and whose requests that role sees.
 BEGIN;
-SELECT plan(23);
+SELECT plan(24);
 
 CREATE ROLE anna IN ROLE imgpress_user;
 CREATE ROLE bert IN ROLE imgpress_user;
 CREATE ROLE team IN ROLE imgpress_user;
 CREATE ROLE boss IN ROLE imgpress_admin;
+CREATE ROLE shy NOINHERIT IN ROLE imgpress_user, imgpress_admin, team;
 GRANT team TO anna;
-GRANT USAGE ON SCHEMA imgpress_internal TO imgpress_user;  -- only here, to ask the functions themselves
+GRANT USAGE ON SCHEMA imgpress_internal TO imgpress_user, shy;  -- only here, to ask the functions themselves
 GRANT EXECUTE ON FUNCTION imgpress_internal.caller() TO imgpress_user;
 
 CREATE FUNCTION pg_temp.seen(names name[]) RETURNS name[] LANGUAGE sql
@@ -17,6 +18,9 @@ SET ROLE anna;
 SELECT is(imgpress_internal.caller(), 'anna', 'a role calls for itself');
 SELECT is(pg_temp.seen('{anna,bert,team,boss,imgpress_user,public,gone}'), '{anna,team,imgpress_user,public}'::name[],
     'a role sees what it or a role that it shares has submitted');
+SET ROLE shy;
+SELECT is(pg_temp.seen('{shy,team,boss,imgpress_user,public}'), '{shy,public}'::name[],
+    'NOINHERIT: what a shared role has submitted needs SET ROLE, as its other privileges do');
 SET ROLE boss;
 SELECT is(pg_temp.seen('{anna,bert,team,boss,public,gone}'), '{anna,bert,team,boss,public,gone}'::name[],
     'imgpress_admin sees all');
