@@ -33,9 +33,11 @@ CREATE FUNCTION pg_temp.plan_of(statement text) RETURNS SETOF text LANGUAGE plpg
 CREATE FUNCTION pg_temp.filters(role name) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('SET LOCAL ROLE %I', role);
-    RETURN (SELECT count(*) FROM unnest(ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries'])
-                AS t(name), pg_temp.plan_of('SELECT FROM imgpress.' || t.name) AS p(line)
-            WHERE p.line LIKE '%Filter:%');
+    RETURN (
+        SELECT count(*)
+        FROM unnest('{processing_requests, products, images, outputs, webhook_deliveries}'::text[]) AS t(name),
+            pg_temp.plan_of('SELECT FROM imgpress.' || t.name) AS p(line)
+        WHERE p.line LIKE '%Filter:%');
 END
 $$;
 GRANT SELECT ON imgpress.products TO imgpress_worker;
@@ -102,7 +104,8 @@ SELECT throws_ok($$ SELECT set_config('imgpress.acting_role', 'boss', true) $$, 
 SELECT throws_ok($$ ALTER FUNCTION pg_temp.seen(name[]) SET imgpress.acting_role = boss $$, NULL, NULL,
     'nor for a function');
 RESET ROLE;
-SELECT throws_ok($$ ALTER ROLE bert SET imgpress.acting_role = boss $$, '55P02', NULL, 'nor can a superuser for a role');
+SELECT throws_ok($$ ALTER ROLE bert SET imgpress.acting_role = boss $$, '55P02', NULL,
+    'nor can a superuser for a role');
 SELECT throws_ok($$ SET imgpress.acting_role = boss $$, '55P02', NULL, 'or a session');
 SELECT is_empty($$ SELECT FROM pg_settings WHERE name = 'imgpress.acting_role' $$, 'it is no setting for people');
 

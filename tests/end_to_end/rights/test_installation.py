@@ -138,8 +138,14 @@ def test_dump_and_restore(cluster, database):
         ("CREATE ROLE imgpress_worker LOGIN", "imgpress_worker"),
         (f"CREATE ROLE imgpress_worker ROLE {attack.ATTACKER}", "imgpress_worker"),
         (f"CREATE ROLE imgpress_owner ROLE {attack.ATTACKER}", "imgpress_owner"),
-        ("CREATE ROLE imgpress_user; CREATE ROLE imgpress_owner ROLE imgpress_user", "imgpress_owner"),
-        ("CREATE ROLE imgpress_admin; CREATE ROLE imgpress_worker ROLE imgpress_admin", "imgpress_worker"),
+        (
+            "CREATE ROLE imgpress_user; CREATE ROLE imgpress_owner ROLE imgpress_user",
+            "imgpress_owner",
+        ),
+        (
+            "CREATE ROLE imgpress_admin; CREATE ROLE imgpress_worker ROLE imgpress_admin",
+            "imgpress_worker",
+        ),
         ("CREATE ROLE imgpress_admin CREATEROLE", "imgpress_admin"),
         ("CREATE ROLE imgpress_reader BYPASSRLS", "imgpress_reader"),
         ("CREATE ROLE imgpress_gateway SUPERUSER", "imgpress_gateway"),

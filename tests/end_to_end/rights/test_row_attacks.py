@@ -1,11 +1,10 @@
-"""The owner of the database, who is a user of imgpress, tries to see or change another's requests."""
+"""The owner of the database, who is a user of imgpress, tries to reach what is anna's."""
 
 import subprocess
 
 import psycopg2
 import pytest
 
-from harness import attack
 from harness.attack import ATTACKER
 from harness.cluster import major_version, pg_config
 from harness.waiting import wait_until
@@ -16,115 +15,9 @@ VIEWS = ("progress", "failures", "webhook_failures", "results")
 SECRETS = ("small0", "gone", "SKU1", "secret-hook")
 
 
-@pytest.fixture(scope="module", name="own")
-def fixture_own(open_shop):
-    with attack.shop_of_attacker(open_shop, name="rows") as made:
-        made.sql("CREATE ROLE anna LOGIN IN ROLE imgpress_user")
-        made.sql(f"GRANT imgpress_user TO {ATTACKER}")
-        yield made
-
-
-@pytest.fixture(scope="module", name="victim")
-def fixture_victim(own):
-    """anna's request: an image, a failed one, and a webhook that fails."""
-    submit = "SELECT imgpress.submit_csv(%s, 'http://127.0.0.1:9/secret-hook')"
-    csv = own.csv("small0.jpg", "gone.jpg")
-    request = own.cluster.scalar(submit, (csv,), user="anna")
-    assert own.wait(request) == "Completed"
-    return request
-
-
-@pytest.fixture(name="mallory")
-def fixture_mallory(own):
-    with own.cluster.session(user=ATTACKER) as session:
-        yield session
-
-
 def assert_nothing_told(texts, victim):
     said = " ".join(map(str, texts))
     assert [word for word in (*SECRETS, victim) if word in said] == []
-
-
-# --- code that PostgreSQL runs as the owner of a table, called by a superuser ----------------------
-
-# All that can be asked about a request; what is answered, or why not, goes into a table.
-ASK = """
-CREATE SCHEMA {schema};
-GRANT USAGE ON SCHEMA {schema} TO PUBLIC;
-CREATE TABLE {schema}.heard (place text, answer text);
-CREATE FUNCTION {schema}.ask_all(place text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    question text;
-    answer text;
-BEGIN
-    FOREACH question IN ARRAY ARRAY[
-        'SELECT imgpress.request_status(''{id}'')', 'SELECT imgpress.wait(''{id}'', ''0'')',
-        'SELECT string_agg(p::text, '','') FROM imgpress.request_products(''{id}'') p',
-        'SELECT imgpress.output_etag(''{id}'', 1)', 'SELECT imgpress.cancel(''{id}'')',
-        'SELECT imgpress.retry_failed(''{id}'')::text',
-        'SELECT imgpress.submit(''{{}}'', request_id => ''{id}'')::text',
-        'SELECT string_agg(p::text, '','') FROM imgpress.progress p WHERE request_id = ''{id}''',
-        'SELECT string_agg(i::text, '','') FROM imgpress.images i WHERE request_id = ''{id}'''
-    ] LOOP
-        BEGIN
-            EXECUTE question INTO answer;
-        EXCEPTION WHEN OTHERS THEN
-            answer := SQLSTATE;
-        END;
-        INSERT INTO {schema}.heard VALUES (place, answer);
-    END LOOP;
-    RETURN place;
-END
-$$;
-CREATE FUNCTION {schema}.ask(place text) RETURNS text LANGUAGE plpgsql IMMUTABLE
-    AS $$ BEGIN RETURN {schema}.ask_all(place); END $$;
-"""
-MAINTENANCE = {
-    "ANALYZE": "CREATE INDEX ON {schema}.t ({schema}.ask('index ' || n)); INSERT INTO {schema}.t "
-    "VALUES ('b')",
-    "VACUUM FULL {schema}.t": "CREATE INDEX ON {schema}.t ({schema}.ask('index ' || n))",
-    "REINDEX TABLE {schema}.t": "CREATE INDEX ON {schema}.t ({schema}.ask('index ' || n))",
-    "CREATE INDEX later ON {schema}.t ({schema}.ask(n))": "SELECT",
-    "REFRESH MATERIALIZED VIEW {schema}.m": "CREATE MATERIALIZED VIEW {schema}.m AS "
-    "SELECT {schema}.ask(n) FROM {schema}.t",
-}
-
-
-@pytest.mark.parametrize("number, statement", enumerate(MAINTENANCE), ids=lambda it: str(it).split()[0])
-def test_maintenance_by_a_superuser(own, victim, mallory, number, statement):
-    """PostgreSQL runs it as the owner of the table, in the session of the superuser."""
-    schema = f"maintained{number}"
-    mallory.execute(ASK.format(schema=schema, id=victim))
-    mallory.execute(f"CREATE TABLE {schema}.t (n text); INSERT INTO {schema}.t VALUES ('a')")
-    mallory.execute(MAINTENANCE[statement].format(schema=schema))
-    mallory.execute(f"TRUNCATE {schema}.heard")
-    own.sql(statement.format(schema=schema))
-    heard = own.sql(f"SELECT answer FROM {schema}.heard")
-    assert len(heard) >= 9 and len(heard) % 9 == 0
-    assert {answer for (answer,) in heard} <= {"42501", "55000", "P0002", None}, heard
-    assert own.cluster.scalar("SELECT imgpress.request_status(%s)", (victim,)) == "Completed"
-
-
-def test_cascade_of_a_foreign_key(own, victim, mallory):
-    """A superuser deletes from a table of another; the trigger on the attacker's table, whose rows
-    go as well, runs as the attacker."""
-    own.sql("CREATE TABLE public.trusted (id int PRIMARY KEY); INSERT INTO public.trusted VALUES (1)")
-    own.sql(f"GRANT REFERENCES ON public.trusted TO {ATTACKER}")
-    mallory.execute(ASK.format(schema="cascade", id=victim))
-    mallory.execute(
-        "CREATE TABLE cascade.t (id int REFERENCES public.trusted ON DELETE CASCADE); "
-        "INSERT INTO cascade.t VALUES (1); "
-        "CREATE FUNCTION cascade.ask_now() RETURNS trigger LANGUAGE plpgsql "
-        "AS $$ BEGIN PERFORM cascade.ask(current_user); RETURN OLD; END $$; "
-        "CREATE TRIGGER t BEFORE DELETE ON cascade.t FOR EACH ROW EXECUTE FUNCTION cascade.ask_now()"
-    )
-    own.sql("DELETE FROM public.trusted")
-    heard = own.sql("SELECT place, answer FROM cascade.heard")
-    assert len(heard) == 9 and {place for place, _ in heard} == {ATTACKER}
-    assert {answer for _, answer in heard} == {"42501", None}, heard
-
-
-# --- the attacker's own statements -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("relation", TABLES + VIEWS)
@@ -145,7 +38,8 @@ def test_functions_in_a_condition_see_no_row_of_others(own, victim, mallory, rel
         (victim,),
     )
     mallory.execute(
-        f"SELECT FROM imgpress.{relation} r JOIN imgpress.progress p ON pg_temp.leak(r::text || p::text)"
+        f"SELECT FROM imgpress.{relation} r "
+        "JOIN imgpress.progress p ON pg_temp.leak(r::text || p::text)"
     )
     mallory.execute("SELECT * FROM heard")
     assert_nothing_told(mallory.fetchall(), victim)
@@ -190,16 +84,16 @@ def test_parallel_workers(own, victim, mallory):
     name = "debug_parallel_query" if major_version() >= 16 else "force_parallel_mode"
     with own.cluster.session(user="anna") as anna:
         for session, sees in ((anna, True), (mallory, False)):
-            session.execute(f"SET {name} = on; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0")
+            session.execute(
+                f"SET {name} = on; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0"
+            )
             session.execute("SET min_parallel_table_scan_size = 0")
             for relation in TABLES + VIEWS:
                 session.execute(f"SELECT count(*) FROM imgpress.{relation}")
                 assert (session.fetchone()[0] > 0) == sees, relation
 
 
-@pytest.mark.parametrize(
-    "whom", [f"ROLE {ATTACKER}", "DATABASE shop", "ROLE ALL IN DATABASE shop"]
-)
+@pytest.mark.parametrize("whom", [f"ROLE {ATTACKER}", "DATABASE shop", "ROLE ALL IN DATABASE shop"])
 def test_row_security_off(own, victim, whom):
     """Whoever would then see all rows sees an error; views, functions and the worker go on."""
     own.cluster.query(f"ALTER {whom} SET row_security = off", user=ATTACKER)
@@ -211,7 +105,9 @@ def test_row_security_off(own, victim, whom):
         own.refused("P0002", "SELECT imgpress.request_status(%s)", victim, user=ATTACKER)
         submit = "SELECT imgpress.submit_csv(%s)"
         request = own.cluster.scalar(submit, (own.csv("small1.jpg"),), user="anna")
-        assert own.cluster.scalar("SELECT imgpress.wait(%s)", (request,), user="anna") == "Completed"
+        assert (
+            own.cluster.scalar("SELECT imgpress.wait(%s)", (request,), user="anna") == "Completed"
+        )
     finally:
         own.sql(f"ALTER {whom} RESET row_security")
 
@@ -230,9 +126,12 @@ def test_settings(own):
             f"SELECT set_config('{name}', '{value}', true)",
             f"ALTER ROLE {ATTACKER} SET {name} = '{value}'",
             f"ALTER DATABASE shop SET {name} = '{value}'",
-            f"CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql SET {name} = '{value}' AS 'SELECT 1'",
+            f"CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql SET {name} = '{value}' "
+            "AS 'SELECT 1'",
         ):
-            with pytest.raises((psycopg2.errors.InsufficientPrivilege, psycopg2.errors.CantChangeRuntimeParam)):
+            with pytest.raises(
+                (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.CantChangeRuntimeParam)
+            ):
                 own.cluster.query(statement, user=ATTACKER)
 
 
@@ -271,7 +170,8 @@ REFUSED = (
     "ALTER TABLE imgpress.images DISABLE ROW LEVEL SECURITY",
     "ALTER VIEW imgpress.progress RESET (security_barrier)",
     "ALTER FUNCTION imgpress.request_status(uuid) SECURITY INVOKER",
-    "CREATE OR REPLACE FUNCTION imgpress_internal.may_see(name) RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+    "CREATE OR REPLACE FUNCTION imgpress_internal.may_see(name) RETURNS boolean LANGUAGE sql "
+    "AS 'SELECT true'",
     "CREATE FUNCTION imgpress.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "CREATE STATISTICS mine ON request_id, status FROM imgpress.images",
     "CREATE INDEX ON imgpress.images ((evil.climb(url)))",
@@ -316,7 +216,9 @@ def test_views_over_ours(own, victim, mallory):
     for owner in ("anna", "postgres"):
         for relation in TABLES + VIEWS:
             name = f"shared.{owner}_{relation}"
-            own.cluster.query(f"CREATE VIEW {name} AS SELECT * FROM imgpress.{relation}", user=owner)
+            own.cluster.query(
+                f"CREATE VIEW {name} AS SELECT * FROM imgpress.{relation}", user=owner
+            )
             own.cluster.query(f"GRANT SELECT ON {name} TO PUBLIC", user=owner)
             mallory.execute(f"SELECT * FROM {name}")
             if owner == "postgres" and relation in TABLES:
@@ -326,7 +228,11 @@ def test_views_over_ours(own, victim, mallory):
 
 def test_copy(own, victim):
     said = own.cluster.psql(
-        *(it for name in TABLES + VIEWS for it in ("-c", f"COPY (TABLE imgpress.{name}) TO STDOUT")),
+        *(
+            it
+            for name in TABLES + VIEWS
+            for it in ("-c", f"COPY (TABLE imgpress.{name}) TO STDOUT")
+        ),
         *(it for name in TABLES for it in ("-c", f"COPY imgpress.{name} TO STDOUT")),
         "-U",
         ATTACKER,
@@ -360,7 +266,9 @@ def test_what_a_notice_tells(own, victim):
         session.execute("LISTEN imgpress")
         submit = "SELECT imgpress.submit_csv(%s)"
         request = own.cluster.scalar(submit, (own.csv("small2.jpg"),), user="anna")
-        assert own.cluster.scalar("SELECT imgpress.wait(%s)", (request,), user="anna") == "Completed"
+        assert (
+            own.cluster.scalar("SELECT imgpress.wait(%s)", (request,), user="anna") == "Completed"
+        )
         session.execute("SELECT 1")
         payloads = [it.payload for it in session.connection.notifies]
     assert f'{{"request_id" : "{request}", "status" : "Completed"}}' in payloads

@@ -108,7 +108,13 @@ def answer(shop, user, call, request):
     except psycopg2.Error as error:
         diag = error.diag
         said = repr(
-            (diag.sqlstate, diag.message_primary, diag.message_detail, diag.message_hint, diag.context)
+            (
+                diag.sqlstate,
+                diag.message_primary,
+                diag.message_detail,
+                diag.message_hint,
+                diag.context,
+            )
         )
     return re.sub(re.escape(request), "ID", said)
 
@@ -120,7 +126,8 @@ def test_relations(shop, annas, teams):
     }
     for name, column in relations:
         ids = lambda user: {  # noqa: E731
-            it for (it,) in shop.cluster.query(f"SELECT {column} FROM {name}", user=user)  # noqa: B023
+            it
+            for (it,) in shop.cluster.query(f"SELECT {column} FROM {name}", user=user)  # noqa: B023
         }
         assert {annas, teams} <= ids("anna"), name
         assert ids("bert") & {annas, teams} == set(), name
@@ -152,7 +159,9 @@ def test_functions(shop, annas, group, owner, strangers):
 
 def test_actions_on_a_strangers_request_change_nothing(shop, annas):
     state = lambda: (  # noqa: E731
-        shop.sql("SELECT r.*, r.xmin::text FROM imgpress.processing_requests r WHERE id = %s", annas),
+        shop.sql(
+            "SELECT r.*, r.xmin::text FROM imgpress.processing_requests r WHERE id = %s", annas
+        ),
         shop.sql("SELECT i.*, i.xmin::text FROM imgpress.images i WHERE request_id = %s", annas),
     )
     before = state()
@@ -262,7 +271,9 @@ def test_what_public_has_submitted(shop, roles):
     shop.sql(
         "UPDATE imgpress.processing_requests SET submitted_by = 'public' WHERE id = %s", request
     )
-    seen = "SELECT imgpress.request_status(%s), count(*) FROM imgpress.results WHERE request_id = %s"
+    seen = (
+        "SELECT imgpress.request_status(%s), count(*) FROM imgpress.results WHERE request_id = %s"
+    )
     for user in ("anna", "bert", "rita"):
         assert shop.cluster.query(seen, (request, request), user=user) == [("Completed", 1)]
     assert shop.gateway.get(f"/api/status/{request}/").status == 200
