@@ -1,8 +1,13 @@
-"""Code that PostgreSQL runs as the owner of a table, in the session of a superuser."""
+"""Who calls is not who it seems: code that PostgreSQL runs as the owner of a table in the session of a
+superuser, and a role that a session claims to be."""
 
+import contextlib
+
+import psycopg2
 import pytest
 
 from harness.attack import ATTACKER
+from harness.cluster import Cluster
 
 # All that can be asked about a request; what is answered, or why not, goes into a table.
 ASK = """
@@ -84,3 +89,29 @@ def test_cascade_of_a_foreign_key(own, victim, mallory):
     heard = own.sql("SELECT place, answer FROM cascade.heard")
     assert len(heard) == 9 and {place for place, _ in heard} == {ATTACKER}
     assert {answer for _, answer in heard} == {"42501", None}, heard
+
+
+def test_a_role_that_a_session_claims_before_the_library_is_loaded():
+    """Until then PostgreSQL takes a value for any setting whose name has a dot."""
+    with Cluster(preload=(), name="claims") as cluster:
+        cluster.query("CREATE EXTENSION imgpress")
+        cluster.query("CREATE ROLE anna LOGIN IN ROLE imgpress_user")
+        cluster.query("CREATE ROLE bert LOGIN IN ROLE imgpress_user")
+        submit = "SELECT imgpress.submit('{\"(1,a,http://a.test/1.jpg)\"}')"
+        request = cluster.scalar(submit, user="anna")
+        claim = " options='-c imgpress.acting_role=anna'"
+        with contextlib.closing(psycopg2.connect(cluster.conninfo(user="bert") + claim)) as made:
+            with made.cursor() as session:
+                session.execute("SHOW imgpress.acting_role")
+                assert session.fetchone() == ("anna",), "nobody has loaded the library yet"
+                session.execute("SELECT count(*) FROM imgpress.progress")
+                assert session.fetchone() == (0,)
+                session.execute("SHOW imgpress.acting_role")
+                assert session.fetchone() == ("",)
+                session.execute(submit)
+                mine = session.fetchone()
+                session.execute("SELECT submitted_by FROM imgpress.processing_requests")
+                assert session.fetchall() == [("bert",)]
+                session.execute("SELECT imgpress.request_status(%s)", mine)
+                with pytest.raises(psycopg2.errors.NoDataFound):
+                    session.execute("SELECT imgpress.request_status(%s)", (request,))
