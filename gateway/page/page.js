@@ -90,9 +90,41 @@ function showProducts(products) {
   return text;
 }
 
+const keyForm = $('key-form');
+const kKey = 'imgpress-key';  // in sessionStorage, which other tabs and later visits don't have
+
+// Shows the field for a key; ends when one was entered. Nothing can be uploaded meanwhile, or it
+// would be uploaded twice.
+async function askForKey() {
+  const upload = form.querySelector('button');
+  const refused = sessionStorage.getItem(kKey) !== null;
+  $('key-note').textContent = refused ? 'This key is not valid.' : 'This server asks for a key.';
+  upload.disabled = true;
+  keyForm.hidden = false;
+  keyForm.elements.key.focus();
+  await new Promise((resume) => keyForm.addEventListener('submit', (event) => {
+    event.preventDefault();
+    resume();
+  }, { once: true }));
+  sessionStorage.setItem(kKey, keyForm.elements.key.value.trim());
+  keyForm.reset();
+  keyForm.hidden = true;
+  upload.disabled = false;
+}
+
+function keyHeader() {
+  const key = sessionStorage.getItem(kKey);
+  // A header can hold nothing else; such a key is refused by the server as any other that is wrong.
+  return key === null ? {} : { Authorization: 'Bearer ' + key.replace(/[^\x21-\x7e]/g, '?') };
+}
+
 // The answer's JSON. Throws an Error with the hint and details of a refusal.
 async function fetchJson(path, options) {
-  const response = await fetch(path, options);
+  let response = await fetch(path, { ...options, headers: keyHeader() });
+  while (response.status === 401) {
+    await askForKey();
+    response = await fetch(path, { ...options, headers: keyHeader() });
+  }
   if (response.ok) return response.json();
   const { error, hint, details } = await response.json().catch(() => ({}));  // a proxy may send HTML
   const problem = new Error(error || `The server answered with status ${response.status}.`);

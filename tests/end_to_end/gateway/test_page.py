@@ -17,6 +17,7 @@ STUB = """
 const node = () => new Proxy(function () {}, {
   get: (_, name) => name === 'tBodies' ? [node()] : node(), apply: node, set: () => true });
 globalThis.document = { getElementById: node };
+globalThis.sessionStorage = { getItem: () => null, setItem() {} };
 """
 
 
