@@ -5,10 +5,12 @@
 
 32 clients (wrk) ask for the status of a request over kept connections, one question after the
 other. The bounds are pgbench with the gateway's statement on as many connections, and the gateway
-with an answer that needs no database. They take turns, and share the machine with their clients.
+with an answer that needs no database. A second gateway asks for a key. They take turns, and share
+the machine with their clients.
 """
 
 import argparse
+import contextlib
 import re
 import shutil
 import statistics
@@ -22,14 +24,16 @@ import rig
 from report import target
 
 from harness.cluster import pg_config  # noqa: E402
-from harness.gateway import Gateway  # noqa: E402
+from harness.gateway import Gateway, bearer  # noqa: E402
 
 CLIENTS = 32
 LOGIN = "bench_gateway"  # has the rights of imgpress_gateway only
+OWNER = "bench_owner"  # of the key
 # 25 times the answers/s of the stack that imgpress replaces, measured once on two cores. That stack
 # is not run here.
 LEAST_RATE = 25 * 366
 LEAST_SHARE = 1 / 8  # of what pgbench reaches
+LEAST_SHARE_WITH_KEY = 0.95  # of the rate without
 MOST_MS = 20
 MILLISECONDS = {"us": 0.001, "ms": 1, "s": 1000}
 
@@ -42,9 +46,10 @@ def said(command, **options):
     return done.stdout
 
 
-def run_wrk(url, seconds, expect_errors=False):
+def run_wrk(url, seconds, expect_errors=False, headers=()):
     """Answers per second, and the median and the 99th percentile in milliseconds."""
-    text = said(["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}", "--latency", url])
+    shown = [it for name, value in dict(headers).items() for it in ("-H", f"{name}: {value}")]
+    text = said(["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}", *shown, "--latency", url])
     if "Socket errors" in text or ("Non-2xx" in text) != expect_errors:
         raise RuntimeError(f"unexpected answers from {url}:\n{text}")
     row = {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])}
@@ -67,13 +72,15 @@ def run_pgbench(cluster, script, request, seconds):
     }
 
 
-def ended_request(cluster):
+def ended_request(cluster, submitted_by):
     """A finished request of one image, which fails at once because its address is private."""
     product = "(1, 'one', 'http://127.0.0.1:9/one.jpg')"
     submit = f"SELECT imgpress.submit(ARRAY[{product}::imgpress.product_input])"
     request = cluster.scalar(submit)
     if cluster.scalar("SELECT imgpress.wait(%s)", (request,)) != "Completed":
         raise RuntimeError("the request did not end")
+    given = "UPDATE imgpress.processing_requests SET submitted_by = %s WHERE id = %s"
+    cluster.query(given, (submitted_by, request))
     return request
 
 
@@ -82,24 +89,35 @@ def statement_of(cluster, gateway, request):
     if gateway.get(f"/api/status/{request}/").json()["status"] != "Completed":
         raise RuntimeError("the gateway does not know the request")
     statement = cluster.scalar("SELECT query FROM pg_stat_activity WHERE usename = %s", (LOGIN,))
-    if "request_summary(" not in statement:
+    if "status_as(" not in statement:
         raise RuntimeError(f"another connection ran last: {statement}")
-    return statement.replace("$1", ":id") + ";\n"
+    for name, value in {"$1": "NULL", "$2": "NULL", "$3": "'never'", "$4": ":id"}.items():
+        statement = statement.replace(name, value)
+    return statement + ";\n"
 
 
 def measure(rounds, seconds):
     """For each round the figures of the three, measured one after the other."""
     with rig.cluster({"imgpress.allowed_networks": ""}) as cluster:
         cluster.query(f"CREATE ROLE {LOGIN} LOGIN IN ROLE imgpress_gateway")
-        request = ended_request(cluster)
-        with Gateway(cluster.conninfo(user=LOGIN)) as gateway, tempfile.NamedTemporaryFile("w") as script:
+        cluster.query(f"CREATE ROLE {OWNER} LOGIN IN ROLE imgpress_user")
+        request, owned = ended_request(cluster, LOGIN), ended_request(cluster, OWNER)
+        key = cluster.scalar("SELECT imgpress.create_key('bench')", user=OWNER)
+        conninfo = cluster.conninfo(user=LOGIN)
+        with contextlib.ExitStack() as stack:
+            gateway = stack.enter_context(Gateway(conninfo, options=["--no-keys"]))
+            keyed_gateway = stack.enter_context(Gateway(conninfo))
+            script = stack.enter_context(tempfile.NamedTemporaryFile("w"))
             script.write(statement_of(cluster, gateway, request))
             script.flush()
             status = f"{gateway.base}/api/status/{request}/"
-            run_wrk(status, 1)  # opens the connections to the database
+            with_key = {"url": f"{keyed_gateway.base}/api/status/{owned}/", "headers": bearer(key)}
+            for warm_up in ({"url": status}, with_key):  # opens the connections to the database
+                run_wrk(seconds=1, **warm_up)
             return [
                 {
                     "status": run_wrk(status, seconds),
+                    "keyed": run_wrk(seconds=seconds, **with_key),
                     "pgbench": run_pgbench(cluster, script.name, request, seconds),
                     "http": run_wrk(f"{gateway.base}/api/nothing/", seconds, expect_errors=True),
                 }
@@ -116,11 +134,18 @@ def share(rounds):
     return statistics.median(each["status"]["rate"] / each["pgbench"]["rate"] for each in rounds)
 
 
+def share_with_key(rounds):
+    """The rate with a key relative to that without in the same round."""
+    return statistics.median(each["keyed"]["rate"] / each["status"]["rate"] for each in rounds)
+
+
 def target_rows(rounds):
     what = f"status answers, {CLIENTS} connections"
     return [
         target(what, median(rounds, "status", "rate"), "at least", LEAST_RATE, "/s", 0),
         target(f"{what}: share of pgbench's rate", share(rounds), "at least", LEAST_SHARE, "", 3),
+        target(f"{what}: with a key, of the rate without", share_with_key(rounds), "at least",
+               LEAST_SHARE_WITH_KEY, "", 3),
         target(f"{what}: 99th percentile", median(rounds, "status", "99"), "at most", MOST_MS, "ms", 1),
     ]
 
@@ -141,6 +166,7 @@ def table_rows(rounds):
 
     return [
         row("status by the gateway", "status", "50", "99"),
+        row("status by the gateway, with a key", "keyed", "50", "99"),
         row("the same statement by pgbench", "pgbench", "mean", None),
         row("the gateway without the database", "http", "50", "99"),
     ]

@@ -29,7 +29,7 @@ bool is_secret(std::string_view text) {
   return text.size() == kSecretLength && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
-// As SQL knows them: check_key() in sql/functions/25_keys.sql.
+// As SQL knows them: act_for_key() in sql/functions/25_keys.sql.
 const char* word_of(KeyDemand demand) {
   switch (demand) {
     case KeyDemand::kAlways:

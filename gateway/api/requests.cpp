@@ -7,9 +7,6 @@ namespace {
 constexpr const char* kStatus =
     "SELECT refusal, etag, answer FROM imgpress_internal.status_as($1::pg_catalog.int4, "
     "$2::pg_catalog.bytea, $3::pg_catalog.text, $4::pg_catalog.uuid)";
-constexpr const char* kEtag =
-    "SELECT refusal, etag FROM imgpress_internal.etag_as($1::pg_catalog.int4, "
-    "$2::pg_catalog.bytea, $3::pg_catalog.text, $4::pg_catalog.uuid)";
 constexpr int kRefusal = 0, kTag = 1, kAnswer = 2;
 
 // PostgreSQL puts all products together, perhaps 100,000, before it sends the first.
@@ -31,10 +28,10 @@ Parameter id_of(const Route& route) {
   return route.request_id.empty() ? Parameter::null() : route.request_id;
 }
 
-Result query(Service& service, const char* sql, const Caller& caller, const Route& route) {
+Result query_status(Service& service, const Caller& caller, const Route& route) {
   Result result =
       service.pool.run(Use::kShort, within(kConnectionWait), [&](Connection& connection) {
-        return connection.query(sql, caller.with({id_of(route)}), within(kQueryTime));
+        return connection.query(kStatus, caller.with({id_of(route)}), within(kQueryTime));
       });
   check_refusal(result.value(0, kRefusal), rules_of(route.resource).scope);
   if (result.is_null(0, kTag)) throw HttpError(no_such_request());
@@ -66,14 +63,14 @@ void append_rows(Connection& connection, const char* sql, const Parameters& para
 
 void answer_status(Service& service, const Route& route, Exchange& exchange) {
   const Caller caller(exchange.request(), service.keys);
-  const Result result = query(service, kStatus, caller, route);
+  const Result result = query_status(service, caller, route);
   if (is_unchanged(exchange, result.value(0, kTag))) return;
   exchange.send_json(200, result.value(0, kAnswer));
 }
 
 void answer_products(Service& service, const Route& route, Exchange& exchange) {
   const Caller caller(exchange.request(), service.keys);
-  if (is_unchanged(exchange, query(service, kEtag, caller, route).value(0, kTag))) return;
+  if (is_unchanged(exchange, query_status(service, caller, route).value(0, kTag))) return;
   exchange.send(
       200, service.pool.run(Use::kLong, within(kConnectionWait), [&](Connection& connection) {
         return read_products(connection, caller, route.request_id, exchange.text_builder());

@@ -18,22 +18,10 @@ CREATE OR REPLACE FUNCTION imgpress_internal.hmac_sha256(key bytea, message byte
 COMMENT ON FUNCTION imgpress_internal.hmac_sha256(bytea, bytea) IS
     'HMAC with SHA-256 (RFC 2104), so that pgcrypto is not needed';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.key_scopes(OUT scope text, OUT role name) RETURNS SETOF record
-    LANGUAGE sql IMMUTABLE ROWS 6 SET search_path = pg_catalog, pg_temp
-AS $$
-    VALUES ('submit', name 'imgpress_user'), ('read', 'imgpress_reader'), ('manage', 'imgpress_user'),
-        ('compress', 'imgpress_user'), ('operate', 'imgpress_admin'), ('metrics', 'imgpress_admin')
-$$;
+CREATE OR REPLACE FUNCTION imgpress_internal.key_scopes(OUT scope text, OUT role text) RETURNS SETOF record
+    LANGUAGE c STABLE PARALLEL SAFE ROWS 6 AS 'MODULE_PATHNAME', 'imgpress_key_scopes';
 COMMENT ON FUNCTION imgpress_internal.key_scopes() IS
     'What a key may be for, and the role whose rights its owner needs for that';
-
-CREATE OR REPLACE FUNCTION imgpress_internal.scope_role(scope text) RETURNS name
-    LANGUAGE sql STRICT IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT s.role FROM imgpress_internal.key_scopes() s WHERE s.scope = $1
-$$;
-COMMENT ON FUNCTION imgpress_internal.scope_role(text) IS
-    'The role whose rights a key''s owner needs for this scope; NULL for an unknown scope';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.check_new_key(name text, scopes text[], expires timestamptz, owner name)
     RETURNS void
@@ -42,6 +30,7 @@ AS $$
 DECLARE
     known constant text[] := array(SELECT s.scope FROM imgpress_internal.key_scopes() s);
     one text;
+    needed name;
 BEGIN
     IF coalesce(btrim(name), '') = '' THEN
         RAISE EXCEPTION 'a key needs a name' USING ERRCODE = 'invalid_parameter_value',
@@ -64,10 +53,11 @@ BEGIN
             RAISE EXCEPTION '%', imgpress_internal.unknown_name('scope', coalesce(one, 'NULL'), known)
                 USING ERRCODE = 'invalid_parameter_value',
                     HINT = format('Scopes are %s.', array_to_string(known, ', '));
-        ELSIF NOT pg_has_role(owner, imgpress_internal.scope_role(one), 'USAGE') THEN
+        END IF;
+        SELECT s.role INTO needed FROM imgpress_internal.key_scopes() s WHERE s.scope = one;
+        IF NOT pg_has_role(owner, needed, 'USAGE') THEN
             RAISE EXCEPTION 'role "%" lacks the rights for the scope "%"', owner, one
-                USING ERRCODE = 'insufficient_privilege',
-                    HINT = format('Run GRANT %I TO %I.', imgpress_internal.scope_role(one), owner);
+                USING ERRCODE = 'insufficient_privilege', HINT = format('Run GRANT %I TO %I.', needed, owner);
         END IF;
     END LOOP;
 END
@@ -190,44 +180,14 @@ $$;
 COMMENT ON FUNCTION imgpress_internal.note_use(integer) IS
     'Sets last_used_at of a key if that is a minute old, unless another transaction has the row locked';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.check_key(
-    key_id integer, secret_hash bytea, demand text, scope text, OUT refusal text, OUT owner name
-)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    used_at timestamptz;
-BEGIN
-    IF key_id IS NULL THEN
-        IF demand NOT IN ('if any', 'never')
-            OR demand = 'if any' AND EXISTS (SELECT FROM imgpress_internal.keys) THEN
-            refusal := 'unauthorized';
-        END IF;
-        RETURN;
-    END IF;
-    SELECT k.owner, k.last_used_at,
-           CASE WHEN k.scopes @> ARRAY[check_key.scope] IS NOT TRUE THEN 'forbidden'
-                WHEN pg_has_role(to_regrole(quote_ident(k.owner)), imgpress_internal.scope_role(check_key.scope),
-                    'USAGE') IS NOT TRUE THEN 'unauthorized' END
-        INTO owner, used_at, refusal
-        FROM imgpress_internal.keys k
-        WHERE k.id = key_id AND k.revoked_at IS NULL AND (k.expires_at <= clock_timestamp()) IS NOT TRUE
-          AND (imgpress_internal.same_bytes(k.hash, secret_hash)
-              OR k.previous_expires_at > clock_timestamp()
-                  AND imgpress_internal.same_bytes(k.previous_hash, secret_hash));
-    IF NOT FOUND THEN
-        refusal := 'unauthorized';
-    ELSIF (used_at > clock_timestamp() - interval '1 minute') IS NOT TRUE AND NOT pg_is_in_recovery()
-        AND current_setting('transaction_read_only') = 'off' THEN
-        PERFORM imgpress_internal.note_use(key_id);
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION imgpress_internal.check_key(integer, bytea, text, text) IS
+CREATE OR REPLACE FUNCTION imgpress_internal.act_for_key(key_id integer, secret_hash bytea, demand text, scope text)
+    RETURNS text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_act_for_key';
+COMMENT ON FUNCTION imgpress_internal.act_for_key(integer, bytea, text, text) IS
     'Checks the key of a REST request for a scope. secret_hash: SHA-256 of its secret part. key_id NULL: the request '
-    'has none; demand says whether that is refused: always, if any (key exists, revoked ones too) or never. refusal: '
-    'unauthorized, forbidden (the key is valid, but not for this scope), or NULL. owner: the role to act for; NULL: '
-    'the gateway''s own';
+    'has none; demand says whether that is refused: always, if any (key exists, revoked ones too) or never. Returns '
+    'why the request is refused: unauthorized, or forbidden (the key is valid, but not for this scope). NULL: it is '
+    'not, and the calling function acts for the owner of the key, as after act_as()';
 
 -- Signed output URLs.
 

@@ -97,41 +97,6 @@ COMMENT ON FUNCTION imgpress_internal.upload_faults(uuid, jsonb) IS
     'Every fault that submit_upload() finds with the same arguments: first those of fields, then those of the CSV as '
     'from csv_faults(), whose field is "file"';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.request_summary(
-    id uuid,
-    OUT request_id uuid, OUT status text, OUT reason text, OUT products integer, OUT images integer,
-    OUT succeeded integer, OUT failed integer, OUT source_bytes bigint, OUT output_bytes bigint,
-    OUT created_at timestamptz, OUT started_at timestamptz, OUT ended_at timestamptz
-) RETURNS SETOF record
-    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN QUERY
-        SELECT r.id, r.status, r.reason, r.product_count, r.image_count, r.succeeded_count, r.failed_count,
-               r.source_bytes, r.output_bytes, r.created_at, r.started_at, r.ended_at
-        FROM imgpress.processing_requests r
-        WHERE r.id = request_summary.id AND imgpress_internal.may_see(r.submitted_by);
-END
-$$;
-COMMENT ON FUNCTION imgpress_internal.request_summary(uuid) IS
-    'The answer about the status of a request; no row for an unknown id, or if the caller may not see it';
-
-CREATE OR REPLACE FUNCTION imgpress_internal.request_etag(request_id uuid) RETURNS text
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN (
-        SELECT to_hex(hashtextextended(concat_ws(' ', r.id, r.run, r.status, r.succeeded_count, r.failed_count,
-            imgpress.output_url(r.id, 1, 'http://host/image', 'jpeg'), e.extversion), 0))
-        FROM imgpress.processing_requests r, pg_extension e
-        WHERE r.id = request_etag.request_id AND imgpress_internal.may_see(r.submitted_by) AND e.extname = 'imgpress');
-END
-$$;
-COMMENT ON FUNCTION imgpress_internal.request_etag(uuid) IS
-    'A digest that changes when the status or the products of a request would be answered differently: it covers id, '
-    'run, status, counts, the settings of output URLs and the version of imgpress. NULL for an unknown id, or one '
-    'that the caller may not see';
-
 CREATE OR REPLACE FUNCTION imgpress_internal.output_slice(
     request_id uuid, image_no integer, skipped integer, most integer, expires bigint, signature text,
     OUT refusal text, OUT max_age bigint,
@@ -165,7 +130,7 @@ COMMENT ON FUNCTION imgpress_internal.output_slice(uuid, integer, integer, integ
 
 -- What the gateway may call. The functions whose names end in _as check the key of the request, act for its owner, and
 -- then do what their names say: in one call, because behind a pooler the next one may come from another client. The
--- first three parameters are those of check_key(). Where a request is refused before anything is done, "refusal" says
+-- first three parameters are those of act_for_key(). Where a request is refused before anything is done, "refusal" says
 -- so in a result, for an error would be written to the server's log each time.
 
 CREATE OR REPLACE FUNCTION imgpress_internal.admit(key_id integer, secret_hash bytea, demand text, scope text)
@@ -173,69 +138,52 @@ CREATE OR REPLACE FUNCTION imgpress_internal.admit(key_id integer, secret_hash b
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN (SELECT c.refusal FROM imgpress_internal.check_key(key_id, secret_hash, demand, scope) c);
+    RETURN imgpress_internal.act_for_key(key_id, secret_hash, demand, scope);
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.admit(integer, bytea, text, text) IS
-    'Why a request with this key is refused, or NULL; as for check_key()';
+    'Why a request with this key is refused, or NULL; as for act_for_key()';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.status_as(
     key_id integer, secret_hash bytea, demand text, request_id uuid, OUT refusal text, OUT etag text, OUT answer json
 )
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    owner name;
 BEGIN
-    SELECT c.refusal, c.owner INTO refusal, owner
-        FROM imgpress_internal.check_key(key_id, secret_hash, demand, 'read') c;
+    refusal := imgpress_internal.act_for_key(key_id, secret_hash, demand, 'read');
     IF refusal IS NULL THEN
-        PERFORM imgpress_internal.act_as(owner);
-        SELECT imgpress_internal.request_etag(status_as.request_id), row_to_json(s) INTO etag, answer
-            FROM imgpress_internal.request_summary(status_as.request_id) s;
+        SELECT to_hex(hashtextextended(concat_ws(' ', r.id, r.run, r.status, r.succeeded_count, r.failed_count,
+                   imgpress.output_url(r.id, 1, 'http://host/image', 'jpeg'), e.extversion), 0)),
+               row_to_json(s)
+            INTO etag, answer
+            FROM imgpress.processing_requests r, pg_extension e, LATERAL (
+                SELECT r.id AS request_id, r.status, r.reason, r.product_count AS products, r.image_count AS images,
+                       r.succeeded_count AS succeeded, r.failed_count AS failed, r.source_bytes, r.output_bytes,
+                       r.created_at, r.started_at, r.ended_at
+            ) s
+            WHERE r.id = status_as.request_id AND imgpress_internal.may_see(r.submitted_by)
+                AND e.extname = 'imgpress';
     END IF;
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.status_as(integer, bytea, text, uuid) IS
-    'What is answered about the status of a request; answer is NULL for an unknown id';
+    'What is answered about the status of a request; NULL for an unknown id, or one that the caller may not see. etag: a '
+    'digest that changes when the status or the products of a request would be answered differently: it covers id, '
+    'run, status, counts, the settings of output URLs and the version of imgpress';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.etag_as(
-    key_id integer, secret_hash bytea, demand text, request_id uuid, OUT refusal text, OUT etag text
-)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION imgpress_internal.raise_refusal(refusal text, scope text) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    owner name;
 BEGIN
-    SELECT c.refusal, c.owner INTO refusal, owner
-        FROM imgpress_internal.check_key(key_id, secret_hash, demand, 'read') c;
-    IF refusal IS NULL THEN
-        PERFORM imgpress_internal.act_as(owner);
-        etag := imgpress_internal.request_etag(request_id);
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION imgpress_internal.etag_as(integer, bytea, text, uuid) IS
-    'The digest of what is answered about a request; NULL for an unknown id';
-
-CREATE OR REPLACE FUNCTION imgpress_internal.begin_acting(key_id integer, secret_hash bytea, demand text, scope text)
-    RETURNS name
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    verdict record;
-BEGIN
-    SELECT c.* INTO verdict FROM imgpress_internal.check_key(key_id, secret_hash, demand, scope) c;
-    IF verdict.refusal = 'unauthorized' THEN
-        RAISE EXCEPTION 'the key is not valid' USING ERRCODE = 'invalid_password';
-    ELSIF verdict.refusal = 'forbidden' THEN
+    IF refusal = 'forbidden' THEN
         RAISE EXCEPTION 'the key lacks the scope "%"', scope USING ERRCODE = 'invalid_authorization_specification';
+    ELSIF refusal IS NOT NULL THEN
+        RAISE EXCEPTION 'the key is not valid' USING ERRCODE = 'invalid_password';
     END IF;
-    RETURN verdict.owner;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.begin_acting(integer, bytea, text, text) IS
-    'The owner of a key, for act_as(); error 28P01 or 28000 if the request is refused';
+COMMENT ON FUNCTION imgpress_internal.raise_refusal(text, text) IS
+    'Error 28P01 or 28000 for what act_for_key() returns, unless that is NULL';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.products_as(
     key_id integer, secret_hash bytea, demand text, request_id uuid
@@ -243,7 +191,8 @@ CREATE OR REPLACE FUNCTION imgpress_internal.products_as(
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM imgpress_internal.act_as(imgpress_internal.begin_acting(key_id, secret_hash, demand, 'read'));
+    PERFORM imgpress_internal.raise_refusal(
+        imgpress_internal.act_for_key(key_id, secret_hash, demand, 'read'), 'read');
     RETURN QUERY SELECT row_to_json(p) FROM (
         SELECT r.serial_number, r.product_name, r.input_image_urls, r.output_image_urls
         FROM imgpress.request_products(request_id) r) p;
@@ -268,7 +217,8 @@ CREATE OR REPLACE FUNCTION imgpress_internal.submit_upload_as(
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM imgpress_internal.act_as(imgpress_internal.begin_acting(key_id, secret_hash, demand, 'submit'));
+    PERFORM imgpress_internal.raise_refusal(
+        imgpress_internal.act_for_key(key_id, secret_hash, demand, 'submit'), 'submit');
     RETURN imgpress_internal.submit_upload(upload_id, fields);
 END
 $$;
@@ -279,7 +229,7 @@ COMMENT ON FUNCTION imgpress_internal.submit_upload_as(integer, bytea, text, uui
 REVOKE ALL ON imgpress_internal.upload_parts FROM imgpress_gateway;
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.admit(integer, bytea, text, text),
-    imgpress_internal.status_as(integer, bytea, text, uuid), imgpress_internal.etag_as(integer, bytea, text, uuid),
+    imgpress_internal.status_as(integer, bytea, text, uuid),
     imgpress_internal.products_as(integer, bytea, text, uuid),
     imgpress_internal.store_part(uuid, integer, bytea),
     imgpress_internal.submit_upload_as(integer, bytea, text, uuid, jsonb),

@@ -66,7 +66,7 @@ SELECT is(array(
         WHERE p.pronamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
           AND has_function_privilege('imgpress_gateway', p.oid, 'EXECUTE')
           AND NOT has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY 1),
-    ARRAY['admit', 'etag_as', 'output_slice', 'products_as', 'status_as', 'store_part', 'submit_upload_as',
+    ARRAY['admit', 'output_slice', 'products_as', 'status_as', 'store_part', 'submit_upload_as',
           'upload_faults'], 'the gateway may execute the functions that it calls, and no others');
 SELECT is(has_function_privilege('imgpress_user', 'imgpress.purge(interval)', 'EXECUTE'), false,
     'only imgpress_admin may purge');

@@ -61,6 +61,11 @@ void define_acting_role() {
                              nullptr, nullptr);
 }
 
+void act_as(const char* role) {
+  set_config_option(kActingRole, role, PGC_INTERNAL, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                    false);
+}
+
 }  // namespace imgpress
 
 using namespace imgpress;
@@ -88,7 +93,6 @@ Datum imgpress_may_see(PG_FUNCTION_ARGS) {
 Datum imgpress_act_as(PG_FUNCTION_ARGS) {
   const char* role = NameStr(*PG_GETARG_NAME(0));
   get_role_oid(role, false);
-  set_config_option(kActingRole, role, PGC_INTERNAL, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                    false);
+  act_as(role);
   PG_RETURN_VOID();
 }

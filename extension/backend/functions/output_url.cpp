@@ -31,15 +31,14 @@ int64 end_of_validity(int64 lifetime) {
   return (now / step + 1) * step + lifetime;
 }
 
-// imgpress_internal.url_signature(). Its name is looked up without asking whether the caller may use
-// its schema: only imgpress's own roles may.
+// imgpress_internal.url_signature(). Its name is looked up without asking whether the caller may
+// use its schema: only imgpress's own roles may.
 Oid signing_function() {
   const Oid types[] = {UUIDOID, INT4OID, INT8OID};
   const Oid schema = get_namespace_oid("imgpress_internal", false);
-  const Oid function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-                                       CStringGetDatum("url_signature"),
-                                       PointerGetDatum(buildoidvector(types, lengthof(types))),
-                                       ObjectIdGetDatum(schema));
+  const Oid function = GetSysCacheOid3(
+      PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("url_signature"),
+      PointerGetDatum(buildoidvector(types, lengthof(types))), ObjectIdGetDatum(schema));
   if (!OidIsValid(function)) elog(ERROR, "imgpress: imgpress_internal.url_signature() is missing");
   return function;
 }

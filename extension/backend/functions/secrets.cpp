@@ -1,5 +1,5 @@
 // same_bytes() and hmac_sha256(): what comparing and signing with secrets needs.
-#include "backend/bridge/postgres_api.hpp"
+#include "backend/functions/secrets.hpp"
 
 extern "C" {
 #include "common/hmac.h"
@@ -14,6 +14,15 @@ const uint8* bytes_of(const bytea* value) {
 }
 
 }  // namespace
+
+bool same_bytes(const bytea* a, const bytea* b) {
+  const size_t size = VARSIZE_ANY_EXHDR(a);
+  if (size != VARSIZE_ANY_EXHDR(b)) return false;
+  volatile uint8 differences = 0;  // volatile: no early end by the compiler either
+  for (size_t i = 0; i < size; ++i) differences = differences | (bytes_of(a)[i] ^ bytes_of(b)[i]);
+  return differences == 0;
+}
+
 }  // namespace imgpress
 
 using namespace imgpress;
@@ -24,13 +33,7 @@ PG_FUNCTION_INFO_V1(imgpress_hmac_sha256);
 }
 
 Datum imgpress_same_bytes(PG_FUNCTION_ARGS) {
-  const bytea* a = PG_GETARG_BYTEA_PP(0);
-  const bytea* b = PG_GETARG_BYTEA_PP(1);
-  const size_t size = VARSIZE_ANY_EXHDR(a);
-  if (size != VARSIZE_ANY_EXHDR(b)) PG_RETURN_BOOL(false);
-  volatile uint8 differences = 0;  // volatile: no early end by the compiler either
-  for (size_t i = 0; i < size; ++i) differences = differences | (bytes_of(a)[i] ^ bytes_of(b)[i]);
-  PG_RETURN_BOOL(differences == 0);
+  PG_RETURN_BOOL(same_bytes(PG_GETARG_BYTEA_PP(0), PG_GETARG_BYTEA_PP(1)));
 }
 
 Datum imgpress_hmac_sha256(PG_FUNCTION_ARGS) {

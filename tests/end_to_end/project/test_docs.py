@@ -81,10 +81,10 @@ def test_fields_of_an_upload(cluster):
 def test_fields_of_a_status(cluster):
     cells = [names for names, _ in table_rows("rest.md", "`GET /api/status/<id>/`")]
     documented = {"request_id", "status", *re.findall(r"\w+", " ".join(cells))}
-    names = cluster.scalar(
-        "SELECT proargnames FROM pg_proc WHERE oid = 'imgpress_internal.request_summary'::regproc"
-    )
-    assert documented == set(names) - {"id"}
+    products = "ARRAY[(1, 'n', 'http://a/1')::imgpress.product_input]"
+    status = "SELECT answer FROM imgpress_internal.status_as(NULL, NULL, 'never', %s)"
+    request = cluster.scalar(f"SELECT imgpress.submit({products})")
+    assert documented == cluster.scalar(status, (request,)).keys()
 
 
 def test_roles(cluster):
