@@ -1,5 +1,5 @@
 // Loading of the library: settings, shared memory, the launcher.
-#include "backend/functions/caller.hpp"
+#include "backend/access/caller.hpp"
 #include "backend/worker/database_drop.hpp"
 #include "backend/worker/launcher.hpp"
 #include "backend/settings.hpp"

@@ -1,5 +1,5 @@
 // same_bytes() and hmac_sha256(): what comparing and signing with secrets needs.
-#include "backend/functions/secrets.hpp"
+#include "backend/access/secrets.hpp"
 
 extern "C" {
 #include "common/hmac.h"

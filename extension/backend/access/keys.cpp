@@ -3,8 +3,8 @@
 // itself.
 #include "backend/bridge/postgres_api.hpp"
 #include "backend/bridge/row_sink.hpp"
-#include "backend/functions/caller.hpp"
-#include "backend/functions/secrets.hpp"
+#include "backend/access/caller.hpp"
+#include "backend/access/secrets.hpp"
 
 extern "C" {
 #include "access/xact.h"

@@ -1,5 +1,5 @@
 // caller() and may_see(): who asks, and what they may see. act_as(): asks for somebody else.
-#include "backend/functions/caller.hpp"
+#include "backend/access/caller.hpp"
 
 #include "backend/bridge/postgres_api.hpp"
 
