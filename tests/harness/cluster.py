@@ -236,6 +236,8 @@ class Cluster:
             settings["cron.use_background_workers"] = "on"
         if not self._durable:
             settings.update(fsync="off", full_page_writes="off")
+        if "imgpress" in self.preload and "IMGPRESS_PRESS" in os.environ:
+            settings["imgpress.press_path"] = os.environ["IMGPRESS_PRESS"]
         settings.update(self._settings)
         return settings
 
@@ -298,6 +300,7 @@ class Cluster:
 
     def _remove_files(self):
         self.log_tail()
+        log = self.log.read_text(errors="replace") if self.home and self.log.exists() else ""
         for folder in (self.home, self.socket_dir):
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -305,6 +308,7 @@ class Cluster:
             (CHECKOUT / ".run").rmdir()  # only when no other cluster lives there
         self.home = None
         self.socket_dir = None
+        processes.refuse_sanitizer_reports(log)  # of presses
 
     def _kill_family(self):
         doomed = [process.pid for process in self.family()]

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 
 from .cluster import NotInstalled
-from .processes import peak_memory_kib
+from .processes import peak_memory_kib, refuse_sanitizer_reports
 from .waiting import WaitTimeout, wait_until
 
 BOUNDARY = "imgpress-test-boundary"
@@ -329,6 +329,7 @@ class Gateway(Client):
         self._reader.join(5.0)
         self._process.stdout.close()
         self._process = None
+        refuse_sanitizer_reports("\n".join(self.output))
 
     def signal(self, number):
         self._process.send_signal(number)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 from dataclasses import dataclass
 
@@ -72,6 +73,18 @@ def cpu_seconds(pid):
         text = stat.read()
     fields = text[text.rindex(")") + 2 :].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+# What AddressSanitizer and UndefinedBehaviorSanitizer write before they end a program.
+_REPORTS = re.compile(r"ERROR: (Address|Leak)Sanitizer|: runtime error: |Sanitizer:DEADLYSIGNAL")
+_REPORT_LINES = 60
+
+
+def refuse_sanitizer_reports(log):
+    """Fails if a program with sanitizers has found a mistake of its own; log: what it has written."""
+    if found := _REPORTS.search(log):
+        report = log[log.rfind("\n", 0, found.start()) + 1 :].splitlines()[:_REPORT_LINES]
+        raise AssertionError("\n".join(["a sanitizer has found a mistake:", *report]))
 
 
 def _status_kib(pid, name):

@@ -7,6 +7,9 @@ import threading
 import time
 
 
+# Programs that are slowed down, by sanitizers for example, get so many times the time.
+PATIENCE = float(os.environ.get("IMGPRESS_PATIENCE") or 1)
+
 # Without a wake-up the drainer looks for work only every 60 s; within this limit it was woken.
 PROMPT = 15.0
 
@@ -19,7 +22,7 @@ def wait_until(predicate, what, timeout=30.0, interval=0.02):
     """Returns the first truthy value of predicate().
 
     Only for conditions that send no event, such as a row or a process that appears."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while True:
         value = predicate()
         if value:

@@ -7,6 +7,7 @@ import pytest
 
 from harness.gateway import Client, multipart
 from harness.images import decode, jpeg, painting, psnr
+from harness.processes import refuse_sanitizer_reports
 from harness.servers import webhook_signature
 from harness.servers.origin import Origin
 from harness.servers.webhook_receiver import WebhookReceiver
@@ -33,6 +34,20 @@ def test_signature_of_the_specification():
     body = b'{"test": 2432232314}'
     assert webhook_signature.verify(secret, headers, body)
     assert not webhook_signature.verify(secret, headers, body + b" ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "==7==ERROR: AddressSanitizer: heap-buffer-overflow on address 0x602000000011",
+        "==7==ERROR: LeakSanitizer: detected memory leaks",
+        "extension/core/text/utf8.cpp:7:9: runtime error: shift exponent 32 is too large",
+    ],
+)
+def test_reports_of_sanitizers_are_failures(line):
+    with pytest.raises(AssertionError, match=line.split(":", maxsplit=1)[0]):
+        refuse_sanitizer_reports(f"LOG:  before\n{line}\n    #0 0x1 in main\n")
+    refuse_sanitizer_reports("LOG:  imgpress works\nERROR:  a runtime error of a user\n")
 
 
 @pytest.mark.parametrize(
