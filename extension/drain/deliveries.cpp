@@ -6,7 +6,7 @@
 namespace imgpress {
 namespace {
 
-constexpr std::size_t kSlots = 16;
+constexpr std::size_t kSlots = 32;
 constexpr std::size_t kMostPutOff = 256;
 constexpr std::chrono::seconds kPutOffPause{1};  // while the row of a delivery is locked
 
@@ -18,6 +18,17 @@ int Deliveries::free_slots() const {
       ended_.begin(), ended_.end(), [](const Ended& one) { return one.record_at != TimePoint{}; }));
   const std::size_t used = held_.size() - std::min(put_off, kMostPutOff);
   return static_cast<int>(kSlots - std::min(kSlots, used));
+}
+
+std::vector<std::int64_t> Deliveries::under_way() const {
+  std::vector<std::int64_t> ids;
+  for (const auto& [id, held] : held_) {
+    const bool has_ended = std::any_of(ended_.begin(), ended_.end(), [id = id](const Ended& one) {
+      return one.delivery.id == id;
+    });
+    if (!has_ended) ids.push_back(id);
+  }
+  return ids;
 }
 
 std::vector<std::int64_t> Deliveries::tokens() const {

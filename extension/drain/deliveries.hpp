@@ -14,7 +14,8 @@ namespace imgpress {
 class Deliveries {
  public:
   int free_slots() const;
-  std::vector<std::int64_t> tokens() const;  // of the leases that must be kept
+  std::vector<std::int64_t> under_way() const;  // ids
+  std::vector<std::int64_t> tokens() const;     // of the leases that must be kept
 
   // Hands claimed deliveries to the pipeline.
   void start(std::int64_t token, std::vector<ClaimedDelivery> claimed, Pipeline& pipeline);

@@ -300,7 +300,8 @@ ClaimCall Drainer::make_claim() {
 
 ClaimDeliveriesCall Drainer::make_claim_deliveries() {
   deliveries_wanted_ = false;
-  return {number_, random_token(), deliveries_.free_slots(), settings_.lease};
+  return {number_, random_token(), deliveries_.free_slots(), settings_.lease,
+          deliveries_.under_way()};
 }
 
 void Drainer::take(RescueCall&, RescueAnswer&) {

@@ -130,12 +130,14 @@ struct ClaimDeliveriesAnswer {
   std::vector<ClaimedDelivery> deliveries;
   std::optional<Milliseconds> due_in;  // until the next one is due; nothing if none is waiting
 };
+// Claims webhooks that are due. The database shares the slots out among their receivers.
 struct ClaimDeliveriesCall {
   using Answer = ClaimDeliveriesAnswer;
   int drainer = 0;
   std::int64_t token = 0;
   int slots = 0;
   Milliseconds lease{};
+  std::vector<std::int64_t> held;  // ids of those under way
 };
 
 struct FinishedDelivery {

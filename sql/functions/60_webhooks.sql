@@ -41,8 +41,41 @@ $$;
 COMMENT ON FUNCTION imgpress_internal.webhook_payload(imgpress.processing_requests) IS
     'The body of the webhook message for a request that has ended';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.lock_due_deliveries(slots integer, held bigint[]) RETURNS bigint[]
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moment constant timestamptz := clock_timestamp();  -- a constant, so that the indexes can be used
+    due bigint[] := '{}';
+    served text[] := '{}';
+    next text;
+    held_by_next integer;
+    share integer;
+BEGIN
+    -- The receiver whose message is due longest comes first.
+    WHILE cardinality(due) < slots LOOP
+        SELECT d.receiver INTO next FROM imgpress.webhook_deliveries d
+            WHERE d.status = 'Pending' AND d.next_attempt_at <= moment AND d.receiver <> ALL (served)
+            ORDER BY d.next_attempt_at LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        SELECT count(*) INTO held_by_next FROM imgpress.webhook_deliveries d
+            WHERE d.id = ANY (held) AND d.receiver = next;
+        share := greatest((slots - cardinality(due) - held_by_next) / 2, CASE held_by_next WHEN 0 THEN 1 ELSE 0 END);
+        due := due || array(
+            SELECT d.id FROM imgpress.webhook_deliveries d
+            WHERE d.status = 'Pending' AND d.next_attempt_at <= moment AND d.receiver = next
+            ORDER BY d.next_attempt_at LIMIT share FOR NO KEY UPDATE SKIP LOCKED);
+        served := served || next;
+    END LOOP;
+    RETURN due;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.lock_due_deliveries(integer, bigint[]) IS
+    'Locks webhook messages that are due, at most slots of them. held: those that the drainer has under way. A '
+    'receiver gets at most half of the slots that are left, so that another always finds one, even if it hangs';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.claim_deliveries(
-    drainer integer, token bigint, slots integer, lease interval
+    drainer integer, token bigint, slots integer, lease interval, held bigint[] DEFAULT '{}'
 ) RETURNS TABLE (id bigint, url text, payload text, headers text[], attempts smallint, due_in_ms bigint)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -52,10 +85,7 @@ DECLARE
     due bigint[];
 BEGIN
     PERFORM imgpress_internal.lock_tables();
-    due := array(
-        SELECT d.id FROM imgpress.webhook_deliveries d
-        WHERE d.status = 'Pending' AND d.next_attempt_at <= clock_timestamp()
-        ORDER BY d.next_attempt_at LIMIT slots FOR NO KEY UPDATE SKIP LOCKED);
+    due := imgpress_internal.lock_due_deliveries(slots, held);
     IF due <> '{}' THEN
         PERFORM imgpress.webhook_secret();
         INSERT INTO imgpress_internal.leases (token, drainer, delivery_ids, expires_at)
@@ -75,8 +105,9 @@ BEGIN
         imgpress_internal.next_delivery_in_ms();
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.claim_deliveries(integer, bigint, integer, interval) IS
-    'Claims up to so many webhook messages that are due under one lease, signed for this attempt. The last row is no '
+COMMENT ON FUNCTION imgpress_internal.claim_deliveries(integer, bigint, integer, interval, bigint[]) IS
+    'Claims up to so many webhook messages that are due under one lease, signed for this attempt. held: the ids of '
+    'those that the drainer has under way. The last row is no '
     'message but tells in how many milliseconds the next one is due; NULL: none is waiting';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.finish_delivery(
@@ -109,6 +140,7 @@ GRANT EXECUTE ON FUNCTION imgpress.webhook_secret() TO imgpress_admin, imgpress_
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.hmac_sha256(bytea, bytea), imgpress_internal.webhook_signature(text, bigint, text),
     imgpress_internal.webhook_payload(imgpress.processing_requests),
-    imgpress_internal.claim_deliveries(integer, bigint, integer, interval),
+    imgpress_internal.lock_due_deliveries(integer, bigint[]),
+    imgpress_internal.claim_deliveries(integer, bigint, integer, interval, bigint[]),
     imgpress_internal.finish_delivery(bigint, bigint, text, bigint, integer, text)
     TO imgpress_worker;

@@ -8,7 +8,7 @@ DECLARE
 BEGIN
     FOREACH function IN ARRAY ARRAY[
         'imgpress.request_products', 'imgpress_internal.claim_images', 'imgpress_internal.finish_images',
-        'imgpress_internal.release_leases', 'imgpress_internal.give_up_interrupted', 'imgpress_internal.renew_leases',
+        'imgpress_internal.release_leases', 'imgpress_internal.renew_leases',
         'imgpress_internal.rescue', 'imgpress_internal.end_leases', 'imgpress_internal.claim_deliveries',
         'imgpress_internal.finish_delivery']::regproc[]
     LOOP

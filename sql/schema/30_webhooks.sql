@@ -16,6 +16,8 @@ CREATE TABLE imgpress.webhook_deliveries (
     last_error       text,
     created_at       timestamptz NOT NULL DEFAULT now(),
     ended_at         timestamptz,
+    receiver         text NOT NULL
+        GENERATED ALWAYS AS (coalesce(lower(substring(url FROM '^[^/]*//([^/?#]*)')), '')) STORED,
     CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Delivered', 'Failed')),
     CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status <> 'Pending')),
     CONSTRAINT pending_is_leased_or_due CHECK (
@@ -43,8 +45,12 @@ COMMENT ON COLUMN imgpress.webhook_deliveries.last_http_status IS
 COMMENT ON COLUMN imgpress.webhook_deliveries.last_error IS
     'Why the last attempt failed; NULL after a success. The view webhook_failures shows how to allow an address '
     'that is denied';
+COMMENT ON COLUMN imgpress.webhook_deliveries.receiver IS
+    'From url: the host, with a port if it names one; a receiver that hangs does not hold up the others';
 
 CREATE INDEX webhook_deliveries_due ON imgpress.webhook_deliveries (next_attempt_at) WHERE status = 'Pending';
+CREATE INDEX webhook_deliveries_receiver ON imgpress.webhook_deliveries (receiver, next_attempt_at)
+    WHERE status = 'Pending' AND next_attempt_at IS NOT NULL;
 CREATE INDEX webhook_deliveries_request ON imgpress.webhook_deliveries (request_id);
 
 CREATE TABLE imgpress.webhook_secrets (

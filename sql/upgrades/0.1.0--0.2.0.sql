@@ -287,13 +287,16 @@ CREATE INDEX processing_requests_turn ON imgpress.processing_requests (claimed_a
     WHERE claimed_up_to < last_image_no AND status IN ('Pending', 'Processing');
 
 ALTER TABLE imgpress.webhook_deliveries DROP CONSTRAINT webhook_deliveries_status_check,
-    ADD COLUMN interruptions smallint NOT NULL DEFAULT 0,
+    ADD COLUMN interruptions smallint NOT NULL DEFAULT 0, ADD COLUMN receiver text NOT NULL
+        GENERATED ALWAYS AS (coalesce(lower(substring(url FROM '^[^/]*//([^/?#]*)')), '')) STORED,
     ADD CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Delivered', 'Failed')),
     ADD CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status <> 'Pending')),
     ADD CONSTRAINT pending_is_leased_or_due CHECK (
         num_nonnulls(lease_token, next_attempt_at) = CASE status WHEN 'Pending' THEN 1 ELSE 0 END),
     ADD CONSTRAINT leased_is_counted CHECK (lease_token IS NULL OR attempts > 0),
     ADD CONSTRAINT failed_has_error CHECK (status <> 'Failed' OR last_error IS NOT NULL);
+CREATE INDEX webhook_deliveries_receiver ON imgpress.webhook_deliveries (receiver, next_attempt_at)
+    WHERE status = 'Pending' AND next_attempt_at IS NOT NULL;
 ALTER TABLE imgpress.webhook_secrets RENAME CONSTRAINT webhook_secrets_secret_check TO secret_is_well_formed;
 
 -- Internal tables and types.

@@ -311,7 +311,8 @@ void SpiQueue::carry_out(const ClaimDeliveriesCall& call, ClaimDeliveriesAnswer*
   execute(&claim_deliveries_, {{INT4OID, Int32GetDatum(call.drainer)},
                                {INT8OID, Int64GetDatum(call.token)},
                                {INT4OID, Int32GetDatum(call.slots)},
-                               {INTERVALOID, interval_of_ms(call.lease.count())}});
+                               {INTERVALOID, interval_of_ms(call.lease.count())},
+                               {INT8ARRAYOID, int8_array(call.held)}});
   const uint64 deliveries = SPI_processed - 1;
   for (uint64 i = 0; i < deliveries; ++i) note_claimed_delivery(Row::of_result(i), answer);
   answer->due_in = duration_of(Row::of_result(deliveries), "due_in_ms");

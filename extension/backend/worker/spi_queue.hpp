@@ -51,8 +51,8 @@ class SpiQueue final : public Queue {
   Statement rescue_{"SELECT imgpress_internal.rescue($1, $2) AS rescued", nullptr};
   Statement release_{"SELECT imgpress_internal.release_leases($1, false)", nullptr};
   Statement renew_{"SELECT * FROM imgpress_internal.renew_leases($1, $2)", nullptr};
-  Statement claim_deliveries_{"SELECT * FROM imgpress_internal.claim_deliveries($1, $2, $3, $4)",
-                              nullptr};
+  Statement claim_deliveries_{
+      "SELECT * FROM imgpress_internal.claim_deliveries($1, $2, $3, $4, $5)", nullptr};
   Statement finish_delivery_{
       "SELECT imgpress_internal.finish_delivery($1, $2, $3, $4, $5, $6) AS recorded", nullptr};
   Oid outcome_type_ = InvalidOid;

@@ -38,13 +38,30 @@ TEST_F(DrainerTest, AWebhookIsGivenUpAfterTheLastDelay) {
   EXPECT_TRUE(pipeline_.deliveries.empty());
 }
 
-TEST_F(DrainerTest, DeliversAtMostSixteenAtATime) {
-  for (std::int64_t id = 1; id <= 40; ++id) queue_.webhooks.push_back({id});
+TEST_F(DrainerTest, DeliversAtMostThirtyTwoAtATime) {
+  for (std::int64_t id = 1; id <= 80; ++id) queue_.webhooks.push_back({id});
   settle();
-  EXPECT_EQ(pipeline_.deliveries.size(), 16u);
+  EXPECT_EQ(pipeline_.deliveries.size(), 32u);
   pipeline_.deliver();
   settle();
-  EXPECT_EQ(pipeline_.deliveries.size(), 16u);
+  EXPECT_EQ(pipeline_.deliveries.size(), 32u);
+}
+
+TEST_F(DrainerTest, AClaimOfWebhooksNamesThoseUnderWay) {
+  queue_.webhooks = {{1}, {2}, {3}};
+  settle();
+  queue_.webhooks[0].locked = true;
+  pipeline_.deliver();
+  settle();
+  std::vector<std::int64_t> held;
+  queue_.on_submit = [&](const Call& call) {
+    if (const auto* claim = std::get_if<ClaimDeliveriesCall>(&call)) held = claim->held;
+  };
+  queue_.webhooks.push_back({4});
+  drainer_->expect_work();
+  settle();
+  std::sort(held.begin(), held.end());
+  EXPECT_EQ(held, (std::vector<std::int64_t>{2, 3})) << "without the one that has ended";
 }
 
 TEST_F(DrainerTest, TheWebhookOfAnEndedRequestIsClaimedAtOnce) {
@@ -187,15 +204,15 @@ TEST_F(DrainerTest, AWebhookWhoseRowIsLockedIsHeldAndNotSentAgain) {
 }
 
 TEST_F(DrainerTest, WebhooksWhoseRowsAreLockedHoldUpNoOthers) {
-  for (std::int64_t id = 1; id <= 16; ++id) queue_.webhooks.push_back({id});
+  for (std::int64_t id = 1; id <= 32; ++id) queue_.webhooks.push_back({id});
   settle();
   for (auto& webhook : queue_.webhooks) webhook.locked = true;
-  for (int i = 0; i < 16; ++i) pipeline_.deliver(i % 2 == 0 ? Fault::kNone : Fault::kTimeout);
+  for (int i = 0; i < 32; ++i) pipeline_.deliver(i % 2 == 0 ? Fault::kNone : Fault::kTimeout);
   settle();
-  for (std::int64_t id = 17; id <= 40; ++id) queue_.webhooks.push_back({id});
+  for (std::int64_t id = 33; id <= 80; ++id) queue_.webhooks.push_back({id});
   drainer_->expect_work();
   settle();
-  EXPECT_EQ(pipeline_.deliveries.size(), 16u) << "as many at a time as ever";
+  EXPECT_EQ(pipeline_.deliveries.size(), 32u) << "as many at a time as ever";
   while (!pipeline_.deliveries.empty()) {
     pipeline_.deliver();
     settle();
