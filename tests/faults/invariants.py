@@ -15,7 +15,9 @@ UNFINISHED = {
     "WHERE ended_at IS NULL",
     "a webhook is still waiting": "SELECT request_id, url, attempts, last_error "
     "FROM imgpress.webhook_deliveries WHERE ended_at IS NULL",
-    "a lease is left": "SELECT token, drainer, expires_at FROM imgpress_internal.leases",
+    # One that was locked when it ended is deleted when it expires.
+    "a lease is left": "SELECT token, drainer, expires_at FROM imgpress_internal.leases "
+    "WHERE token <> ALL (%(locked)s::bigint[])",
     "a worker is not idle": "SELECT database, state, reason, fetching, waiting, compressing "
     "FROM imgpress.workers WHERE state <> 'idle' OR fetching + waiting + compressing > 0",
 }
@@ -26,7 +28,7 @@ def unfinished(world):
     return [
         f"{what}: {' '.join(map(str, row))}"
         for what, sql in UNFINISHED.items()
-        for row in world.cluster.query(sql)
+        for row in world.cluster.query(sql, {"locked": list(world.locked_leases)})
     ]
 
 

@@ -55,6 +55,7 @@ class World:
         self._stack = contextlib.ExitStack()
         self._presses = {}
         self.purged = set()  # ids of requests
+        self.locked_leases = set()  # tokens of those that were locked when they may have ended
         self.problems = []
         self.usual_descriptors = {}
         self._log_read = 0

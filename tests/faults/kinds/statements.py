@@ -9,13 +9,14 @@ from faults.kinds.fault import Fault
 from harness.catalogue import one_product
 from harness.waiting import wait_until
 
+LEASES = "imgpress_internal.leases"
 TABLES = (
     "imgpress.processing_requests",
     "imgpress.products",
     "imgpress.images",
     "imgpress.outputs",
     "imgpress.webhook_deliveries",
-    "imgpress_internal.leases",
+    LEASES,
 )
 TABLE_LOCKS = ("SHARE", "EXCLUSIVE", "ACCESS EXCLUSIVE")
 ROW_LOCKS = ("UPDATE", "NO KEY UPDATE", "SHARE", "KEY SHARE")
@@ -33,12 +34,16 @@ class OpenTransaction(Fault):
     def statements(self, rng):
         raise NotImplementedError
 
+    def note(self, world, statement, session):
+        """Called after each statement."""
+
     def inject(self, world, rng):
         self._connection = world.cluster.connect()
         with self._connection.cursor() as session:
             session.execute(f"BEGIN ISOLATION LEVEL {self.isolation}")
             for statement in self.statements(rng):
                 session.execute(statement)
+                self.note(world, statement, session)
 
     def end(self, world):
         self._connection.close()
@@ -59,11 +64,15 @@ class LockRows(OpenTransaction):
             ("imgpress.processing_requests", "ended_at IS NULL"),
             ("imgpress.images", "ended_at IS NULL"),
             ("imgpress.webhook_deliveries", "ended_at IS NULL"),
-            ("imgpress_internal.leases", "true"),
+            (LEASES, "true"),
         ):
             few = f"SELECT ctid FROM {table} WHERE {unfinished} ORDER BY random() LIMIT 2"
-            rows = f"SELECT FROM {table} WHERE ctid = ANY (ARRAY({few}))"
+            rows = f"SELECT t.* FROM {table} t WHERE ctid = ANY (ARRAY({few}))"
             yield f"{rows} FOR {mode} SKIP LOCKED"
+
+    def note(self, world, statement, session):
+        if LEASES in statement:
+            world.locked_leases |= {token for token, *_ in session.fetchall()}
 
 
 class LockTable(OpenTransaction):
