@@ -21,7 +21,7 @@ sys.dont_write_bytecode = True
 import psycopg2  # noqa: E402
 
 from faults import invariants, kinds  # noqa: E402
-from faults.kinds.processes import DRAINERS, PRESSES  # noqa: E402
+from faults.kinds.processes import PRESSES, PRESSES_AND_DRAINER  # noqa: E402
 from faults.report import Report  # noqa: E402
 from faults.world import World  # noqa: E402
 from harness.cluster import ClusterError  # noqa: E402
@@ -74,6 +74,8 @@ class Run:
                 self._inject(fault, rng)
             except FAILURES as error:
                 self._report.problem(f"{fault.name}: {error}")
+                with contextlib.suppress(*FAILURES):
+                    fault.end(self._world)
                 if not self._world.cluster.running():
                     self._world.cluster.start()
             for line in invariants.crashes(self._world):
@@ -98,7 +100,7 @@ class Run:
         begun = time.time()
         fault.inject(self._world, rng)
         if not fault.alone and rng.random() < 0.5:
-            self._add(rng.choice(PRESSES if fault.work_goes_on else PRESSES + DRAINERS), rng)
+            self._add(rng.choice(PRESSES if fault.work_goes_on else PRESSES_AND_DRAINER), rng)
         time.sleep(max(0.0, begun + hold - time.time()))  # as long as the cause lasts
         if fault.work_goes_on:
             silence = self._world.flow.longest_silence(begun, time.time())

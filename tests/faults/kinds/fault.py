@@ -11,7 +11,7 @@ class Fault:
     name = ""
     # The short run, which is part of `make check`, leaves the others out.
     cheap = True
-    # Whether nothing else must happen meanwhile; else, sometimes a press or the drainer dies.
+    # Whether nothing else must happen meanwhile; else, sometimes a press dies, or the drainer ends.
     alone = True
     # Whether the server may crash by itself, and whether parts of it must lie on small disks.
     panics = False

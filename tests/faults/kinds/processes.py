@@ -153,11 +153,11 @@ class PauseGateway(GatewayFault):
 
 
 PRESSES = (KillPress("codec"), KillPress("fetcher"))
-DRAINERS = (KillWorker("drainer"), TerminateWorkers("drainer"))
+PRESSES_AND_DRAINER = (*PRESSES, TerminateWorkers("drainer"))
 
 FAULTS = (
-    *PRESSES,
-    *DRAINERS,
+    *PRESSES_AND_DRAINER,
+    KillWorker("drainer"),
     KillWorker("launcher"),
     TerminateWorkers("launcher"),
     Pause("codec"),
