@@ -92,6 +92,8 @@ bool Drainer::turn() {
 
 void Drainer::take_outcomes() {
   const TimePoint now = now_();
+  const std::size_t hung_before = std::exchange(hanging_, pipeline_.hanging());
+  if (hanging_ > hung_before) claim_wanted_ = true;  // there are more slots
   const bool had_none = ended_.empty();
   for (ImageOutcome& outcome : pipeline_.take_image_outcomes()) {
     if (outcome.key == lone_key_) {
@@ -235,12 +237,13 @@ bool Drainer::lone_is_due() const {
   return std::max(next_lone_, no_lone_before_) <= now_();
 }
 
-// Images whose rows are locked take no slot, so that they hold up no others, unless they are very
-// many.
+// Images whose rows are locked or whose downloads hang take no slot, so that they hold up no
+// others, unless they are very many.
 int Drainer::free_slots() const {
   if (lone_key_ != 0 || (lone_is_due() && !is_idle())) return 0;
-  const int put_off = std::min(static_cast<int>(put_off_.size()), settings_.images_in_flight);
-  return std::max(0, settings_.images_in_flight + put_off - static_cast<int>(window_.size()));
+  const int most = settings_.images_in_flight;
+  const int idle = std::min(static_cast<int>(put_off_.size() + hanging_), most);
+  return std::max(0, most + idle - static_cast<int>(window_.size()));
 }
 
 // Retries get at most half of the window: a host that is down must not starve new images.

@@ -24,7 +24,9 @@ namespace imgpress {
 struct DrainerSettings {
   PipelineSettings pipeline;
   RetryLimits retry;
-  int images_in_flight = 2;  // claimed and not recorded yet, at most
+  // Claimed and not recorded yet, at most. Not counted, up to as many again, are those whose rows
+  // are locked and those whose downloads hang.
+  int images_in_flight = 2;
   Milliseconds lease{};
   std::vector<std::int64_t> webhook_retry_delays_ms;  // the n-th follows the n-th attempt
 };
@@ -119,6 +121,7 @@ class Drainer {
   bool claim_wanted_ = true;
   TimePoint next_retry_{};        // when an image in the database is due again
   TimePoint next_claim_{};        // when to claim even if nothing is known to be due
+  std::size_t hanging_ = 0;       // as the pipeline said last
   std::size_t refill_below_ = 0;  // claim when the window holds no more images than this
 
   // For an image that must be alone nothing else is claimed until it has ended. Then others have

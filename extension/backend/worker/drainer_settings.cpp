@@ -10,12 +10,13 @@
 namespace imgpress {
 namespace {
 
-// Each image in flight holds a file descriptor; half of them stay for PostgreSQL.
+// Each image in flight holds a file descriptor, and there may be twice as many; half of the
+// descriptors stay for PostgreSQL.
 int images_in_flight(const Settings& config) {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return config.images_in_flight;
-  const auto half = static_cast<int>(std::min<rlim_t>(files.rlim_cur / 2, INT_MAX));
-  return std::min(config.images_in_flight, half);
+  const auto quarter = static_cast<int>(std::min<rlim_t>(files.rlim_cur / 4, INT_MAX));
+  return std::min(config.images_in_flight, quarter);
 }
 
 std::size_t codecs(const Settings& config) {

@@ -1,5 +1,6 @@
 #include "drain/pipeline/fetch_stage.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace imgpress {
@@ -7,6 +8,9 @@ namespace {
 
 // As often in a row may a fetcher end with a webhook before that counts as a failed attempt.
 constexpr int kMaxInterruptions = 3;
+
+constexpr std::chrono::seconds kHangsAfter{1};
+constexpr std::chrono::milliseconds kCountPause{250};
 
 ImageOutcome not_fetched(const ImageTask& task, Ending ending, const FetchOutcome& fetch) {
   ImageOutcome outcome;
@@ -46,10 +50,24 @@ void FetchStage::turn(TimePoint now, Results& results) {
     replace(ended, now, results);
   }
   if (fetcher_.ready()) send_waiting(now, results);
+  if (next_count_ <= now) count_hanging(now);
+}
+
+void FetchStage::count_hanging(TimePoint now) {
+  next_count_ = now + kCountPause;
+  hanging_ = 0;
+  for (const auto& [id, one] : in_flight_) {
+    if (one.since + kHangsAfter <= now && std::holds_alternative<ImageTask>(one.task)) ++hanging_;
+  }
+}
+
+TimePoint FetchStage::deadline() const {
+  const bool more_may_hang = in_flight_.size() > hanging_;
+  return more_may_hang ? std::min(fetcher_.deadline(), next_count_) : fetcher_.deadline();
 }
 
 void FetchStage::take_outcome(FetchOutcome outcome, Results& results) {
-  const Task task = std::move(in_flight_.extract(outcome.id).mapped());
+  const Task task = std::move(in_flight_.extract(outcome.id).mapped().task);
   const auto* image = std::get_if<ImageTask>(&task);
   if (image != nullptr && outcome.fault == Fault::kNone) {
     results.fetched.push_back(
@@ -76,7 +94,7 @@ void FetchStage::send_waiting(TimePoint now, Results& results) {
     try {
       // Not sent when the socket is full or the fetcher has ended; the next turn deals with both.
       if (send(waiting_.front(), now) != PacketSocket::Sent::kYes) return;
-      in_flight_.emplace(next_id_++, std::move(waiting_.front()));
+      in_flight_.emplace(next_id_++, InFlight{std::move(waiting_.front()), now});
     } catch (const wire::WireError&) {
       FetchOutcome refused;
       refused.fault = Fault::kBadUrl;
@@ -101,7 +119,8 @@ void FetchStage::replace(const PressEnded& ended, TimePoint now, Results& result
   FetchOutcome cut_short;
   cut_short.fault = ended.fault();
   cut_short.reason = ended.what();
-  for (auto& [id, task] : in_flight_) {
+  for (auto& [id, one] : in_flight_) {
+    Task& task = one.task;
     auto* delivery = std::get_if<DeliveryTask>(&task);
     if (delivery != nullptr && ++delivery->interruptions < kMaxInterruptions) {
       waiting_.push_front(std::move(task));

@@ -32,16 +32,23 @@ class FetchStage {
   void tell_memory(TimePoint now) { fetcher_.tell_memory(now); }
 
   bool ready() const { return fetcher_.ready(); }
-  TimePoint deadline() const { return fetcher_.deadline(); }
+  TimePoint deadline() const;
+  // Transfers without an answer for so long that others should not wait for their places.
+  std::size_t hanging() const { return hanging_; }
   std::uint64_t memory_use() const { return fetcher_.memory_use(); }
   std::size_t size() const { return waiting_.size() + in_flight_.size(); }
 
  private:
   using Task = std::variant<ImageTask, DeliveryTask>;
+  struct InFlight {
+    Task task;
+    TimePoint since;
+  };
 
   void start_fetcher(TimePoint now);
   void take_outcome(FetchOutcome outcome, Results& results);
   void send_waiting(TimePoint now, Results& results);
+  void count_hanging(TimePoint now);
   void replace(const PressEnded& ended, TimePoint now, Results& results);
   PacketSocket::Sent send(const Task& task, TimePoint now);
   static void report(const Task& task, Ending ending, const FetchOutcome& outcome,
@@ -52,7 +59,9 @@ class FetchStage {
   std::shared_ptr<MemoryLedger> memory_;
   FetcherClient fetcher_;
   std::deque<Task> waiting_;
-  std::unordered_map<std::uint64_t, Task> in_flight_;
+  std::unordered_map<std::uint64_t, InFlight> in_flight_;
+  std::size_t hanging_ = 0;
+  TimePoint next_count_{};  // of those that hang
   std::uint64_t next_id_ = 1;
 };
 

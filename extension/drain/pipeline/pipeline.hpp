@@ -32,6 +32,9 @@ class Pipeline {
   virtual void add(ImageTask task) = 0;
   virtual void add(DeliveryTask task) = 0;
 
+  // Images whose downloads get no answer for long.
+  virtual std::size_t hanging() const = 0;
+
   // turn() will sometimes not be called for this long, while the drainer waits for the database.
   // The codecs are sent enough images in advance to stay busy.
   virtual void expect_absence(Clock::duration absence) = 0;
@@ -63,6 +66,7 @@ class PressPipeline final : public Pipeline {
   bool ready() const override { return fetching_.ready() && compressing_.ready(); }
   void add(ImageTask task) override { fetching_.add(std::move(task)); }
   void add(DeliveryTask task) override { fetching_.add(std::move(task)); }
+  std::size_t hanging() const override { return fetching_.hanging(); }
   void expect_absence(Clock::duration absence) override { compressing_.expect_absence(absence); }
   void turn(TimePoint now) override;
   TimePoint deadline() const override;

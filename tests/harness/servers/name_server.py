@@ -36,6 +36,7 @@ class NameServer:
         self._socket.bind((self.address, PORT))
         self._scripts = {}
         self._asked = {}
+        self._hanging = set()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self):
@@ -53,6 +54,10 @@ class NameServer:
         self._asked[name] = 0
         self._scripts[name] = itertools.cycle(answers)
 
+    def hang(self, name):
+        """Questions about this name get no answer."""
+        self._hanging.add(name)
+
     def asked(self, name):
         """How many times this name was asked for."""
         return self._asked[name]
@@ -62,7 +67,8 @@ class NameServer:
             query, client = self._socket.recvfrom(4096)
             if not query:
                 return
-            self._socket.sendto(self._answer(query), client)
+            if _question(query)[0] not in self._hanging:
+                self._socket.sendto(self._answer(query), client)
 
     def _answer(self, query):
         name, kind, question = _question(query)

@@ -303,5 +303,23 @@ TEST_F(DrainerTest, TellsThePipelineHowLongCallsTake) {
   EXPECT_LE(pipeline_.absence, milliseconds(2)) << "a long call is forgotten";
 }
 
+TEST_F(DrainerTest, HangingDownloadsTakeNoSlotsUpToAsManyAgain) {
+  settings_.images_in_flight = 10;
+  start();
+  queue_.add_request(1, 100);
+  settle();
+  EXPECT_EQ(pipeline_.images.size(), 10u);
+  pipeline_.hanging_images = 7;
+  settle();
+  EXPECT_EQ(pipeline_.images.size(), 17u);
+  pipeline_.hanging_images = 17;
+  settle();
+  EXPECT_EQ(pipeline_.images.size(), 20u);
+  pipeline_.hanging_images = 0;
+  pipeline_.finish(5);
+  settle();
+  EXPECT_EQ(pipeline_.images.size(), 15u) << "no more until there are slots again";
+}
+
 }  // namespace
 }  // namespace imgpress

@@ -16,6 +16,7 @@ class FakePipeline final : public Pipeline {
   std::vector<DeliveryTask> deliveries;
   std::size_t codecs = 0;  // as configured last
   Clock::duration absence{};
+  std::size_t hanging_images = 0;
   bool arrives_at_next_turn = false;  // the answer for the next image
 
   void reconfigure(const PipelineSettings& settings, TimePoint) override {
@@ -24,6 +25,7 @@ class FakePipeline final : public Pipeline {
   bool ready() const override { return is_ready; }
   void add(ImageTask task) override { images.push_back(std::move(task)); }
   void add(DeliveryTask task) override { deliveries.push_back(std::move(task)); }
+  std::size_t hanging() const override { return hanging_images; }
   void expect_absence(Clock::duration expected) override { absence = expected; }
   void turn(TimePoint) override {
     if (std::exchange(arrives_at_next_turn, false)) finish();
