@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 COMPLETED = "Completed"
 
-# What the origin does, as its documentation says, and how an image may end: Completed, or an error code.
+# What the origin does, as its documentation says, and how an image may end: Completed, or an error
+# code.
 HOSTILE = {
     "hang/small1.jpg": {"timeout"},
     "stall/small1.jpg": {"timeout"},
@@ -28,8 +29,8 @@ HOSTILE = {
     "empty/small1.jpg": {"not_an_image"},
 }
 
-# These hold a connection until the time-out in each attempt, or make their host pause. So there are few of them,
-# at hosts of their own.
+# These hold a connection until the time-out in each attempt, or make their host pause. So there are
+# few of them, at hosts of their own.
 STALLING = [path for path, ends in HOSTILE.items() if ends == {"timeout"}]
 PAUSING = [path for path in HOSTILE if "retry_after" in path]
 PROMPT = [path for path in HOSTILE if path not in STALLING + PAUSING]

@@ -1,4 +1,4 @@
-"""Disks that are full: the outputs and the write-ahead log lie on small file systems of their own."""
+"""Full disks: the outputs and the write-ahead log lie on small file systems of their own."""
 
 import contextlib
 import os

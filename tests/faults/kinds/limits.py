@@ -128,7 +128,7 @@ class Cancelled(Fault):
             for _ in range(200):
                 session.execute(
                     "SELECT pg_cancel_backend(pid), pg_sleep(0.005) FROM pg_stat_activity "
-                    "WHERE backend_type LIKE 'imgpress worker%%' AND datname = 'shop'"
+                    "WHERE backend_type LIKE 'imgpress worker%' AND datname = 'shop'"
                 )
 
 
