@@ -56,26 +56,26 @@ std::vector<std::string> split(Text text) {
   return items;
 }
 
+std::string parse_host(Text name, Text text) {
+  const auto authority = parse_authority(text);
+  if (authority && authority->port.empty()) return authority->host;
+  throw OptionError(name + " must be a host name without a port, not \"" + text + "\"");
+}
+
+Origin parse_origin(Text name, Text text) {
+  const auto origin = origin_of(text);
+  const bool has_path = std::count(text.begin(), text.end(), '/') > 2;
+  if (origin && !has_path) return *origin;
+  throw OptionError(name + " must be scheme, host and perhaps port of a web site, as in " +
+                    "https://admin.shop.example, not \"" + text + "\"");
+}
+
 void add_hosts(Options& options, Text name, Text text) {
-  for (Text item : split(text)) {
-    const auto authority = parse_authority(item);
-    if (!authority || !authority->port.empty()) {
-      throw OptionError(name + " must be a host name without a port, not \"" + item + "\"");
-    }
-    options.browser.hosts.push_back(authority->host);
-  }
+  for (Text item : split(text)) options.browser.hosts.push_back(parse_host(name, item));
 }
 
 void add_cors_origins(Options& options, Text name, Text text) {
-  for (Text item : split(text)) {
-    const auto origin = origin_of(item);
-    const bool has_path = std::count(item.begin(), item.end(), '/') > 2;
-    if (!origin || has_path) {
-      throw OptionError(name + " must be scheme, host and perhaps port of a web site, as in " +
-                        "https://admin.shop.example, not \"" + item + "\"");
-    }
-    options.browser.cors_origins.push_back(*origin);
-  }
+  for (Text item : split(text)) options.browser.cors_origins.push_back(parse_origin(name, item));
 }
 
 // One option: its flag, its environment variable, what it means and what it changes. `value` is

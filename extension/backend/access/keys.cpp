@@ -53,8 +53,9 @@ struct Statement {
   uint64 run(Datum* values, bool read_only) {
     Oid types[] = {INT4OID, TEXTOID};
     if (plan == nullptr) {
-      plan = SPI_prepare(sql, parameters, types);
-      if (plan == nullptr || SPI_keepplan(plan) != 0) elog(ERROR, "imgpress: cannot plan: %s", sql);
+      SPIPlanPtr made = SPI_prepare(sql, parameters, types);
+      if (made == nullptr || SPI_keepplan(made) != 0) elog(ERROR, "imgpress: cannot plan: %s", sql);
+      plan = made;
     }
     if (SPI_execute_plan(plan, values, nullptr, read_only, 1) != SPI_OK_SELECT) {
       elog(ERROR, "imgpress: cannot execute: %s", sql);

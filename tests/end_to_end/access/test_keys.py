@@ -2,11 +2,12 @@
 
 import hashlib
 import re
+import subprocess
 
 import pytest
 
 from harness.catalogue import REFUSED_URL, one_product
-from harness.cluster import CHECKOUT
+from harness.cluster import CHECKOUT, pg_config
 from harness.gateway import Gateway, assert_error, bearer, multipart
 from harness.servers.pgbouncer import PgBouncer, pgbouncer_program
 from harness.shop import GATEWAY_LOGIN
@@ -359,3 +360,23 @@ def test_dropped_and_added_keys_are_seen_at_once(shop, keyed, gateway, make_key)
     delete = f"DELETE FROM imgpress_internal.keys WHERE id = {key_id(key)}"
     shop.cluster.query(delete, database=keyed)
     wait_until(lambda: gateway.get(path, bearer(key)).status == 401, "the key is gone", 5)
+
+
+def test_dump_and_restore(shop, keyed, make_key):
+    """A dump holds no secret, neither of a key nor for URLs; keys are valid after it is restored."""
+    key = make_key()
+    program = f"{pg_config('--bindir')}/pg_dump"
+    environment = shop.cluster.environment(keyed)
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=True)
+    signing = "SELECT encode(secret, 'hex') FROM imgpress_internal.url_secret"
+    before = shop.cluster.scalar(signing, database=keyed)
+    assert "COPY imgpress_internal.keys" in done.stdout
+    assert key.rsplit("_", 1)[1] not in done.stdout and before not in done.stdout
+    shop.sql("CREATE DATABASE restored_keys")
+    shop.cluster.psql(stdin=done.stdout, database="restored_keys")
+    assert shop.cluster.scalar(signing, database="restored_keys") not in (None, before)
+    with shop.new_gateway(database="restored_keys") as gateway:
+        assert_error(gateway.get(f"/api/status/{UNKNOWN}/", bearer(key)), "not_found")
+    later = "SELECT imgpress.create_key('later')"
+    assert key_id(shop.cluster.scalar(later, database="restored_keys")) > key_id(key)
+    shop.sql("DROP DATABASE restored_keys")

@@ -74,6 +74,7 @@ def test_the_page_works_below_a_path(shop):
         ("http://a/images/1/1/x%2Cy_compressed.jpg", "x,y_compressed.jpg"),
         ("http://a/images/1/1/sch%C3%B6n_compressed.jpg", "sch\u00f6n_compressed.jpg"),
         ("http://a/images/1/1/%ff_compressed.jpg", "%ff_compressed.jpg"),
+        ("http://a/images/1/1/x_compressed.jpg?expires=1&signature=a/b", "x_compressed.jpg"),
         (ERROR_TEXT, ERROR_TEXT),
     ],
 )
