@@ -9,6 +9,7 @@ import pytest
 from harness.catalogue import REFUSED_URL, one_product
 from harness.cluster import CHECKOUT, pg_config
 from harness.gateway import Gateway, assert_error, bearer, multipart
+from harness.servers.nginx import Nginx, nginx_program
 from harness.servers.pgbouncer import PgBouncer, pgbouncer_program
 from harness.shop import GATEWAY_LOGIN
 from harness.waiting import wait_until
@@ -296,6 +297,23 @@ def test_behind_a_pooler(shop, keyed, make_key):
                         status = gateway.get(f"/api/status/{request}/", bearer(key)).status
                         assert status == (200 if of == owner else 404)
                         assert_error(gateway.get(f"/api/status/{request}/"), "unauthorized")
+
+
+@pytest.mark.skipif(nginx_program() is None, reason="needs nginx")
+def test_behind_a_proxy(gateway, make_key):
+    with Nginx(gateway.port) as nginx:
+        request = submit(nginx, make_key("alice"))
+        path = f"/api/status/{request}/"
+        assert nginx.get(path, bearer(make_key("alice"))).status == 200
+        assert_error(nginx.get(path, bearer(make_key("bob"))), "not_found")
+        refusal = nginx.get(path)
+        assert_error(refusal, "unauthorized")
+        assert refusal.headers["WWW-Authenticate"] == "Bearer"
+        own = {"Origin": f"http://127.0.0.1:{nginx.port}", "Sec-Fetch-Site": "same-origin"}
+        assert nginx.get(path, bearer(make_key("alice")) | own).status == 200
+        evil = {"Origin": "https://evil.example"} | bearer(make_key("alice"))
+        assert_error(nginx.get(path, evil), "cross_site")
+        assert_error(nginx.get(path, {"Host": "evil.example"}), "unknown_host")
 
 
 # --- with and without -----------------------------------------------------------------------------
