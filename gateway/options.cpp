@@ -94,8 +94,8 @@ const Setting kSettings[] = {
      [](Options& o, Text name, Text text) { o.listen = parse_address(name, text); },
      [](const Options& o) { return o.listen.host + ':' + std::to_string(o.listen.port); }},
     {"--allow-remote", "IMGPRESS_ALLOW_REMOTE", nullptr,
-     "let --listen name an address that other machines can reach; every request but those for "
-     "output images then needs a key, or --no-keys",
+     "let --listen name an address that other machines can reach; clients then need a key, unless "
+     "--no-keys says otherwise",
      [](Options& o, Text name, Text text) { o.allow_remote = parse_switch(name, text); },
      [](const Options&) { return std::string("off"); }},
     {"--no-keys", "IMGPRESS_NO_KEYS", nullptr,
