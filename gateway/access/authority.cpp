@@ -54,8 +54,8 @@ std::optional<Authority> parse_authority(std::string_view text) {
   }
   if (authority.host.back() == '.') authority.host.pop_back();
   const std::string& host = authority.host;
-  if (host.empty() || !std::all_of(host.begin(), host.end(), is_name_character))
-    return std::nullopt;
+  const bool is_name = std::all_of(host.begin(), host.end(), is_name_character);
+  if (host.empty() || ends_with(host, ".") || !is_name) return std::nullopt;
   return authority;
 }
 
