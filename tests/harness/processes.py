@@ -87,6 +87,12 @@ def refuse_sanitizer_reports(log):
         raise AssertionError("\n".join(["a sanitizer has found a mistake:", *report]))
 
 
+def is_sanitized(pid):
+    """True if the program has AddressSanitizer."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as maps:
+        return "/libasan." in maps.read()
+
+
 def _status_kib(pid, name):
     with open(f"/proc/{pid}/status", encoding="utf-8") as status:
         for line in status:
