@@ -5,7 +5,7 @@ import pytest
 
 from harness.catalogue import ERROR_TEXT, one_product, split_urls
 from harness.images import encode, painting
-from harness.processes import own_memory_kib
+from harness.processes import is_sanitized, own_memory_kib
 from harness.waiting import Sampling
 
 CODECS = 4
@@ -46,6 +46,8 @@ def fixture_shop_of_large_images(open_shop):
         picture = painting(SIDE, SIDE)
         made.origin.add("large.jpg", encode(picture, quality=90, progressive=True, subsampling=0))
         made.finish(made.submit("small0.jpg"))
+        if any(is_sanitized(codec.pid) for codec in made.cluster.presses("codec")):
+            pytest.skip("a codec with a sanitizer has no limit of memory, and takes more itself")
         yield made
 
 
