@@ -78,9 +78,9 @@ class Run:
                     fault.end(self._world)
                 if not self._world.cluster.running():
                     self._world.cluster.start()
-            for line in invariants.crashes(self._world):
-                if not fault.panics:
-                    self._report.problem(f"{fault.name}: {line}")
+            crashes = invariants.crashes(self._world)
+            for problem in [*([] if fault.panics else crashes), *invariants.check(self._world)]:
+                self._report.problem(f"{fault.name}: {problem}")
         with self._world.load.paused(resume=False):
             judge(self._world, self._report)
 

@@ -92,6 +92,7 @@ class FullLog(Fault):
     """PostgreSQL ends all sessions (PANIC), and cannot start again while the disk is full."""
 
     name = "disk full: write-ahead log"
+    cheap = False
     needs_small_disks = True
     panics = True
 

@@ -93,6 +93,7 @@ class Disallowed(Fault):
     """The database allows no connections for a while, and its worker is ended."""
 
     name = "ALTER DATABASE ALLOW_CONNECTIONS"
+    cheap = False
     hold = (0.5, 3.0)
 
     def inject(self, world, rng):
@@ -108,6 +109,7 @@ class Unlisted(Fault):
     """The database is taken off the list, and listed again."""
 
     name = "imgpress.databases without the database"
+    cheap = False
     hold = (0.2, 2.0)
 
     def inject(self, world, rng):

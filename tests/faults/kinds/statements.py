@@ -147,6 +147,7 @@ class Drop(Fault):
 
     def __init__(self, name, database, statement, in_database):
         self.name = name
+        self.cheap = in_database != "postgres"
         self._database = database
         self._statement = statement
         self._in_database = in_database
