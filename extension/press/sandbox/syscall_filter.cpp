@@ -26,7 +26,8 @@ constexpr auto kNumberAt = static_cast<std::uint32_t>(offsetof(seccomp_data, nr)
 constexpr auto kArchitectureAt = static_cast<std::uint32_t>(offsetof(seccomp_data, arch));
 
 constexpr std::uint32_t argument_at(unsigned argument) {
-  return static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 8 * argument);
+  return static_cast<std::uint32_t>(offsetof(seccomp_data, args) +
+                                    sizeof(std::uint64_t) * argument);
 }
 
 class Program {
