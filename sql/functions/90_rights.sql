@@ -22,6 +22,11 @@ BEGIN
 END
 $owner$;
 
+ALTER VIEW imgpress.progress OWNER TO imgpress_views;
+ALTER VIEW imgpress.failures OWNER TO imgpress_views;
+ALTER VIEW imgpress.webhook_failures OWNER TO imgpress_views;
+ALTER VIEW imgpress.results OWNER TO imgpress_views;
+
 -- PUBLIC gets nothing, since several functions reach the network. Grants on functions are beside the functions;
 -- here are those on tables.
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA imgpress, imgpress_internal FROM PUBLIC;
@@ -33,7 +38,7 @@ GRANT USAGE ON SCHEMA imgpress_internal TO imgpress_gateway, imgpress_worker, im
 
 GRANT SELECT ON imgpress.processing_requests, imgpress.products, imgpress.images, imgpress.outputs,
     imgpress.webhook_deliveries
-    TO imgpress_reader;
+    TO imgpress_reader, imgpress_views;
 GRANT SELECT, INSERT, DELETE ON imgpress.webhook_secrets TO imgpress_admin;
 GRANT UPDATE (submitted_by) ON imgpress.processing_requests TO imgpress_admin;
 
@@ -43,9 +48,9 @@ GRANT SELECT, INSERT ON imgpress.outputs TO imgpress_worker;
 GRANT SELECT, INSERT, UPDATE ON imgpress.webhook_deliveries TO imgpress_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON imgpress_internal.leases TO imgpress_worker;
 
--- Which rows a role sees that may read the tables. Functions and views read them as imgpress_owner, whom row-level
--- security lets pass, and ask may_see() themselves. The worker has a policy and not BYPASSRLS, which would hold for
--- the whole cluster.
+-- Which rows a role sees, in the tables and in views of them. Functions read the tables as imgpress_owner, whom
+-- row-level security lets pass, and ask may_see() themselves. The worker has a policy and not BYPASSRLS, which would
+-- hold for the whole cluster.
 DO $rows$
 DECLARE
     name text;
@@ -54,8 +59,9 @@ BEGIN
     FOREACH name IN ARRAY ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries'] LOOP
         visible := CASE name
             WHEN 'processing_requests' THEN 'imgpress_internal.may_see(submitted_by)'
-            -- The policy of processing_requests applies in here, too.
-            ELSE format('EXISTS (SELECT FROM imgpress.processing_requests r WHERE r.id = %I.request_id)', name) END;
+            -- The policy of processing_requests applies in here, too. With EXISTS, PostgreSQL would often read all
+            -- requests first, also for a page of ten images.
+            ELSE format('(SELECT true FROM imgpress.processing_requests r WHERE r.id = %I.request_id)', name) END;
         EXECUTE format('ALTER TABLE imgpress.%I ENABLE ROW LEVEL SECURITY', name);
         IF EXISTS (SELECT FROM pg_policy p WHERE p.polname = 'what_it_may_see'
                    AND p.polrelid = format('imgpress.%I', name)::regclass) THEN
@@ -70,5 +76,10 @@ BEGIN
         EXECUTE format('COMMENT ON POLICY all_for_the_worker ON imgpress.%I IS %L', name,
             'The worker processes the requests of everybody');
     END LOOP;
+    IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polname = 'all_for_views') THEN
+        CREATE POLICY all_for_views ON imgpress.products TO imgpress_views USING (true);
+        COMMENT ON POLICY all_for_views ON imgpress.products IS
+            'The views look up the product of an image or output that the role may see';
+    END IF;
 END
 $rows$;

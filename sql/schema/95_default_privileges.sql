@@ -27,7 +27,7 @@ BEGIN
           AND (a.grantee NOT IN (
                    SELECT r.oid FROM pg_roles r WHERE r.rolname IN (
                        'imgpress_reader', 'imgpress_user', 'imgpress_gateway', 'imgpress_admin', 'imgpress_worker',
-                       'imgpress_owner'))
+                       'imgpress_views', 'imgpress_owner'))
                OR a.privilege_type NOT IN ('USAGE', 'EXECUTE', 'SELECT', 'INSERT', 'UPDATE', 'DELETE'))
     LOOP
         EXECUTE format('REVOKE %s ON %s %s FROM %s CASCADE', privilege.privilege_type, privilege.kind, privilege.name,

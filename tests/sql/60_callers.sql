@@ -1,6 +1,6 @@
 -- Who calls, and whose requests that role sees.
 BEGIN;
-SELECT plan(24);
+SELECT plan(26);
 
 CREATE ROLE anna IN ROLE imgpress_user;
 CREATE ROLE bert IN ROLE imgpress_user;
@@ -43,6 +43,18 @@ $$;
 GRANT SELECT ON imgpress.products TO imgpress_worker;
 SELECT cmp_ok(pg_temp.filters('anna'), '>=', 5::bigint, 'row-level security filters the rows of all tables for a user');
 SELECT is(pg_temp.filters('imgpress_worker'), 0::bigint, 'and none for the worker');
+RESET ROLE;
+
+-- Pages of a large request.
+SET LOCAL ROLE anna;
+SET LOCAL enable_sort = off;
+SELECT is((
+        SELECT count(*) FROM pg_temp.plan_of(format(
+            'SELECT * FROM imgpress.%I WHERE request_id = %L ORDER BY image_no LIMIT 10', view, gen_random_uuid()))
+                AS p(line)
+        WHERE line ~ 'Sort|hashed'), 0::bigint, 'a page of ' || view || ' is read from an index')
+    FROM unnest('{results, failures}'::text[]) AS v(view);
+RESET enable_sort;
 RESET ROLE;
 
 -- As the functions that act for the owner of a key.

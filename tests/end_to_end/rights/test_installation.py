@@ -26,7 +26,7 @@ def fixture_database(cluster):
     attack.become_owner(cluster, "theirs")
     yield "theirs"
     cluster.query("DROP DATABASE theirs", database="postgres")
-    for role in ("reader", "user", "gateway", "admin", "worker", "owner"):
+    for role in ("reader", "user", "gateway", "admin", "worker", "views", "owner"):
         cluster.query(f"DROP ROLE IF EXISTS imgpress_{role}")
     cluster.query("DROP ROLE IF EXISTS mallorys_root, bystander")
 

@@ -95,13 +95,11 @@ def test_parallel_workers(own, victim, mallory):
 
 @pytest.mark.parametrize("whom", [f"ROLE {ATTACKER}", "DATABASE shop", "ROLE ALL IN DATABASE shop"])
 def test_row_security_off(own, victim, whom):
-    """Whoever would then see all rows sees an error; views, functions and the worker go on."""
+    """Whoever would then see all rows sees an error; functions and the worker go on."""
     own.cluster.query(f"ALTER {whom} SET row_security = off", user=ATTACKER)
     try:
-        for table in TABLES:
-            own.refused("42501", f"SELECT FROM imgpress.{table}", user=ATTACKER)
-        for view in VIEWS:
-            assert own.cluster.scalar(f"SELECT count(*) FROM imgpress.{view}", user=ATTACKER) == 0
+        for relation in TABLES + VIEWS:
+            own.refused("42501", f"SELECT FROM imgpress.{relation}", user=ATTACKER)
         own.refused("P0002", "SELECT imgpress.request_status(%s)", victim, user=ATTACKER)
         submit = "SELECT imgpress.submit_csv(%s)"
         request = own.cluster.scalar(submit, (own.csv("small1.jpg"),), user="anna")
@@ -168,7 +166,7 @@ REFUSED = (
     "CREATE POLICY mine ON imgpress.images USING (true)",
     "DROP POLICY what_it_may_see ON imgpress.images",
     "ALTER TABLE imgpress.images DISABLE ROW LEVEL SECURITY",
-    "ALTER VIEW imgpress.progress RESET (security_barrier)",
+    "ALTER VIEW imgpress.progress SET (security_invoker = false)",
     "ALTER FUNCTION imgpress.request_status(uuid) SECURITY INVOKER",
     "CREATE OR REPLACE FUNCTION imgpress_internal.may_see(name) RETURNS boolean LANGUAGE sql "
     "AS 'SELECT true'",
