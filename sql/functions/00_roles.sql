@@ -27,7 +27,8 @@ BEGIN
             RAISE EXCEPTION 'role "%" exists already, but not as imgpress creates it', role_name
                 USING ERRCODE = 'duplicate_object',
                       HINT = 'imgpress creates its roles with NOLOGIN and no other attribute, and imgpress_worker, '
-                          'imgpress_views and imgpress_owner without members. Find out who created it, then alter, drop or rename it.';
+                          'imgpress_views and imgpress_owner without members. Find out who created it, then alter, '
+                          'drop or rename it.';
         -- During an update of the extension the roles are expected to exist.
         ELSIF (role.rolcanlogin OR members IS NOT NULL) AND to_regclass('pg_temp.imgpress_kept_grants') IS NULL THEN
             RAISE WARNING 'role "%" existed before; its rights in this database go to: %', role_name,
