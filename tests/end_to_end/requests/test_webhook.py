@@ -172,7 +172,8 @@ def test_delivery_of_a_worker_that_ended_is_made_by_the_next(shop, endpoint):
     shop.cluster.terminate(worker.pid)
     first, second = endpoint.wait(2, timeout=15)  # the attempt alone could last 20 s
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
-    assert wait_for_status(shop, request, "Delivered")[1] == 2
+    attempts = wait_for_status(shop, request, "Delivered")[1]
+    assert attempts == 1, "what a worker gives back when it ends in order does not count"
     leases = (
         "SELECT FROM imgpress_internal.leases l JOIN imgpress.webhook_deliveries d "
         "ON d.id = ANY (l.delivery_ids) WHERE d.request_id = %s"

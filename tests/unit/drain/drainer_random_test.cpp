@@ -38,7 +38,7 @@ class RandomPipeline final : public Pipeline {
   bool ready() const override { return is_ready; }
   void add(ImageTask task) override { images.push_back(std::move(task)); }
   void add(DeliveryTask task) override { deliveries.push_back(std::move(task)); }
-  std::size_t hanging() const override { return 0; }
+  std::size_t hanging() const override { return images.size() / 4; }
   void expect_absence(Clock::duration) override {}
   void turn(TimePoint) override {
     std::move(arrived_.begin(), arrived_.end(), std::back_inserter(image_outcomes_));
