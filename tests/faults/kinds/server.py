@@ -78,7 +78,6 @@ class BrokenPress(Fault):
 
     name = "server: broken press"
     hold = (1.0, 4.0)
-    alone = False
 
     def inject(self, world, rng):
         world.cluster.configure({"imgpress.press_path": "/bin/false"})
