@@ -10,7 +10,6 @@
 //
 // An image, or a URL, that begins with "attack NAME ARGUMENT" or "lie NAME" tells what to try. The
 // error that answers an attack tells its result. Other images are compressed as usual.
-#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <sstream>
 
 #include "attacks.hpp"
@@ -35,8 +35,7 @@ using namespace imgpress;
 using namespace imgpress::hostile;
 
 std::string name_of_executable() {
-  const std::string path(reinterpret_cast<const char*>(::getauxval(AT_EXECFN)));
-  return path.substr(path.rfind('/') + 1);
+  return std::filesystem::read_symlink("/proc/self/exe").filename();
 }
 
 Attacks all_attacks() {
