@@ -20,7 +20,8 @@ def test_user_and_gateway(shop):
     shop.refused("42501", "SELECT imgpress.purge('0')", user="clerk")
     shop.refused("42501", "SELECT * FROM imgpress.check()", user="clerk")
     shop.sql("GRANT imgpress_admin TO clerk")
-    assert shop.cluster.query("SELECT * FROM imgpress.check()", user="clerk") == []
+    violations = "SELECT * FROM imgpress.check() WHERE request_id = %s"
+    assert shop.cluster.query(violations, (request,), user="clerk") == []
     shop.refused("42501", "SELECT * FROM imgpress.processing_requests", user=GATEWAY_LOGIN)
     shop.refused("42501", "SELECT imgpress.cancel(%s)", request, user=GATEWAY_LOGIN)
     shop.sql("DROP ROLE nobody, clerk")
