@@ -5,6 +5,7 @@
 #include <linux/if_alg.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -48,6 +49,13 @@ int truncate_sent_memory(const std::string&) {
   const UniqueFd sent =
       make_sealed("sent", {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
   return error_of(::syscall(SYS_ftruncate, sent.get(), 0));
+}
+
+// PostgreSQL's log, as a press inherits it: to the length that it has.
+int truncate_log(const std::string&) {
+  struct stat log {};
+  if (::fstat(STDERR_FILENO, &log) != 0) return errno;
+  return error_of(::syscall(SYS_ftruncate, STDERR_FILENO, log.st_size));
 }
 
 int open_socket(int family, int type, int protocol) {
@@ -149,6 +157,7 @@ void add_attacks_on_files(Attacks& attacks) {
     return error_of(::syscall(SYS_fchmodat, AT_FDCWD, path.c_str(), 0600, 0));
   };
   attacks["truncate-sent-memory"] = truncate_sent_memory;
+  attacks["truncate-log"] = truncate_log;
 }
 
 void add_attacks_on_the_network(Attacks& attacks) {

@@ -57,11 +57,19 @@ void die_with_parent() {
 void close_descriptors() {
   UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) fail("open /dev/null");
-  // stderr stays open: it goes to PostgreSQL's log.
+  // stderr goes to PostgreSQL's log, and stays open until the press is confined.
   if (::dup2(null.get(), STDIN_FILENO) < 0 || ::dup2(null.get(), STDOUT_FILENO) < 0) fail("dup2");
   null.reset();
   ::closefrom(kSocketFd + 1);
   if (::chdir("/") != 0) fail("chdir");
+}
+
+// Whoever holds the server's log can erase it, write what looks like messages of other processes,
+// or fill the disk. What a press has to say from here on, it tells its owner.
+void let_go_of_log() {
+#ifndef __SANITIZE_ADDRESS__  // the sanitizer's reports go there
+  if (::dup2(STDIN_FILENO, STDERR_FILENO) < 0) fail("dup2");
+#endif
 }
 
 // When memory runs out, the kernel should end a press rather than a backend. Failure is ignored: in
@@ -116,6 +124,7 @@ Confinement add_kernel_layers(const Confining& how, const LandlockRules& rules,
   if (::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0) got.add(Layer::kUndumpable);
   note_limits(got);
   add_landlock(got, how, rules);
+  let_go_of_log();
   add_filter(got, how, calls);
   return got;
 }

@@ -28,6 +28,7 @@ ATTACKS = {
     "rename": ("/tmp/imgpress-attack", "EPERM", "EPERM"),
     "chmod": (DATA, "EPERM", "EPERM"),
     "truncate-sent-memory": ("", "EPERM", "EPERM"),
+    "truncate-log": ("", "EINVAL", "EINVAL"),
     "connect-unix": (SOCKET, "EPERM", "EAFNOSUPPORT"),
     "connect-tcp": (PORT, "EPERM", "EACCES"),
     "connect-mptcp": (PORT, "EPERM", "EAFNOSUPPORT"),
