@@ -92,6 +92,8 @@ bool answer_with_bytes(PacketSocket& socket, const std::string& lie, const wire:
     send_bytes("");
   } else if (lie == "ready-again") {
     socket.send(wire::Ready{IMGPRESS_VERSION, static_cast<std::uint32_t>(::getpid()), {}});
+  } else if (lie == "flood") {
+    while (true) socket.send(wire::MemoryUse{1, true});
   } else if (lie == "unconfined") {
     socket.send(wire::Unconfined{"I changed my mind"});
   } else {

@@ -24,6 +24,9 @@ constexpr std::size_t kMostFormer = 2;
 // The fetcher hears of less free memory than this share of the limit only when it is short of some.
 constexpr std::int64_t kGrantShare = 64;
 constexpr std::chrono::milliseconds kTellPause{5};
+// A fetcher reports its use of memory when it becomes short of some, when it no longer is, and else
+// twice a second. One that reports this often in a second wants to keep its owner busy.
+constexpr int kFloodOfReports = 10'000;
 
 constexpr std::uint64_t kMaxWebhookAnswerBytes = 64 << 10;
 constexpr const char* kUserAgent = "imgpress";
@@ -231,7 +234,7 @@ std::optional<FetchOutcome> FetcherClient::receive_from(Fetcher& fetcher, TimePo
     fetcher.answer_by = answer_due(settings_, now);
     const auto* use = std::get_if<wire::MemoryUse>(&packet.message);
     if (use == nullptr) break;
-    fetcher.memory.use = *use;
+    note_report(fetcher, *use, now);
   }
   const auto* reply = std::get_if<wire::FetchReply>(&packet.message);
   if (reply == nullptr) {
@@ -242,6 +245,18 @@ std::optional<FetchOutcome> FetcherClient::receive_from(Fetcher& fetcher, TimePo
   } catch (const std::runtime_error& error) {  // memory that is not sealed, or an impossible answer
     fetcher.press.end(PressEnd::kBrokeProtocol, error.what());
   }
+}
+
+void FetcherClient::note_report(Fetcher& fetcher, const wire::MemoryUse& use, TimePoint now) {
+  Memory& memory = fetcher.memory;
+  if (now >= memory.count_until) {
+    memory.count_until = now + std::chrono::seconds(1);
+    memory.reports = 0;
+  }
+  if (++memory.reports >= kFloodOfReports) {
+    fetcher.press.end(PressEnd::kBrokeProtocol, "too many reports about its memory");
+  }
+  memory.use = use;
 }
 
 FetchOutcome FetcherClient::outcome_of(Fetcher& fetcher, const wire::FetchReply& reply,

@@ -64,6 +64,8 @@ class FetcherClient {
     std::optional<wire::MemoryGrant> granted;
     TimePoint tell_again{};  // after the socket was full
     wire::MemoryUse use;     // as reported
+    int reports = 0;         // within this second
+    TimePoint count_until{};
   };
 
   // A process, and what was requested of it.
@@ -88,6 +90,7 @@ class FetcherClient {
   void give_back(Fetcher& fetcher, const std::string& reason);
   std::optional<FetchOutcome> receive_from(Fetcher& fetcher, TimePoint now);
   std::optional<FetchOutcome> receive_from_former(TimePoint now);
+  void note_report(Fetcher& fetcher, const wire::MemoryUse& use, TimePoint now);
   FetchOutcome outcome_of(Fetcher& fetcher, const wire::FetchReply& reply, UniqueFd body) const;
   wire::MemoryGrant memory_grant(const Fetcher& fetcher) const;
   bool must_tell_memory(const Fetcher& fetcher) const;
