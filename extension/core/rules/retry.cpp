@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/net/retry_after.hpp"
+
 namespace imgpress {
 namespace {
 
@@ -16,8 +18,9 @@ struct Jitter {
 constexpr Jitter kImageJitter = {0.75, 1.25};
 constexpr Jitter kDeliveryJitter = {1.0, 1.1};  // the schedule is a setting: never earlier
 
+// A fetcher keeps to the longest pause, too, unless somebody has taken it over.
 std::int64_t asked_for_ms(const AttemptResult& result) {
-  return std::int64_t{1000} * result.retry_after_seconds;
+  return std::int64_t{1000} * std::min(result.retry_after_seconds, kMaxRetryAfterSeconds);
 }
 
 // The failures that the delay grows with.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace imgpress {
 namespace {
 
@@ -154,6 +156,12 @@ TEST(JudgeDelivery, IsUpToATenthLaterAndNeverBeforeRetryAfter) {
   EXPECT_GE(judge_delivery(busy, 1, kDelays, 0.999).retry_delay_ms, 5499);
   EXPECT_LT(judge_delivery(busy, 1, kDelays, 0.999).retry_delay_ms, 5500);
   busy.retry_after_seconds = 3600;
+  EXPECT_EQ(judge_delivery(busy, 1, kDelays, 0.5).retry_delay_ms, 3600000);
+}
+
+TEST(JudgeDelivery, AFetcherThatLiesAboutRetryAfterDoesNotPutItOffForYears) {
+  AttemptResult busy = failed(Fault::kHttpStatus, 503);
+  busy.retry_after_seconds = std::numeric_limits<std::uint32_t>::max();
   EXPECT_EQ(judge_delivery(busy, 1, kDelays, 0.5).retry_delay_ms, 3600000);
 }
 
