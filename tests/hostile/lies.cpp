@@ -71,6 +71,8 @@ bool answer_with_descriptor(PacketSocket& socket, const std::string& lie,
     socket.send(reply, kSocketFd);
   } else if (lie == "empty-memory") {
     socket.send(reply, memory(0).get());
+  } else if (lie == "long-memory") {
+    socket.send(reply, memory(std::size_t{65} << 20).get());
   } else if (lie == "many-descriptors") {
     const UniqueFd one = memory(1);
     send_bytes(wire::encode(reply), std::vector<int>(64, one.get()));

@@ -165,7 +165,7 @@ PacketSocket::Sent FetcherClient::send(wire::FetchRequest request, TimePoint now
   sent = current_->press.send(request);
   if (sent != PacketSocket::Sent::kYes) return sent;
   if (current_->in_flight.empty()) current_->answer_by = answer_due(settings_, now);
-  current_->in_flight.emplace(request.id, request.method);
+  current_->in_flight.emplace(request.id, Requested{request.method, request.max_bytes});
   return sent;
 }
 
@@ -192,7 +192,7 @@ void FetcherClient::replace(TimePoint now) {
 
 // Its transfers are neither lost nor charged to anybody.
 void FetcherClient::give_back(Fetcher& fetcher, const std::string& reason) {
-  for (const auto& [id, method] : fetcher.in_flight) {
+  for (const auto& [id, ignored] : fetcher.in_flight) {
     FetchOutcome& outcome = given_back_.emplace_back();
     outcome.id = id;
     outcome.fault = Fault::kPressDied;
@@ -271,8 +271,11 @@ FetchOutcome FetcherClient::outcome_of(Fetcher& fetcher, const wire::FetchReply&
   outcome.postponed = reply.postponed;
   if (reply.fault != Fault::kNone) {
     outcome.reason = plain_text(reply.message);
-  } else if (found->second == wire::Method::kGet) {
+  } else if (found->second.method == wire::Method::kGet) {
     outcome.body_bytes = sealed_size(body.get());
+    if (outcome.body_bytes > found->second.max_bytes) {
+      throw wire::WireError("a body that is too long");
+    }
     fetcher.memory.received += outcome.body_bytes;
     outcome.body = HeldMemory(std::move(body), outcome.body_bytes, ledger_);
   }

@@ -68,11 +68,16 @@ class FetcherClient {
     TimePoint count_until{};
   };
 
+  struct Requested {
+    wire::Method method = wire::Method::kGet;
+    std::uint64_t max_bytes = 0;
+  };
+
   // A process, and what was requested of it.
   struct Fetcher {
     PressClient press;
     std::vector<std::string> arguments;
-    std::unordered_map<std::uint64_t, wire::Method> in_flight;  // by id
+    std::unordered_map<std::uint64_t, Requested> in_flight;  // by id
     TimePoint answer_by{};
     Memory memory;
 

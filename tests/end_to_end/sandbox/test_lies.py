@@ -18,6 +18,7 @@ LIES = (
     "device",
     "socket",
     "empty-memory",
+    "long-memory",
     "many-descriptors",
     "huge",
     "garbage",
@@ -63,6 +64,11 @@ def test_a_session_survives_a_lying_fetcher(session, lie):
     assert time.monotonic() - begin < 8
     with pytest.raises(psycopg2.Error, match="setns: EPERM"):
         session.execute(statement, ("attack setns",))
+
+
+def test_a_fetcher_cannot_send_more_than_was_asked_for(session):
+    with pytest.raises(psycopg2.Error, match="wrong message: a body that is too long"):
+        session.execute("SELECT imgpress.compress_image_url('lie long-memory')")
 
 
 def test_a_drainer_survives_and_finishes_the_other_images(prey, hostile):
