@@ -122,6 +122,13 @@ BEGIN
         slots_left := slots_left - run.taken;
         EXIT WHEN slots_left <= slots / 16;  -- a turn for one or two images is not worth its cost
     END LOOP;
+    IF blocked AND served = least(slots, turns_per_claim) THEN
+        -- Requests whose next image is locked have used up turns: they go to the end of the queue, so that they do
+        -- not hold up those behind them. Otherwise they keep their place, because each update leaves a dead row.
+        UPDATE imgpress.processing_requests q SET claimed_at = clock_timestamp()
+            WHERE q.id = ANY (array(
+                SELECT t.id FROM unnest(ids, firsts, lasts) AS t(id, first, last) WHERE t.last < t.first));
+    END IF;
     IF slots_left > slots / 16 THEN
         more := more OR served = turns_per_claim;
         blocked := blocked OR served < imgpress_internal.count_turns(

@@ -61,7 +61,8 @@ COMMENT ON COLUMN imgpress.processing_requests.failed_count IS
 COMMENT ON COLUMN imgpress.processing_requests.source_bytes IS 'Bytes downloaded for the images that have an output';
 COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Total size of the outputs in bytes';
 COMMENT ON COLUMN imgpress.processing_requests.claimed_at IS
-    'When a worker last claimed images of this request; the request that has waited longest comes next';
+    'When a worker last claimed images of this request, or found its next image locked; the request that has waited '
+    'longest comes next';
 
 -- Requests with images that were never claimed, in the order of their turns.
 CREATE INDEX processing_requests_turn ON imgpress.processing_requests (claimed_at NULLS FIRST, created_at)

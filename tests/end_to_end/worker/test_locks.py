@@ -199,6 +199,26 @@ def test_locked_fresh_image_delays_its_own_request_only(own):
     own.assert_finished_once(request)
 
 
+def test_locked_images_of_many_requests_delay_no_other(own):
+    """More requests than have a turn in one claim: those that come later are not behind them."""
+    with own.cluster.session() as session, own.cluster.session() as blocker:
+        blocker.execute("BEGIN")
+        blocker.execute("LOCK TABLE imgpress_internal.leases IN SHARE MODE")  # claims wait here
+        locked = [own.submit(f"small1.jpg?many{number}") for number in range(40)]
+        other = own.submit("small2.jpg?many")
+        session.execute("BEGIN")
+        # The claim that waits for the lock is rolled back, so that no image is claimed yet.
+        blocker.execute("SELECT pg_terminate_backend(pid) FROM imgpress.workers")
+        session.execute(
+            "SELECT FROM imgpress.images WHERE request_id = ANY (%s::uuid[]) FOR UPDATE", (locked,)
+        )
+        blocker.execute("COMMIT")
+        own.assert_finished_once(other)
+        session.execute("COMMIT")
+    for request in locked:
+        own.assert_finished_once(request)
+
+
 def test_locked_fresh_request_is_found_later(own):
     """It is locked while the drainer looks for work, and nothing announces that the lock is
     gone."""
