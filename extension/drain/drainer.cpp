@@ -246,9 +246,15 @@ int Drainer::free_slots() const {
   return std::max(0, most + idle - static_cast<int>(window_.size()));
 }
 
-// Retries get at most half of the window: a host that is down must not starve new images.
+// Retries get at most half of the window: a host that is down must not starve new images. As many
+// again may have locked rows, so that they hold up no other retries.
 int Drainer::free_retry_slots() const {
-  return std::max(0, settings_.images_in_flight / 2 - static_cast<int>(window_.held_retries()));
+  const int most = settings_.images_in_flight / 2;
+  const auto locked =
+      std::count_if(put_off_.begin(), put_off_.end(),
+                    [&](const FinishedImage& image) { return window_.is_retry(image.key); });
+  const int idle = std::min(static_cast<int>(locked), most);
+  return std::max(0, most + idle - static_cast<int>(window_.held_retries()));
 }
 
 Call Drainer::make_call(std::size_t kind) {

@@ -19,6 +19,8 @@ class Window {
   std::size_t size() const { return images_.size(); }
   const std::map<RequestId, int>& held_per_request() const { return per_request_; }
   std::size_t held_retries() const { return retries_; }
+  // REQUIRES: the image is held.
+  bool is_retry(std::uint64_t key) const { return images_.at(key).history.attempts > 1; }
   std::vector<std::int64_t> tokens() const;
 
   // Decides what becomes of an image whose attempt has ended; the result is to be recorded. The

@@ -75,6 +75,24 @@ TEST_F(DrainerTest, ImagesWithLockedRowsTakeNoSlots) {
   EXPECT_EQ(queue_.count(State::kDone), 30);
 }
 
+TEST_F(DrainerTest, RetriesWithLockedRowsTakeNoPlacesOfOtherRetries) {
+  settings_.images_in_flight = 10;
+  start();
+  queue_.add_request(1, 5);
+  make_retries();
+  for (auto& image : queue_.images) image.locked = true;
+  settle();
+  pipeline_.finish(5);
+  settle();
+  queue_.add_request(2, 5);
+  for (auto& image : queue_.images) {
+    if (image.request_id == RequestId{2}) image.state = State::kRetry;
+  }
+  drainer_->expect_work();
+  settle();
+  EXPECT_EQ(pipeline_.images.size(), 5u);
+}
+
 TEST_F(DrainerTest, ImagesWithLockedRowsAreSentLessAndLessOften) {
   queue_.add_request(1, 100);
   settle();
