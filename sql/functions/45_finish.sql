@@ -220,11 +220,17 @@ CREATE OR REPLACE FUNCTION imgpress_internal.release_leases(tokens bigint[], int
 AS $$
 DECLARE
     off constant integer := CASE WHEN interrupted THEN 0 ELSE 1 END;
+    in_order bigint[];
     given_up bigint := 0;
     images bigint;
     deliveries bigint;
 BEGIN
     PERFORM imgpress_internal.lock_tables();
+    in_order := array(SELECT l.token FROM imgpress_internal.leases l WHERE l.token = ANY (tokens) AND l.given_back);
+    IF interrupted AND in_order <> '{}' THEN
+        RETURN imgpress_internal.release_leases(in_order, false)
+            + imgpress_internal.release_leases(array(SELECT unnest(tokens) EXCEPT SELECT unnest(in_order)), true);
+    END IF;
     -- Images and deliveries are locked before their lease, as in finish_images() and finish_delivery().
     -- Rows that another session has locked keep their lease, which expires now: a later call puts them back.
     IF interrupted THEN
@@ -260,7 +266,7 @@ BEGIN
         FROM held h WHERE d.id = h.id;
     GET DIAGNOSTICS deliveries = ROW_COUNT;
     PERFORM imgpress_internal.end_leases(tokens);
-    UPDATE imgpress_internal.leases l SET expires_at = clock_timestamp()
+    UPDATE imgpress_internal.leases l SET expires_at = clock_timestamp(), given_back = NOT interrupted
         WHERE l.token = ANY (array(
             SELECT f.token FROM imgpress_internal.leases f WHERE f.token = ANY (tokens)
             ORDER BY f.token FOR UPDATE SKIP LOCKED));

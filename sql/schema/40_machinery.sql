@@ -6,13 +6,17 @@ CREATE TABLE imgpress_internal.leases (
     request_ids  uuid[] NOT NULL DEFAULT '{}',
     image_nos    integer[] NOT NULL DEFAULT '{}',
     delivery_ids bigint[] NOT NULL DEFAULT '{}',
-    expires_at   timestamptz NOT NULL
+    expires_at   timestamptz NOT NULL,
+    given_back   boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE imgpress_internal.leases IS
     'What drainers have claimed and not finished yet: one row for each claim of images or of webhook deliveries. After '
     'expires_at any drainer may put it back';
 COMMENT ON COLUMN imgpress_internal.leases.drainer IS
     'Number of the drainer that holds the lease; 0 is the background worker';
+COMMENT ON COLUMN imgpress_internal.leases.given_back IS
+    'Its holder has given it back in order. What is still held under it was locked by another session, and is put back '
+    'without being counted as interrupted';
 
 CREATE TABLE imgpress_internal.image_aliases (
     request_id uuid NOT NULL,

@@ -304,7 +304,7 @@ ALTER TABLE imgpress.leases SET SCHEMA imgpress_internal;
 ALTER TABLE imgpress_internal.leases RENAME COLUMN positions TO image_nos;
 ALTER TABLE imgpress_internal.leases ADD COLUMN drainer integer NOT NULL,
     ALTER COLUMN request_ids SET DEFAULT '{}', ALTER COLUMN image_nos SET DEFAULT '{}',
-    ADD COLUMN delivery_ids bigint[] NOT NULL DEFAULT '{}';
+    ADD COLUMN delivery_ids bigint[] NOT NULL DEFAULT '{}', ADD COLUMN given_back boolean NOT NULL DEFAULT false;
 ALTER TABLE imgpress.upload_parts SET SCHEMA imgpress_internal;
 ALTER TYPE imgpress.product_input ALTER ATTRIBUTE serial_number TYPE bigint;
 

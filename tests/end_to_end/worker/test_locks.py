@@ -120,6 +120,8 @@ def test_image_that_is_locked_while_its_worker_ends_is_put_back_soon(own):
         own.assert_finished_once(own.submit("small7.jpg"))
         session.execute("COMMIT")
     gate.wait_arrived(2, 5)
+    counted = "SELECT attempts, interruptions FROM imgpress.images WHERE request_id = %s"
+    assert own.sql(counted, request) == [(1, 0)], "the worker has ended in order"
     gate.open()
     own.assert_finished_once(request)
 
