@@ -61,9 +61,10 @@ void serve(Server& server) {
   }
 }
 
-KeyDemand demand_of(const Options& options, const Server& server) {
+// --allow-remote counts on localhost, too: behind a proxy, other machines reach the gateway there.
+KeyDemand demand_of(const Options& options) {
   if (options.no_keys) return KeyDemand::kNever;
-  return server.local_only() ? KeyDemand::kIfAny : KeyDemand::kAlways;
+  return options.allow_remote ? KeyDemand::kAlways : KeyDemand::kIfAny;
 }
 
 // Throws std::runtime_error if nobody could use the gateway. If the database cannot tell yet, the
@@ -83,7 +84,7 @@ int run(const Options& options) {
   Server server(options.listen, options.allow_remote);
   Pool pool(options.database, options.connections);
   Watch watch(pool);
-  const KeyDemand demand = demand_of(options, server);
+  const KeyDemand demand = demand_of(options);
   check_keys(pool, watch, demand);
   std::printf("imgpress-gateway listening on %s\n", server.url().c_str());
   std::fflush(stdout);

@@ -44,6 +44,16 @@ def test_without_keys_it_does_not_serve_other_machines(shop):
     assert "create_key" in said and "--no-keys" in said
 
 
+def test_allow_remote_needs_keys_on_localhost_too(shop):
+    """A proxy on this machine may let others in."""
+    shop.create_gateway_login()
+    conninfo = shop.cluster.conninfo(user=GATEWAY_LOGIN)
+    said = gateway_at(conninfo, "--allow-remote").refuse_to_start()
+    assert "create_key" in said and "--no-keys" in said
+    with gateway_at(conninfo, "--allow-remote", "--no-keys") as gateway:
+        assert_error(gateway.get(PATH), "not_found")
+
+
 def test_with_keys_it_serves_other_machines(shop, keyed, make_key):
     key = make_key()
     with gateway_at(shop.cluster.conninfo(keyed, GATEWAY_LOGIN), *WIDE) as gateway:
