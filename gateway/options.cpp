@@ -103,7 +103,7 @@ const Setting kSettings[] = {
      [](Options& o, Text name, Text text) { o.no_keys = parse_switch(name, text); },
      [](const Options&) { return std::string("off"); }},
     {"--host", "IMGPRESS_HOST", "NAME",
-     "a further host name under which browsers reach the gateway, besides IP addresses, localhost "
+     "a further host name under which clients reach the gateway, besides IP addresses, localhost "
      "and the host of imgpress.public_url; may be repeated",
      add_hosts, [](const Options&) { return std::string("none"); }},
     {"--cors-origin", "IMGPRESS_CORS_ORIGIN", "ORIGIN",
