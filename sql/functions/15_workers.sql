@@ -37,7 +37,7 @@ COMMENT ON FUNCTION imgpress_internal.press_state() IS
     'Every press of the cluster: the source of the view imgpress.presses';
 GRANT EXECUTE ON FUNCTION imgpress_internal.press_state() TO imgpress_reader;
 
-CREATE OR REPLACE VIEW imgpress.presses AS
+CREATE OR REPLACE VIEW imgpress.presses WITH (security_barrier) AS
     SELECT p.pid, p.role, p.database, p.owner, p.owner_pid, p.started_at, clock_timestamp() - p.started_at AS age,
            p.memory_bytes, p.layers, p.left_open
     FROM imgpress_internal.press_state() p

@@ -47,6 +47,24 @@ def test_functions_in_a_condition_see_no_row_of_others(own, victim, mallory, rel
     assert_nothing_told(mallory.fetchall(), victim)
 
 
+def test_functions_in_a_condition_see_no_press_of_others(own, mallory):
+    """Nor a key, whose view has a condition of its own as well."""
+    own.cluster.query("SELECT imgpress.create_key('key of anna', '{read}')", user="anna")
+    with own.cluster.session(user="anna") as anna:
+        with pytest.raises(psycopg2.DatabaseError):  # it starts a press all the same
+            anna.execute("SELECT imgpress.compress_image('no image')")
+        mallory.execute(
+            "CREATE TEMP TABLE overheard (number integer); "
+            "CREATE FUNCTION pg_temp.listen(integer) RETURNS boolean LANGUAGE plpgsql COST 0.000001 "
+            "AS $$ BEGIN INSERT INTO overheard VALUES ($1); RETURN true; END $$"
+        )
+        assert own.value("SELECT count(*) FROM imgpress.presses WHERE owner = 'session'") == 1
+        mallory.execute("SELECT FROM imgpress.presses WHERE pg_temp.listen(pid)")
+        mallory.execute("SELECT FROM imgpress.keys WHERE pg_temp.listen(id)")
+        mallory.execute("SELECT * FROM overheard")
+        assert mallory.fetchall() == []
+
+
 def test_operators_and_objects_that_shadow_ours(own, victim, mallory):
     mallory.execute(
         "CREATE TEMP TABLE processing_requests (LIKE imgpress.processing_requests); "
