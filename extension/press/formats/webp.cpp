@@ -8,6 +8,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
 
 #include "core/rules/fault.hpp"
 #include "press/codec/choose_output.hpp"
@@ -108,6 +109,12 @@ void read_picture(const Frame& frame, PixelImage& canvas) {
   }
 }
 
+// An odd file may be readable only with the chunks that are no part of the picture.
+bool is_readable(const std::vector<std::uint8_t>& file) {
+  const WebPData data{file.data(), file.size()};
+  return Demuxer(WebPDemux(&data), &WebPDemuxDelete) != nullptr;
+}
+
 PixelImage read_webp(ByteView source, const PixelLimits& limits) {
   const WebPData data{source.data, source.size};
   const Demuxer demuxer(WebPDemux(&data), &WebPDemuxDelete);
@@ -128,8 +135,9 @@ PixelImage read_webp(ByteView source, const PixelLimits& limits) {
 
 CodecResult compress_webp(ByteView source, const CodecOptions& options) {
   const PixelImage image = read_webp(source, options);
-  return compress_pixels(image, source, strip_webp(source, image.metadata.orientation),
-                         ImageFormat::kWebp, options);
+  std::vector<std::uint8_t> stripped = strip_webp(source, image.metadata.orientation);
+  if (!is_readable(stripped)) stripped.assign(source.data, source.data + source.size);
+  return compress_pixels(image, source, std::move(stripped), ImageFormat::kWebp, options);
 }
 
 }  // namespace imgpress::press

@@ -176,10 +176,10 @@ def test_rewritten_tables_do_not_deadlock(own):
             own.sql("SELECT imgpress.cancel(%s)", cancelled)
             own.sql("SELECT imgpress.retry_failed(%s)", cancelled)
             own.sql("SELECT imgpress.purge('1 second')")
-        own.finish(own.submit("small1.jpg"), PROMPT)
     finally:
         stop.set()
         rewriter.join()
+    own.finish(own.submit("small1.jpg"), PROMPT)
     assert len(own.cluster.log_lines("deadlock detected")) == before
 
 
