@@ -94,8 +94,7 @@ def test_a_large_answer_has_no_name_either(start, folder):
     with start() as gateway:
         answer = gateway.upload(LARGE)
         request = answer.json()["request_id"]
-        with gateway.converse() as conversation:
-            conversation.send(f"GET /api/products/{request}/ HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        with gateway.begin_answer(f"/api/products/{request}/") as conversation:
             ((link, size),) = wait_until(lambda: spool_files(gateway, folder), "a spool file")
             assert link.endswith(" (deleted)")
             assert os.listdir(folder) == []
