@@ -7,13 +7,6 @@
 
 #include "press/roles.hpp"
 
-#ifdef __SANITIZE_ADDRESS__
-// The search for leaks at the end traces the process, which a confined one refuses.
-extern "C" int __lsan_is_turned_off() {
-  return 1;
-}
-#endif
-
 namespace {
 
 constexpr int kUsageError = 2;
