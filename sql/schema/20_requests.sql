@@ -26,7 +26,12 @@ CREATE TABLE imgpress.processing_requests (
     claimed_at      timestamptz,
     started_at      timestamptz,
     ended_at        timestamptz,
+    priority        smallint NOT NULL DEFAULT 0,
+    standing        boolean NOT NULL DEFAULT false,
+    key_type        text,
     CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
+    CONSTRAINT priority_in_range CHECK (priority BETWEEN -100 AND 100),
+    CONSTRAINT standing_never_ends CHECK (NOT standing OR ended_at IS NULL),
     CONSTRAINT webhook_url_is_short CHECK (octet_length(webhook_url) <= 2048),
     CONSTRAINT failed_says_why CHECK ((reason IS NOT NULL) = (status = 'Failed')),
     CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status IN ('Completed', 'Failed'))),
@@ -63,6 +68,12 @@ COMMENT ON COLUMN imgpress.processing_requests.output_bytes IS 'Total size of th
 COMMENT ON COLUMN imgpress.processing_requests.claimed_at IS
     'When a worker last claimed images of this request, or found its next image locked; the request that has waited '
     'longest comes next';
+COMMENT ON COLUMN imgpress.processing_requests.priority IS
+    'From -100 to 100; requests of a higher priority get more turns, but never all of them';
+COMMENT ON COLUMN imgpress.processing_requests.standing IS
+    'Belongs to an attached table: it never ends, and is deleted only when the table is detached';
+COMMENT ON COLUMN imgpress.processing_requests.key_type IS
+    'Data type of products.key; NULL: the products have serial numbers only';
 
 -- Requests with images that were never claimed, in the order of their turns.
 CREATE INDEX processing_requests_turn ON imgpress.processing_requests (claimed_at NULLS FIRST, created_at)
@@ -75,13 +86,16 @@ CREATE TABLE imgpress.products (
     serial_number bigint NOT NULL,
     product_name  text NOT NULL,
     image_nos     integer[] NOT NULL,
+    key           text,
     PRIMARY KEY (request_id, product_no)
 );
 
 COMMENT ON TABLE imgpress.products IS
     'The products of a request, in input order; names and serial numbers need not be unique';
 COMMENT ON COLUMN imgpress.products.product_no IS 'Position in the input: 1, 2, 3, ...';
-COMMENT ON COLUMN imgpress.products.serial_number IS 'As given in the input';
+COMMENT ON COLUMN imgpress.products.serial_number IS 'As given in the input; where that has keys: 1, 2, 3, ...';
+COMMENT ON COLUMN imgpress.products.key IS
+    'The submitter''s own key as text, of the type processing_requests.key_type; NULL: the input had serial numbers';
 COMMENT ON COLUMN imgpress.products.image_nos IS
     'The image_no of each of its images, in input order; a URL that the input repeats is repeated here';
 

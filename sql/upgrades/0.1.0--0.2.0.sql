@@ -180,7 +180,7 @@ UPDATE imgpress.products p SET image_nos = n.image_nos
           FROM imgpress.images i GROUP BY 1, 2) n
     WHERE n.request_id = p.request_id AND n.product_no = p.product_no;
 UPDATE imgpress.products SET image_nos = '{}' WHERE image_nos IS NULL;
-ALTER TABLE imgpress.products ALTER COLUMN image_nos SET NOT NULL;
+ALTER TABLE imgpress.products ALTER COLUMN image_nos SET NOT NULL, ADD COLUMN key text;
 
 -- Output URLs that 0.1.0 has given to repeated URLs ("copies") go on showing the same picture.
 CREATE TABLE imgpress_internal.image_aliases (
@@ -244,7 +244,11 @@ DROP INDEX imgpress.processing_requests_turn;
 ALTER TABLE imgpress.processing_requests DROP COLUMN copy_count, DROP COLUMN announced,
     ADD COLUMN run integer NOT NULL DEFAULT 1, ADD COLUMN last_image_no integer NOT NULL DEFAULT 0,
     -- Whoever could see a request in 0.1.0 still can.
-    ADD COLUMN submitted_by name NOT NULL DEFAULT 'public';
+    ADD COLUMN submitted_by name NOT NULL DEFAULT 'public',
+    ADD COLUMN priority smallint NOT NULL DEFAULT 0, ADD COLUMN standing boolean NOT NULL DEFAULT false,
+    ADD COLUMN key_type text,
+    ADD CONSTRAINT priority_in_range CHECK (priority BETWEEN -100 AND 100),
+    ADD CONSTRAINT standing_never_ends CHECK (NOT standing OR ended_at IS NULL);
 UPDATE imgpress.processing_requests r
     SET image_count = n.images, last_image_no = n.last, succeeded_count = n.succeeded, failed_count = n.failed,
         claimed_up_to = least(r.claimed_up_to, n.last), source_bytes = n.source_size, output_bytes = n.output_size
