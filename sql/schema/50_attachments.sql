@@ -71,12 +71,3 @@ COMMENT ON TABLE imgpress_internal.attached_keys IS
     'Rows of attached tables that have changed, by key: one row for each transaction that changed some, or for 10,000 '
     'keys. A key of several columns is the text of a text[] of them. keys is NULL: the table was truncated, so that '
     'all rows are to be looked at';
-
-CREATE TABLE imgpress_internal.attached_rows (
-    attachment_id uuid NOT NULL,
-    key           text NOT NULL,
-    product_no    integer NOT NULL,
-    PRIMARY KEY (attachment_id, key)
-);
-COMMENT ON TABLE imgpress_internal.attached_rows IS
-    'What each row of an attached table has, wants, and was given';

@@ -14,3 +14,6 @@ SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.image_aliases', ''
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attachments', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attached_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attached_rows', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attached_ends', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attached_ends_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attachment_progress', '');

@@ -102,6 +102,9 @@ $closed$;
 SELECT pg_extension_config_dump('imgpress_internal.attachments', '');
 SELECT pg_extension_config_dump('imgpress_internal.attached_keys', '');
 SELECT pg_extension_config_dump('imgpress_internal.attached_rows', '');
+SELECT pg_extension_config_dump('imgpress_internal.attached_ends', '');
+SELECT pg_extension_config_dump('imgpress_internal.attached_ends_id_seq', '');
+SELECT pg_extension_config_dump('imgpress_internal.attachment_progress', '');
 SELECT set_config('session_replication_role', k.role, true) FROM imgpress_kept_setting k;
 DROP TABLE imgpress_members, imgpress_changes, imgpress_changed_types, imgpress_kept_setting, imgpress_kept_grants,
     imgpress_new_grants, imgpress_init_privs, imgpress_init_roles, imgpress_moved_outputs, imgpress_closed_requests;

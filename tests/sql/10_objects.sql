@@ -5,7 +5,8 @@ SELECT plan(29);
 SELECT has_schema('imgpress');
 SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries', 'webhook_secrets']);
 SELECT tables_are('imgpress_internal', ARRAY['leases', 'image_aliases', 'upload_parts', 'keys', 'url_secret',
-    'attachments', 'attachment_anchors', 'attached_keys', 'attached_rows']);
+    'attachments', 'attachment_anchors', 'attached_keys', 'attached_rows',
+    'attached_ends', 'attachment_progress']);
 SELECT views_are('imgpress', ARRAY['presses', 'progress', 'failures', 'webhook_failures', 'results', 'workers', 'setup', 'csv_upload', 'keys']);
 SELECT has_function('imgpress', 'compress_image', ARRAY['bytea', 'integer', 'text']);
 SELECT function_returns('imgpress', 'compress_image_url', ARRAY['text', 'integer', 'text'], 'bytea');
