@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "core/input/json_urls.hpp"
 #include "core/input/quoted_string.hpp"
 #include "core/net/url.hpp"
 #include "core/text/ascii.hpp"
@@ -65,16 +66,7 @@ class Elements {
 
   // Also of an empty element, to keep its place.
   void append(std::string_view element) {
-    if (!fault_.empty()) return;
-    if (element.size() > kMaxUrlBytes) {
-      fault_ = "the URL " + quote_shortened(element) + " is longer than " +
-               std::to_string(kMaxUrlBytes) + " bytes";
-    } else if (urls_.size() >= kMaxUrlsPerProduct) {
-      fault_ = "more than " + std::to_string(kMaxUrlsPerProduct) +
-               " image URLs: divide them among several products";
-    } else {
-      urls_.emplace_back(element);
-    }
+    if (fault_.empty()) fault_ = append_url(element, urls_);
   }
 
   const std::string& fault() const { return fault_; }
@@ -194,10 +186,24 @@ bool is_empty_marker(std::string_view cell) {
 
 }  // namespace
 
+std::string append_url(std::string_view url, std::vector<std::string>& urls) {
+  if (url.size() > kMaxUrlBytes) {
+    return "the URL " + quote_shortened(url) + " is longer than " + std::to_string(kMaxUrlBytes) +
+           " bytes";
+  }
+  if (urls.size() >= kMaxUrlsPerProduct) {
+    return "more than " + std::to_string(kMaxUrlsPerProduct) +
+           " image URLs: divide them among several products";
+  }
+  urls.emplace_back(url);
+  return {};
+}
+
 std::string read_url_list(std::string_view cell, WorkMeter& meter, std::vector<std::string>& urls) {
   const std::string_view text = without_bounds(trim_blanks(cell, meter));
   Elements elements(meter, urls);
   if (text.empty() || is_empty_marker(text)) return {};
+  if (begins_like_json_objects(text, meter)) return read_json_urls(text, meter, urls);
   const bool in_brackets = text.front() == '[';
   if (in_brackets && text.back() == ']' && has_scheme(text.substr(skip_blanks(text, 1, meter)))) {
     split_plain_list(text.substr(1, text.size() - 2), meter, elements);

@@ -94,6 +94,13 @@ const Shape kShapes[] = {
      [](std::size_t n) { return urls("[\"\"" + times(n / 6, "\\u00e9") + "\"\"]"); }},
     {"JSON of short strings",
      [](std::size_t n) { return urls('[' + times(n / 6, "\"\"a\"\",") + ']'); }},
+    {"JSON objects",
+     [](std::size_t n) {
+       return urls("[" + times(n / 25, R"({""src"":""http://a/123""},)") + "]");
+     }},
+    {"nested JSON", [](std::size_t n) { return urls(R"({""a"":)" + std::string(n, '[')); }},
+    {"a long name of a JSON field",
+     [](std::size_t n) { return urls(R"({"")" + std::string(n, 'a') + R"("":1})"); }},
     {"a long name", [](std::size_t n) { return in_cell(1, std::string(n, 'n')); }},
     {"a name of blanks", [](std::size_t n) { return in_cell(1, std::string(n, ' ')); }},
     {"a name of marks", [](std::size_t n) { return in_cell(1, std::string(n / 2 * 2, '"')); }},
