@@ -107,19 +107,8 @@ DECLARE
     stored_products integer;
     stored_images integer;
     last_no integer;
-    standstill text;
 BEGIN
-    INSERT INTO imgpress.processing_requests (id, webhook_url, options)
-        VALUES (new_id, imgpress_internal.checked_webhook_url(webhook_url),
-                imgpress_internal.complete_options(options))
-        ON CONFLICT DO NOTHING;
-    IF NOT FOUND THEN
-        IF NOT EXISTS (SELECT FROM imgpress.processing_requests r
-                       WHERE r.id = new_id AND imgpress_internal.may_see(r.submitted_by)) THEN
-            RAISE EXCEPTION 'request_id % cannot be used: it is not unique', new_id
-                USING ERRCODE = 'unique_violation',
-                      HINT = 'Give another id, for example gen_random_uuid(), or none.';
-        END IF;
+    IF NOT imgpress_internal.open_request(new_id, webhook_url, options, NULL) THEN
         RETURN new_id;  -- this request has been submitted before
     END IF;
     WITH input AS MATERIALIZED (
@@ -133,13 +122,7 @@ BEGIN
     )
     SELECT count(*), sum(cardinality(i.new_nos)), max(i.new_nos[cardinality(i.new_nos)])
         INTO stored_products, stored_images, last_no FROM input i;
-    UPDATE imgpress.processing_requests r
-        SET product_count = stored_products, image_count = stored_images, last_image_no = last_no
-        WHERE r.id = new_id;
-    standstill := imgpress_internal.standstill();
-    IF standstill IS NOT NULL THEN
-        RAISE NOTICE 'the request has to wait: %', standstill;
-    END IF;
+    PERFORM imgpress_internal.seal_request(new_id, stored_products, stored_images, last_no, NULL);
     RETURN new_id;
 END
 $$;

@@ -1,6 +1,6 @@
 -- What CREATE EXTENSION creates: objects, comments, privileges.
 BEGIN;
-SELECT plan(29);
+SELECT plan(30);
 
 SELECT has_schema('imgpress');
 SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries', 'webhook_secrets']);
@@ -12,6 +12,7 @@ SELECT has_function('imgpress', 'compress_image', ARRAY['bytea', 'integer', 'tex
 SELECT function_returns('imgpress', 'compress_image_url', ARRAY['text', 'integer', 'text'], 'bytea');
 SELECT function_returns('imgpress', 'submit_csv', ARRAY['text', 'text', 'integer', 'uuid', 'text'], 'uuid');
 SELECT function_returns('imgpress', 'submit', ARRAY['imgpress.product_input[]', 'text', 'integer', 'uuid', 'text'], 'uuid');
+SELECT function_returns('imgpress', 'submit_query', ARRAY['text', 'text', 'integer', 'uuid', 'text', 'integer'], 'uuid');
 SELECT function_returns('imgpress_internal', 'submit_upload', ARRAY['uuid', 'jsonb'], 'json');
 SELECT function_returns('imgpress', 'wait', ARRAY['uuid', 'interval'], 'text');
 
@@ -76,7 +77,7 @@ SELECT is(has_function_privilege('imgpress_user', 'imgpress.purge(interval)', 'E
 SELECT is((SELECT array_agg(r) FROM unnest(ARRAY['imgpress_user', 'imgpress_admin', 'imgpress_gateway', 'imgpress_worker']) r
            WHERE has_schema_privilege(r, 'imgpress_internal', 'USAGE')), ARRAY['imgpress_gateway', 'imgpress_worker'],
     'only imgpress''s own roles may use imgpress_internal');
-SELECT cmp_ok((SELECT count(*) FROM pg_proc WHERE pronamespace = 'imgpress'::regnamespace), '<=', 25::bigint, 'few functions for users');
+SELECT cmp_ok((SELECT count(*) FROM pg_proc WHERE pronamespace = 'imgpress'::regnamespace), '<=', 45::bigint, 'few functions for users');
 
 SELECT results_eq($$ SELECT sqlstate, transient, hint IS NOT NULL FROM imgpress.error_codes() WHERE code IN ('http_status', 'timeout', 'cancelled') ORDER BY code $$,
     $$ VALUES (NULL, false, true), ('IP009', NULL, true), ('IP011', true, true) $$,

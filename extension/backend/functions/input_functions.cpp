@@ -7,12 +7,13 @@
 
 #include "core/input/csv/csv_encoding.hpp"
 #include "core/input/csv/csv_input.hpp"
-#include "core/input/first_occurrences.hpp"
+#include "core/input/image_numbers.hpp"
 #include "core/input/product.hpp"
 
 #include "backend/bridge/boundary.hpp"
 #include "backend/bridge/row_sink.hpp"
 #include "backend/bridge/sql_values.hpp"
+#include "backend/input/fault_report.hpp"
 
 extern "C" {
 #include "executor/executor.h"
@@ -24,7 +25,6 @@ extern "C" {
 namespace imgpress {
 namespace {
 
-constexpr std::size_t kMaxFaultsInError = 20;
 constexpr std::size_t kMaxColumnsInNotice = 20;
 
 // Reads products one by one and collects faults. Lives in a memory context, since reading may
@@ -36,14 +36,9 @@ struct InputReader {
   ProductCells cells;              // of the array element that is being read
   std::optional<Product> product;  // the last one that was read
   int product_count = 0;
-  int url_count = 0;
-  RowSink* rows = nullptr;                            // nullptr: only the faults are wanted
-  MemoryContext row_context = nullptr;                // reset after each row
-  std::optional<FirstOccurrences> first_occurrences;  // of the URLs; only if rows are wanted
-  // The image numbers of the product, and the indexes of those that no earlier product names. The
-  // number of an image is the place where its URL occurs first.
-  std::vector<int32> image_nos;
-  std::vector<std::size_t> new_images;
+  RowSink* rows = nullptr;              // nullptr: only the faults are wanted
+  MemoryContext row_context = nullptr;  // reset after each row
+  std::optional<ImageNumbers> images;   // only if rows are wanted
 
   void take(std::optional<Product> read);
 };
@@ -52,16 +47,7 @@ void InputReader::take(std::optional<Product> read) {
   product = std::move(read);
   if (!product) return;
   ++product_count;
-  if (!first_occurrences) return;
-  image_nos.clear();
-  new_images.clear();
-  for (const std::string& url : product->urls) {
-    meter.add(Min(url.size(), WorkMeter::kBytesBetweenCheckpoints));
-    const int32 place = ++url_count;
-    const int32 earlier = first_occurrences->find_or_insert(url, place);
-    if (earlier == 0) new_images.push_back(image_nos.size());
-    image_nos.push_back(earlier == 0 ? place : earlier);
-  }
+  if (images) images->number(product->urls, meter);
 }
 
 Datum text_datum(const std::string& text) {
@@ -72,19 +58,21 @@ Datum text_datum(const std::string& text) {
 void store_product(InputReader* reader) {
   if (!reader->product || reader->rows == nullptr || !reader->faults.empty()) return;
   const Product& product = *reader->product;
-  const auto image_count = static_cast<int>(reader->image_nos.size());
-  const auto new_count = static_cast<int>(reader->new_images.size());
+  const std::vector<int32>& numbers = reader->images->image_nos();
+  const std::vector<std::size_t>& new_images = reader->images->new_images();
+  const auto image_count = static_cast<int>(numbers.size());
+  const auto new_count = static_cast<int>(new_images.size());
   const MemoryContext caller = MemoryContextSwitchTo(reader->row_context);
   ArrayArgument image_nos(INT4OID, image_count);
   ArrayArgument new_nos(INT4OID, new_count);
   ArrayArgument new_urls(TEXTOID, new_count);
   for (int i = 0; i < image_count; ++i) {
-    image_nos.set(i, Int32GetDatum(reader->image_nos[static_cast<std::size_t>(i)]));
+    image_nos.set(i, Int32GetDatum(numbers[static_cast<std::size_t>(i)]));
   }
   for (int i = 0; i < new_count; ++i) {
     CHECK_FOR_INTERRUPTS();
-    const std::size_t image = reader->new_images[static_cast<std::size_t>(i)];
-    new_nos.set(i, Int32GetDatum(reader->image_nos[image]));
+    const std::size_t image = new_images[static_cast<std::size_t>(i)];
+    new_nos.set(i, Int32GetDatum(numbers[image]));
     new_urls.set(i, text_datum(product.urls[image]));
   }
   Datum values[] = {Int32GetDatum(reader->product_count),
@@ -157,38 +145,11 @@ void read_products(InputReader* reader, ArrayType* products) {
   if (count == 0) guard([&] { reader->faults.add({0, "", "no product was given"}); });
 }
 
-// "line 3, Product Name: empty", one fault a line.
-char* describe_faults(const InputReader* reader, const char* unit) {
-  StringInfoData text;
-  initStringInfo(&text);
-  const std::size_t shown = Min(reader->faults.count(), kMaxFaultsInError);
-  for (std::size_t i = 0; i < shown; ++i) {
-    const InputFault& fault = reader->faults.listed()[i];
-    if (i > 0) appendStringInfoChar(&text, '\n');
-    if (fault.line > 0) appendStringInfo(&text, "%s %d", unit, fault.line);
-    if (!fault.column.empty()) appendStringInfo(&text, ", %s", fault.column.c_str());
-    appendStringInfo(&text, "%s%s", text.len > 0 && fault.line > 0 ? ": " : "",
-                     fault.message.c_str());
-  }
-  if (reader->faults.count() > shown) {
-    appendStringInfo(&text, "\n... and %zu more", reader->faults.count() - shown);
-  }
-  return text.data;
-}
-
-void raise_faults(const InputReader* reader, bool from_csv) {
-  const std::size_t count = reader->faults.count();
-  if (count == 0) return;
-  // The context lines of the calling functions would only bury the list of faults.
-  error_context_stack = nullptr;
-  ereport(
-      ERROR,
-      (errcode(from_csv ? ERRCODE_BAD_COPY_FILE_FORMAT : ERRCODE_INVALID_PARAMETER_VALUE),
-       errmsg("%s %zu %s; nothing was stored", from_csv ? "the CSV has" : "the products have",
-              count, count == 1 ? "fault" : "faults"),
-       errdetail("%s", describe_faults(reader, from_csv ? "line" : "product")),
-       from_csv ? errhint("imgpress.csv_faults(csv) lists the faults of a CSV as a table.") : 0));
-}
+constexpr FaultReport kCsvReport = {
+    ERRCODE_BAD_COPY_FILE_FORMAT, "the CSV has", "line",
+    "imgpress.csv_faults(csv) lists the faults of a CSV as a table."};
+constexpr FaultReport kArrayReport = {ERRCODE_INVALID_PARAMETER_VALUE, "the products have",
+                                      "product", nullptr};
 
 void return_fault(RowSink* rows, const InputFault* fault) {
   Datum values[3] = {Int32GetDatum(fault->line), (Datum)0,
@@ -279,7 +240,7 @@ void expect_rows(InputReader* reader, RowSink* rows) {
   reader->rows = rows;
   reader->row_context =
       AllocSetContextCreate(CurrentMemoryContext, "imgpress row", ALLOCSET_DEFAULT_SIZES);
-  guard([&] { reader->first_occurrences.emplace(key); });
+  guard([&] { reader->images.emplace(key); });
 }
 
 }  // namespace
@@ -304,7 +265,7 @@ Datum imgpress_read_products(PG_FUNCTION_ARGS) {
   } else if (!PG_ARGISNULL(1)) {
     read_products(reader, PG_GETARG_ARRAYTYPE_P(1));
   }
-  raise_faults(reader, from_csv);
+  raise_faults(&reader->faults, from_csv ? kCsvReport : kArrayReport);
   if (from_csv) note_ignored_columns(reader->csv->ignored_columns());
   return (Datum)0;
 }
@@ -331,7 +292,7 @@ Datum imgpress_csv_text(PG_FUNCTION_ARGS) {
   auto* reader = make_in<InputReader>(CurrentMemoryContext);
   bytea* bytes = PG_GETARG_BYTEA_PP(0);
   check_encoding(reader, bytes);
-  raise_faults(reader, true);
+  raise_faults(&reader->faults, kCsvReport);
   PG_RETURN_TEXT_P(server_text(reader, bytes));
 }
 

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 
+#include "core/input/json_urls.hpp"
 #include "core/input/serial_number.hpp"
 #include "core/input/url_list.hpp"
 #include "core/net/url.hpp"
 #include "core/text/ascii.hpp"
 #include "core/text/plain_text.hpp"
 #include "core/text/text_scan.hpp"
+#include "core/text/utf8.hpp"
 
 namespace imgpress {
 namespace {
@@ -34,12 +36,8 @@ bool is_total(std::string_view text) {
   return std::find(kWords.begin(), kWords.end(), word) != kWords.end();
 }
 
-// Returns the fault of the URLs, or an empty string.
-std::string read_urls(const ProductCells& cells, WorkMeter& meter, std::vector<std::string>& urls) {
-  for (const std::string_view cell : cells.urls) {
-    std::string fault = read_url_list(cell, meter, urls);
-    if (!fault.empty()) return fault;
-  }
+// Returns the fault of a product's URLs, or an empty string.
+std::string check_urls(const std::vector<std::string>& urls) {
   const auto is_given = [](const std::string& url) { return !url.empty(); };
   const auto given = std::find_if(urls.begin(), urls.end(), is_given);
   if (given == urls.end()) return "no image URL: give at least one http:// or https:// URL";
@@ -48,6 +46,22 @@ std::string read_urls(const ProductCells& cells, WorkMeter& meter, std::vector<s
            ": write the address in full";
   }
   return {};
+}
+
+// Returns the fault of the URLs, or an empty string.
+std::string read_urls(const ProductCells& cells, WorkMeter& meter, std::vector<std::string>& urls) {
+  for (const std::string_view cell : cells.urls) {
+    std::string fault = read_url_list(cell, meter, urls);
+    if (!fault.empty()) return fault;
+  }
+  return check_urls(urls);
+}
+
+std::string fault_of_key(std::optional<std::string_view> key) {
+  if (!key) return "the key is NULL";
+  if (key->empty()) return "the key is empty";
+  if (key->size() <= kMaxKeyBytes) return {};
+  return "the key is longer than " + std::to_string(kMaxKeyBytes) + " bytes";
 }
 
 }  // namespace
@@ -70,6 +84,30 @@ std::optional<Product> read_product(int line, const ProductCells& cells, WorkMet
   if (faults.count() > faults_before) return std::nullopt;
   product.serial_number = serial.value;
   append_metered(product.name, name, meter);
+  return product;
+}
+
+void add_fault(int number, std::optional<std::string_view> key, const std::string& message,
+               InputFaults& faults) {
+  constexpr std::size_t kMaxBytesShown = 60;
+  std::string product = "product " + std::to_string(number);
+  if (key && !key->empty()) product = cut_at_character(*key, kMaxBytesShown);
+  faults.add({0, "", product + ": " + message});
+}
+
+std::optional<Product> read_keyed_product(int number, const KeyedCells& cells, WorkMeter& meter,
+                                          InputFaults& faults) {
+  Product product;
+  std::string fault = fault_of_key(cells.key);
+  if (fault.empty()) {
+    fault = cells.form == UrlForm::kJson ? read_json_urls(cells.urls, meter, product.urls)
+                                         : read_url_list(cells.urls, meter, product.urls);
+  }
+  if (fault.empty()) fault = check_urls(product.urls);
+  if (!fault.empty()) return add_fault(number, cells.key, fault, faults), std::nullopt;
+  product.serial_number = number;
+  product.key = *cells.key;
+  append_metered(product.name, cells.name.empty() ? *cells.key : cells.name, meter);
   return product;
 }
 

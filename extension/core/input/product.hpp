@@ -14,6 +14,7 @@ namespace imgpress {
 
 struct Product {
   std::int64_t serial_number = 0;
+  std::string key;  // of a keyed product
   std::string name;
   std::vector<std::string> urls;  // in order, at least one of them http(s); empty: none is given
 };
@@ -32,5 +33,27 @@ struct ProductCells {
 // Returns the product; no value if its cells have faults, which are all added to `faults`.
 std::optional<Product> read_product(int line, const ProductCells& cells, WorkMeter& meter,
                                     InputFaults& faults);
+
+// How the URLs of a keyed product are written.
+enum class UrlForm { kList, kJson };  // as in a CSV; see json_urls.hpp
+
+constexpr std::size_t kMaxKeyBytes = 1000;
+
+// A product that its submitter knows by a key of theirs.
+struct KeyedCells {
+  std::optional<std::string_view> key;
+  std::string_view name;  // empty: the key is its name
+  std::string_view urls;
+  UrlForm form = UrlForm::kList;
+};
+
+// As read_product(), for product `number`, which becomes its serial number. A fault names the key:
+// "SKU-1: no image URL".
+std::optional<Product> read_keyed_product(int number, const KeyedCells& cells, WorkMeter& meter,
+                                          InputFaults& faults);
+
+// Adds a fault of a product that may have a key.
+void add_fault(int number, std::optional<std::string_view> key, const std::string& message,
+               InputFaults& faults);
 
 }  // namespace imgpress

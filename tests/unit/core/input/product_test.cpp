@@ -105,5 +105,49 @@ TEST(ReadProduct, QuotesAtCharacterBoundaries) {
   EXPECT_EQ(message[dots - 1], '\xA4');
 }
 
+std::optional<Product> read_keyed(std::optional<std::string_view> key, std::string_view name,
+                                  std::string_view urls, UrlForm form, InputFaults& faults) {
+  WorkMeter meter;
+  KeyedCells cells;
+  cells.key = key;
+  cells.name = name;
+  cells.urls = urls;
+  cells.form = form;
+  return read_keyed_product(7, cells, meter, faults);
+}
+
+TEST(ReadKeyedProduct, KeepsTheKeyAsItIs) {
+  InputFaults faults;
+  const auto product = read_keyed(" 007 ", "Mug", "http://a/1,http://a/2", UrlForm::kList, faults);
+  ASSERT_TRUE(product);
+  EXPECT_EQ(product->key, " 007 ");
+  EXPECT_EQ(product->name, "Mug");
+  EXPECT_EQ(product->serial_number, 7);
+  EXPECT_EQ(product->urls, (std::vector<std::string>{"http://a/1", "http://a/2"}));
+  const auto unnamed =
+      read_keyed("SKU-1", "", R"("http://a/1,http://a/2")", UrlForm::kJson, faults);
+  ASSERT_TRUE(unnamed);
+  EXPECT_EQ(unnamed->name, "SKU-1");
+  EXPECT_EQ(unnamed->urls, std::vector<std::string>{"http://a/1,http://a/2"});
+}
+
+TEST(ReadKeyedProduct, AFaultNamesTheKeyOrTheNumber) {
+  InputFaults faults;
+  EXPECT_FALSE(read_keyed("SKU-1", "Mug", "", UrlForm::kList, faults));
+  EXPECT_FALSE(read_keyed("SKU-2", "Mug", "[[]]", UrlForm::kJson, faults));
+  EXPECT_FALSE(read_keyed(std::nullopt, "Mug", "http://a/1", UrlForm::kList, faults));
+  EXPECT_FALSE(read_keyed("", "Mug", "http://a/1", UrlForm::kList, faults));
+  EXPECT_FALSE(
+      read_keyed(std::string(kMaxKeyBytes + 1, 'k'), "", "http://a/1", UrlForm::kList, faults));
+  ASSERT_EQ(faults.count(), 5u);
+  const auto& found = faults.listed();
+  EXPECT_EQ(found[0].message.rfind("SKU-1: no image URL", 0), 0u);
+  EXPECT_EQ(found[1].message.rfind("SKU-2: element 1 is a list of its own", 0), 0u);
+  EXPECT_EQ(found[2].message, "product 7: the key is NULL");
+  EXPECT_EQ(found[3].message, "product 7: the key is empty");
+  EXPECT_EQ(found[4].message, std::string(60, 'k') + ": the key is longer than " +
+                                  std::to_string(kMaxKeyBytes) + " bytes");
+}
+
 }  // namespace
 }  // namespace imgpress
