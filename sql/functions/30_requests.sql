@@ -80,7 +80,7 @@ BEGIN
         RETURN imgpress.request_status(request_id);
     END IF;
     UPDATE imgpress.images i
-        SET status = 'Failed', lease_token = NULL, retry_at = NULL, ended_at = clock_timestamp(),
+        SET status = 'Failed', lease_token = NULL, retry_at = NULL, host_no = NULL, ended_at = clock_timestamp(),
             error_code = 'cancelled', error = 'the request was cancelled'
         WHERE i.request_id = cancel.request_id AND i.status IN ('Pending', 'Processing');
     GET DIAGNOSTICS stopped = ROW_COUNT;

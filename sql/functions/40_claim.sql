@@ -189,12 +189,13 @@ CREATE OR REPLACE FUNCTION imgpress_internal.next_retry_in_ms() RETURNS bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN imgpress_internal.milliseconds_until(
-        (SELECT min(i.retry_at) FROM imgpress.images i WHERE i.retry_at IS NOT NULL AND NOT i.alone));
+    RETURN imgpress_internal.milliseconds_until(least(
+        (SELECT min(i.retry_at) FROM imgpress.images i WHERE i.retry_at IS NOT NULL AND NOT i.alone),
+        imgpress_internal.next_released_at()));
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.next_retry_in_ms() IS
-    'Milliseconds until the next image is due for a retry; NULL if there is none';
+    'Milliseconds until the next image is due for a retry, or the pause of its host ends; NULL if there is none';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.next_lone_image_in_ms() RETURNS bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -231,9 +232,11 @@ AS $$
 #variable_conflict use_column
 DECLARE
     retries record;
+    released record;
     turns record;
     lone boolean := false;
     fresh_slots integer := 0;
+    aside bigint := 0;
 BEGIN
     PERFORM imgpress_internal.lock_tables();
     IF idle THEN
@@ -242,9 +245,14 @@ BEGIN
     END IF;
     IF NOT lone THEN
         retries := imgpress_internal.lock_due_retries(least(slots, retry_slots));
+        released := imgpress_internal.lock_released_images(
+            least(slots, retry_slots) - coalesce(cardinality(retries.ids), 0));
+        retries.ids := retries.ids || released.ids;
+        retries.nos := retries.nos || released.nos;
         fresh_slots := slots - coalesce(cardinality(retries.ids), 0);
     END IF;
-    turns := imgpress_internal.take_turns(fresh_slots, held_requests, held_counts);
+    turns := imgpress_internal.take_open_turns(fresh_slots, held_requests, held_counts);
+    aside := turns.aside + imgpress_internal.set_aside(retries.ids, retries.nos, retries.nos);
     RETURN QUERY
         WITH turn AS MATERIALIZED (
             SELECT * FROM unnest(turns.ids, turns.firsts, turns.lasts) AS t(id, first, last) WHERE t.last >= t.first
@@ -254,8 +262,10 @@ BEGIN
             SELECT * FROM unnest(retries.ids, retries.nos, retries.nos)
         ), claimed AS (
             UPDATE imgpress.images i
-                SET status = 'Processing', attempts = i.attempts + 1, lease_token = token, retry_at = NULL
+                SET status = 'Processing', attempts = i.attempts + 1, lease_token = token, retry_at = NULL,
+                    host_no = NULL
                 FROM wanted w WHERE i.request_id = w.id AND i.image_no >= w.first AND i.image_no <= w.last
+                  AND NOT (aside > 0 AND imgpress_internal.was_set_aside(i.host_no, i.retry_at))
                 RETURNING i.request_id, i.image_no, i.url, i.attempts, i.failed_attempts, i.codec_crashes,
                           i.interruptions, i.alone
         ), leased AS (
@@ -278,7 +288,7 @@ BEGIN
         FROM claimed c JOIN request r ON r.id = c.request_id;
     RETURN QUERY SELECT NULL::uuid, NULL::integer, NULL::text, NULL::jsonb,
         NULL::smallint, NULL::smallint, NULL::smallint, NULL::smallint, NULL::boolean, turns.more,
-        CASE WHEN turns.blocked THEN 0 ELSE imgpress_internal.next_retry_in_ms() END,
+        CASE WHEN turns.blocked OR aside > 0 THEN 0 ELSE imgpress_internal.next_retry_in_ms() END,
         imgpress_internal.next_lone_image_in_ms(), imgpress_internal.next_delivery_in_ms();
 END
 $$;

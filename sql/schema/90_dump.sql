@@ -17,3 +17,5 @@ SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attached_rows', ''
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attached_ends', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attached_ends_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attachment_progress', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress.hosts', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress.hosts_host_no_seq', '');

@@ -3,11 +3,36 @@ BEGIN;
 SELECT plan(30);
 
 SELECT has_schema('imgpress');
-SELECT tables_are('imgpress', ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries', 'webhook_secrets']);
-SELECT tables_are('imgpress_internal', ARRAY['leases', 'image_aliases', 'upload_parts', 'keys', 'url_secret',
-    'attachments', 'attachment_anchors', 'attached_keys', 'attached_rows',
-    'attached_ends', 'attachment_progress']);
-SELECT views_are('imgpress', ARRAY['presses', 'progress', 'failures', 'webhook_failures', 'results', 'workers', 'setup', 'csv_upload', 'keys']);
+SELECT tables_are('imgpress', ARRAY[
+    'hosts',
+    'images',
+    'outputs',
+    'processing_requests',
+    'products',
+    'webhook_deliveries',
+    'webhook_secrets']);
+SELECT tables_are('imgpress_internal', ARRAY[
+    'attached_ends',
+    'attached_keys',
+    'attached_rows',
+    'attachment_anchors',
+    'attachment_progress',
+    'attachments',
+    'image_aliases',
+    'keys',
+    'leases',
+    'upload_parts',
+    'url_secret']);
+SELECT views_are('imgpress', ARRAY[
+    'csv_upload',
+    'failures',
+    'keys',
+    'presses',
+    'progress',
+    'results',
+    'setup',
+    'webhook_failures',
+    'workers']);
 SELECT has_function('imgpress', 'compress_image', ARRAY['bytea', 'integer', 'text']);
 SELECT function_returns('imgpress', 'compress_image_url', ARRAY['text', 'integer', 'text'], 'bytea');
 SELECT function_returns('imgpress', 'submit_csv', ARRAY['text', 'text', 'integer', 'uuid', 'text'], 'uuid');

@@ -1,12 +1,17 @@
-// is_http_url() and url_objection(): rules of core/ as SQL functions.
+// is_http_url(), url_objection(), host_patterns(): rules of core/ as SQL functions.
 #include <string>
+#include <vector>
 
 #include "channel/own_address.hpp"
 #include "core/net/denial.hpp"
+#include "core/net/host_patterns.hpp"
 #include "core/net/literal_host.hpp"
 #include "core/net/url.hpp"
 
+#include "core/text/text_scan.hpp"
+
 #include "backend/bridge/boundary.hpp"
+#include "backend/bridge/sql_values.hpp"
 #include "backend/settings.hpp"
 
 namespace imgpress {
@@ -34,6 +39,7 @@ using namespace imgpress;
 extern "C" {
 PG_FUNCTION_INFO_V1(imgpress_is_http_url);
 PG_FUNCTION_INFO_V1(imgpress_url_objection);
+PG_FUNCTION_INFO_V1(imgpress_host_patterns);
 }
 
 Datum imgpress_is_http_url(PG_FUNCTION_ARGS) {
@@ -48,4 +54,21 @@ Datum imgpress_url_objection(PG_FUNCTION_ARGS) {
   if (objection->empty()) PG_RETURN_NULL();
   PG_RETURN_TEXT_P(
       cstring_to_text_with_len(objection->data(), static_cast<int>(objection->size())));
+}
+
+Datum imgpress_host_patterns(PG_FUNCTION_ARGS) {
+  text* url = PG_GETARG_TEXT_PP(0);
+  auto* patterns = make_in<std::vector<std::string>>(CurrentMemoryContext);
+  guard([&] {
+    WorkMeter meter;
+    *patterns = host_patterns(host_of(trim_blanks(view_of(url), meter)));
+  });
+  const auto count = static_cast<int>(patterns->size());
+  ArrayArgument result(TEXTOID, count);
+  for (int i = 0; i < count; ++i) {
+    const std::string& pattern = (*patterns)[static_cast<std::size_t>(i)];
+    result.set(i, PointerGetDatum(cstring_to_text_with_len(pattern.data(),
+                                                           static_cast<int>(pattern.size()))));
+  }
+  PG_RETURN_DATUM(result.datum());
 }
