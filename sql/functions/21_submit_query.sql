@@ -107,3 +107,14 @@ COMMENT ON FUNCTION imgpress.submit_query(text, text, integer, uuid, text, integ
     'column: its image URLs as text, text[] or jsonb; a second one of three or more: its name. The query runs once, with '
     'the rights of the caller. Example: SELECT imgpress.submit_query($$SELECT sku, title, photos FROM my_products$$)';
 GRANT EXECUTE ON FUNCTION imgpress.submit_query(text, text, integer, uuid, text, integer) TO imgpress_user;
+
+CREATE OR REPLACE FUNCTION imgpress.submit_json(
+    products jsonb, webhook_url text DEFAULT NULL, quality integer DEFAULT NULL, request_id uuid DEFAULT NULL,
+    effort text DEFAULT NULL, priority integer DEFAULT NULL
+) RETURNS uuid
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_submit_json';
+COMMENT ON FUNCTION imgpress.submit_json(jsonb, text, integer, uuid, text, integer) IS
+    'Submits a JSON array of products, otherwise like submit_query(). Each is an object {"key", "name", "urls"} or an '
+    'array [key, urls] or [key, name, urls]. A key is a text or a number; a name may be missing; urls is a text, or an '
+    'array of texts or of objects with url, src or href';
+GRANT EXECUTE ON FUNCTION imgpress.submit_json(jsonb, text, integer, uuid, text, integer) TO imgpress_user;

@@ -1,7 +1,7 @@
--- Submitting with keys of one's own: what submit_query() stores, and what it refuses. The transaction is rolled back, so
+-- Submitting with keys of one's own: what submit_query() and submit_json() store, and what they refuse. The transaction is rolled back, so
 -- that nothing is processed.
 BEGIN;
-SELECT plan(46);
+SELECT plan(55);
 
 CREATE TEMPORARY TABLE goods (sku text, id bigint, u uuid, title text, one text, list text[], gallery jsonb);
 INSERT INTO goods VALUES
@@ -128,6 +128,45 @@ CREATE FUNCTION pg_temp.meddle(request uuid) RETURNS text LANGUAGE plpgsql AS
 $$ BEGIN PERFORM imgpress.cancel(request); RETURN 'http://a/1'; END $$;
 SELECT throws_ok($$ SELECT imgpress.submit_query('SELECT 1, pg_temp.meddle(''33333333-3333-3333-3333-333333333333'')', request_id => '33333333-3333-3333-3333-333333333333') $$,
     '55000', 'request 33333333-3333-3333-3333-333333333333 was changed while it was being submitted, or the role was', 'it cannot cancel the one that it feeds');
+
+-- JSON: objects and arrays of fields.
+CREATE FUNCTION pg_temp.of_json(products jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    request uuid;
+    detail text;
+BEGIN
+    request := imgpress.submit_json(products);
+    RETURN (SELECT string_agg(concat_ws('|', p.serial_number, p.key, p.product_name, p.image_nos), ' ' ORDER BY p.product_no)
+            FROM imgpress.products p WHERE p.request_id = request)
+        || ' ' || (SELECT r.key_type FROM imgpress.processing_requests r WHERE r.id = request);
+EXCEPTION WHEN invalid_parameter_value THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    RETURN detail;
+END
+$$;
+SELECT is(pg_temp.of_json('[{"key": "A", "name": "Mug", "urls": ["http://a/1", {"src": "http://a/2"}, null]}, ["B", "http://a/1,http://a/3"], ["C", "Cup", {"url": "http://a/1"}]]'),
+    '1|A|Mug|{1,2,3} 2|B|B|{1,5} 3|C|Cup|{1} text', 'objects and arrays');
+SELECT is(pg_temp.of_json('[[9223372036854775807, "http://a/1"], {"key": 1.50, "name": 7, "urls": "http://a/2"}]'),
+    '1|9223372036854775807|9223372036854775807|{1} 2|1.50|7|{2} numeric', 'numbers');
+SELECT is(pg_temp.of_json('[{"key": "A", "ulrs": []}, {"sku": 1}, null, [1], ["k", "n", [], 4], {"key": [1]}, {"key": "B"}, {"key": "C", "name": {}, "urls": "http://a"}, {"urls": "http://a/1"}, ["D", ["http://a/1", ["x"]]]]'),
+    E'A: unknown field "ulrs"; did you mean "urls"?\n'
+    'product 2: unknown field "sku"; the known fields are key, name and urls\n'
+    'product 3: neither an object with key, name and urls, nor an array [key, urls] or [key, name, urls]\n'
+    'product 4: neither an object with key, name and urls, nor an array [key, urls] or [key, name, urls]\n'
+    'product 5: neither an object with key, name and urls, nor an array [key, urls] or [key, name, urls]\n'
+    'product 6: the key is neither a text nor a number\n'
+    'B: no image URL: give at least one http:// or https:// URL\n'
+    'C: the name is neither a text nor a number\n'
+    'product 9: the key is NULL\n'
+    'D: element 2 is a list of its own: write all URLs into one list', 'the faults of JSON');
+SELECT throws_ok($$SELECT imgpress.submit_json('{"key": 1, "urls": "http://a/1"}')$$, '22023', 'products must be a JSON array');
+SELECT throws_ok($$SELECT imgpress.submit_json('"http://a/1"')$$, '22023', 'products must be a JSON array');
+SELECT throws_ok($$SELECT imgpress.submit_json('[]')$$, 'P0002', 'no product was given; nothing was stored');
+SELECT throws_ok('SELECT imgpress.submit_json(NULL)', '22004', 'products is NULL');
+SELECT is(imgpress.submit_json('[]', request_id => :'id'), :'id', 'a request that was submitted before');
+
+-- A gallery in JSON, submitted as a text.
+SELECT lives_ok($$SELECT imgpress.submit(ARRAY[(1, 'Mug', '[{"src": "http://a/1"}, {"src": "http://a/2"}]'::jsonb)::imgpress.product_input])$$, 'submit() takes a jsonb gallery');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -18,5 +18,4 @@ struct FaultReport {
 // Raises an error that lists the faults, if there are any.
 void raise_faults(const InputFaults* faults, const FaultReport& report);
 
-
 }  // namespace imgpress

@@ -117,14 +117,10 @@ void store_portion(KeyedRequest* request) {
   const MemoryContext caller = MemoryContextSwitchTo(own);
   const Portion& portion = request->portion;
   const OwnerArgument arguments[] = {
-      {UUIDOID, UUIDPGetDatum(&request->id)},
-      {INT4OID, Int32GetDatum(portion.first_no)},
-      {TEXTARRAYOID, text_array(portion.keys)},
-      {TEXTARRAYOID, text_array(portion.names)},
-      {TEXTARRAYOID, text_array(portion.image_nos)},
-      {INT4ARRAYOID, int_array(portion.new_nos)},
-      {INT4ARRAYOID, int_array(portion.new_products)},
-      {TEXTARRAYOID, text_array(portion.new_urls)},
+      {UUIDOID, UUIDPGetDatum(&request->id)},          {INT4OID, Int32GetDatum(portion.first_no)},
+      {TEXTARRAYOID, text_array(portion.keys)},        {TEXTARRAYOID, text_array(portion.names)},
+      {TEXTARRAYOID, text_array(portion.image_nos)},   {INT4ARRAYOID, int_array(portion.new_nos)},
+      {INT4ARRAYOID, int_array(portion.new_products)}, {TEXTARRAYOID, text_array(portion.new_urls)},
   };
   call_as_owner("store_products", arguments, lengthof(arguments));
   MemoryContextSwitchTo(caller);
@@ -160,8 +156,7 @@ void note_repeated_keys(const KeyedRequest* request) {
   if (request->repetitions == 0) return;
   ereport(NOTICE,
           (errmsg("%zu %s a key that an earlier one has; the first such key is \"%s\"",
-                  request->repetitions,
-                  request->repetitions == 1 ? "product has" : "products have",
+                  request->repetitions, request->repetitions == 1 ? "product has" : "products have",
                   request->repeated_key.c_str()),
            errhint("Each is a product of its own. To get one product with all images, group the "
                    "rows by the key and collect the URLs with array_agg().")));
@@ -214,8 +209,8 @@ void add_fault(KeyedRequest* request, const char* key, const char* message) {
 void seal_request(KeyedRequest* request, const char* key_type) {
   raise_faults(&request->faults, kReport);
   if (request->product_count == 0) {
-    ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
-                    errmsg("no product was given; nothing was stored")));
+    ereport(ERROR,
+            (errcode(ERRCODE_NO_DATA_FOUND), errmsg("no product was given; nothing was stored")));
   }
   if (!request->portion.keys.empty()) store_portion(request);
   note_repeated_keys(request);

@@ -21,9 +21,10 @@ Oid find_function(const char* name, const OwnerArgument* arguments, int count) {
       SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(name),
                       PointerGetDatum(buildoidvector(types, count)), ObjectIdGetDatum(schema));
   if (!HeapTupleIsValid(row)) {
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("the function %s.%s is not that of the installed library", kSchema, name),
-                    errhint("Run ALTER EXTENSION imgpress UPDATE.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("the function %s.%s is not that of the installed library", kSchema, name),
+             errhint("Run ALTER EXTENSION imgpress UPDATE.")));
   }
   const auto* function = reinterpret_cast<Form_pg_proc>(GETSTRUCT(row));
   const Oid id = function->oid;

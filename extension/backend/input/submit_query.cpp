@@ -55,11 +55,12 @@ UrlForm form_of(const FormData_pg_attribute* column) {
   if (type == JSONBOID || type == JSONOID) return UrlForm::kJson;
   const Oid element = get_element_type(type);
   if (!is_text(OidIsValid(element) ? getBaseType(element) : type)) {
-    ereport(ERROR,
-            (errcode(ERRCODE_DATATYPE_MISMATCH),
-             errmsg("the last column of the query, \"%s\", is of type %s: it must hold the image URLs",
-                    NameStr(column->attname), format_type_be(column->atttypid)),
-             errhint("Let it be text (one URL or a list), text[] or jsonb.")));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_DATATYPE_MISMATCH),
+         errmsg("the last column of the query, \"%s\", is of type %s: it must hold the image URLs",
+                NameStr(column->attname), format_type_be(column->atttypid)),
+         errhint("Let it be text (one URL or a list), text[] or jsonb.")));
   }
   return UrlForm::kList;
 }
@@ -67,12 +68,15 @@ UrlForm form_of(const FormData_pg_attribute* column) {
 Columns columns_of(TupleDesc descriptor) {
   const int count = descriptor->natts;
   if (count < 2) {
-    ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-                    errmsg("the query returns one column; submit_query() needs two or three"),
-                    errhint("The first column is the key of a product, the last one its image URLs; "
-                            "one between them is its name.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_DATATYPE_MISMATCH),
+             errmsg("the query returns one column; submit_query() needs two or three"),
+             errhint("The first column is the key of a product, the last one its image URLs; "
+                     "one between them is its name.")));
   }
-  Columns columns{column_of(descriptor, 1), {}, column_of(descriptor, count),
+  Columns columns{column_of(descriptor, 1),
+                  {},
+                  column_of(descriptor, count),
                   form_of(TupleDescAttr(descriptor, count - 1))};
   if (count > 2) columns.name = column_of(descriptor, 2);
   return columns;
@@ -183,9 +187,9 @@ SPIPlanPtr prepare(const char* query) {
   }
   if (!SPI_is_cursor_plan(plan)) {
     const CommandTag tag = static_cast<CachedPlanSource*>(linitial(statements))->commandTag;
-    const bool may_return =
-        tag == CMDTAG_INSERT || tag == CMDTAG_UPDATE || tag == CMDTAG_DELETE;
-    refuse(tag == CMDTAG_SELECT ? "SELECT INTO" : GetCommandTagName(tag), may_return ? "Add RETURNING with the columns." : kExample);
+    const bool may_return = tag == CMDTAG_INSERT || tag == CMDTAG_UPDATE || tag == CMDTAG_DELETE;
+    refuse(tag == CMDTAG_SELECT ? "SELECT INTO" : GetCommandTagName(tag),
+           may_return ? "Add RETURNING with the columns." : kExample);
   }
   return plan;
 }

@@ -54,7 +54,8 @@ class JsonReader {
   void fail_to_read() { fail("this JSON cannot be read: " + quote_shortened(json_)); }
 
   void fail_in_element(const char* what) {
-    const std::string which = element_ == 0 ? "the JSON value " : "element " + std::to_string(element_) + ' ';
+    const std::string which =
+        element_ == 0 ? "the JSON value " : "element " + std::to_string(element_) + ' ';
     fail(which + what);
   }
 
@@ -75,7 +76,8 @@ class JsonReader {
     if (c == '[') return fail_in_element("is a list of its own: write all URLs into one list");
     const TextOrNull value = read_value();
     if (!fault_.empty()) return;
-    if (!value.given) return fail_in_element("is neither a URL nor an object with url, src or href");
+    if (!value.given)
+      return fail_in_element("is neither a URL nor an object with url, src or href");
     add(value.text);
   }
 
@@ -106,7 +108,8 @@ class JsonReader {
       if (name != kUrlFields[i]) continue;
       const char c = peek();
       if (c != '{' && c != '[') fields[i] = read_value();
-      if (fault_.empty() && !fields[i].given) fail_in_element("has a url, src or href that is no text");
+      if (fault_.empty() && !fields[i].given)
+        fail_in_element("has a url, src or href that is no text");
       return;
     }
     skip_value();

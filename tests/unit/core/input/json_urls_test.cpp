@@ -40,7 +40,8 @@ TEST(JsonUrls, WhatIsNullOrEmptyKeepsItsPlace) {
 TEST(JsonUrls, OfSeveralFieldsUrlComesFirstUnlessItIsEmpty) {
   EXPECT_EQ(read(R"({"href": "http://a/h", "src": "http://a/s", "url": "http://a/u"})"),
             Urls{"http://a/u"});
-  EXPECT_EQ(read(R"({"url": null, "href": "http://a/h", "src": "http://a/s"})"), Urls{"http://a/s"});
+  EXPECT_EQ(read(R"({"url": null, "href": "http://a/h", "src": "http://a/s"})"),
+            Urls{"http://a/s"});
 }
 
 TEST(JsonUrls, OtherFieldsMayHoldAnything) {
