@@ -17,6 +17,28 @@ COMMENT ON FUNCTION imgpress.compress_image_url(text, integer, text) IS
     'imgpress.allowed_networks contains them';
 GRANT EXECUTE ON FUNCTION imgpress.compress_image_url(text, integer, text) TO imgpress_user;
 
+CREATE OR REPLACE FUNCTION imgpress.compress_images(
+    images bytea[], quality integer DEFAULT NULL, effort text DEFAULT NULL,
+    OUT "position" integer, OUT bytes bytea, OUT error text, OUT error_code text, OUT content_type text,
+    OUT width integer, OUT height integer, OUT source_bytes integer
+) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100 AS 'MODULE_PATHNAME', 'imgpress_compress_images';
+COMMENT ON FUNCTION imgpress.compress_images(bytea[], integer, text) IS
+    'Compresses images like compress_image(), as many at a time as there are codecs. One row for each, as it ends: its '
+    'position in the array and the bytes, or the error';
+GRANT EXECUTE ON FUNCTION imgpress.compress_images(bytea[], integer, text) TO imgpress_user;
+
+CREATE OR REPLACE FUNCTION imgpress.compress_image_urls(
+    urls text[], quality integer DEFAULT NULL, effort text DEFAULT NULL,
+    OUT "position" integer, OUT url text, OUT bytes bytea, OUT error text, OUT error_code text, OUT content_type text,
+    OUT width integer, OUT height integer, OUT source_bytes integer
+) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100 AS 'MODULE_PATHNAME', 'imgpress_compress_image_urls';
+COMMENT ON FUNCTION imgpress.compress_image_urls(text[], integer, text) IS
+    'Downloads images and compresses them like compress_image_url(), many at a time. One row for each, as it ends: its '
+    'position in the array, and the bytes or the error';
+GRANT EXECUTE ON FUNCTION imgpress.compress_image_urls(text[], integer, text) TO imgpress_user;
+
 CREATE OR REPLACE FUNCTION imgpress.output_url(request_id uuid, image_no integer, source_url text,
     output_format text) RETURNS text
     LANGUAGE c STRICT STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'imgpress_served_url';

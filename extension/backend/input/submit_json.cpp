@@ -54,8 +54,8 @@ const char* json_of(const JsonbValue* value) {
 }
 
 const JsonbValue* field_of(const JsonbValue* object, const char* name) {
-  return getKeyJsonValueFromContainer(object->val.binary.data, name,
-                                      static_cast<int>(strlen(name)), nullptr);
+  return getKeyJsonValueFromContainer(object->val.binary.data, name, static_cast<int>(strlen(name)),
+                                      nullptr);
 }
 
 // The message about the first field that no product has; nullptr if there is none.
@@ -66,7 +66,8 @@ const char* unknown_field(const JsonbValue* object) {
   while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE) {
     if (token != WJB_KEY) continue;
     const char* name = pnstrdup(value.val.string.val, value.val.string.len);
-    if (strcmp(name, "key") == 0 || strcmp(name, "name") == 0 || strcmp(name, "urls") == 0) continue;
+    if (strcmp(name, "key") == 0 || strcmp(name, "name") == 0 || strcmp(name, "urls") == 0)
+      continue;
     auto* message = make_in<std::string>(CurrentMemoryContext);
     guard([&] { *message = unknown_name("field", name, {"key", "name", "urls"}); });
     return message->c_str();
@@ -92,7 +93,8 @@ const char* fault_of(const JsonbValue* element, const Fields& fields) {
   if (is_object(element)) {
     if (const char* unknown = unknown_field(element)) return unknown;
   }
-  if (!is_missing_or(fields.key, is_text_or_number)) return "the key is neither a text nor a number";
+  if (!is_missing_or(fields.key, is_text_or_number))
+    return "the key is neither a text nor a number";
   if (!is_missing_or(fields.name, is_text_or_number)) {
     return "the name is neither a text nor a number";
   }
@@ -112,7 +114,8 @@ void add_element(Products* products, const JsonbValue* element) {
                      "[key, name, urls]");
   }
   const char* key = text_of(fields.key);
-  if (const char* fault = fault_of(element, fields)) return add_fault(products->request, key, fault);
+  if (const char* fault = fault_of(element, fields))
+    return add_fault(products->request, key, fault);
   if (key != nullptr && fields.key->type != jbvNumeric) products->all_numbers = false;
   KeyedTexts product = {key, text_of(fields.name), nullptr, UrlForm::kList};
   if (fields.urls != nullptr && fields.urls->type == jbvString) {
@@ -152,9 +155,9 @@ Datum imgpress_submit_json(PG_FUNCTION_ARGS) {
   }
   Jsonb* array = PG_GETARG_JSONB_P(0);
   if (!JB_ROOT_IS_ARRAY(array) || JB_ROOT_IS_SCALAR(array)) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("products must be a JSON array"),
-                    errhint("For example: [{\"key\": \"SKU-1\", \"urls\": [\"http://...\"]}]")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("products must be a JSON array"),
+             errhint("For example: [{\"key\": \"SKU-1\", \"urls\": [\"http://...\"]}]")));
   }
   auto* id = static_cast<pg_uuid_t*>(palloc(sizeof(pg_uuid_t)));
   Products products = {open_request(fcinfo, id), true};

@@ -67,6 +67,8 @@ class PressPipeline final : public Pipeline {
   void add(ImageTask task) override { fetching_.add(std::move(task)); }
   void add(DeliveryTask task) override { fetching_.add(std::move(task)); }
   std::size_t hanging() const override { return fetching_.hanging(); }
+  // An image that need not be downloaded.
+  void add(FetchedImage image) { compressing_.add(std::move(image)); }
   void expect_absence(Clock::duration absence) override { compressing_.expect_absence(absence); }
   void turn(TimePoint now) override;
   TimePoint deadline() const override;
