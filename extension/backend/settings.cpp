@@ -200,6 +200,9 @@ void define_work() {
              &stored.codecs, 0, 0, 256);
   define_int("imgpress.images_in_flight", "Number of images that a worker holds at a time.",
              &stored.images_in_flight, 256, 2, 4096);
+  define_int("imgpress.priority",
+             "Priority of requests that don't name one; above 0: for imgpress_admin only.",
+             &stored.priority, 0, -100, 100, 0, PGC_USERSET);
   define_int("imgpress.memory_limit",
              "Memory of all images that a worker holds at a time: downloads slow down before it.",
              &stored.memory_limit_mb, 1024, 1, 1024 * 1024, GUC_UNIT_MB);

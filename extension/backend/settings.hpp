@@ -26,6 +26,7 @@ struct Settings {
   ImageOptions options;
   int codecs;
   int images_in_flight;
+  int priority;  // read by SQL only
   int memory_limit_mb;
   HostLimits host_limits;
   ImageLimits image_limits;

@@ -108,7 +108,8 @@ DECLARE
     stored_images integer;
     last_no integer;
 BEGIN
-    IF NOT imgpress_internal.open_request(new_id, webhook_url, options, NULL) THEN
+    IF NOT imgpress_internal.open_request(new_id, webhook_url, options - 'priority',
+                                          imgpress_internal.checked_priority(options ->> 'priority')) THEN
         RETURN new_id;  -- this request has been submitted before
     END IF;
     WITH input AS MATERIALIZED (
@@ -127,11 +128,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.store_request(text, imgpress.product_input[], text, uuid, jsonb) IS
-    'Stores a request with its products and images; if the input has a fault, raises an error and stores nothing';
+    'Stores a request with its products and images; if the input has a fault, raises an error and stores nothing. '
+    'options: those of its images, and priority';
 
 CREATE OR REPLACE FUNCTION imgpress.submit_csv(
     csv text, webhook_url text DEFAULT NULL, quality integer DEFAULT NULL, request_id uuid DEFAULT NULL,
-    effort text DEFAULT NULL
+    effort text DEFAULT NULL, priority integer DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     -- A custom plan would hold a copy of the CSV.
@@ -143,29 +145,29 @@ BEGIN
     END IF;
     RETURN imgpress_internal.store_request(
         csv, NULL::imgpress.product_input[], webhook_url, request_id,
-        jsonb_build_object('quality', quality, 'effort', effort));
+        jsonb_build_object('quality', quality, 'effort', effort, 'priority', priority));
 END
 $$;
-COMMENT ON FUNCTION imgpress.submit_csv(text, text, integer, uuid, text) IS
+COMMENT ON FUNCTION imgpress.submit_csv(text, text, integer, uuid, text, integer) IS
     'Submits a CSV with the columns serial number, product name and image URLs; returns the request id. Work starts '
     'when the transaction commits. '
-    'quality and effort default to the settings imgpress.quality and imgpress.effort; other options are settings only. '
+    'quality, effort and priority default to the settings of these names; other options are settings only. '
     'A request_id that was submitted before is returned, and nothing is stored again; error 23505 if the request is '
     'somebody else''s';
 
 CREATE OR REPLACE FUNCTION imgpress.submit(
     products imgpress.product_input[], webhook_url text DEFAULT NULL, quality integer DEFAULT NULL,
-    request_id uuid DEFAULT NULL, effort text DEFAULT NULL
+    request_id uuid DEFAULT NULL, effort text DEFAULT NULL, priority integer DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN imgpress_internal.store_request(
         NULL::text, coalesce(products, '{}'), webhook_url, request_id,
-        jsonb_build_object('quality', quality, 'effort', effort));
+        jsonb_build_object('quality', quality, 'effort', effort, 'priority', priority));
 END
 $$;
-COMMENT ON FUNCTION imgpress.submit(imgpress.product_input[], text, integer, uuid, text) IS
+COMMENT ON FUNCTION imgpress.submit(imgpress.product_input[], text, integer, uuid, text, integer) IS
     'Submits the products of a query, otherwise like submit_csv(). Example: SELECT imgpress.submit(array_agg((id, '
     'name, urls)::imgpress.product_input ORDER BY id)) FROM my_products';
 
@@ -202,7 +204,7 @@ CREATE OR REPLACE TRIGGER submit AFTER INSERT ON imgpress.csv_upload
     FOR EACH STATEMENT EXECUTE FUNCTION imgpress_internal.submit_csv_upload();
 
 GRANT EXECUTE ON FUNCTION
-    imgpress.submit_csv(text, text, integer, uuid, text),
-    imgpress.submit(imgpress.product_input[], text, integer, uuid, text)
+    imgpress.submit_csv(text, text, integer, uuid, text, integer),
+    imgpress.submit(imgpress.product_input[], text, integer, uuid, text, integer)
     TO imgpress_user;
 GRANT SELECT, INSERT ON imgpress.csv_upload TO imgpress_user;

@@ -8,17 +8,9 @@ CREATE OR REPLACE FUNCTION imgpress_internal.open_request(
 AS $$
 #variable_conflict use_variable
 BEGIN
-    IF priority NOT BETWEEN -100 AND 100 THEN
-        RAISE EXCEPTION 'priority must be between -100 and 100, not %', priority
-            USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    IF priority > 0 AND NOT imgpress_internal.may_see('imgpress_admin') THEN
-        RAISE EXCEPTION 'only members of imgpress_admin may give a request a priority above 0'
-            USING ERRCODE = 'insufficient_privilege';
-    END IF;
     INSERT INTO imgpress.processing_requests (id, webhook_url, options, priority)
         VALUES (request_id, imgpress_internal.checked_webhook_url(webhook_url),
-                imgpress_internal.complete_options(options), coalesce(priority, 0))
+                imgpress_internal.complete_options(options), imgpress_internal.granted_priority(priority::text))
         ON CONFLICT DO NOTHING;
     IF FOUND THEN
         RETURN true;

@@ -12,26 +12,6 @@ COMMENT ON FUNCTION imgpress_internal.lock_tables() IS
     'The first statement of what reads and then changes several tables: with the locks for writing taken before any '
     'other, and always in this order, it cannot deadlock with REINDEX, VACUUM FULL or ALTER TABLE';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.share_of_turn(slots integer, slots_left integer, waiting integer,
-    held integer, is_first boolean)
-    RETURNS integer
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN least(
-        slots_left,
-        -- A turn costs as much as several images, so it takes at least 32 of them. The first turn of a
-        -- request is short, so that new requests start soon after each other.
-        greatest(slots / greatest(waiting, 1), CASE WHEN is_first THEN 2 ELSE 32 END),
-        -- One large request must not starve the others: it gets at most half of the slots that are left,
-        -- so that a new request always finds one, even if a slow host holds up all images of the large one.
-        greatest((slots_left - held) / 2, CASE WHEN held = 0 THEN 1 ELSE 0 END));
-END
-$$;
-COMMENT ON FUNCTION imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean) IS
-    'How many images a request may claim in its turn. slots: of the claim; slots_left: of them; waiting: requests that '
-    'wait; held: images of this request that the drainer already holds; is_first: none of its images was claimed yet';
-
 CREATE OR REPLACE FUNCTION imgpress_internal.lock_next_images(request_id uuid, after integer, share integer,
     OUT last integer, OUT taken integer)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -62,84 +42,6 @@ $$;
 COMMENT ON FUNCTION imgpress_internal.lock_next_images(uuid, integer, integer) IS
     'Locks the next images of a request after an image_no, at most share of them, without skipping one. Returns the '
     'number of the last one and how many were locked';
-
-CREATE OR REPLACE FUNCTION imgpress_internal.count_turns(
-    slots integer, held_requests uuid[], held_counts integer[], most integer
-) RETURNS integer
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT count(*)::integer FROM (
-        SELECT FROM imgpress.processing_requests q
-        LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) ON h.id = q.id
-        WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing')
-          AND (h.held IS NULL OR h.held + 2 <= slots)
-        LIMIT most) t
-$$;
-COMMENT ON FUNCTION imgpress_internal.count_turns(integer, uuid[], integer[], integer) IS
-    'How many requests wait for a turn, at most that many, including those that another session has locked';
-
-CREATE OR REPLACE FUNCTION imgpress_internal.take_turns(
-    slots integer, held_requests uuid[], held_counts integer[],
-    OUT ids uuid[], OUT firsts integer[], OUT lasts integer[], OUT more boolean, OUT blocked boolean
-)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    turns_per_claim constant integer := 32;
-    waiting integer;
-    slots_left integer := slots;
-    served integer := 0;
-    turn record;
-    share integer;
-    run record;
-BEGIN
-    SELECT count(*) INTO waiting
-        FROM (SELECT FROM imgpress.processing_requests q
-              WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing')
-              LIMIT turns_per_claim) w;
-    more := false;
-    blocked := false;
-    -- The request whose last turn is longest ago comes first.
-    FOR turn IN
-        SELECT q.id, q.claimed_up_to, q.last_image_no, coalesce(h.held, 0) AS held
-        FROM imgpress.processing_requests q
-        LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) ON h.id = q.id
-        WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing')
-          AND (h.held IS NULL OR h.held + 2 <= slots)  -- skip requests that hold their share
-        ORDER BY q.claimed_at NULLS FIRST, q.created_at
-        LIMIT least(slots, turns_per_claim)
-        FOR NO KEY UPDATE OF q SKIP LOCKED
-    LOOP
-        served := served + 1;
-        share := imgpress_internal.share_of_turn(slots, slots_left, waiting, turn.held, turn.claimed_up_to = 0);
-        CONTINUE WHEN share <= 0;
-        run := imgpress_internal.lock_next_images(turn.id, turn.claimed_up_to, share);
-        blocked := blocked OR run.taken < share AND run.last < turn.last_image_no;
-        more := more OR run.taken = share AND run.last < turn.last_image_no AND share < slots_left;
-        ids := ids || turn.id;
-        firsts := firsts || turn.claimed_up_to + 1;
-        lasts := lasts || run.last;
-        slots_left := slots_left - run.taken;
-        EXIT WHEN slots_left <= slots / 16;  -- a turn for one or two images is not worth its cost
-    END LOOP;
-    IF blocked AND served = least(slots, turns_per_claim) THEN
-        -- Requests whose next image is locked have used up turns: they go to the end of the queue, so that they do
-        -- not hold up those behind them. Otherwise they keep their place, because each update leaves a dead row.
-        UPDATE imgpress.processing_requests q SET claimed_at = clock_timestamp()
-            WHERE q.id = ANY (array(
-                SELECT t.id FROM unnest(ids, firsts, lasts) AS t(id, first, last) WHERE t.last < t.first));
-    END IF;
-    IF slots_left > slots / 16 THEN
-        more := more OR served = turns_per_claim;
-        blocked := blocked OR served < imgpress_internal.count_turns(
-            slots, held_requests, held_counts, least(slots, turns_per_claim));
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION imgpress_internal.take_turns(integer, uuid[], integer[]) IS
-    'Gives turns to waiting requests and locks their images. ids, firsts, lasts: the request of each turn, and the '
-    'first and last image_no. more: there are further images to claim; blocked: another session has locked a request '
-    'or an image that could have been claimed';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.lock_due_retries(slots integer, OUT ids uuid[], OUT nos integer[])
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -302,10 +204,7 @@ COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, int
 
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.lock_tables(), imgpress_internal.lock_lone_image(), imgpress_internal.next_lone_image_in_ms(),
-    imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean),
     imgpress_internal.lock_next_images(uuid, integer, integer),
-    imgpress_internal.count_turns(integer, uuid[], integer[], integer),
-    imgpress_internal.take_turns(integer, uuid[], integer[]),
     imgpress_internal.lock_due_retries(integer),
     imgpress_internal.milliseconds_until(timestamptz),
     imgpress_internal.next_retry_in_ms(), imgpress_internal.next_delivery_in_ms(),

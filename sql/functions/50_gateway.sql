@@ -13,7 +13,7 @@ CREATE OR REPLACE FUNCTION imgpress_internal.field_faults(fields jsonb, OUT fiel
 AS $$
 DECLARE
     known constant text[] :=
-        ARRAY['file', 'webhook_url'] || array(SELECT jsonb_object_keys(imgpress_internal.complete_options('{}')));
+        ARRAY['file', 'webhook_url', 'priority'] || array(SELECT jsonb_object_keys(imgpress_internal.complete_options('{}')));
     value jsonb;
 BEGIN
     FOR field, value IN SELECT f.key, f.value FROM jsonb_each(fields) f LOOP
@@ -28,6 +28,8 @@ BEGIN
             BEGIN
                 IF field = 'webhook_url' THEN
                     PERFORM imgpress_internal.checked_webhook_url(value #>> '{}');
+                ELSIF field = 'priority' THEN
+                    PERFORM imgpress_internal.checked_priority(value #>> '{}');
                 ELSE
                     PERFORM imgpress_internal.complete_options(jsonb_build_object(field, value));
                 END IF;
@@ -69,10 +71,13 @@ BEGIN
         csv, NULL::imgpress.product_input[], fields ->> 'webhook_url', upload_id, fields - 'webhook_url');
     RETURN json_strip_nulls(json_build_object(
         'request_id', request_id, 'ignored_columns', nullif(imgpress.ignored_columns(csv), '{}')));
-EXCEPTION WHEN bad_copy_file_format THEN
-    GET STACKED DIAGNOSTICS csv_faults = PG_EXCEPTION_DETAIL;
-    RAISE EXCEPTION USING ERRCODE = 'bad_copy_file_format', MESSAGE = SQLERRM, DETAIL = csv_faults,
-        HINT = 'Correct what "details" lists, and upload the file again.';
+EXCEPTION
+    WHEN bad_copy_file_format THEN
+        GET STACKED DIAGNOSTICS csv_faults = PG_EXCEPTION_DETAIL;
+        RAISE EXCEPTION USING ERRCODE = 'bad_copy_file_format', MESSAGE = SQLERRM, DETAIL = csv_faults,
+            HINT = 'Correct what "details" lists, and upload the file again.';
+    WHEN insufficient_privilege THEN  -- for the gateway it would be a right that its login lacks
+        RAISE EXCEPTION USING ERRCODE = 'invalid_authorization_specification', MESSAGE = SQLERRM;
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.submit_upload(uuid, jsonb) IS

@@ -76,7 +76,7 @@ COMMENT ON COLUMN imgpress.processing_requests.key_type IS
     'Data type of products.key; NULL: the products have serial numbers only';
 
 -- Requests with images that were never claimed, in the order of their turns.
-CREATE INDEX processing_requests_turn ON imgpress.processing_requests (claimed_at NULLS FIRST, created_at)
+CREATE INDEX processing_requests_turn ON imgpress.processing_requests (priority, claimed_at NULLS FIRST, created_at)
     WHERE claimed_up_to < last_image_no AND status IN ('Pending', 'Processing');
 CREATE INDEX processing_requests_ended ON imgpress.processing_requests (ended_at) WHERE ended_at IS NOT NULL;
 

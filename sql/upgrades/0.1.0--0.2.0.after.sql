@@ -21,7 +21,9 @@ CREATE TEMPORARY TABLE imgpress_new_grants AS
         AND c.relnamespace = 'imgpress'::regnamespace
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = coalesce(r.new_name, k.column_name)
     LEFT JOIN pg_proc p ON k.kind = 'FUNCTION' AND p.proname = k.name AND p.pronamespace = 'imgpress'::regnamespace
-        AND oidvectortypes(p.proargtypes) = k.arguments || CASE k.name WHEN 'output_url' THEN ', text' ELSE '' END
+        AND oidvectortypes(p.proargtypes) = k.arguments || CASE
+            WHEN k.name = 'output_url' THEN ', text' WHEN k.name IN ('submit', 'submit_csv') THEN ', integer'
+            ELSE '' END
     UNION
     -- The view failures calls this function with the rights of the user who reads the view.
     SELECT 'error_hint', 'EXECUTE', false, 'FUNCTION',

@@ -33,7 +33,7 @@ CREATE TEMPORARY TABLE imgpress_changes AS
     -- Functions that keep their name, arguments and result are replaced; all others are dropped.
     SELECT m.classid, m.objid, 0 FROM imgpress_members m JOIN pg_proc p ON p.oid = m.objid AND p.tableoid = m.classid
         WHERE p.proname NOT IN (
-            'compress_image', 'compress_image_url', 'submit_csv', 'submit', 'csv_faults', 'csv_text',
+            'compress_image', 'compress_image_url', 'csv_faults', 'csv_text',
             'request_status', 'wait', 'cancel', 'retry_failed', 'purge', 'retry_recent',
             'schedule_maintenance', 'webhook_secret');
 
@@ -153,8 +153,7 @@ $functions$;
 REVOKE ALL ON imgpress.processing_requests, imgpress.images, imgpress.outputs, imgpress.leases,
     imgpress.webhook_deliveries
     FROM imgpress_worker;
-REVOKE ALL ON FUNCTION imgpress.request_status(uuid), imgpress.submit_csv(text, text, integer, uuid, text)
-    FROM imgpress_gateway;
+REVOKE ALL ON FUNCTION imgpress.request_status(uuid) FROM imgpress_gateway;
 REVOKE SELECT ON imgpress.processing_requests, imgpress.products, imgpress.images, imgpress.outputs,
     imgpress.webhook_deliveries
     FROM imgpress_user;
@@ -287,7 +286,7 @@ UPDATE imgpress.processing_requests r SET options = jsonb_build_object('quality'
 ALTER TABLE imgpress.processing_requests DROP COLUMN quality, DROP COLUMN effort, ALTER COLUMN options SET NOT NULL,
     ADD COLUMN quality smallint GENERATED ALWAYS AS ((options ->> 'quality')::smallint) STORED,
     ADD COLUMN effort text GENERATED ALWAYS AS (options ->> 'effort') STORED;
-CREATE INDEX processing_requests_turn ON imgpress.processing_requests (claimed_at NULLS FIRST, created_at)
+CREATE INDEX processing_requests_turn ON imgpress.processing_requests (priority, claimed_at NULLS FIRST, created_at)
     WHERE claimed_up_to < last_image_no AND status IN ('Pending', 'Processing');
 
 ALTER TABLE imgpress.webhook_deliveries DROP CONSTRAINT webhook_deliveries_status_check,

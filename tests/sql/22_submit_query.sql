@@ -108,7 +108,7 @@ SELECT results_eq(format('SELECT webhook_url, quality, effort, priority, product
 SELECT is(imgpress.submit_query('SELECT 1/0', request_id => :'id'), :'id', 'a request that was submitted before: its query does not run');
 SELECT is((SELECT count(*) FROM imgpress.products WHERE request_id = :'id'), 2::bigint, 'and nothing is stored again');
 SELECT throws_ok('SELECT imgpress.submit_query(''SELECT id, list FROM goods'', quality => 0)', '22023', 'quality must be an integer from 1 to 100, not "0"');
-SELECT throws_ok('SELECT imgpress.submit_query(''SELECT id, list FROM goods'', priority => 101)', '22023', 'priority must be between -100 and 100, not 101');
+SELECT throws_ok('SELECT imgpress.submit_query(''SELECT id, list FROM goods'', priority => 101)', '22023', 'priority must be an integer from -100 to 100, not "101"');
 
 -- More than one portion: a URL that an earlier portion has named is the same image.
 SELECT imgpress.submit_query($$SELECT g, 'http://a/' || g % 12000 FROM generate_series(1, 25000) g$$) AS many \gset

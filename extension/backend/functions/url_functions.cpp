@@ -67,8 +67,8 @@ Datum imgpress_host_patterns(PG_FUNCTION_ARGS) {
   ArrayArgument result(TEXTOID, count);
   for (int i = 0; i < count; ++i) {
     const std::string& pattern = (*patterns)[static_cast<std::size_t>(i)];
-    result.set(i, PointerGetDatum(cstring_to_text_with_len(pattern.data(),
-                                                           static_cast<int>(pattern.size()))));
+    result.set(i, PointerGetDatum(
+                      cstring_to_text_with_len(pattern.data(), static_cast<int>(pattern.size()))));
   }
   PG_RETURN_DATUM(result.datum());
 }

@@ -75,7 +75,7 @@ def test_error_codes(cluster):
 def test_fields_of_an_upload(cluster):
     documented = {name.strip("`") for name, *_ in table_rows("rest.md", "`POST /api/upload/`")}
     options = cluster.scalar("SELECT imgpress_internal.complete_options('{}')")
-    assert documented == {"webhook_url", *options}
+    assert documented == {"webhook_url", "priority", *options}
 
 
 def test_fields_of_a_status(cluster):
