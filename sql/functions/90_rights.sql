@@ -26,6 +26,7 @@ ALTER VIEW imgpress.progress OWNER TO imgpress_views;
 ALTER VIEW imgpress.failures OWNER TO imgpress_views;
 ALTER VIEW imgpress.webhook_failures OWNER TO imgpress_views;
 ALTER VIEW imgpress.results OWNER TO imgpress_views;
+ALTER VIEW imgpress.attachments OWNER TO imgpress_views;
 
 -- PUBLIC gets nothing, since several functions reach the network. Grants on functions are beside the functions;
 -- here are those on tables.

@@ -3,6 +3,7 @@
 CREATE TABLE imgpress_internal.attachments (
     id              uuid PRIMARY KEY,
     relation        regclass NOT NULL,
+    table_name      text NOT NULL,
     key_columns     name[] NOT NULL,
     url_column      name NOT NULL,
     output_column   name NOT NULL,
@@ -29,6 +30,7 @@ COMMENT ON TABLE imgpress_internal.attachments IS
     'imgpress.attachments shows them';
 COMMENT ON COLUMN imgpress_internal.attachments.relation IS
     'The table; the columns are those named here where attachment_anchors does not know better';
+COMMENT ON COLUMN imgpress_internal.attachments.table_name IS 'What it was called, for when it is gone';
 COMMENT ON COLUMN imgpress_internal.attachments.overwrite IS
     'Whether an output that others have written is replaced; otherwise it is left alone';
 COMMENT ON COLUMN imgpress_internal.attachments.stale IS

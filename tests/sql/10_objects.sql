@@ -24,6 +24,7 @@ SELECT tables_are('imgpress_internal', ARRAY[
     'upload_parts',
     'url_secret']);
 SELECT views_are('imgpress', ARRAY[
+    'attachments',
     'csv_upload',
     'failures',
     'keys',
