@@ -129,10 +129,11 @@ def test_row_security_off(own, victim, whom):
 
 
 def test_settings(own):
-    """Users may set the options of images, and nothing else of imgpress."""
+    """Users may set the options of requests, and nothing else of imgpress."""
     names = own.sql("SELECT name, context, setting FROM pg_settings WHERE name LIKE 'imgpress.%%'")
     assert len(names) > 20
     free = {"imgpress.quality", "imgpress.effort", "imgpress.accept_truncated"}
+    free |= {"imgpress.priority"}
     for name, context, value in (*names, ("imgpress.acting_role", "internal", "anna")):
         assert (context == "user") == (name in free), name
         if name in free:
