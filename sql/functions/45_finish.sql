@@ -32,8 +32,10 @@ BEGIN
             SET succeeded_count = q.succeeded_count + c.succeeded, failed_count = q.failed_count + c.failed,
                 source_bytes = q.source_bytes + c.source_size, output_bytes = q.output_bytes + c.output_size,
                 status = CASE WHEN q.succeeded_count + q.failed_count + c.succeeded + c.failed = q.image_count
+                                   AND NOT q.standing
                               THEN 'Completed' ELSE q.status END,
                 ended_at = CASE WHEN q.succeeded_count + q.failed_count + c.succeeded + c.failed = q.image_count
+                                     AND NOT q.standing
                                 THEN clock_timestamp() END
             FROM unnest(request_ids, succeeded, failed, source_sizes, output_sizes)
                 AS c(id, succeeded, failed, source_size, output_size)
@@ -50,7 +52,20 @@ END
 $$;
 COMMENT ON FUNCTION imgpress_internal.count_ended(uuid[], integer[], integer[], bigint[], bigint[]) IS
     'Adds to the counters of requests, each given once, and ends the requests whose last image has ended; returns '
-    'whether any has ended';
+    'whether any has ended. The request of an attached table never ends';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.note_standing_ends(request_ids uuid[], image_nos integer[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM imgpress.processing_requests r
+               WHERE r.id = ANY (array(SELECT DISTINCT unnest(request_ids))) AND r.standing) THEN
+        PERFORM imgpress_internal.queue_ends(request_ids, image_nos);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.note_standing_ends(uuid[], integer[]) IS
+    'For images that have ended: those of attached tables are queued, so that their rows are written';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.record_outcomes(outcomes imgpress_internal.outcome[],
     OUT recorded integer[])
@@ -149,6 +164,9 @@ BEGIN
                             FILTER (WHERE outcomes[r.no].status = 'Completed'), 0)::bigint AS output_size
             FROM unnest(recorded) AS r(no) GROUP BY 1
         ) c;
+    PERFORM imgpress_internal.note_standing_ends(array_agg(o.request_id), array_agg(o.image_no))
+        FROM unnest(outcomes) WITH ORDINALITY AS o
+        WHERE o.status IN ('Completed', 'Failed') AND o.ordinality = ANY (recorded);
     put_off := array(
         SELECT o.ordinality::integer FROM unnest(outcomes) WITH ORDINALITY AS o
         CROSS JOIN LATERAL (
@@ -186,6 +204,7 @@ BEGIN
     IF ids IS NULL THEN
         RETURN 0;
     END IF;
+    PERFORM imgpress_internal.note_standing_ends(ids, nos);
     free_requests := array(
         SELECT r.id FROM imgpress.processing_requests r WHERE r.id = ANY (ids)
         ORDER BY r.id FOR NO KEY UPDATE SKIP LOCKED);
@@ -312,7 +331,7 @@ COMMENT ON FUNCTION imgpress_internal.rescue(integer, boolean) IS
     'crashed (interrupted) or has ended in order; returns how many rows that were';
 
 GRANT EXECUTE ON FUNCTION
-    imgpress_internal.announce_end(uuid),
+    imgpress_internal.announce_end(uuid), imgpress_internal.note_standing_ends(uuid[], integer[]),
     imgpress_internal.count_ended(uuid[], integer[], integer[], bigint[], bigint[]),
     imgpress_internal.record_outcomes(imgpress_internal.outcome[]), imgpress_internal.end_leases(bigint[]),
     imgpress_internal.finish_images(imgpress_internal.outcome[], bytea[]),

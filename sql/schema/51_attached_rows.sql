@@ -68,3 +68,36 @@ COMMENT ON COLUMN imgpress_internal.attachment_progress.trouble IS
     'Why reading or writing the table fails at present; it is tried again at retry_at';
 COMMENT ON COLUMN imgpress_internal.attachment_progress.scan_gone_after IS
     'Second half of a scan, which looks for rows that are gone: the last key that it has looked at. NULL: first half';
+
+CREATE TYPE imgpress_internal.attached_job AS (
+    kind            text,
+    attachment_id   uuid,
+    relation        oid,
+    owner           name,
+    search_path     text,
+    key_columns     name[],
+    url_column      name,
+    output_column   name,
+    error_column    name,
+    url_shape       text,
+    output_shape    text,
+    overwrite       boolean,
+    any_url         boolean,
+    keys            text[],
+    digests         bytea[],
+    "values"        text[],
+    bytes           bytea[],
+    errors          text[],
+    written         bytea[],
+    finals          text[],
+    ends            bigint[],
+    queue_places    text[],
+    queue_xmins     text[],
+    scan            text,
+    scan_after      text[],
+    scan_limit      integer,
+    scan_started_at timestamptz
+);
+COMMENT ON TYPE imgpress_internal.attached_job IS
+    'What is to be done next for an attached table, as its owner. kind: read (the rows with these keys), scan (the rows '
+    'after a key), write (values into the rows with these keys, where the URL still has this digest)';

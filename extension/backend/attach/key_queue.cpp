@@ -83,7 +83,7 @@ void append(const KeyQueue* queue, Datum keys, bool is_null) {
   simple_table_tuple_insert(table, slot);
   ExecDropSingleTupleTableSlot(slot);
   table_close(table, NoLock);
-  wake_when_committed();
+  wake_attachments_when_committed();
 }
 
 void write_out(KeyQueue* queue) {

@@ -110,12 +110,18 @@ using namespace imgpress;
 extern "C" {
 PG_FUNCTION_INFO_V1(imgpress_wake_drainer);
 PG_FUNCTION_INFO_V1(imgpress_wake_drainer_trigger);
+PG_FUNCTION_INFO_V1(imgpress_wake_attachments);
 PG_FUNCTION_INFO_V1(imgpress_wait);
 PG_FUNCTION_INFO_V1(imgpress_wait_for);
 }
 
 Datum imgpress_wake_drainer(PG_FUNCTION_ARGS) {
   wake_when_committed();
+  PG_RETURN_VOID();
+}
+
+Datum imgpress_wake_attachments(PG_FUNCTION_ARGS) {
+  wake_attachments_when_committed();
   PG_RETURN_VOID();
 }
 

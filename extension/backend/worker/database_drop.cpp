@@ -52,7 +52,7 @@ const char* database_to_be_freed(const Node* statement) {
   return nullptr;
 }
 
-// Tells the worker of a database to end. Returns false once none is left.
+// Tells the workers of a database to end. Returns false once none is left.
 bool send_drainer_away(SharedState* shared, Oid database, const char* name) {
   bool present = false;
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
@@ -60,6 +60,11 @@ bool send_drainer_away(SharedState* shared, Oid database, const char* name) {
   shared->quiet_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kQuietMs);
   for (const DrainerSlot& slot : shared->drainers) {
     if (slot.database != database) continue;
+    present = true;
+    kill(slot.pid, SIGTERM);
+  }
+  for (const AttachmentsSlot& slot : shared->attachments) {
+    if (slot.database != database || slot.pid == 0) continue;
     present = true;
     kill(slot.pid, SIGTERM);
   }

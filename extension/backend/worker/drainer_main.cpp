@@ -6,6 +6,7 @@
 #include "drain/drainer.hpp"
 #include "drain/pipeline/pipeline.hpp"
 
+#include "backend/attach_worker/attachments_process.hpp"
 #include "backend/bridge/boundary.hpp"
 #include "backend/presses/press_path.hpp"
 #include "backend/worker/drainer_settings.hpp"
@@ -47,6 +48,7 @@ struct Worker {
   bool announced;           // the log has the line about the start
   uint64 finished_earlier;  // images, before the presses were started again
   Standstill standstill;    // why work is nullptr, or not ready yet
+  AttachmentsStarter attachments;
   char warned_of[sizeof(Standstill::reason)];
   long pause_ms;
   TimestampTz tried_at;
@@ -72,6 +74,7 @@ void leave(int, Datum work_context) {
     slot->database = InvalidOid;
   }
   LWLockRelease(shared->lock);
+  end_attachments_process();
   wake_waiters_now();  // DROP DATABASE may wait for this
 }
 
@@ -121,7 +124,11 @@ void publish(const Worker* worker) {
   slot->memory_limit = load.memory_limit;
   slot->finished = worker->finished_earlier + (work != nullptr ? work->drainer.finished() : 0);
   slot->standstill = worker->standstill;
-  if (worker->ready) strlcpy(slot->standstill.reason, repeated_error(), sizeof(Standstill::reason));
+  if (worker->ready) {
+    const char* error = repeated_error();
+    strlcpy(slot->standstill.reason, error[0] != '\0' ? error : worker->attachments.trouble(),
+            sizeof(Standstill::reason));
+  }
   LWLockRelease(worker->shared->lock);
 }
 
@@ -237,7 +244,7 @@ void expect_work(Worker* worker) {
 }
 
 // Milliseconds, rounded up, until the next turn is due.
-long nap_ms(const Worker* worker) {
+long turn_due_ms(const Worker* worker) {
   if (worker->work == nullptr) {
     return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), worker->standstill.next_try);
   }
@@ -246,6 +253,12 @@ long nap_ms(const Worker* worker) {
   if (deadline <= now) return 0;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now);
   return static_cast<long>(std::min<std::int64_t>(left.count(), kLongestNapMs));
+}
+
+long nap_ms(const Worker* worker) {
+  const long turn = turn_due_ms(worker);
+  const long attachments = worker->work != nullptr ? worker->attachments.due_ms() : -1;
+  return attachments < 0 ? turn : Min(turn, attachments);
 }
 
 void sleep_until_needed(const Worker* worker) {
@@ -277,6 +290,7 @@ void sleep_until_needed(const Worker* worker) {
       try_to_start(worker);
     }
     if (worker->work != nullptr) turn(worker);
+    if (worker->work != nullptr) worker->attachments.tend();
     publish(worker);
     MemoryContextReset(turn_context);
     if (take_wake(worker->shared)) {
@@ -317,6 +331,7 @@ void imgpress_drainer_main(Datum) {
   worker->shared = shared_state();
   worker->work_context =
       AllocSetContextCreate(TopMemoryContext, "imgpress work", ALLOCSET_DEFAULT_SIZES);
+  new (&worker->attachments) AttachmentsStarter();
   worker->pause_ms = kFirstPauseMs;
   if (!enter(worker->shared, MyBgworkerEntry->bgw_extra, worker->work_context)) {
     ereport(ERROR,

@@ -1,5 +1,7 @@
 #include "backend/worker/shared_state.hpp"
 
+#include <utility>
+
 #include "backend/presses/press_register.hpp"
 
 extern "C" {
@@ -18,17 +20,28 @@ shmem_request_hook_type previous_request_hook = nullptr;
 constexpr const char* kTranche = "imgpress";
 
 bool wake_at_commit = false;
+bool wake_attachments_at_commit = false;
 bool callback_registered = false;
 
 // Runs at the very end of a transaction: by now other processes have been sent the invalidations of
 // their catalogue caches, so that a drainer finds an extension that was just created. After PREPARE
 // TRANSACTION the drainer notices the later COMMIT PREPARED only when it next polls.
 void at_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void*) {
-  if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level || !wake_at_commit) return;
-  wake_at_commit = false;
+  if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !is_top_level) return;
+  const bool drainer = std::exchange(wake_at_commit, false);
+  const bool attachments = std::exchange(wake_attachments_at_commit, false);
   if (!is_commit) return;
+  if (attachments) wake_attachments_now();
+  if (!drainer) return;
   wake_drainer_now();
   wake_waiters_now();
+}
+
+void expect_commit() {
+  if (!callback_registered) {
+    RegisterResourceReleaseCallback(at_release, nullptr);
+    callback_registered = true;
+  }
 }
 
 // As the control file of this server says while it starts.
@@ -130,12 +143,36 @@ void wake_waiters_now() {
   if (state != nullptr) ConditionVariableBroadcast(&state->request_ended);
 }
 
-void wake_when_committed() {
-  if (!callback_registered) {
-    RegisterResourceReleaseCallback(at_release, nullptr);
-    callback_registered = true;
+void wake_attachments_now() {
+  if (state == nullptr) return;
+  LWLockAcquire(state->lock, LW_EXCLUSIVE);
+  int target = state->launcher_proc_number;
+  bool found = false;
+  for (AttachmentsSlot& slot : state->attachments) {
+    if (slot.database != MyDatabaseId || slot.pid == 0) continue;
+    target = slot.proc_number;
+    slot.woken = true;
+    found = true;
   }
+  for (DrainerSlot& slot : state->drainers) {
+    if (found || slot.database != MyDatabaseId) continue;
+    target = slot.proc_number;
+    slot.attachments_wanted = true;
+    found = true;
+  }
+  if (!found) state->launch_now = true;  // a drainer that starts looks for attached tables
+  if (target >= 0) SetLatch(&ProcGlobal->allProcs[target].procLatch);
+  LWLockRelease(state->lock);
+}
+
+void wake_when_committed() {
+  expect_commit();
   wake_at_commit = true;
+}
+
+void wake_attachments_when_committed() {
+  expect_commit();
+  wake_attachments_at_commit = true;
 }
 
 }  // namespace imgpress

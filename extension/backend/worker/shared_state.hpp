@@ -37,7 +37,9 @@ struct DrainerSlot {
   int proc_number;
   bool woken;  // set together with the latch, since a wait for a lock may reset the latch
   bool told_to_end;
-  bool ended_as_told;  // of a free slot: its last worker was told to end, by anybody
+  bool attachments_wanted;  // the process of the attached tables has something to do, and is not
+                            // there
+  bool ended_as_told;       // of a free slot: its last worker was told to end, by anybody
   NameData name;
   TimestampTz started_at;
   int fetching;
@@ -49,6 +51,19 @@ struct DrainerSlot {
   Standstill standstill;
 };
 
+// The process of the attached tables of a database. The slot stays when it ends.
+struct AttachmentsSlot {
+  Oid database;
+  int pid;  // 0: does not run
+  int proc_number;
+  bool woken;
+  bool told_to_end;
+  // The attachment on whose table it worked as the owner, while it does so: that of a process that
+  // ended meanwhile.
+  bool has_suspect;
+  pg_uuid_t suspect;
+};
+
 struct SharedState {
   LWLock* lock;  // protects everything below but the condition variable
   int launcher_proc_number;
@@ -58,6 +73,7 @@ struct SharedState {
   int listed_count;
   ListedDatabase listed[kMaxDatabases];  // written by the launcher
   DrainerSlot drainers[kMaxDatabases];
+  AttachmentsSlot attachments[kMaxDatabases];
   bool crashed;  // the server, before it started: workers may have been killed
   int rescued_count;
   Oid rescued[kMaxDatabases];  // databases in which a worker has put back what was held before
@@ -88,6 +104,11 @@ void wake_launcher_now();
 
 // Does both of wake_drainer_now() and wake_waiters_now() when the transaction has committed.
 void wake_when_committed();
+
+// Wakes the process of the attached tables of this database; if it does not run, the drainer, which
+// starts it.
+void wake_attachments_now();
+void wake_attachments_when_committed();
 
 // Makes every imgpress.wait() check its request again.
 void wake_waiters_now();

@@ -43,7 +43,7 @@ const char* lock_extension() {
 // Switches the transaction that has just begun to imgpress_worker. Returns what is missing, if the
 // role or the extension does not exist. Only catalogue look-ups come before the switch: nobody's
 // code runs.
-const char* become_worker() {
+const char* become_worker(void*) {
   const Oid role = get_role_oid(kRole, true);
   if (!OidIsValid(role)) return kNoWorkerRole;
   if (superuser_arg(role)) {
@@ -52,11 +52,7 @@ const char* become_worker() {
                            "ALTER ROLE %s NOSUPERUSER",
                            kRole, kRole)));
   }
-  // Like SET ROLE for the rest of the session, so that the time between two transactions has no
-  // more rights either.
-  SetCurrentRoleId(role, false);
-  // Refuses SET ROLE and SET SESSION AUTHORIZATION, which would lead back to the superuser.
-  SetUserIdAndSecContext(role, SECURITY_LOCAL_USERID_CHANGE);
+  become(role);
   return lock_extension();
 }
 
@@ -89,6 +85,7 @@ CallEnd recover(Activity* activity, MemoryContext caller) {
   char before[sizeof(activity->error)];
   strlcpy(before, activity->error, sizeof(before));
   set_error(activity, error->message);
+  activity->sqlstate = error->sqlerrcode;
   if (strcmp(before, activity->error) != 0) {
     error->elevel = WARNING;
     error->context = psprintf("%s%simgpress worker of database \"%s\", %s",
@@ -103,6 +100,13 @@ CallEnd recover(Activity* activity, MemoryContext caller) {
 }
 
 }  // namespace
+
+void become(Oid role) {
+  // Like SET ROLE for the rest of the session, so that the time between two transactions has no
+  // more rights either.
+  SetCurrentRoleId(role, false);
+  SetUserIdAndSecContext(role, SECURITY_LOCAL_USERID_CHANGE);
+}
 
 void pin_settings() {
   const struct {
@@ -145,6 +149,11 @@ const char* repeated_error() {
 }
 
 CallEnd run_transaction(Activity* activity, TransactionBody body, void* arg) {
+  return run_transaction_as(become_worker, nullptr, activity, body, arg);
+}
+
+CallEnd run_transaction_as(Identity identity, void* who, Activity* activity, TransactionBody body,
+                           void* arg) {
   const MemoryContext caller = CurrentMemoryContext;
   volatile CallEnd end = CallEnd::kFailed;
   PG_TRY();
@@ -156,7 +165,7 @@ CallEnd run_transaction(Activity* activity, TransactionBody body, void* arg) {
     // From here on SIGTERM ends the transaction; see the worker's signal handler.
     if (ShutdownRequestPending) proc_exit(0);
     PushActiveSnapshot(GetTransactionSnapshot());
-    const char* missing = become_worker();
+    const char* missing = identity(who);
     if (missing == nullptr) {
       run_body(body, arg);
     } else {

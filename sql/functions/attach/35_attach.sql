@@ -173,7 +173,9 @@ AS $$
         SET scan = CASE WHEN a.scan = 'refresh' AND kind <> 'clear' THEN a.scan ELSE kind END,
             scan_after = NULL, scan_rows = 0, scan_started_at = clock_timestamp()
         WHERE a.id = attachment_id AND a.scan IS DISTINCT FROM 'clear';
-    SELECT imgpress_internal.wake_drainer();
+    UPDATE imgpress_internal.attachment_progress p SET scan_gone_after = NULL
+        WHERE p.attachment_id = begin_scan.attachment_id AND p.scan_gone_after IS NOT NULL;
+    SELECT imgpress_internal.wake_attachments();
 $$;
 COMMENT ON FUNCTION imgpress_internal.begin_scan(uuid, text) IS
     'Makes a scan of the whole table due, from its first row';

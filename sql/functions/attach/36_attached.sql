@@ -150,7 +150,7 @@ BEGIN
     UPDATE imgpress_internal.attachment_progress p SET failures = 0, retry_at = NULL, trouble = NULL
         FROM imgpress_internal.attachments a
         WHERE a.relation = resume.relation AND p.attachment_id = a.id AND p.trouble IS NOT NULL;
-    PERFORM imgpress_internal.wake_drainer();
+    PERFORM imgpress_internal.wake_attachments();
     RETURN resumed;
 END
 $$;

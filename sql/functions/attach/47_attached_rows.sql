@@ -1,0 +1,790 @@
+-- Attached tables as the process of the attachments sees them. It reads and writes the tables themselves in
+-- transactions of its own, as their owner; the functions here say what to read or write, and record what came of it.
+
+CREATE OR REPLACE FUNCTION imgpress_internal.wake_attachments() RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'imgpress_wake_attachments';
+COMMENT ON FUNCTION imgpress_internal.wake_attachments() IS
+    'Wakes the process of the attached tables of this database when the transaction commits, or has it started';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.split_urls(list text) RETURNS text[]
+    LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'imgpress_split_urls';
+COMMENT ON FUNCTION imgpress_internal.split_urls(text) IS
+    'The elements of a list of URLs as a CSV may have it, whether they are URLs or not';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.attached_urls(given text, shape text, single boolean) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    urls text[];
+BEGIN
+    urls := CASE shape
+        WHEN 'jsonb' THEN array(
+            SELECT CASE jsonb_typeof(e.value)
+                WHEN 'string' THEN e.value #>> '{}'
+                WHEN 'object' THEN coalesce(e.value ->> 'url', e.value ->> 'src', e.value ->> 'href') END
+            FROM jsonb_array_elements(
+                CASE jsonb_typeof(given::jsonb) WHEN 'array' THEN given::jsonb ELSE jsonb_build_array(given::jsonb) END)
+                WITH ORDINALITY AS e(value, place)
+            ORDER BY e.place)
+        WHEN 'array' THEN array(SELECT e.url FROM unnest(given::text[]) WITH ORDINALITY AS e(url, place) ORDER BY place)
+        WHEN 'text' THEN CASE WHEN single THEN ARRAY[given] ELSE imgpress_internal.split_urls(given) END
+        END;
+    -- What is no URL keeps its place, as an image that fails.
+    urls := array(SELECT coalesce(btrim(u.url, E' \t\r\n'), '') FROM unnest(urls) WITH ORDINALITY AS u(url, place)
+                  ORDER BY u.place);
+    IF single AND cardinality(urls) <> 1 THEN
+        RETURN ARRAY[''];
+    END IF;
+    RETURN urls;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.attached_urls(text, text, boolean) IS
+    'The URLs in the text of a URL column whose type has this shape: text, array or jsonb. single: its output is for '
+    'one image';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.shape_of(relation oid, column_name name) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE base AS (
+        SELECT t.oid, t.typtype, t.typbasetype, t.typcategory FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = $1 AND a.attname = $2
+        UNION ALL
+        SELECT t.oid, t.typtype, t.typbasetype, t.typcategory FROM base b JOIN pg_type t ON t.oid = b.typbasetype
+        WHERE b.typtype = 'd'
+    )
+    SELECT CASE WHEN b.oid = 'jsonb'::regtype THEN 'jsonb' WHEN b.oid = 'bytea'::regtype THEN 'bytea'
+                WHEN b.typcategory = 'A' THEN 'array' ELSE 'text' END
+    FROM base b WHERE b.typtype <> 'd'
+$$;
+COMMENT ON FUNCTION imgpress_internal.shape_of(oid, name) IS
+    'What a column of URLs or outputs holds, behind any domain: text, array, jsonb or bytea; NULL if it does not exist';
+
+-- ---- ends of images
+
+CREATE OR REPLACE FUNCTION imgpress_internal.queue_ends(request_ids uuid[], image_nos integer[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO imgpress_internal.attached_ends (attachment_id, product_no)
+        SELECT DISTINCT e.request_id, i.first_product_no
+        FROM unnest(request_ids, image_nos) AS e(request_id, image_no)
+        CROSS JOIN LATERAL (
+            SELECT x.first_product_no FROM imgpress.images x
+            WHERE x.request_id = e.request_id AND x.image_no = e.image_no OFFSET 0
+        ) i
+        WHERE EXISTS (SELECT FROM imgpress_internal.attachments a WHERE a.id = e.request_id);
+    PERFORM imgpress_internal.wake_attachments();
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.queue_ends(uuid[], integer[]) IS
+    'For images of standing requests that have ended: their rows may be written now';
+
+-- ---- choosing what to do
+
+CREATE OR REPLACE FUNCTION imgpress_internal.search_path_of(role name) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(
+        (SELECT substr(c.setting, length('search_path=') + 1)
+         FROM pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) AS c(setting)
+         LEFT JOIN pg_roles r ON r.oid = s.setrole
+         WHERE starts_with(c.setting, 'search_path=') AND (r.rolname = $1 OR s.setrole = 0)
+           AND s.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+         ORDER BY s.setrole = 0, s.setdatabase = 0 LIMIT 1),
+        (SELECT s.boot_val FROM pg_settings s WHERE s.name = 'search_path'))
+$$;
+COMMENT ON FUNCTION imgpress_internal.search_path_of(name) IS
+    'The search_path with which sessions of a role begin in this database, which its triggers may rely on';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.workable_attachments(at timestamptz) RETURNS SETOF uuid
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT a.id FROM imgpress_internal.attachments a
+    LEFT JOIN imgpress_internal.attachment_progress p ON p.attachment_id = a.id
+    WHERE a.paused_at IS NULL AND (a.detached_at IS NULL OR a.scan = 'clear')
+      AND (p.retry_at IS NULL OR p.retry_at <= at)
+    ORDER BY p.worked_at NULLS FIRST
+$$;
+COMMENT ON FUNCTION imgpress_internal.workable_attachments(timestamptz) IS
+    'The attachments that are neither paused nor detached nor waiting for another attempt, the one served longest ago '
+    'first';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.can_scan(attachment uuid) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT r.image_count - r.succeeded_count - r.failed_count < 50000
+    FROM imgpress.processing_requests r WHERE r.id = $1
+$$;
+COMMENT ON FUNCTION imgpress_internal.can_scan(uuid) IS
+    'Whether few enough images of an attachment wait, so that a large table does not flood the queue';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.attachments_due_in_ms() RETURNS bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ids uuid[];
+BEGIN
+    IF NOT EXISTS (SELECT FROM imgpress_internal.attachments) THEN
+        RETURN NULL;
+    END IF;
+    ids := array(SELECT imgpress_internal.workable_attachments('infinity'));
+    RETURN imgpress_internal.milliseconds_until((
+        SELECT min(greatest(d.due_at, p.retry_at)) FROM (
+            SELECT k.attachment_id, clock_timestamp() AS due_at FROM imgpress_internal.attached_keys k
+            UNION ALL
+            SELECT a.id, clock_timestamp() FROM imgpress_internal.attachments a
+            WHERE a.scan IS NOT NULL AND imgpress_internal.can_scan(a.id)
+            UNION ALL
+            SELECT e.attachment_id, e.due_at FROM imgpress_internal.attached_ends e
+        ) d LEFT JOIN imgpress_internal.attachment_progress p ON p.attachment_id = d.attachment_id
+        WHERE d.attachment_id = ANY (ids)));
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.attachments_due_in_ms() IS
+    'Milliseconds until there is something to do for an attached table; NULL: nothing, until a row changes or an image '
+    'ends';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.look_after_attachments() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM imgpress_internal.attachments) THEN
+        RETURN NULL;
+    END IF;
+    -- It makes a scan due where a partition was attached.
+    PERFORM imgpress_internal.attachment_columns(a.id) FROM imgpress_internal.attachments a WHERE a.detached_at IS NULL;
+    RETURN imgpress_internal.attachments_due_in_ms();
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.look_after_attachments() IS
+    'Called by the drainer when it starts and once a minute: looks for new partitions, and whether there is something '
+    'to do, as attachments_due_in_ms()';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.row_outcome(
+    one imgpress_internal.attached_rows, output_shape text, stale text,
+    OUT ready boolean, OUT value text, OUT bytes bytea, OUT error text, OUT final integer[]
+)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    urls text[];
+BEGIN
+    SELECT coalesce(bool_and(x.ended), true), coalesce(array_agg(x.no ORDER BY x.place), '{}'),
+           coalesce(array_agg(x.output_url ORDER BY x.place), '{}'),
+           string_agg(CASE WHEN output_shape IN ('array', 'jsonb') THEN format('URL %s: %s', x.place, x.error)
+                           ELSE x.error END, '; ' ORDER BY x.place)
+        INTO ready, final, urls, error
+        FROM (
+            SELECT w.place, f.no, coalesce(n.ended_at IS NOT NULL, true) AS ended,
+                   CASE WHEN n.status = 'Failed' THEN n.error END AS error,
+                   CASE WHEN f.format IS NOT NULL
+                        THEN imgpress.output_url(one.attachment_id, f.no, f.url, f.format) END AS output_url
+            FROM unnest(one.wanted) WITH ORDINALITY AS w(no, place)
+            LEFT JOIN imgpress.images n ON n.request_id = one.attachment_id AND n.image_no = w.no
+            -- After a refresh: the image of the same URL that is shown now.
+            LEFT JOIN imgpress.images s ON s.request_id = one.attachment_id AND s.status = 'Completed'
+                AND s.image_no = one.shown[w.place] AND one.shown_digest = one.url_digest
+            CROSS JOIN LATERAL (
+                SELECT n.status = 'Failed' OR (
+                    SELECT o.etag FROM imgpress.outputs o WHERE o.request_id = one.attachment_id AND o.image_no = w.no)
+                    = (SELECT o.etag FROM imgpress.outputs o
+                       WHERE o.request_id = one.attachment_id AND o.image_no = s.image_no) AS stays
+            ) k
+            CROSS JOIN LATERAL (
+                SELECT CASE WHEN k.stays THEN coalesce(s.image_no, w.no) ELSE w.no END AS no,
+                       CASE WHEN k.stays AND s.image_no IS NOT NULL THEN s.url ELSE n.url END AS url,
+                       CASE WHEN k.stays AND s.image_no IS NOT NULL THEN s.output_format ELSE n.output_format END
+                           AS format
+            ) f
+        ) x;
+    IF NOT ready THEN
+        -- Until then the old output stays, or is cleared, if the URL is another one.
+        ready := stale = 'null' AND one.written IS NOT NULL AND one.shown_digest IS DISTINCT FROM one.url_digest;
+        final := NULL;
+        error := NULL;
+    ELSIF one.url_digest IS NULL THEN
+        value := NULL;
+    ELSIF output_shape = 'bytea' THEN
+        SELECT o.bytes INTO bytes FROM imgpress.outputs o
+            WHERE o.request_id = one.attachment_id AND o.image_no = final[1];
+    ELSE
+        value := CASE output_shape WHEN 'text' THEN urls[1] WHEN 'array' THEN urls::text ELSE to_jsonb(urls)::text END;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.row_outcome(imgpress_internal.attached_rows, text, text) IS
+    'Whether a row can be written, and what: the value of the output column as text, or the bytes of the image, and of '
+    'the error column. final: the images that the output then shows; an image that has only been asked for again keeps '
+    'its number if it is the same or has failed. final is NULL: the output is only cleared until there is a new one';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.write_job(job imgpress_internal.attached_job, stale text, batch integer)
+    RETURNS imgpress_internal.attached_job
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    most_bytes constant integer := 16 * 1024 * 1024;
+    held integer := 0;
+    one record;
+    known imgpress_internal.attached_rows;
+    what record;
+    ready boolean;
+    moot bigint[];
+BEGIN
+    FOR one IN
+        SELECT d.product_no, array_agg(d.id) AS ends FROM (
+            SELECT e.id, e.product_no FROM imgpress_internal.attached_ends e
+            WHERE e.attachment_id = job.attachment_id AND e.due_at <= clock_timestamp() ORDER BY e.id LIMIT batch) d
+        GROUP BY d.product_no ORDER BY min(d.id)
+    LOOP
+        ready := false;
+        SELECT r.* INTO known FROM imgpress.products p JOIN imgpress_internal.attached_rows r
+            ON r.attachment_id = p.request_id AND r.key = p.key
+            WHERE p.request_id = job.attachment_id AND p.product_no = one.product_no;
+        IF known.state = 'paused' THEN
+            UPDATE imgpress_internal.attached_rows r SET changes = 0, state = 'waiting', reason = NULL, since = now()
+                WHERE r.attachment_id = job.attachment_id AND r.key = known.key;
+            INSERT INTO imgpress_internal.attached_keys (attachment_id, queued_at, keys)
+                VALUES (job.attachment_id, now(), ARRAY[known.key]);
+        ELSIF known.key IS NOT NULL THEN
+            what := imgpress_internal.row_outcome(known, job.output_shape, stale);
+            ready := what.ready;
+        END IF;
+        IF NOT ready THEN
+            moot := moot || one.ends;
+            CONTINUE;
+        END IF;
+        job.kind := 'write';
+        job.keys := job.keys || known.key;
+        job.digests := job.digests || known.url_digest;
+        job.values := job.values || what.value;
+        job.bytes := job.bytes || what.bytes;
+        job.errors := job.errors || left(what.error, 2000);
+        job.written := job.written || known.written;
+        job.finals := job.finals || what.final::text;
+        job.ends := job.ends || one.ends;
+        held := held + coalesce(octet_length(what.bytes), 0);
+        EXIT WHEN held > most_bytes;
+    END LOOP;
+    DELETE FROM imgpress_internal.attached_ends e WHERE e.id = ANY (moot);
+    RETURN job;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.write_job(imgpress_internal.attached_job, text, integer) IS
+    'The rows of an attachment whose images have all ended, with what is to be written into them; the kind of the job '
+    'stays NULL if there are none';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.clear_job(job imgpress_internal.attached_job)
+    RETURNS imgpress_internal.attached_job
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    written bytea[];
+BEGIN
+    SELECT array_agg(r.key ORDER BY r.key), array_agg(r.written ORDER BY r.key) INTO job.keys, written
+        FROM (
+            SELECT c.key, c.written FROM imgpress_internal.attached_rows c
+            WHERE c.attachment_id = job.attachment_id AND c.key > coalesce(job.scan_after[1], '')
+              AND (c.written IS NOT NULL OR c.state = 'failed')
+            ORDER BY c.key LIMIT 1000
+        ) r;
+    IF job.keys IS NOT NULL THEN
+        job.kind := 'write';
+        job.written := written;
+        job.any_url := true;
+        job.digests := array_fill(NULL::bytea, ARRAY[cardinality(job.keys)]);
+        job.bytes := job.digests;
+        job.values := array_fill(NULL::text, ARRAY[cardinality(job.keys)]);
+        job.errors := job.values;
+        job.finals := job.values;
+    ELSIF EXISTS (SELECT FROM imgpress_internal.attached_rows r
+                  WHERE r.attachment_id = job.attachment_id AND r.state = 'waiting' AND r.written IS NOT NULL) THEN
+        -- Rows that were locked: once more, a little later.
+        UPDATE imgpress_internal.attachments a SET scan_after = NULL WHERE a.id = job.attachment_id;
+        UPDATE imgpress_internal.attachment_progress p SET retry_at = clock_timestamp() + interval '1 second'
+            WHERE p.attachment_id = job.attachment_id;
+    ELSE
+        PERFORM imgpress_internal.forget_attachment(job.attachment_id);
+    END IF;
+    RETURN job;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.clear_job(imgpress_internal.attached_job) IS
+    'The next rows of a detached table whose outputs are to be removed; forgets the attachment when there are no more';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.read_job(job imgpress_internal.attached_job)
+    RETURNS imgpress_internal.attached_job
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN SELECT k.ctid::text AS place, k.xmin::text AS made_by, k.keys FROM imgpress_internal.attached_keys k
+        WHERE k.attachment_id = job.attachment_id LIMIT 1000
+    LOOP
+        job.kind := 'read';
+        job.queue_places := job.queue_places || one.place;
+        job.queue_xmins := job.queue_xmins || one.made_by;
+        job.keys := job.keys || one.keys;
+        IF one.keys IS NULL THEN
+            -- The table was truncated. A scan that is under way begins again.
+            PERFORM imgpress_internal.begin_scan(job.attachment_id, 'repair');
+        END IF;
+        EXIT WHEN cardinality(job.keys) >= 1000;
+    END LOOP;
+    job.keys := array(SELECT DISTINCT k FROM unnest(job.keys) AS k);
+    RETURN job;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.read_job(imgpress_internal.attached_job) IS
+    'The keys of rows that have changed, and where in the queue they stand';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.scan_job(job imgpress_internal.attached_job, gone_after text)
+    RETURNS imgpress_internal.attached_job
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF gone_after IS NULL THEN
+        job.kind := 'scan';
+        -- Rows that are appended cost more than rows that are compared.
+        job.scan_limit := CASE job.scan WHEN 'repair' THEN 10000 ELSE 2000 END;
+        RETURN job;
+    END IF;
+    job.keys := array(
+        SELECT r.key FROM imgpress_internal.attached_rows r
+        WHERE r.attachment_id = job.attachment_id AND r.key > gone_after ORDER BY r.key LIMIT 10000);
+    IF job.keys <> '{}' THEN
+        job.kind := 'read';
+        RETURN job;
+    END IF;
+    UPDATE imgpress_internal.attachments a SET scan = NULL, scan_after = NULL WHERE a.id = job.attachment_id;
+    UPDATE imgpress_internal.attachment_progress p SET scan_gone_after = NULL
+        WHERE p.attachment_id = job.attachment_id;
+    RETURN job;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.scan_job(imgpress_internal.attached_job, text) IS
+    'The next portion of a scan: first of the table; then of what is known about it, to find rows that are gone';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.describe_attachment(attachment imgpress_internal.attachments,
+    OUT job imgpress_internal.attached_job, OUT state text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    now_named record;
+BEGIN
+    SELECT * INTO now_named FROM imgpress_internal.attachment_columns(attachment.id);
+    state := now_named.state;
+    job.attachment_id := attachment.id;
+    job.relation := now_named.relation;
+    job.owner := now_named.owner;
+    job.search_path := imgpress_internal.search_path_of(now_named.owner);
+    job.key_columns := now_named.key_columns;
+    job.url_column := now_named.url_column;
+    job.output_column := now_named.output_column;
+    job.error_column := now_named.error_column;
+    job.url_shape := imgpress_internal.shape_of(now_named.relation, now_named.url_column);
+    job.output_shape := imgpress_internal.shape_of(now_named.relation, now_named.output_column);
+    job.overwrite := attachment.overwrite;
+    job.any_url := false;
+    job.scan := attachment.scan;
+    job.scan_after := attachment.scan_after;
+    job.scan_started_at := attachment.scan_started_at;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.describe_attachment(imgpress_internal.attachments) IS
+    'A job for an attached table with the names that the table and its columns have now, but no kind yet; state: as '
+    'attachment_columns() says';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.next_attached_job() RETURNS imgpress_internal.attached_job
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    candidate uuid;
+    attachment imgpress_internal.attachments;
+    progress imgpress_internal.attachment_progress;
+    described record;
+    job imgpress_internal.attached_job;
+    moment timestamptz := clock_timestamp();
+BEGIN
+    FOR candidate IN SELECT imgpress_internal.workable_attachments(moment) LOOP
+        SELECT * INTO attachment FROM imgpress_internal.attachments a WHERE a.id = candidate;
+        CONTINUE WHEN NOT (attachment.scan IS NOT NULL AND imgpress_internal.can_scan(candidate)
+            OR EXISTS (SELECT FROM imgpress_internal.attached_ends e WHERE e.attachment_id = candidate AND e.due_at <= moment)
+            OR EXISTS (SELECT FROM imgpress_internal.attached_keys k WHERE k.attachment_id = candidate));
+        INSERT INTO imgpress_internal.attachment_progress AS p (attachment_id, worked_at) VALUES (candidate, moment)
+            ON CONFLICT (attachment_id) DO UPDATE SET worked_at = moment, retry_at = NULL RETURNING p.* INTO progress;
+        described := imgpress_internal.describe_attachment(attachment);
+        job := described.job;
+        IF described.state = 'detached' AND attachment.scan IS DISTINCT FROM 'clear'
+            OR job.output_shape IS NULL OR job.url_shape IS NULL THEN
+            IF attachment.scan = 'clear' THEN
+                PERFORM imgpress_internal.forget_attachment(candidate);
+            ELSE
+                PERFORM imgpress_internal.stop_attachment(candidate);
+            END IF;
+            CONTINUE;
+        END IF;
+        IF attachment.scan = 'clear' THEN
+            job := imgpress_internal.clear_job(job);
+        ELSE
+            job := imgpress_internal.write_job(job, attachment.stale, progress.batch);
+            IF job.kind IS NULL THEN
+                job := imgpress_internal.read_job(job);
+            END IF;
+            IF job.kind IS NULL AND attachment.scan IS NOT NULL AND imgpress_internal.can_scan(candidate) THEN
+                job := imgpress_internal.scan_job(job, progress.scan_gone_after);
+            END IF;
+        END IF;
+        IF job.kind IS NOT NULL THEN
+            RETURN job;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.next_attached_job() IS
+    'What is to be done next for any attached table; its kind is NULL: nothing at present. Writing comes before '
+    'reading, and reading before scans';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.stop_attachment(attachment uuid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM imgpress_internal.attached_keys k WHERE k.attachment_id = attachment;
+    DELETE FROM imgpress_internal.attached_ends e WHERE e.attachment_id = attachment;
+    UPDATE imgpress_internal.attachments a SET scan = NULL, scan_after = NULL WHERE a.id = attachment;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.stop_attachment(uuid) IS
+    'Drops what is queued for a table that cannot be read any more; attaching it again scans it';
+
+-- ---- recording what came of it
+
+CREATE OR REPLACE FUNCTION imgpress_internal.drop_attached_images(attachment uuid, nos integer[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    WITH image AS (
+        DELETE FROM imgpress.images i WHERE i.request_id = attachment AND i.image_no = ANY (nos) RETURNING i.status
+    ), output AS (
+        DELETE FROM imgpress.outputs o WHERE o.request_id = attachment AND o.image_no = ANY (nos)
+        RETURNING o.source_bytes, octet_length(o.bytes) AS output_bytes
+    )
+    UPDATE imgpress.processing_requests r
+        SET image_count = r.image_count - i.images, succeeded_count = r.succeeded_count - i.succeeded,
+            failed_count = r.failed_count - i.failed,
+            source_bytes = r.source_bytes - o.source_size, output_bytes = r.output_bytes - o.output_size
+        FROM (SELECT count(*) AS images, count(*) FILTER (WHERE status = 'Completed') AS succeeded,
+                     count(*) FILTER (WHERE status = 'Failed') AS failed FROM image) i,
+             (SELECT coalesce(sum(source_bytes), 0) AS source_size, coalesce(sum(output_bytes), 0) AS output_size
+              FROM output) o
+        WHERE r.id = attachment;
+    -- A claim must not wait for numbers that are not there any more.
+    UPDATE imgpress.processing_requests r
+        SET last_image_no = greatest(r.claimed_up_to, coalesce(
+            (SELECT max(i.image_no) FROM imgpress.images i WHERE i.request_id = attachment), 0))
+        WHERE r.id = attachment;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.drop_attached_images(uuid, integer[]) IS
+    'Deletes images of an attachment with their outputs, and takes them off the counters. One that a drainer holds is '
+    'then finished in vain';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.add_attached_images(attachment uuid, product integer, after integer,
+    urls text[], OUT wanted integer[], OUT last integer)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    WITH element AS (
+        SELECT u.url, u.place, min(u.place) OVER (PARTITION BY u.url) AS first
+        FROM unnest(urls) WITH ORDINALITY AS u(url, place)
+    ), image AS (
+        SELECT e.url, e.place, after + row_number() OVER (ORDER BY e.place) AS no FROM element e WHERE e.place = e.first
+    ), added AS (
+        INSERT INTO imgpress.images (request_id, image_no, first_product_no, url)
+            SELECT attachment, i.no, product, i.url FROM image i
+    )
+    SELECT coalesce(array_agg(i.no ORDER BY e.place), '{}'), coalesce(max(i.no), after) INTO wanted, last
+        FROM element e JOIN image i ON i.place = e.first;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.add_attached_images(uuid, integer, integer, text[]) IS
+    'Appends the images of one row, numbered from after + 1; a URL that the row repeats is one image';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.take_rows(
+    attachment uuid, keys text[], present boolean[], urls text[], digests bytea[], url_shape text, output_shape text,
+    again text
+) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    most_changes constant integer := 5;  -- an hour
+    one record;
+    added record;
+    last_product integer;
+    last_image integer;
+    first_image integer;
+    obsolete integer[] := '{}';
+    products integer := 0;
+    fresh boolean;
+    often boolean;
+BEGIN
+    PERFORM imgpress_internal.lock_tables();
+    PERFORM FROM imgpress.processing_requests r WHERE r.id = attachment FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    SELECT p.last_product_no, greatest(p.last_image_no, r.last_image_no) INTO last_product, last_image
+        FROM imgpress_internal.attachment_progress p, imgpress.processing_requests r
+        WHERE p.attachment_id = attachment AND r.id = attachment;
+    first_image := last_image;
+    FOR one IN
+        SELECT s.key, s.present, s.url, s.digest, r.key AS known, r.product_no, r.url_digest, r.wanted, r.shown,
+               r.shown_digest, r.state, r.changes, r.changes_since
+        FROM unnest(keys, present, urls, digests) AS s(key, present, url, digest)
+        LEFT JOIN imgpress_internal.attached_rows r ON r.attachment_id = attachment AND r.key = s.key
+        WHERE CASE
+            WHEN NOT s.present THEN r.key IS NOT NULL
+            WHEN r.key IS NULL THEN s.digest IS NOT NULL
+            WHEN r.url_digest IS DISTINCT FROM s.digest THEN true
+            WHEN s.digest IS NULL THEN false
+            WHEN again = 'refresh' THEN r.state IN ('done', 'failed')
+            WHEN again = 'repair' THEN r.state = 'failed'
+            ELSE false END
+    LOOP
+        IF NOT one.present THEN
+            obsolete := obsolete || one.wanted || one.shown;
+            DELETE FROM imgpress.products p WHERE p.request_id = attachment AND p.product_no = one.product_no;
+            DELETE FROM imgpress_internal.attached_rows r WHERE r.attachment_id = attachment AND r.key = one.key;
+            products := products - 1;
+            CONTINUE;
+        END IF;
+        fresh := one.known IS NULL;
+        -- Only a change that comes after a write counts: a trigger of the table may cause one each time.
+        often := NOT fresh AND one.url_digest IS DISTINCT FROM one.digest AND one.changes >= most_changes
+            AND one.changes_since > clock_timestamp() - interval '1 hour';
+        IF often THEN
+            IF one.state <> 'paused' THEN
+                UPDATE imgpress_internal.attached_rows r
+                    SET state = 'paused', since = now(),
+                        reason = 'its URL has changed more than 5 times within an hour, each time after it was written'
+                    WHERE r.attachment_id = attachment AND r.key = one.key;
+                INSERT INTO imgpress_internal.attached_ends (attachment_id, product_no, due_at)
+                    VALUES (attachment, one.product_no, one.changes_since + interval '1 hour');
+            END IF;
+            CONTINUE;
+        END IF;
+        IF fresh THEN
+            last_product := last_product + 1;
+            one.product_no := last_product;
+            products := products + 1;
+        END IF;
+        added := (NULL::integer[], NULL::integer);
+        SELECT a.wanted, a.last INTO added FROM imgpress_internal.add_attached_images(
+            attachment, one.product_no, last_image,
+            CASE WHEN one.digest IS NULL THEN '{}'::text[]
+                 ELSE imgpress_internal.attached_urls(one.url, url_shape, output_shape IN ('text', 'bytea')) END) a;
+        last_image := added.last;
+        IF fresh THEN
+            INSERT INTO imgpress.products (request_id, product_no, serial_number, product_name, image_nos, key)
+                VALUES (attachment, one.product_no, one.product_no, one.key, added.wanted, one.key);
+            INSERT INTO imgpress_internal.attached_rows (attachment_id, key, product_no, url_digest, wanted, state)
+                VALUES (attachment, one.key, one.product_no, one.digest, added.wanted, 'waiting');
+        ELSE
+            UPDATE imgpress.products p SET image_nos = added.wanted
+                WHERE p.request_id = attachment AND p.product_no = one.product_no;
+            -- What the output shows stays until the new images have ended.
+            obsolete := obsolete || array(SELECT unnest(one.wanted) EXCEPT SELECT unnest(one.shown));
+            UPDATE imgpress_internal.attached_rows r
+                SET url_digest = one.digest, wanted = added.wanted, state = 'waiting', reason = NULL, since = now(),
+                    changes = CASE
+                        WHEN one.url_digest IS NOT DISTINCT FROM one.digest THEN r.changes
+                        WHEN r.changes_since > clock_timestamp() - interval '1 hour'
+                            THEN r.changes + (r.shown_digest IS NOT DISTINCT FROM r.url_digest)::integer
+                        ELSE 1 END,
+                    changes_since = CASE WHEN r.changes_since > clock_timestamp() - interval '1 hour'
+                        THEN r.changes_since ELSE clock_timestamp() END
+                WHERE r.attachment_id = attachment AND r.key = one.key;
+        END IF;
+        IF added.wanted = '{}' OR NOT fresh THEN
+            INSERT INTO imgpress_internal.attached_ends (attachment_id, product_no)
+                VALUES (attachment, one.product_no);
+        END IF;
+    END LOOP;
+    UPDATE imgpress.processing_requests r
+        SET product_count = r.product_count + products,
+            image_count = r.image_count + (SELECT count(*) FROM imgpress.images i WHERE i.request_id = attachment
+                                           AND i.image_no > first_image AND i.image_no <= last_image),
+            last_image_no = CASE WHEN last_image > first_image THEN last_image ELSE r.last_image_no END
+        WHERE r.id = attachment AND (products <> 0 OR last_image > first_image);
+    UPDATE imgpress_internal.attachment_progress p
+        SET last_product_no = last_product, last_image_no = last_image, failures = 0, trouble = NULL
+        WHERE p.attachment_id = attachment
+          AND (p.last_product_no, p.last_image_no, p.failures) IS DISTINCT FROM (last_product, last_image, 0::smallint);
+    IF obsolete <> '{}' THEN
+        PERFORM imgpress_internal.drop_attached_images(attachment, obsolete);
+    END IF;
+    IF last_image > first_image THEN
+        PERFORM imgpress_internal.wake_drainer();
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.take_rows(uuid, text[], boolean[], text[], bytea[], text, text, text) IS
+    'Compares rows of an attached table, as they have been read, with what is known about them: appends images for '
+    'new and changed URLs, deletes what belongs to rows that are gone. again: refresh asks for the images of unchanged '
+    'rows again, repair for those of rows that have failed';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.forget_keys(places text[], xmins text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM imgpress_internal.attached_keys k
+        USING unnest(places::tid[], xmins::xid[]) AS q(place, made_by)
+        WHERE k.ctid = q.place AND k.xmin = q.made_by;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.forget_keys(text[], text[]) IS
+    'Takes keys off the queue, in the transaction that records what was read';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.advance_scan(attachment uuid, started_at timestamptz, after text[],
+    rows integer, at_end boolean, gone_after text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE imgpress_internal.attachments a
+        SET scan_after = coalesce(after, a.scan_after), scan_rows = a.scan_rows + rows
+        WHERE a.id = attachment AND a.scan_started_at = started_at AND a.scan IS NOT NULL;
+    IF FOUND AND (at_end OR gone_after IS NOT NULL) THEN
+        UPDATE imgpress_internal.attachment_progress p SET scan_gone_after = coalesce(gone_after, '')
+            WHERE p.attachment_id = attachment;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.advance_scan(uuid, timestamptz, text[], integer, boolean, text) IS
+    'Notes how far the scan has come that was started then. at_end: it has read the last row of the table';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.record_writes(
+    attachment uuid, keys text[], outcomes text[], digests bytea[], finals text[], errors text[], ends bigint[]
+) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    one record;
+    obsolete integer[] := '{}';
+    clears constant boolean := EXISTS (
+        SELECT FROM imgpress_internal.attachments a WHERE a.id = attachment AND a.scan = 'clear');
+BEGIN
+    PERFORM imgpress_internal.lock_tables();
+    PERFORM FROM imgpress.processing_requests r WHERE r.id = attachment FOR NO KEY UPDATE;
+    FOR one IN
+        SELECT w.outcome, w.digest, w.final::integer[] AS final, w.error, coalesce(t.tries, 0::smallint) AS tries, r.*
+        FROM unnest(keys, outcomes, digests, finals, errors) AS w(key, outcome, digest, final, error)
+        JOIN imgpress_internal.attached_rows r ON r.attachment_id = attachment AND r.key = w.key
+        LEFT JOIN (
+            SELECT e.product_no, max(e.tries) AS tries FROM imgpress_internal.attached_ends e WHERE e.id = ANY (ends)
+            GROUP BY e.product_no
+        ) t ON t.product_no = r.product_no
+    LOOP
+        IF one.outcome = 'written' THEN
+            IF one.final IS NULL THEN
+                obsolete := obsolete || array(SELECT unnest(one.shown) EXCEPT SELECT unnest(one.wanted));
+            ELSE
+                obsolete := obsolete || array(SELECT unnest(one.shown || one.wanted) EXCEPT SELECT unnest(one.final));
+            END IF;
+            UPDATE imgpress_internal.attached_rows r
+                SET wanted = coalesce(one.final, r.wanted), shown = coalesce(one.final, '{}'),
+                    shown_digest = CASE WHEN one.final IS NOT NULL THEN r.url_digest END, written = one.digest,
+                    state = CASE WHEN one.final IS NULL AND NOT clears THEN 'waiting'
+                                 WHEN one.error IS NULL THEN 'done' ELSE 'failed' END,
+                    reason = one.error, since = now()
+                WHERE r.attachment_id = attachment AND r.key = one.key;
+            UPDATE imgpress.products p SET image_nos = one.final
+                WHERE p.request_id = attachment AND p.product_no = one.product_no AND p.image_nos <> one.final;
+        ELSIF one.outcome = 'kept' THEN
+            UPDATE imgpress_internal.attached_rows r
+                SET state = 'kept', since = now(), written = CASE WHEN clears THEN NULL ELSE r.written END,
+                    reason = 'the output column holds a value that imgpress has not written'
+                WHERE r.attachment_id = attachment AND r.key = one.key;
+        ELSE
+            UPDATE imgpress_internal.attached_rows r
+                SET state = 'waiting', reason = CASE one.outcome
+                    WHEN 'refused' THEN 'a trigger of the table did not let it be written' ELSE one.reason END
+                WHERE r.attachment_id = attachment AND r.key = one.key;
+            INSERT INTO imgpress_internal.attached_ends (attachment_id, product_no, tries, due_at)
+                SELECT attachment, one.product_no, least(one.tries + 1, 100), clock_timestamp() + CASE one.outcome
+                    WHEN 'missed' THEN least(0.1 * 2 ^ least(one.tries, 10), 5) * interval '1 second'
+                    ELSE least(2 ^ least(one.tries, 12), 3600) * interval '1 second' END
+                WHERE NOT clears;
+            IF one.tries % 4 = 2 AND NOT clears THEN
+                -- Perhaps it is not locked, but gone or changed in a way that no trigger has told.
+                INSERT INTO imgpress_internal.attached_keys (attachment_id, queued_at, keys)
+                    VALUES (attachment, now(), ARRAY[one.key]);
+            END IF;
+        END IF;
+    END LOOP;
+    DELETE FROM imgpress_internal.attached_ends e WHERE e.id = ANY (ends);
+    UPDATE imgpress_internal.attachment_progress p
+        SET failures = 0, trouble = NULL, batch = least(2 * p.batch, 1000)
+        WHERE p.attachment_id = attachment AND (p.failures > 0 OR p.batch < 1000 OR p.trouble IS NOT NULL);
+    IF clears THEN
+        UPDATE imgpress_internal.attachments a SET scan_after = ARRAY[keys[cardinality(keys)]] WHERE a.id = attachment;
+    END IF;
+    IF obsolete <> '{}' THEN
+        PERFORM imgpress_internal.drop_attached_images(attachment, obsolete);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.record_writes(uuid, text[], text[], bytea[], text[], text[], bigint[]) IS
+    'Records what became of rows that were to be written: written (the output is now this), kept (it is somebody '
+    'else''s), missed (the row was locked, or is not as it was) or refused (by a trigger). Deletes images that no output '
+    'shows any more';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.note_trouble(
+    attachment uuid, message text, locked boolean, slow boolean, keys text[], ends bigint[]
+) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    rows constant integer := cardinality(keys);
+    fails integer;
+BEGIN
+    IF NOT locked AND NOT slow AND rows > 1 THEN
+        -- Perhaps only one row causes it: fewer at once find it.
+        UPDATE imgpress_internal.attachment_progress p SET batch = greatest(rows / 8, 1), trouble = message
+            WHERE p.attachment_id = attachment;
+        RETURN;
+    END IF;
+    UPDATE imgpress_internal.attachment_progress p
+        SET failures = least(p.failures + 1, 100), trouble = CASE WHEN locked THEN p.trouble ELSE message END
+        WHERE p.attachment_id = attachment RETURNING p.failures INTO fails;
+    IF rows = 1 AND NOT locked THEN
+        UPDATE imgpress_internal.attached_rows r SET reason = message
+            WHERE r.attachment_id = attachment AND r.key = keys[1];
+        UPDATE imgpress_internal.attached_ends e
+            SET tries = least(e.tries + 1, 100),
+                due_at = clock_timestamp() + least(2 ^ least(e.tries, 12), 3600) * interval '1 second'
+            WHERE e.id = ANY (ends);
+    END IF;
+    UPDATE imgpress_internal.attachment_progress p
+        SET retry_at = clock_timestamp() + CASE
+            WHEN locked THEN least(0.1 * 2 ^ least(fails, 10), 5)
+            WHEN slow THEN least(60 * 2 ^ least(fails - 1, 6), 3600)
+            WHEN rows = 1 AND fails < 4 THEN 0
+            ELSE least(2 ^ least(fails, 9), 300) END * interval '1 second'
+        WHERE p.attachment_id = attachment;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.note_trouble(uuid, text, boolean, boolean, text[], bigint[]) IS
+    'After an error in a transaction of a table''s owner: when the table is tried again, with fewer rows at once, or '
+    'its only row later. locked: only a lock was in the way; slow: the time limit was reached';
+
+GRANT EXECUTE ON FUNCTION
+    imgpress_internal.wake_attachments(), imgpress_internal.queue_ends(uuid[], integer[]),
+    imgpress_internal.attachments_due_in_ms(), imgpress_internal.look_after_attachments(),
+    imgpress_internal.next_attached_job(),
+    imgpress_internal.take_rows(uuid, text[], boolean[], text[], bytea[], text, text, text),
+    imgpress_internal.forget_keys(text[], text[]),
+    imgpress_internal.advance_scan(uuid, timestamptz, text[], integer, boolean, text),
+    imgpress_internal.record_writes(uuid, text[], text[], bytea[], text[], text[], bigint[]),
+    imgpress_internal.note_trouble(uuid, text, boolean, boolean, text[], bigint[])
+    TO imgpress_worker;
