@@ -170,6 +170,17 @@ class Shop:
         rows = self.sql("SELECT * FROM imgpress.request_products(%s)", request)
         return [dict(zip(PRODUCT_COLUMNS, row)) for row in rows]
 
+    def urls_by_key(self, request):
+        """{key of each product: [URL of each of its images]}"""
+        rows = self.sql(
+            "SELECT p.key, (SELECT array_agg(i.url ORDER BY n.place) "
+            "FROM unnest(p.image_nos) WITH ORDINALITY n(image_no, place) JOIN imgpress.images i "
+            "ON i.request_id = p.request_id AND i.image_no = n.image_no) "
+            "FROM imgpress.products p WHERE p.request_id = %s ORDER BY p.product_no",
+            request,
+        )
+        return dict(rows)
+
     def progress(self, request):
         """The row of imgpress.progress, in its essential columns."""
         columns = ("status", "images", "succeeded", "failed", "source_bytes", "output_bytes")

@@ -33,9 +33,9 @@ struct ImageSet {
   Datum* elements = nullptr;
   bool* nulls = nullptr;
   int count = 0;
-  int next = 0;            // index of the first element that has not been begun
-  std::deque<int> again;   // elements whose download was cut short
-  std::size_t held = 0;    // images that are being worked on
+  int next = 0;             // index of the first element that has not been begun
+  std::deque<int> again;    // elements whose download was cut short
+  std::size_t held = 0;     // images that are being worked on
   std::uint64_t bytes = 0;  // of those that were given as bytes
   std::unordered_map<int, int> interruptions;
   bool host_wants_pause = false;
@@ -121,7 +121,8 @@ void begin_images(ImageSet* set) {
 
 // Milliseconds until the pipeline wants its turn.
 long patience_ms(const PressPipeline* pipeline) {
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(pipeline->deadline() - Clock::now());
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(pipeline->deadline() - Clock::now());
   return std::clamp<long>(left.count(), 0, kLongestWaitMs);
 }
 

@@ -8,6 +8,8 @@ extern "C" {
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "tcop/cmdtag.h"
+#include "utils/bytea.h"
+#include "utils/float.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/portal.h"
@@ -16,8 +18,6 @@ extern "C" {
 
 namespace imgpress {
 namespace {
-
-constexpr long kRowsAtOnce = 100;
 
 // A column as text.
 struct Column {
@@ -110,16 +110,17 @@ const char* key_type_of(TupleDesc descriptor) {
                      : format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY);
 }
 
+void set_for_output(const char* name, const char* value) {
+  set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
 // So that a key is the same text in every session.
 int begin_plain_output() {
   const int level = NewGUCNestLevel();
-  const char* const settings[][2] = {{"DateStyle", "ISO, YMD"},
-                                     {"IntervalStyle", "postgres"},
-                                     {"extra_float_digits", "1"},
-                                     {"bytea_output", "hex"}};
-  for (const auto& [name, value] : settings) {
-    set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-  }
+  if (DateStyle != USE_ISO_DATES) set_for_output("DateStyle", "ISO");
+  if (IntervalStyle != INTSTYLE_POSTGRES) set_for_output("IntervalStyle", "postgres");
+  if (extra_float_digits < 1) set_for_output("extra_float_digits", "1");
+  if (bytea_output != BYTEA_OUTPUT_HEX) set_for_output("bytea_output", "hex");
   return level;
 }
 
@@ -136,31 +137,28 @@ const char* text_of(HeapTuple row, TupleDesc descriptor, const Column& column) {
   return text;
 }
 
-void add_rows(KeyedRequest* request, const SPITupleTable* rows, uint64 count,
-              const Columns& columns, MemoryContext row_context) {
+void add_row(KeyedRequest* request, HeapTuple row, TupleDesc descriptor, const Columns& columns) {
   const int level = begin_plain_output();
-  for (uint64 i = 0; i < count; ++i) {
-    CHECK_FOR_INTERRUPTS();
-    const MemoryContext caller = MemoryContextSwitchTo(row_context);
-    const HeapTuple row = rows->vals[i];
-    const KeyedTexts product = {text_of(row, rows->tupdesc, columns.key),
-                                text_of(row, rows->tupdesc, columns.name),
-                                text_of(row, rows->tupdesc, columns.urls), columns.form};
-    add_product(request, product);
-    MemoryContextSwitchTo(caller);
-    MemoryContextReset(row_context);
-  }
+  const KeyedTexts product = {text_of(row, descriptor, columns.key),
+                              text_of(row, descriptor, columns.name),
+                              text_of(row, descriptor, columns.urls), columns.form};
   AtEOXact_GUC(true, level);
+  add_product(request, product);
 }
 
+// One by one, because a row may be large.
 void add_all_rows(KeyedRequest* request, Portal portal, const Columns& columns) {
   const MemoryContext row_context =
       AllocSetContextCreate(CurrentMemoryContext, "imgpress row", ALLOCSET_DEFAULT_SIZES);
   for (;;) {
-    SPI_cursor_fetch(portal, true, kRowsAtOnce);
+    CHECK_FOR_INTERRUPTS();
+    SPI_cursor_fetch(portal, true, 1);
     if (SPI_processed == 0) break;
     SPITupleTable* rows = SPI_tuptable;
-    add_rows(request, rows, SPI_processed, columns, row_context);
+    const MemoryContext caller = MemoryContextSwitchTo(row_context);
+    add_row(request, rows->vals[0], rows->tupdesc, columns);
+    MemoryContextSwitchTo(caller);
+    MemoryContextReset(row_context);
     SPI_freetuptable(rows);
   }
 }
@@ -213,10 +211,12 @@ Datum imgpress_submit_query(PG_FUNCTION_ARGS) {
   SPIPlanPtr plan = prepare(query);
   if (KeyedRequest* request = open_request(fcinfo, id)) {
     Portal portal = SPI_cursor_open(nullptr, plan, nullptr, nullptr, false);
+    PinPortal(portal);  // the query must not close it
     const Columns columns = columns_of(portal->tupDesc);
     add_all_rows(request, portal, columns);
     note_unused_columns(portal->tupDesc);
     const char* key_type = key_type_of(portal->tupDesc);
+    UnpinPortal(portal);
     SPI_cursor_close(portal);
     seal_request(request, key_type);
   }
