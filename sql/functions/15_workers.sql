@@ -11,18 +11,27 @@ COMMENT ON FUNCTION imgpress_internal.worker_state(text) IS
     'The worker of each database in imgpress.databases, or of one: the source of the view imgpress.workers';
 GRANT EXECUTE ON FUNCTION imgpress_internal.worker_state(text) TO imgpress_reader;
 
+CREATE OR REPLACE VIEW imgpress_internal.pause AS
+    SELECT format('the queue is paused since %s by %s%s; members of imgpress_admin resume it: '
+                  'SELECT imgpress.resume_queue()', date_trunc('second', p.paused_at), p.paused_by, ': ' || p.reason)
+           AS notice
+    FROM imgpress_internal.queue_pause p;
+COMMENT ON VIEW imgpress_internal.pause IS 'What users read while the queue is paused; otherwise no row';
+
 CREATE OR REPLACE VIEW imgpress.workers AS
-    SELECT w.database, w.pid, w.state, w.started_at, w.fetching, w.waiting, w.compressing, w.finished,
+    SELECT w.database, w.pid, CASE WHEN w.state = 'idle' AND p.notice IS NOT NULL THEN 'paused' ELSE w.state END AS state,
+           w.started_at, w.fetching, w.waiting, w.compressing, w.finished,
            w.memory, w.memory_limit,
            -- An error may quote values of a row.
            CASE WHEN pg_has_role('pg_monitor', 'USAGE') OR w.database = current_database()
-                AND (w.state <> 'failing' OR imgpress_internal.may_see('imgpress_admin')) THEN w.reason END AS reason,
+                AND (w.state <> 'failing' OR imgpress_internal.may_see('imgpress_admin'))
+                THEN coalesce(w.reason, p.notice) END AS reason,
            CASE WHEN w.next_try IS NOT NULL
                 THEN date_trunc('second', greatest(w.next_try - clock_timestamp(), interval '0')) END AS next_try_in
-    FROM imgpress_internal.worker_state() w;
+    FROM imgpress_internal.worker_state() w LEFT JOIN imgpress_internal.pause p ON w.database = current_database();
 COMMENT ON VIEW imgpress.workers IS
-    'One row for each database in imgpress.databases. state: working, idle, failing, starting, no extension, no such '
-    'database or cannot start. reason: why, and what to do about it; that of another database only for members of '
+    'One row for each database in imgpress.databases. state: working, idle, paused, failing, starting, no extension, '
+    'no such database or cannot start. reason: why, and what to do about it; that of another database only for members of '
     'pg_monitor, an error only for these and imgpress_admin. Numbers of images: being fetched, waiting for a codec, '
     'being compressed, and finished since the worker started. memory: bytes of image data that it holds, which '
     'imgpress.memory_limit bounds';
@@ -63,7 +72,7 @@ DECLARE
 BEGIN
     SELECT w.state, w.reason, w.next_try INTO worker FROM imgpress_internal.worker_state(current_database()) w;
     IF worker.state IN ('working', 'idle', 'starting') THEN
-        RETURN NULL;
+        RETURN (SELECT p.notice FROM imgpress_internal.pause p);
     END IF;
     RETURN format('database "%s": ', current_database()) || CASE
         WHEN worker.state IS NOT NULL THEN
@@ -81,7 +90,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.standstill() IS
-    'Why no worker processes the requests of this database, and what to do about it; NULL if one does';
+    'Why the requests of this database are not processed, and what to do about it; NULL if they are';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.list_names(list text, name text) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'imgpress_list_names';

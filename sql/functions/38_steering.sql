@@ -50,4 +50,30 @@ COMMENT ON FUNCTION imgpress.set_priority(uuid, integer) IS
     'next claim of a worker. Of the places for images, each lower priority that waits gets one in eight, and the '
     'highest all others';
 
+CREATE OR REPLACE FUNCTION imgpress.pause_queue(reason text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO imgpress_internal.queue_pause AS p (paused_by, reason)
+        VALUES (imgpress_internal.caller(), pause_queue.reason)
+        ON CONFLICT (only_row) DO UPDATE SET paused_by = excluded.paused_by, reason = excluded.reason;
+    PERFORM imgpress_internal.wake_drainer();
+END
+$$;
+COMMENT ON FUNCTION imgpress.pause_queue(text) IS
+    'From COMMIT on, workers of this database claim no more images, until resume_queue(), also after a restart. What '
+    'they hold is finished, requests are accepted, and webhooks delivered. reason: shown in imgpress.workers and to '
+    'those who submit. Called again, it changes the reason';
+
+CREATE OR REPLACE FUNCTION imgpress.resume_queue() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM imgpress_internal.queue_pause;
+    PERFORM imgpress_internal.wake_drainer();
+END
+$$;
+COMMENT ON FUNCTION imgpress.resume_queue() IS 'Ends what pause_queue() has begun; without a pause it does nothing';
+
+GRANT EXECUTE ON FUNCTION imgpress.pause_queue(text), imgpress.resume_queue() TO imgpress_admin;
 GRANT EXECUTE ON FUNCTION imgpress.set_priority(uuid, integer) TO imgpress_user;

@@ -136,11 +136,17 @@ DECLARE
     retries record;
     released record;
     turns record;
+    paused boolean;
     lone boolean := false;
     fresh_slots integer := 0;
     aside bigint := 0;
 BEGIN
     PERFORM imgpress_internal.lock_tables();
+    paused := EXISTS (SELECT FROM imgpress_internal.queue_pause);
+    IF paused THEN  -- resume_queue() wakes the drainer
+        slots := 0;
+        idle := false;
+    END IF;
     IF idle THEN
         retries := imgpress_internal.lock_lone_image();
         lone := retries.ids IS NOT NULL;
@@ -190,8 +196,10 @@ BEGIN
         FROM claimed c JOIN request r ON r.id = c.request_id;
     RETURN QUERY SELECT NULL::uuid, NULL::integer, NULL::text, NULL::jsonb,
         NULL::smallint, NULL::smallint, NULL::smallint, NULL::smallint, NULL::boolean, turns.more,
-        CASE WHEN turns.blocked OR aside > 0 THEN 0 ELSE imgpress_internal.next_retry_in_ms() END,
-        imgpress_internal.next_lone_image_in_ms(), imgpress_internal.next_delivery_in_ms();
+        CASE WHEN paused THEN NULL WHEN turns.blocked OR aside > 0 THEN 0
+             ELSE imgpress_internal.next_retry_in_ms() END,
+        CASE WHEN paused THEN NULL ELSE imgpress_internal.next_lone_image_in_ms() END,
+        imgpress_internal.next_delivery_in_ms();
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval,

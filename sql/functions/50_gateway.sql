@@ -13,7 +13,8 @@ CREATE OR REPLACE FUNCTION imgpress_internal.field_faults(fields jsonb, OUT fiel
 AS $$
 DECLARE
     known constant text[] :=
-        ARRAY['file', 'webhook_url', 'priority'] || array(SELECT jsonb_object_keys(imgpress_internal.complete_options('{}')));
+        ARRAY['file', 'webhook_url', 'priority']
+        || array(SELECT jsonb_object_keys(imgpress_internal.complete_options('{}')));
     value jsonb;
 BEGIN
     FOR field, value IN SELECT f.key, f.value FROM jsonb_each(fields) f LOOP

@@ -48,6 +48,7 @@ GRANT SELECT, UPDATE ON imgpress.processing_requests, imgpress.images TO imgpres
 GRANT SELECT, INSERT ON imgpress.outputs TO imgpress_worker;
 GRANT SELECT, INSERT, UPDATE ON imgpress.webhook_deliveries TO imgpress_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON imgpress_internal.leases TO imgpress_worker;
+GRANT SELECT ON imgpress_internal.queue_pause TO imgpress_worker;
 
 -- Which rows a role sees, in the tables and in views of them. Functions read the tables as imgpress_owner, whom
 -- row-level security lets pass, and ask may_see() themselves. The worker has a policy and not BYPASSRLS, which would

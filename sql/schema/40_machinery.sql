@@ -28,6 +28,16 @@ COMMENT ON TABLE imgpress_internal.image_aliases IS
     'Version 0.1.0 gave each repetition of a URL an output URL of its own; maps the image numbers in those output URLs '
     'to the image that they show';
 
+CREATE TABLE imgpress_internal.queue_pause (
+    only_row  boolean PRIMARY KEY DEFAULT true,
+    paused_at timestamptz NOT NULL DEFAULT now(),
+    paused_by name NOT NULL,
+    reason    text,
+    CONSTRAINT one_row CHECK (only_row)
+);
+COMMENT ON TABLE imgpress_internal.queue_pause IS
+    'Has a row while the queue is paused: no images are claimed. It is dumped, so a restored queue is paused, too';
+
 CREATE UNLOGGED TABLE imgpress_internal.upload_parts (
     upload_id uuid NOT NULL,
     part_no   integer NOT NULL,

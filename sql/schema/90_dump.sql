@@ -11,6 +11,7 @@ SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.keys', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.keys_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.leases', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.image_aliases', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.queue_pause', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attachments', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attached_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attached_rows', '');

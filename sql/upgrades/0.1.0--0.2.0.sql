@@ -402,6 +402,17 @@ COMMENT ON COLUMN imgpress.images.host_no IS
 -- Only images that were set aside are in it, so the way to success touches it as little as the other indexes.
 CREATE INDEX images_of_paused_hosts ON imgpress.images (host_no) WHERE host_no IS NOT NULL;
 
+CREATE TABLE imgpress_internal.queue_pause (
+    only_row  boolean PRIMARY KEY DEFAULT true,
+    paused_at timestamptz NOT NULL DEFAULT now(),
+    paused_by name NOT NULL,
+    reason    text,
+    CONSTRAINT one_row CHECK (only_row)
+);
+COMMENT ON TABLE imgpress_internal.queue_pause IS
+    'Has a row while the queue is paused: no images are claimed. It is dumped, so a restored queue is paused, too';
+
+SELECT pg_extension_config_dump('imgpress_internal.queue_pause', '');
 SELECT pg_extension_config_dump('imgpress_internal.keys', '');
 SELECT pg_extension_config_dump('imgpress_internal.keys_id_seq', '');
 SELECT pg_extension_config_dump('imgpress_internal.image_aliases', '');

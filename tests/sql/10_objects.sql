@@ -21,6 +21,7 @@ SELECT tables_are('imgpress_internal', ARRAY[
     'image_aliases',
     'keys',
     'leases',
+    'queue_pause',
     'upload_parts',
     'url_secret']);
 SELECT views_are('imgpress', ARRAY[

@@ -1,6 +1,6 @@
 -- Priorities: what a claim takes of which. The transaction is rolled back, so that the drainer sees nothing of it.
 BEGIN;
-SELECT plan(23);
+SELECT plan(27);
 
 CREATE FUNCTION pg_temp.request(images integer, priority integer) RETURNS uuid LANGUAGE sql AS $$
     SELECT imgpress.submit(array_agg((n, 'P', 'http://a/' || n)::imgpress.product_input ORDER BY n), priority => priority)
@@ -79,6 +79,15 @@ SELECT is_empty(format('SELECT * FROM pg_temp.claimed(105, 96, ARRAY[%L, %L]::uu
 UPDATE imgpress.processing_requests SET claimed_at = clock_timestamp() - interval '3 s' WHERE id = :'slow';
 SELECT results_eq(format('SELECT * FROM pg_temp.claimed(106, 96, ARRAY[%L, %L]::uuid[], ARRAY[128, 32])', :'slow', :'low'),
     $$ VALUES (-10::smallint, 32::bigint) $$);
+
+-- The pause of the queue.
+SELECT imgpress.pause_queue('first'), imgpress.pause_queue('second');
+SELECT is((SELECT reason FROM imgpress_internal.queue_pause), 'second', 'pausing again changes the reason');
+SELECT results_eq($$ SELECT image_no, more, due_in_ms, lone_due_in_ms FROM imgpress_internal.claim_images(0, 107, 96, 48, '{}', '{}', '1 minute', idle => true) $$,
+    $$ VALUES (NULL::integer, false, NULL::bigint, NULL::bigint) $$, 'nothing is claimed, and nothing due');
+SELECT is((SELECT 'imgpress_internal.queue_pause'::regclass = ANY (extconfig) FROM pg_extension WHERE extname = 'imgpress'), true, 'it is dumped');
+SELECT imgpress.resume_queue();
+SELECT isnt_empty('SELECT * FROM pg_temp.claimed(108, 96)');
 
 SELECT * FROM finish();
 ROLLBACK;
