@@ -30,6 +30,9 @@ constexpr seconds kLongestErrorPause{5};
 // Something may be committed without waking the drainer, COMMIT PREPARED for instance.
 constexpr seconds kFallbackPause{60};
 
+// A change of a rule for a host wakes the drainer, and so does much else.
+constexpr milliseconds kLeastHostRulesAge{250};
+
 constexpr TimePoint kNow{};
 constexpr TimePoint kNever = TimePoint::max();
 
@@ -47,6 +50,7 @@ constexpr std::size_t kRenew = kind_of<RenewCall>();
 constexpr std::size_t kRelease = kind_of<ReleaseCall>();
 constexpr std::size_t kFinish = kind_of<FinishCall>();
 constexpr std::size_t kFinishDeliveries = kind_of<FinishDeliveriesCall>();
+constexpr std::size_t kHostRules = kind_of<HostRulesCall>();
 constexpr std::size_t kClaim = kind_of<ClaimCall>();
 constexpr std::size_t kClaimDeliveries = kind_of<ClaimDeliveriesCall>();
 
@@ -79,6 +83,8 @@ void Drainer::expect_work() {
   if (!rescued_) pauses_[kRescue].until = {};  // the extension may just have been updated
   claim_wanted_ = true;
   deliveries_wanted_ = true;
+  read_host_rules_at_ =
+      std::min<TimePoint>(read_host_rules_at_, host_rules_read_at_ + kLeastHostRulesAge);
 }
 
 bool Drainer::turn() {
@@ -186,6 +192,8 @@ TimePoint Drainer::wanted_at(std::size_t kind) const {
       return finish_due_at();
     case kFinishDeliveries:
       return deliveries_.due();
+    case kHostRules:
+      return pipeline_.ready() ? read_host_rules_at_ : kNever;
     case kClaim:
       return claim_due_at();
     default:
@@ -269,6 +277,8 @@ Call Drainer::make_call(std::size_t kind) {
       return make_finish();
     case kFinishDeliveries:
       return FinishDeliveriesCall{deliveries_.due_now(now_())};
+    case kHostRules:
+      return make_read_host_rules();
     case kClaim:
       return make_claim();
     default:
@@ -295,6 +305,12 @@ FinishCall Drainer::make_finish() {
     ended_.pop_front();
   }
   return call;
+}
+
+HostRulesCall Drainer::make_read_host_rules() {
+  host_rules_read_at_ = now_();
+  read_host_rules_at_ = host_rules_read_at_ + kFallbackPause;
+  return {};
 }
 
 ClaimCall Drainer::make_claim() {
@@ -371,6 +387,15 @@ void Drainer::take(FinishDeliveriesCall& call, FinishDeliveriesAnswer& answer) {
   expect_work();  // slots are free, and retries may be due
 }
 
+void Drainer::take(HostRulesCall&, HostRulesAnswer& answer) {
+  if (answer.changes_in) {
+    const TimePoint change =
+        now_() + std::max<Milliseconds>(*answer.changes_in, kLeastHostRulesAge);
+    read_host_rules_at_ = std::min(read_host_rules_at_, change);
+  }
+  pipeline_.set_host_rules(std::move(answer.rules));
+}
+
 // Work begins only now that the claim is committed: before, the images might not be ours.
 void Drainer::take(ClaimCall& call, ClaimAnswer& answer) {
   const TimePoint now = now_();
@@ -422,6 +447,8 @@ void Drainer::undo(Call& call, CallEnd end) {
     if (end == CallEnd::kUnknown) lost_tokens_.push_back(deliveries->token);
   } else if (std::holds_alternative<RenewCall>(call)) {
     renew_at_ = kNow;
+  } else if (std::holds_alternative<HostRulesCall>(call)) {
+    read_host_rules_at_ = kNow;
   }
 }
 

@@ -82,6 +82,7 @@ class Drainer {
   Call make_call(std::size_t kind);
   RenewCall make_renew();
   FinishCall make_finish();
+  HostRulesCall make_read_host_rules();
   ClaimCall make_claim();
   ClaimDeliveriesCall make_claim_deliveries();
 
@@ -91,6 +92,7 @@ class Drainer {
   void take(ReleaseCall& call, ReleaseAnswer& answer);
   void take(FinishCall& call, FinishAnswer& answer);
   void take(FinishDeliveriesCall& call, FinishDeliveriesAnswer& answer);
+  void take(HostRulesCall& call, HostRulesAnswer& answer);
   void take(ClaimCall& call, ClaimAnswer& answer);
   void take(ClaimDeliveriesCall& call, ClaimDeliveriesAnswer& answer);
   void undo(Call& call, CallEnd end);
@@ -117,6 +119,9 @@ class Drainer {
   TimePoint put_off_until_{};
   Clock::duration put_off_pause_{};
   std::uint64_t finished_ = 0;
+
+  TimePoint read_host_rules_at_{};
+  TimePoint host_rules_read_at_{};
 
   bool claim_wanted_ = true;
   TimePoint next_retry_{};        // when an image in the database is due again

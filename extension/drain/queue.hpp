@@ -16,6 +16,7 @@
 
 #include "channel/held_memory.hpp"
 #include "core/rules/formats.hpp"
+#include "core/rules/host_rule.hpp"
 #include "core/rules/options.hpp"
 #include "core/rules/retry.hpp"
 
@@ -155,10 +156,20 @@ struct FinishDeliveriesCall {
   std::vector<FinishedDelivery> deliveries;
 };
 
+struct HostRulesAnswer {
+  std::vector<HostRule> rules;
+  std::optional<Milliseconds> changes_in;  // time until a pause ends
+};
+// Reads the rules for hosts.
+struct HostRulesCall {
+  using Answer = HostRulesAnswer;
+};
+
 using Call = std::variant<RescueCall, RenewCall, ReleaseCall, FinishCall, FinishDeliveriesCall,
-                          ClaimCall, ClaimDeliveriesCall>;
-using Answer = std::variant<RescueAnswer, RenewAnswer, ReleaseAnswer, FinishAnswer,
-                            FinishDeliveriesAnswer, ClaimAnswer, ClaimDeliveriesAnswer>;
+                          HostRulesCall, ClaimCall, ClaimDeliveriesCall>;
+using Answer =
+    std::variant<RescueAnswer, RenewAnswer, ReleaseAnswer, FinishAnswer, FinishDeliveriesAnswer,
+                 HostRulesAnswer, ClaimAnswer, ClaimDeliveriesAnswer>;
 
 struct Ended {
   CallEnd end = CallEnd::kFailed;

@@ -1,5 +1,6 @@
 #include "backend/worker/spi_queue.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -21,6 +22,8 @@ extern "C" {
 namespace imgpress {
 namespace {
 
+constexpr std::size_t kMostArguments = 8;
+
 struct Argument {
   Oid type;
   Datum value;
@@ -28,18 +31,18 @@ struct Argument {
 };
 
 // Runs a statement; prepares it first if it has not been used yet.
-template <typename Statement, std::size_t N>
-void execute(Statement* statement, const Argument (&arguments)[N]) {
-  Oid types[N];
-  Datum values[N];
-  char nulls[N];
-  for (std::size_t i = 0; i < N; ++i) {
+template <typename Statement>
+void execute(Statement* statement, const Argument* arguments, int count) {
+  Oid types[kMostArguments];
+  Datum values[kMostArguments];
+  char nulls[kMostArguments];
+  for (int i = 0; i < count; ++i) {
     types[i] = arguments[i].type;
     values[i] = arguments[i].value;
     nulls[i] = arguments[i].is_null ? 'n' : ' ';
   }
   if (statement->plan == nullptr) {
-    SPIPlanPtr plan = SPI_prepare(statement->sql, N, types);
+    SPIPlanPtr plan = SPI_prepare(statement->sql, count, types);
     if (plan == nullptr) {
       elog(ERROR, "cannot prepare \"%s\": %s", statement->sql, SPI_result_code_string(SPI_result));
     }
@@ -50,6 +53,12 @@ void execute(Statement* statement, const Argument (&arguments)[N]) {
   if (result < 0) {
     elog(ERROR, "cannot execute \"%s\": %s", statement->sql, SPI_result_code_string(result));
   }
+}
+
+template <typename Statement, std::size_t N>
+void execute(Statement* statement, const Argument (&arguments)[N]) {
+  static_assert(N <= kMostArguments);
+  execute(statement, arguments, static_cast<int>(N));
 }
 
 Datum int8_array(const std::vector<std::int64_t>& values) {
@@ -104,6 +113,9 @@ const char* activity(const FinishCall&) {
 }
 const char* activity(const FinishDeliveriesCall&) {
   return "finishing webhooks";
+}
+const char* activity(const HostRulesCall&) {
+  return "reading the rules for hosts";
 }
 const char* activity(const ClaimCall&) {
   return "claiming images";
@@ -163,6 +175,38 @@ void SpiQueue::carry_out(const RenewCall& call, RenewAnswer* answer) {
 
 void SpiQueue::carry_out(const ReleaseCall& call, ReleaseAnswer*) {
   execute(&release_, {{INT8ARRAYOID, int8_array(call.tokens)}});
+}
+
+namespace {
+
+// The time between two requests; 0 where the rate is not limited.
+std::uint32_t interval_us_of(const Row& row) {
+  bool is_null = false;
+  const Datum rate = row.get("requests_per_second", &is_null);
+  return is_null ? 0 : static_cast<std::uint32_t>(1e6 / DatumGetFloat8(rate));
+}
+
+// 0 where their number is not limited.
+std::uint32_t connections_of(const Row& row) {
+  bool is_null = false;
+  const Datum connections = row.get("connections", &is_null);
+  return is_null ? 0 : DatumGetUInt32(connections);
+}
+
+}  // namespace
+
+void SpiQueue::carry_out(const HostRulesCall&, HostRulesAnswer* answer) {
+  execute(&host_rules_, nullptr, 0);
+  for (uint64 i = 0; i < SPI_processed; ++i) {
+    const Row row = Row::of_result(i);
+    const char* host = row.get_text("host");
+    const std::uint32_t interval_us = interval_us_of(row);
+    const std::uint32_t connections = connections_of(row);
+    const bool paused = row.get_bool("paused");
+    const auto change = duration_of(row, "changes_in_ms");
+    guard([&] { answer->rules.push_back({host, interval_us, connections, paused}); });
+    if (change) answer->changes_in = std::min(*change, answer->changes_in.value_or(*change));
+  }
 }
 
 // ---- images

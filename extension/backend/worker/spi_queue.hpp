@@ -37,6 +37,7 @@ class SpiQueue final : public Queue {
   void carry_out(const ReleaseCall& call, ReleaseAnswer* answer);
   void carry_out(const FinishCall& call, FinishAnswer* answer);
   void carry_out(const FinishDeliveriesCall& call, FinishDeliveriesAnswer* answer);
+  void carry_out(const HostRulesCall& call, HostRulesAnswer* answer);
   void carry_out(const ClaimCall& call, ClaimAnswer* answer);
   void carry_out(const ClaimDeliveriesCall& call, ClaimDeliveriesAnswer* answer);
 
@@ -51,6 +52,7 @@ class SpiQueue final : public Queue {
   Statement rescue_{"SELECT imgpress_internal.rescue($1, $2) AS rescued", nullptr};
   Statement release_{"SELECT imgpress_internal.release_leases($1, false)", nullptr};
   Statement renew_{"SELECT * FROM imgpress_internal.renew_leases($1, $2)", nullptr};
+  Statement host_rules_{"SELECT * FROM imgpress_internal.host_rules()", nullptr};
   Statement claim_deliveries_{
       "SELECT * FROM imgpress_internal.claim_deliveries($1, $2, $3, $4, $5)", nullptr};
   Statement finish_delivery_{

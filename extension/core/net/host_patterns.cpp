@@ -24,7 +24,8 @@ void add(std::vector<std::string>& patterns, const std::string& name, std::strin
 
 std::vector<std::string> host_patterns(std::string_view host) {
   const std::string_view port = host.substr(port_begin(host));
-  const std::string_view name = host.substr(0, host.size() - port.size());
+  std::string_view name = host.substr(0, host.size() - port.size());
+  if (!name.empty() && name.back() == '.') name.remove_suffix(1);  // the same host
   std::vector<std::string> patterns;
   if (name.empty()) return patterns;
   add(patterns, std::string(name), port);

@@ -40,6 +40,12 @@ class Writer {
     (*this)(static_cast<std::uint32_t>(values.size()));
     for (const auto& value : values) (*this)(value);
   }
+  // Structs that have fields(), as the messages do.
+  template <typename T>
+  void operator()(const std::vector<T>& values) {
+    (*this)(static_cast<std::uint32_t>(values.size()));
+    for (const auto& value : values) visit_fields(*this, value);
+  }
   void operator()(const ImageOptions& options) {
     visit_options([&](const auto& option) { (*this)(options.*option.field); });
   }
@@ -73,6 +79,13 @@ class Reader {
     (*this)(count);
     values.clear();
     for (std::uint32_t i = 0; i < count; ++i) (*this)(values.emplace_back());
+  }
+  template <typename T>
+  void operator()(std::vector<T>& values) {
+    std::uint32_t count = 0;
+    (*this)(count);
+    values.clear();
+    for (std::uint32_t i = 0; i < count; ++i) visit_fields(*this, values.emplace_back());
   }
   void operator()(ImageOptions& options) {
     visit_options([&](const auto& option) {

@@ -15,6 +15,7 @@
 #include "core/rules/fault.hpp"
 #include "core/rules/formats.hpp"
 #include "core/rules/host_limits.hpp"
+#include "core/rules/host_rule.hpp"
 #include "core/rules/options.hpp"
 
 namespace imgpress::wire {
@@ -56,6 +57,15 @@ struct FetcherSettings {
     using M = FetcherSettings;
     return std::make_tuple(&M::allowed_networks, &M::host_limits, &M::user_agent);
   }
+};
+
+// To the fetcher: rules for hosts, in parts that are short enough for a message. The first part
+// replaces all earlier ones.
+struct HostRules {
+  bool is_first = true;
+  std::vector<HostRule> rules;
+
+  static auto fields() { return std::make_tuple(&HostRules::is_first, &HostRules::rules); }
 };
 
 enum class Method : std::uint8_t { kGet, kPost };
@@ -154,7 +164,8 @@ struct CompressReply {
   }
 };
 
-using Message = std::variant<Ready, FetcherSettings, FetchRequest, FetchReply, CompressRequest,
-                             CompressReply, Confined, Unconfined, MemoryGrant, MemoryUse>;
+using Message =
+    std::variant<Ready, FetcherSettings, FetchRequest, FetchReply, CompressRequest, CompressReply,
+                 Confined, Unconfined, MemoryGrant, MemoryUse, HostRules>;
 
 }  // namespace imgpress::wire

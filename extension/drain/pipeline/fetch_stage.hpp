@@ -18,6 +18,7 @@ class FetchStage {
              TimePoint now);
 
   void reconfigure(const PipelineSettings& settings);
+  void set_host_rules(std::vector<HostRule> rules) { fetcher_.set_host_rules(std::move(rules)); }
   void add(ImageTask task) { waiting_.emplace_back(std::move(task)); }
   void add(DeliveryTask task) { waiting_.emplace_back(std::move(task)); }
 

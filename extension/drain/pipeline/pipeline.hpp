@@ -27,6 +27,9 @@ class Pipeline {
   // The new settings apply to work that has not been sent to a press yet.
   virtual void reconfigure(const PipelineSettings& settings, TimePoint now) = 0;
 
+  // Rules for hosts, which replace the earlier ones.
+  virtual void set_host_rules(std::vector<HostRule> rules) = 0;
+
   // True when the presses accept work.
   virtual bool ready() const = 0;
   virtual void add(ImageTask task) = 0;
@@ -63,6 +66,9 @@ class PressPipeline final : public Pipeline {
   PressPipeline(const PipelineSettings& settings, TimePoint now);
 
   void reconfigure(const PipelineSettings& settings, TimePoint now) override;
+  void set_host_rules(std::vector<HostRule> rules) override {
+    fetching_.set_host_rules(std::move(rules));
+  }
   bool ready() const override { return fetching_.ready() && compressing_.ready(); }
   void add(ImageTask task) override { fetching_.add(std::move(task)); }
   void add(DeliveryTask task) override { fetching_.add(std::move(task)); }

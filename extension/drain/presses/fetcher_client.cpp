@@ -28,6 +28,9 @@ constexpr std::chrono::milliseconds kTellPause{5};
 // twice a second. One that reports this often in a second wants to keep its owner busy.
 constexpr int kFloodOfReports = 10'000;
 
+// As many rules for hosts fit into a message, whatever their names.
+constexpr std::size_t kRulesAtOnce = 200;
+
 constexpr std::uint64_t kMaxWebhookAnswerBytes = 64 << 10;
 constexpr const char* kUserAgent = "imgpress";
 
@@ -53,6 +56,8 @@ void FetcherClient::start_process(TimePoint now) {
   watch(poll_.get(), current_->press.fd());
   current_->memory = {};
   settings_are_sent_ = false;
+  host_rules_sent_ = 0;
+  host_rules_are_new_ = !host_rules_.empty();
   reconfigure(settings_);
 }
 
@@ -67,6 +72,14 @@ void FetcherClient::reconfigure(const PressSettings& settings) {
   settings_are_sent_ = settings_are_sent_ && encoded == encoded_settings_;
   encoded_settings_ = std::move(encoded);
   if (running()) send_settings();  // if the socket is full, they are sent before the next transfer
+}
+
+void FetcherClient::set_host_rules(std::vector<HostRule> rules) {
+  if (rules == host_rules_) return;
+  host_rules_ = std::move(rules);
+  host_rules_sent_ = 0;
+  host_rules_are_new_ = true;
+  if (running()) send_settings();
 }
 
 wire::FetcherSettings FetcherClient::fetcher_settings() const {
@@ -126,10 +139,24 @@ std::uint64_t FetcherClient::memory_use() const {
 }
 
 PacketSocket::Sent FetcherClient::send_settings() {
-  if (settings_are_sent_) return PacketSocket::Sent::kYes;
+  if (settings_are_sent_) return send_host_rules();
   const auto sent = current_->press.send(fetcher_settings());
   settings_are_sent_ = sent == PacketSocket::Sent::kYes;
-  return sent;
+  return settings_are_sent_ ? send_host_rules() : sent;
+}
+
+PacketSocket::Sent FetcherClient::send_host_rules() {
+  while (host_rules_are_new_) {
+    const auto begin = host_rules_.begin() + static_cast<std::ptrdiff_t>(host_rules_sent_);
+    const std::size_t count = std::min(kRulesAtOnce, host_rules_.size() - host_rules_sent_);
+    const wire::HostRules part{host_rules_sent_ == 0,
+                               {begin, begin + static_cast<std::ptrdiff_t>(count)}};
+    const auto sent = current_->press.send(part);
+    if (sent != PacketSocket::Sent::kYes) return sent;
+    host_rules_sent_ += count;
+    host_rules_are_new_ = host_rules_sent_ < host_rules_.size();
+  }
+  return PacketSocket::Sent::kYes;
 }
 
 PacketSocket::Sent FetcherClient::download(std::uint64_t id, const std::string& url,

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/rules/host_rule.hpp"
 #include "drain/presses/press_client.hpp"
 
 namespace imgpress {
@@ -33,6 +34,8 @@ class FetcherClient {
   void stop();
   // The new settings apply to transfers that are requested from now on.
   void reconfigure(const PressSettings& settings);
+  // Rules for hosts replace the earlier ones.
+  void set_host_rules(std::vector<HostRule> rules);
   bool running() const { return current_->press.running(); }
   bool ready() const { return current_->press.ready(); }
   int fd() const { return poll_.get(); }  // the same one until the next start()
@@ -89,6 +92,7 @@ class FetcherClient {
   PacketSocket::Sent send(wire::FetchRequest request, TimePoint now);
   wire::FetcherSettings fetcher_settings() const;
   PacketSocket::Sent send_settings();
+  PacketSocket::Sent send_host_rules();
   void start_process(TimePoint now);
   bool is_outdated(TimePoint now);
   void replace(TimePoint now);
@@ -109,6 +113,9 @@ class FetcherClient {
   PressSettings settings_;
   std::string encoded_settings_;  // sent when they change
   bool settings_are_sent_ = false;
+  std::vector<HostRule> host_rules_;
+  std::size_t host_rules_sent_ = 0;  // of them
+  bool host_rules_are_new_ = false;  // to the fetcher, which has none at first
   TimePoint next_file_check_{};
   std::shared_ptr<MemoryLedger> ledger_;  // nullptr: nothing is limited
   std::uint64_t memory_limit_ = 0;

@@ -9,6 +9,9 @@
 #include <utility>
 
 #include "channel/own_address.hpp"
+#include "core/net/host_patterns.hpp"
+#include "core/net/url.hpp"
+#include "press/fetch/fetch_faults.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -22,6 +25,12 @@ constexpr std::chrono::milliseconds kSlowCheckInterval{100};
 constexpr std::chrono::seconds kLongestHeldPause{5};
 // The others come back spread over up to this time: all at once would be postponed again and again.
 constexpr std::chrono::seconds kLongestSpread{60};
+
+// What is sent back because the administrator has paused its host is set aside by the next claim,
+// unless the URL writes the name of its host in another form than the rule: then the image comes by
+// again and again, but seldom.
+constexpr std::chrono::seconds kAsideDelay{1};
+constexpr std::chrono::seconds kUnrecognisedDelay{30};
 
 // What an image is expected to take before its length is known, at least.
 constexpr std::uint64_t kLeastExpected = 256UL * 1024;
@@ -38,6 +47,25 @@ std::size_t transfers_at_once() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 64;
   return std::clamp<std::size_t>(limit.rlim_cur / 4, 16, 1024);
+}
+
+// Webhooks are not subject to rules for downloads; see Transfer::queue().
+bool is_of_downloads(const std::string& queue) {
+  return queue.find(' ') == std::string::npos;
+}
+
+// A name in a rule as it is in a URL that libcurl has prepared: international names in their ASCII
+// form. One that is none is left alone, and is for no host.
+std::string ascii_pattern(const std::string& pattern) {
+  const bool is_ascii = std::all_of(pattern.begin(), pattern.end(),
+                                    [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (is_ascii) return pattern;
+  const std::size_t star = pattern.compare(0, 2, "*.") == 0 ? 2 : 0;
+  try {
+    return pattern.substr(0, star) + host_of(normalised_url("http://" + pattern.substr(star)));
+  } catch (const FaultError&) {
+    return pattern;
+  }
 }
 
 void require(bool condition) {
@@ -72,10 +100,40 @@ void FetchEngine::apply(wire::FetcherSettings settings) {
   settings_ = std::move(settings);
   policy_ = AddressPolicy(settings_.allowed_networks, is_own_address);
   queue_.set_host_limits(settings_.host_limits);
-  // Transfers start within the queue's limits, so this one only matters for redirects (and for a
-  // host that is an origin and receives webhooks).
-  curl_multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS,
-                    static_cast<long>(settings_.host_limits.connections));
+  limit_connections();
+}
+
+// Transfers start within the queue's limits, so this one only matters for redirects (and for a host
+// that is an origin and receives webhooks).
+void FetchEngine::limit_connections() {
+  auto most = static_cast<std::uint32_t>(settings_.host_limits.connections);
+  for (const auto& [ignored, rule] : rules_) most = std::max(most, rule.connections);
+  curl_multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS, static_cast<long>(most));
+}
+
+void FetchEngine::apply(wire::HostRules rules) {
+  if (rules.is_first) rules_.clear();
+  for (HostRule& rule : rules.rules) {
+    std::string name = ascii_pattern(rule.host);
+    rules_[std::move(name)] = std::move(rule);
+  }
+  queue_.set_rules([this](const std::string& queue) { return rule_for(queue); });
+  limit_connections();
+  for (const std::string& queue : queue_.hosts_with_waiting()) postpone_waiting(queue);
+}
+
+// Of several rules for a host, the most specific one that sets a limit counts, and any can pause.
+HostRule FetchEngine::rule_for(const std::string& queue) const {
+  HostRule found;
+  if (rules_.empty() || !is_of_downloads(queue)) return found;
+  for (const std::string& pattern : host_patterns(queue)) {
+    const auto rule = rules_.find(pattern);
+    if (rule == rules_.end()) continue;
+    if (found.interval_us == 0) found.interval_us = rule->second.interval_us;
+    if (found.connections == 0) found.connections = rule->second.connections;
+    found.paused = found.paused || rule->second.paused;
+  }
+  return found;
 }
 
 void FetchEngine::submit(wire::FetchRequest request) {
@@ -168,16 +226,32 @@ void FetchEngine::find_slow() {
   }
 }
 
+// Those that find no place within the limited rate, and all if the administrator has paused the
+// host: the next claim sees that, so they only have to be out of the way.
+void FetchEngine::send_back(const std::string& queue, std::size_t keep) {
+  for (const auto& transfer : queue_.take_waiting(queue, keep)) {
+    if (HostPace* pace = keep == 0 ? nullptr : queue_.pace(queue)) {
+      finished_.push_back(transfer->postpone(pace->reserve(Clock::now()), describe_turn(queue)));
+      continue;
+    }
+    const auto delay = transfer->names_host_plainly() ? kAsideDelay : kUnrecognisedDelay;
+    finished_.push_back(transfer->postpone(delay, describe_closed(queue)));
+  }
+}
+
 // While a host is paused, only as many of its downloads wait here as may start at its end, and none
 // if the end is far away. The others are answered, so that they don't occupy the drainer's window.
 void FetchEngine::postpone_waiting(const std::string& queue) {
+  if (queue_.is_paused_by_rule(queue)) return send_back(queue, 0);
+  if (const HostPace* pace = queue_.pace(queue)) send_back(queue, pace->places());
   const auto pause = queue_.pause_end(queue) - Clock::now();
   if (pause <= Clock::duration::zero()) return;
   const std::size_t keep = pause <= kLongestHeldPause ? queue_.allowance(queue) : 0;
   for (const auto& transfer : queue_.take_waiting(queue, keep)) {
     const auto further =
         std::min<Clock::duration>(queue_.pauses_to_skip(queue) * pause, kLongestSpread);
-    finished_.push_back(transfer->postpone(pause + further));
+    const auto delay = pause + further;
+    finished_.push_back(transfer->postpone(delay, describe_pause(queue, delay)));
   }
 }
 

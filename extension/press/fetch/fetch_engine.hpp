@@ -34,6 +34,8 @@ class FetchEngine {
   // Throws std::invalid_argument when the list of networks is malformed.
   void apply(wire::FetcherSettings settings);
 
+  void apply(wire::HostRules rules);
+
   void submit(wire::FetchRequest request);
   void on_socket(int fd, std::uint32_t epoll_events);
   // Handles time-outs, and starts the transfers that may start now. To be called before each wait.
@@ -58,6 +60,9 @@ class FetchEngine {
   static int on_watch(CURL* easy, curl_socket_t fd, int what, void* self, void* known);
   static int on_timer(CURLM* multi, long timeout_ms, void* self);
   void find_slow();
+  HostRule rule_for(const std::string& queue) const;
+  void limit_connections();
+  void send_back(const std::string& queue, std::size_t keep);
   void postpone_waiting(const std::string& queue);
   void start_waiting();
   void start(std::unique_ptr<Transfer> transfer);
@@ -74,6 +79,7 @@ class FetchEngine {
   CURLM* multi_;
   AddressPolicy policy_;
   wire::FetcherSettings settings_;
+  std::unordered_map<std::string, HostRule> rules_;  // by the name in the rule
   HostQueues<std::unique_ptr<Transfer>> queue_;
   MemoryBudget memory_;
   std::uint64_t expected_bytes_;  // of the next image: a moving average

@@ -149,8 +149,17 @@ std::string describe_too_large(const std::string& host, std::uint64_t max_bytes)
   return host + " sent more than " + std::to_string(max_bytes) + " bytes";
 }
 
-std::string describe_pause(const std::string& host, std::uint32_t seconds) {
+std::string describe_pause(const std::string& host, std::chrono::steady_clock::duration pause) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(pause).count();
   return host + " has asked for a pause: no request for another " + std::to_string(seconds) + " s";
+}
+
+std::string describe_closed(const std::string& host) {
+  return host + " is paused in imgpress.hosts";
+}
+
+std::string describe_turn(const std::string& host) {
+  return "more downloads from " + host + " wait than its rate in imgpress.hosts allows";
 }
 
 }  // namespace imgpress::press

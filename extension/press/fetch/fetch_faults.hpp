@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -27,6 +28,10 @@ std::string describe_status(long status, const std::string& host);
 
 std::string describe_too_large(const std::string& host, std::uint64_t max_bytes);
 
-std::string describe_pause(const std::string& host, std::uint32_t seconds);
+// Why a download was not begun: the host has asked for a pause; an administrator has paused it, or
+// has limited its rate.
+std::string describe_pause(const std::string& host, std::chrono::steady_clock::duration pause);
+std::string describe_closed(const std::string& host);
+std::string describe_turn(const std::string& host);
 
 }  // namespace imgpress::press

@@ -77,6 +77,8 @@ class FetcherLoop {
       engine_.submit(std::move(*request));
     } else if (auto* settings = std::get_if<wire::FetcherSettings>(&message)) {
       engine_.apply(std::move(*settings));
+    } else if (auto* rules = std::get_if<wire::HostRules>(&message)) {
+      engine_.apply(std::move(*rules));
     } else if (const auto* grant = std::get_if<wire::MemoryGrant>(&message)) {
       engine_.apply(*grant);
     } else {

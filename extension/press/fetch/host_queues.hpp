@@ -1,6 +1,7 @@
 // Decides which transfer starts next. Each host has a queue of its own, and hosts take turns. There
 // is a limit for the transfers that run at once, for each host and for all together; and a host
-// that has asked for a pause is given no transfer until the pause is over.
+// that has asked for a pause is given no transfer until the pause is over. A rule of the
+// administrator's can set limits for a host, or pause it.
 //
 // libcurl could queue transfers itself, but their time-outs would run while they wait.
 #pragma once
@@ -10,14 +11,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "core/rules/host_limits.hpp"
+#include "core/rules/host_rule.hpp"
 #include "press/fetch/host_allowance.hpp"
+#include "press/fetch/host_pace.hpp"
 
 namespace imgpress::press {
 
@@ -39,8 +44,36 @@ class HostQueues {
     for (auto& [name, host] : hosts_) make_ready(name, host);
   }
 
+  // Finds the rule for a host.
+  using RuleOf = std::function<HostRule(const std::string& host_name)>;
+  void set_rules(RuleOf rule_of) {
+    rule_of_ = std::move(rule_of);
+    for (auto& [name, host] : hosts_) {
+      obey(name, host);
+      make_ready(name, host);
+    }
+  }
+  bool is_paused_by_rule(const std::string& host_name) const {
+    const auto found = hosts_.find(host_name);
+    return found != hosts_.end() && found->second.rule.paused;
+  }
+  // nullptr: its rate is not limited.
+  HostPace* pace(const std::string& host_name) {
+    HostPace& pace = hosts_.at(host_name).pace;
+    return pace.is_limited() ? &pace : nullptr;
+  }
+  std::vector<std::string> hosts_with_waiting() const {
+    std::vector<std::string> names;
+    for (const auto& [name, host] : hosts_) {
+      if (!host.waiting.empty()) names.push_back(name);
+    }
+    return names;
+  }
+
   void push(const std::string& host_name, T item) {
-    Host& host = hosts_[host_name];
+    const auto [place, is_new] = hosts_.try_emplace(host_name);
+    Host& host = place->second;
+    if (is_new) obey(host_name, host);
     if (host.is_idle) {
       idle_.erase(host.idle_place);
       host.is_idle = false;
@@ -67,6 +100,7 @@ class HostQueues {
       ++host.active;
       ++active_;
       ++newest_;
+      host.pace.note_start(now_);
       make_ready(name, host);
       return true;
     }
@@ -79,8 +113,9 @@ class HostQueues {
   void finished(const std::string& host_name, std::uint64_t serial, const HostReaction& reaction) {
     Host& host = hosts_.at(host_name);
     // A host that does not use up its allowance gives no reason to raise it.
-    const std::size_t ceiling =
-        host.waiting.empty() ? host.allowance.value() : std::min(max_connections(), total_limit_);
+    const std::size_t ceiling = host.waiting.empty()
+                                    ? host.allowance.value()
+                                    : std::min(max_connections(host), total_limit_);
     host.allowance.note(reaction, serial, newest_, ceiling);
     --host.active;
     if (reaction.counted_as_slow) --host.slow;
@@ -119,9 +154,18 @@ class HostQueues {
     return found == hosts_.end() ? kNoPause : found->second.pause_end;
   }
 
-  // Lets hosts whose pause is over start again. To be called at next_pause_end().
+  // Lets hosts start again whose pause is over, or whose limited rate allows it. To be called at
+  // next_pause_end(), and before start_next().
   void end_pauses(TimePoint now) {
-    while (next_pause_end() <= now) {
+    now_ = now;
+    while (!pace_ends_.empty() && pace_ends_.begin()->first <= now) {
+      const auto found = hosts_.find(pace_ends_.begin()->second);
+      pace_ends_.erase(pace_ends_.begin());
+      if (found == hosts_.end()) continue;
+      found->second.waits_for_pace = false;
+      make_ready(found->first, found->second);
+    }
+    while (!pause_ends_.empty() && pause_ends_.begin()->first <= now) {
       const std::string name = std::move(pause_ends_.begin()->second);
       pause_ends_.erase(pause_ends_.begin());
       const auto found = hosts_.find(name);
@@ -132,7 +176,8 @@ class HostQueues {
     }
   }
   TimePoint next_pause_end() const {
-    return pause_ends_.empty() ? TimePoint::max() : pause_ends_.begin()->first;
+    const TimePoint pause = pause_ends_.empty() ? TimePoint::max() : pause_ends_.begin()->first;
+    return pace_ends_.empty() ? pause : std::min(pause, pace_ends_.begin()->first);
   }
 
   // For the next item of a paused host that is not held: for how many further pauses it should stay
@@ -165,24 +210,42 @@ class HostQueues {
  private:
   struct Host {
     HostAllowance allowance;
+    HostRule rule;
+    HostPace pace;
     std::size_t active = 0;
     std::size_t slow = 0;  // of the active ones: see count_as_slow()
     TimePoint pause_end = kNoPause;
-    std::size_t pauses = 0;     // so far
-    std::size_t postponed = 0;  // items, in this pause
-    bool is_ready = false;      // its name is in ready_
-    bool is_idle = false;       // its name is in idle_
+    std::size_t pauses = 0;       // so far
+    std::size_t postponed = 0;    // items, in this pause
+    bool is_ready = false;        // its name is in ready_
+    bool waits_for_pace = false;  // its name is in pace_ends_
+    bool is_idle = false;         // its name is in idle_
     std::list<std::string>::iterator idle_place;
     std::deque<T> waiting;
   };
 
-  std::size_t max_connections() const { return static_cast<std::size_t>(limits_.connections); }
+  void obey(const std::string& name, Host& host) {
+    if (!rule_of_) return;
+    host.rule = rule_of_(name);
+    host.pace.set_interval(std::chrono::microseconds(host.rule.interval_us));
+  }
+  std::size_t max_connections(const Host& host) const {
+    return host.rule.connections > 0 ? host.rule.connections
+                                     : static_cast<std::size_t>(limits_.connections);
+  }
+  bool may_start_but_for_pace(const Host& host) const {
+    return !host.waiting.empty() && host.pause_end == kNoPause && !host.rule.paused &&
+           host.active < max_connections(host) && host.active - host.slow < host.allowance.value();
+  }
   bool may_start(const Host& host) const {
-    return !host.waiting.empty() && host.pause_end == kNoPause && host.active < max_connections() &&
-           host.active - host.slow < host.allowance.value();
+    return may_start_but_for_pace(host) && host.pace.is_open(now_);
   }
   void make_ready(const std::string& name, Host& host) {
-    if (host.is_ready || !may_start(host)) return;
+    if (host.is_ready || !may_start_but_for_pace(host)) return;
+    if (!host.pace.is_open(now_)) {
+      if (!std::exchange(host.waits_for_pace, true)) pace_ends_.emplace(host.pace.next(), name);
+      return;
+    }
     host.is_ready = true;
     ready_.push_back(name);
   }
@@ -196,6 +259,8 @@ class HostQueues {
   }
 
   HostLimits limits_;
+  RuleOf rule_of_;
+  TimePoint now_{};
   std::size_t total_limit_;
   std::size_t active_ = 0;
   std::size_t waiting_ = 0;
@@ -203,7 +268,8 @@ class HostQueues {
   std::unordered_map<std::string, Host> hosts_;
   std::deque<std::string> ready_;                     // hosts that may start an item, in turn
   std::multimap<TimePoint, std::string> pause_ends_;  // a prolonged pause has several
-  std::list<std::string> idle_;                       // the longest idle first
+  std::multimap<TimePoint, std::string> pace_ends_;
+  std::list<std::string> idle_;  // the longest idle first
 };
 
 }  // namespace imgpress::press

@@ -26,31 +26,6 @@ constexpr long kSlowBytesPerSecond = 100;
 // The least that a body of unknown length reserves at a time; more than libcurl hands over at once.
 constexpr std::uint64_t kMemoryStep = 256UL * 1024;
 
-// The URL as it is sent to the server: blanks and non-ASCII characters percent-encoded, an
-// international host name in its ASCII form.
-std::string normalised(const std::string& text) {
-  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), &curl_url_cleanup);
-  WorkMeter meter;
-  const std::string source(trim_blanks(text, meter));
-  if (source.empty()) throw FaultError(Fault::kBadUrl, "the URL is empty or NULL");
-  if (!is_http_url(source)) {
-    throw FaultError(Fault::kBadUrl, "the URL is not http:// or https:// followed by a host name");
-  }
-  const CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, source.c_str(),
-                                      CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_DISALLOW_USER);
-  if (code == CURLUE_USER_NOT_ALLOWED) {
-    throw FaultError(Fault::kBadUrl, "the URL contains a user name; such URLs are not fetched");
-  }
-  char* encoded = nullptr;
-  if (code != CURLUE_OK ||
-      curl_url_get(url.get(), CURLUPART_URL, &encoded, CURLU_PUNYCODE) != CURLUE_OK) {
-    throw FaultError(Fault::kBadUrl, "the URL is not well-formed (host: " + host_of(source) + ")");
-  }
-  std::string result = encoded;
-  curl_free(encoded);
-  return result;
-}
-
 long last_status(CURL* easy) {
   long status = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
@@ -98,6 +73,29 @@ void set_protocol_rules(CURL* easy) {
 
 }  // namespace
 
+std::string normalised_url(const std::string& text) {
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> url(curl_url(), &curl_url_cleanup);
+  WorkMeter meter;
+  const std::string source(trim_blanks(text, meter));
+  if (source.empty()) throw FaultError(Fault::kBadUrl, "the URL is empty or NULL");
+  if (!is_http_url(source)) {
+    throw FaultError(Fault::kBadUrl, "the URL is not http:// or https:// followed by a host name");
+  }
+  const CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, source.c_str(),
+                                      CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_DISALLOW_USER);
+  if (code == CURLUE_USER_NOT_ALLOWED) {
+    throw FaultError(Fault::kBadUrl, "the URL contains a user name; such URLs are not fetched");
+  }
+  char* encoded = nullptr;
+  if (code != CURLUE_OK ||
+      curl_url_get(url.get(), CURLUPART_URL, &encoded, CURLU_PUNYCODE) != CURLUE_OK) {
+    throw FaultError(Fault::kBadUrl, "the URL is not well-formed (host: " + host_of(source) + ")");
+  }
+  std::string result = encoded;
+  curl_free(encoded);
+  return result;
+}
+
 FinishedTransfer failed_transfer(std::uint64_t id, const FaultError& error) {
   FinishedTransfer result;
   result.reply.id = id;
@@ -109,13 +107,18 @@ FinishedTransfer failed_transfer(std::uint64_t id, const FaultError& error) {
 
 Transfer::Transfer(wire::FetchRequest request, const AddressPolicy& policy, MemoryBudget& memory)
     : request_(std::move(request)),
-      url_(normalised(request_.url)),
+      url_(normalised_url(request_.url)),
       host_(host_of(url_)),
       queue_(is_download() ? host_ : "webhooks of " + host_),
       guard_(policy),
       time_left_(std::chrono::milliseconds(request_.timeout_ms)),
       memory_(memory),
       most_bytes_(request_.max_bytes) {}
+
+bool Transfer::names_host_plainly() const {
+  WorkMeter meter;
+  return host_of(trim_blanks(request_.url, meter)) == host_;
+}
 
 Transfer::~Transfer() {
   if (wait_ != Wait::kNone) memory_.forget(serial_);
@@ -357,13 +360,11 @@ FinishedTransfer Transfer::finish(CURL* easy, CURLcode code) {
   return result;
 }
 
-FinishedTransfer Transfer::postpone(Clock::duration pause) const {
-  const auto seconds =
-      static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(pause).count());
-  FinishedTransfer postponed =
-      failed_transfer(request_.id, FaultError(Fault::kHttpStatus, describe_pause(host_, seconds)));
+FinishedTransfer Transfer::postpone(Clock::duration delay, const std::string& why) const {
+  FinishedTransfer postponed = failed_transfer(request_.id, FaultError(Fault::kHttpStatus, why));
   postponed.reply.postponed = true;
-  postponed.reply.retry_after_seconds = seconds;
+  postponed.reply.retry_after_seconds =
+      static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(delay).count());
   return postponed;
 }
 

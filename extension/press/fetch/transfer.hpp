@@ -22,6 +22,10 @@ struct FinishedTransfer {
   UniqueFd body;  // sealed; of a GET that succeeded
 };
 
+// The URL as it is sent to the server: blanks and non-ASCII characters percent-encoded, an
+// international host name in its ASCII form. Throws FaultError when it is not acceptable.
+std::string normalised_url(const std::string& text);
+
 FinishedTransfer failed_transfer(std::uint64_t id, const FaultError& error);
 
 class Transfer {
@@ -38,6 +42,8 @@ class Transfer {
   // Its queue: the host in lower case, with any port of the URL. Webhooks have queues of their own,
   // so that a host's pause, which is for downloads, does not hold them up.
   const std::string& queue() const { return queue_; }
+  // Whether the URL as it was requested has the host in the form of the queue's name.
+  bool names_host_plainly() const;
   bool is_download() const { return request_.method == wire::Method::kGet; }
 
   // Sets all options on a fresh or reset handle. The transfer must stay where it is until finish().
@@ -92,8 +98,8 @@ class Transfer {
   std::uint64_t stored_bytes() const { return stored_bytes_; }  // of a body that is complete
   HostReaction host_reaction(CURL* easy, CURLcode code) const;
 
-  // The reply instead of a transfer, because the host's pause lasts for so long.
-  FinishedTransfer postpone(Clock::duration pause) const;
+  // The reply instead of a transfer that may not begin for so long.
+  FinishedTransfer postpone(Clock::duration delay, const std::string& why) const;
 
  private:
   struct FreeHeaders {

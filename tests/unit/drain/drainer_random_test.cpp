@@ -35,6 +35,7 @@ class RandomPipeline final : public Pipeline {
   std::map<std::uint64_t, ImageOutcome> told;  // by key, without the output
 
   void reconfigure(const PipelineSettings&, TimePoint) override {}
+  void set_host_rules(std::vector<HostRule>) override {}
   bool ready() const override { return is_ready; }
   void add(ImageTask task) override { images.push_back(std::move(task)); }
   void add(DeliveryTask task) override { deliveries.push_back(std::move(task)); }

@@ -15,6 +15,7 @@ class FakePipeline final : public Pipeline {
   std::vector<ImageTask> images;
   std::vector<DeliveryTask> deliveries;
   std::size_t codecs = 0;  // as configured last
+  std::vector<HostRule> host_rules;
   Clock::duration absence{};
   std::size_t hanging_images = 0;
   bool arrives_at_next_turn = false;  // the answer for the next image
@@ -22,6 +23,7 @@ class FakePipeline final : public Pipeline {
   void reconfigure(const PipelineSettings& settings, TimePoint) override {
     codecs = settings.codecs;
   }
+  void set_host_rules(std::vector<HostRule> rules) override { host_rules = std::move(rules); }
   bool ready() const override { return is_ready; }
   void add(ImageTask task) override { images.push_back(std::move(task)); }
   void add(DeliveryTask task) override { deliveries.push_back(std::move(task)); }

@@ -43,6 +43,7 @@ class FakeQueue final : public Queue {
   // The content of the database.
   std::vector<Image> images;
   std::vector<Webhook> webhooks;
+  HostRulesAnswer host_rules;
   int claims_at_most = 1000;  // images in one claim, even if there are more slots
   bool others_ended = false;  // the next renewal puts back work of another drainer
   bool installed = true;
@@ -105,6 +106,7 @@ class FakeQueue final : public Queue {
   ReleaseAnswer carry_out(const ReleaseCall& call);
   FinishAnswer carry_out(const FinishCall& call);
   FinishDeliveriesAnswer carry_out(const FinishDeliveriesCall& call);
+  HostRulesAnswer carry_out(const HostRulesCall&) { return host_rules; }
   ClaimAnswer carry_out(const ClaimCall& call);
   ClaimDeliveriesAnswer carry_out(const ClaimDeliveriesCall& call);
   static void record(Image& image, const FinishedImage& outcome, TimePoint now);

@@ -85,6 +85,13 @@ TEST(WireTest, FetcherSettings) {
   });
 }
 
+TEST(WireTest, HostRules) {
+  const HostRules sent{false, {{"*.example.com", 2'000'000, 3, false}, {"a:81", 0, 0, true}}};
+  const auto got = round_trip(sent);
+  EXPECT_FALSE(got.is_first);
+  EXPECT_EQ(got.rules, sent.rules);
+}
+
 TEST(WireTest, FetchRequest) {
   const FetchRequest sent = sample_request();
   const auto got = round_trip(sent);

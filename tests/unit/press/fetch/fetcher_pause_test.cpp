@@ -4,7 +4,9 @@
 #include <atomic>
 #include <chrono>
 #include <string>
+#include <thread>
 
+#include "support/gate.hpp"
 #include "support/real_fetcher.hpp"
 #include "support/scripted_origin.hpp"
 
@@ -82,6 +84,62 @@ TEST(FetcherPauseTest, AWebhookThatIsRefusedPausesNothing) {
   auto hook = RealFetcher::post_request(origin.url("/hook"));
   for (int i = 0; i < 2; ++i) EXPECT_EQ(fetcher.fetch(hook).reply.http_status, 429u);
   EXPECT_EQ(fetcher.get(origin.url("/")).body, "image");
+}
+
+TEST(FetcherPauseTest, ARuleSendsBackWhatWaitsAndWhatComes) {
+  Gate gate;
+  ScriptedOrigin origin([&](const OriginRequest&) {
+    gate.arrive_and_wait();
+    return answer("200 OK", "image");
+  });
+  RealFetcher fetcher("127.0.0.0/8", {1});
+  fetcher.request_many(origin.url("/"), 3);
+  while (!gate.has_arrived()) std::this_thread::yield();
+  const std::string host = "127.0.0.1:" + std::to_string(origin.port());
+  fetcher.press().socket().send(wire::HostRules{true, {{host, 0, 0, true}}});
+  for (int i = 0; i < 3; ++i) {
+    const Fetched postponed = i < 2 ? fetcher.receive() : fetcher.get(origin.url("/late.jpg"));
+    EXPECT_TRUE(postponed.reply.postponed);
+    EXPECT_EQ(postponed.reply.retry_after_seconds, 1u);
+    EXPECT_EQ(postponed.reply.message, host + " is paused in imgpress.hosts");
+  }
+  gate.open();
+  EXPECT_EQ(fetcher.receive().body, "image") << "what was under way goes on";
+  fetcher.press().socket().send(wire::HostRules{});
+  EXPECT_EQ(fetcher.get(origin.url("/again.jpg")).body, "image");
+  EXPECT_EQ(origin.requests(), 2);
+}
+
+TEST(FetcherPauseTest, AnInternationalNameInARuleIsThatOfTheUrl) {
+  RealFetcher fetcher;
+  fetcher.press().socket().send(wire::HostRules{true,
+                                                {{"*.b\xc3\xbc"
+                                                  "cher.invalid",
+                                                  0, 0, true}}});
+  EXPECT_TRUE(fetcher.get("http://a.xn--bcher-kva.invalid/").reply.postponed);
+  const Fetched same = fetcher.get(
+      "http://a.b\xc3\xbc"
+      "cher.invalid/");
+  EXPECT_TRUE(same.reply.postponed);
+  EXPECT_EQ(same.reply.retry_after_seconds, 30u) << "a claim may not recognise it";
+}
+
+TEST(FetcherPauseTest, WhatFindsNoPlaceInALimitedRateIsSentBackWithATime) {
+  ScriptedOrigin origin([](const OriginRequest&) { return answer("200 OK", "image"); });
+  RealFetcher fetcher;
+  const std::string host = "127.0.0.1:" + std::to_string(origin.port());
+  fetcher.press().socket().send(wire::HostRules{true, {{host, 4'000'000, 0, false}}});
+  fetcher.request_many(origin.url("/"), 5);  // one starts, two wait here
+  for (int i = 0; i < 5; ++i) {
+    const Fetched fetched = fetcher.receive();
+    if (!fetched.reply.postponed) continue;
+    EXPECT_GE(fetched.reply.retry_after_seconds, 9u);
+    EXPECT_LE(fetched.reply.retry_after_seconds, 17u);
+    if (i == 2) break;
+  }
+  fetcher.press().socket().send(wire::HostRules{});
+  EXPECT_EQ(fetcher.receive().body, "image") << "what waited here starts with the rule gone";
+  EXPECT_EQ(fetcher.receive().body, "image");
 }
 
 }  // namespace

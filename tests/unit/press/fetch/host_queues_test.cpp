@@ -265,5 +265,53 @@ TEST(HostQueuesTest, RemembersTheLastThousandHosts) {
   EXPECT_EQ(count_started(queue), 6u);
 }
 
+HostRule rule(std::uint32_t interval_us, std::uint32_t connections, bool paused = false) {
+  return {"", interval_us, connections, paused};
+}
+
+TEST(HostQueuesTest, ARulePausesItsHostAndNoOther) {
+  auto queue = queue_with(100, 100);
+  queue.set_rules([](const std::string& host) { return rule(0, 0, host == "a"); });
+  queue.push("a", "a4");
+  EXPECT_EQ(start_all(queue), "b1 c1 b2");
+  EXPECT_TRUE(queue.is_paused_by_rule("a"));
+  EXPECT_FALSE(queue.is_paused_by_rule("b"));
+  queue.set_rules([](const std::string&) { return HostRule(); });
+  EXPECT_EQ(start_all(queue), "a1 a2 a3 a4");
+}
+
+TEST(HostQueuesTest, ARuleSetsTheConnectionsOfItsHost) {
+  auto queue = queue_with(100, 1);
+  queue.set_rules([](const std::string& host) { return rule(0, host == "a" ? 2 : 0); });
+  EXPECT_EQ(start_all(queue).size(), 11u);  // a1 a2 b1 c1
+}
+
+TEST(HostQueuesTest, ALimitedRateIsKeptAndWakesTheOwner) {
+  HostQueues<std::string> queue(100);
+  const TimePoint begin{seconds(1000)};
+  queue.end_pauses(begin);
+  queue.set_rules([](const std::string& host) { return rule(host == "a" ? 2'000'000 : 0, 0); });
+  for (const char* item : {"a1", "a2", "b1", "b2"}) queue.push(std::string(1, item[0]), item);
+  EXPECT_EQ(start_all(queue), "a1 b1 b2");
+  const TimePoint next = queue.next_pause_end();
+  EXPECT_GT(next, begin + seconds(1));
+  EXPECT_LE(next, begin + seconds(2));
+  queue.end_pauses(next - std::chrono::milliseconds(1));
+  EXPECT_EQ(start_all(queue), "");
+  queue.end_pauses(next);
+  EXPECT_EQ(start_all(queue), "a2");
+  EXPECT_EQ(queue.next_pause_end(), TimePoint::max()) << "nothing waits";
+}
+
+TEST(HostQueuesTest, ARuleThatGoesFreesWhatWaitedForIt) {
+  HostQueues<std::string> queue(100);
+  queue.end_pauses(TimePoint{seconds(1000)});
+  queue.set_rules([](const std::string&) { return rule(3'600'000'000, 0); });
+  push_many(queue, "a", 3);
+  EXPECT_EQ(count_started(queue), 1u);
+  queue.set_rules([](const std::string&) { return HostRule(); });
+  EXPECT_EQ(count_started(queue), 2u);
+}
+
 }  // namespace
 }  // namespace imgpress::press
