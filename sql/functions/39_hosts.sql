@@ -148,7 +148,9 @@ COMMENT ON FUNCTION imgpress_internal.waiting_hosts() IS
     'The numbers under which images are set aside, and until when: NULL where they need not wait any longer. One look '
     'into the index for each number, however many images there are';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.lock_released_images(slots integer, OUT ids uuid[], OUT nos integer[])
+CREATE OR REPLACE FUNCTION imgpress_internal.lock_released_images(
+    slots integer, held_requests uuid[], held_counts integer[], OUT ids uuid[], OUT nos integer[]
+)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -158,26 +160,35 @@ DECLARE
 BEGIN
     FOR waiting IN SELECT w.host_no FROM imgpress_internal.waiting_hosts() w WHERE w.paused_until IS NULL LOOP
         EXIT WHEN left_over <= 0;
-        SELECT array_agg(d.request_id) FILTER (WHERE d.waits) AS ids, array_agg(d.image_no) FILTER (WHERE d.waits) AS nos,
-               array_agg(d.request_id) AS all_ids, array_agg(d.image_no) AS all_nos, count(*)::integer AS count
+        -- As with turns: a request gets at most half of the slots that are left, so that a host which is slow after
+        -- its pause does not hold up all others.
+        SELECT array_agg(d.request_id) AS ids, array_agg(d.image_no) AS nos,
+               array_agg(d.waits AND d.place <= greatest((slots - coalesce(h.held, 0)) / 2,
+                                                         CASE WHEN h.held IS NULL THEN 1 ELSE 0 END)) AS may_go,
+               bool_or(NOT d.waits) AS any_stale
             INTO locked
             FROM (
-                SELECT i.request_id, i.image_no, i.status = 'Pending' AND i.retry_at IS NULL AS waits
-                FROM imgpress.images i WHERE i.host_no = waiting.host_no LIMIT left_over FOR NO KEY UPDATE SKIP LOCKED
-            ) d;
-        CONTINUE WHEN locked.count = 0;
-        -- Those of the others that do not wait any more (cancelled, for instance) leave the index here.
-        UPDATE imgpress.images i SET host_no = NULL
-            FROM unnest(locked.all_ids, locked.all_nos) AS l(id, no)
-            WHERE i.request_id = l.id AND i.image_no = l.no AND NOT (i.status = 'Pending' AND i.retry_at IS NULL);
-        ids := ids || locked.ids;
-        nos := nos || locked.nos;
-        left_over := left_over - locked.count;
+                SELECT l.*, row_number() OVER (PARTITION BY l.request_id) AS place FROM (
+                    SELECT i.request_id, i.image_no, i.status = 'Pending' AND i.retry_at IS NULL AS waits
+                    FROM imgpress.images i WHERE i.host_no = waiting.host_no
+                    LIMIT left_over FOR NO KEY UPDATE SKIP LOCKED
+                ) l
+            ) d LEFT JOIN unnest(held_requests, held_counts) AS h(id, held) ON h.id = d.request_id;
+        IF locked.any_stale THEN
+            -- Those that do not wait any more leave the index.
+            UPDATE imgpress.images i SET host_no = NULL
+                FROM unnest(locked.ids, locked.nos) AS l(id, no)
+                WHERE i.request_id = l.id AND i.image_no = l.no AND NOT (i.status = 'Pending' AND i.retry_at IS NULL);
+        END IF;
+        ids := ids || array(SELECT l.id FROM unnest(locked.ids, locked.may_go) AS l(id, goes) WHERE l.goes);
+        nos := nos || array(SELECT l.no FROM unnest(locked.nos, locked.may_go) AS l(no, goes) WHERE l.goes);
+        left_over := slots - cardinality(ids);
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.lock_released_images(integer) IS
-    'Locks up to slots images that were set aside and whose host is not paused any more';
+COMMENT ON FUNCTION imgpress_internal.lock_released_images(integer, uuid[], integer[]) IS
+    'Locks up to slots images that were set aside and whose host is not paused any more. held_requests, held_counts: '
+    'as in claim_images()';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.next_released_at() RETURNS timestamptz
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -209,6 +220,6 @@ GRANT EXECUTE ON FUNCTION imgpress.pause_host(text, timestamptz), imgpress.resum
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.host_patterns(text), imgpress_internal.set_aside(uuid[], integer[], integer[]),
     imgpress_internal.was_set_aside(integer, timestamptz), imgpress_internal.waiting_hosts(),
-    imgpress_internal.take_open_turns(integer, uuid[], integer[]), imgpress_internal.lock_released_images(integer),
+    imgpress_internal.take_open_turns(integer, uuid[], integer[]), imgpress_internal.lock_released_images(integer, uuid[], integer[]),
     imgpress_internal.next_released_at(), imgpress_internal.host_rules()
     TO imgpress_worker;

@@ -154,7 +154,7 @@ BEGIN
     IF NOT lone THEN
         retries := imgpress_internal.lock_due_retries(least(slots, retry_slots));
         released := imgpress_internal.lock_released_images(
-            least(slots, retry_slots) - coalesce(cardinality(retries.ids), 0));
+            least(slots, retry_slots) - coalesce(cardinality(retries.ids), 0), held_requests, held_counts);
         retries.ids := retries.ids || released.ids;
         retries.nos := retries.nos || released.nos;
         fresh_slots := slots - coalesce(cardinality(retries.ids), 0);
