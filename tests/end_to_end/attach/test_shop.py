@@ -13,7 +13,8 @@ GRANT imgpress_user TO merchant;
 CREATE SCHEMA "Shop" AUTHORIZATION merchant;
 SET ROLE merchant;
 GRANT USAGE ON SCHEMA "Shop" TO clerk;
-CREATE TABLE "Shop".brand (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL UNIQUE);
+CREATE TABLE "Shop".brand (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL UNIQUE);
 INSERT INTO "Shop".brand (name) VALUES ('Acme'), ('Oak & Sons');
 CREATE TABLE "Shop"."Product" (
     id uuid DEFAULT gen_random_uuid(),
