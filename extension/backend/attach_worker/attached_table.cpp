@@ -168,6 +168,7 @@ struct Write {
   NullableElements values;  // texts, or bytes
   NullableElements errors;
   NullableElements written;
+  const char* attachment;  // its id, which is in all its output URLs
   bool any_url;
   bool overwrite;
   ArrayArgument* outcomes;
@@ -178,6 +179,14 @@ struct Write {
 
 void note_outcome(Write* write, int i, const char* outcome) {
   write->outcomes->set(i, CStringGetTextDatum(outcome));
+}
+
+// Whether an output is what was last written there; or comes from another row of this attachment,
+// because the key of the row has changed, or the application has copied it.
+bool is_ours(const Write& write, int i, Datum output, Datum digest) {
+  if (same_bytes(digest, false, write.written.values[i], write.written.nulls[i])) return true;
+  if (strcmp(write.table->output_shape, "bytea") == 0) return false;
+  return strstr(TextDatumGetCString(output), write.attachment) != nullptr;
 }
 
 // What becomes of a row that has been locked and read.
@@ -195,8 +204,7 @@ void decide(Write* write, uint64 row) {
   const bool no_value = write->values.nulls[i];
   const Datum wanted = no_value ? (Datum)0 : digest_of(write->values.values[i]);
   const bool same_value = same_bytes(digest, no_output, wanted, no_value);
-  const bool ours =
-      no_output || same_bytes(digest, false, write->written.values[i], write->written.nulls[i]);
+  const bool ours = no_output || is_ours(*write, i, output, digest);
   if (!ours && !same_value && !write->overwrite) return note_outcome(write, i, "kept");
   if (!no_value) write->digests->set(i, wanted);
   bool no_error = false;
@@ -313,6 +321,7 @@ void write_rows(const Row& job, MemoryContext memory, WrittenRows* rows) {
   write.values = nullable_elements(job, bytes ? "bytes" : "values");
   write.errors = nullable_elements(job, "errors");
   write.written = nullable_elements(job, "written");
+  write.attachment = DatumGetCString(DirectFunctionCall1(uuid_out, job.get("attachment_id")));
   write.any_url = job.get_bool("any_url");
   write.overwrite = job.get_bool("overwrite") && !write.any_url;
   ArrayArgument outcomes(TEXTOID, write.keys.count);

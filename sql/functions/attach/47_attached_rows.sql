@@ -171,8 +171,8 @@ DECLARE
 BEGIN
     SELECT coalesce(bool_and(x.ended), true), coalesce(array_agg(x.no ORDER BY x.place), '{}'),
            coalesce(array_agg(x.output_url ORDER BY x.place), '{}'),
-           string_agg(CASE WHEN output_shape IN ('array', 'jsonb') THEN format('URL %s: %s', x.place, x.error)
-                           ELSE x.error END, '; ' ORDER BY x.place)
+           string_agg(CASE WHEN output_shape IN ('array', 'jsonb') THEN 'URL ' || x.place || ': ' ELSE '' END || x.error,
+                      '; ' ORDER BY x.place)
         INTO ready, final, urls, error
         FROM (
             SELECT w.place, f.no, coalesce(n.ended_at IS NOT NULL, true) AS ended,
