@@ -154,6 +154,7 @@ URL_LISTS = (
     '["http:\\/\\/a\\/1", "\\u00e9\\ud83d\\ude00", null]',
     "['http://a/1', None, u'b']",
     "http://a/crop(1,2,3)/x.jpg\u200b\u00a0, http://a/\u00e9",
+    '[{"src": "http://a/1", "alt": [1, {"x": null}]}, null, "http://a/2", {"url": {}}]',
 )
 URLS = (
     "http://a.example/b/img1.jpg?w=3#f",

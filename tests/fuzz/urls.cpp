@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/input/json_urls.hpp"
 #include "core/input/url_list.hpp"
 #include "core/net/literal_host.hpp"
 #include "core/net/url.hpp"
@@ -34,6 +35,9 @@ IMGPRESS_FUZZ_TARGET(url_list) {
   // An escape of JSON, such as \u00e9, becomes at most two percent-encoded bytes for a character.
   require(bytes <= 3 * cell.size(), "URLs come from the cell");
   require(meter.total() <= 20 * cell.size() + 100'000, "the work is linear");
+  WorkMeter json_meter;
+  read_json_urls(cell, json_meter, urls);
+  require(json_meter.total() <= 20 * cell.size() + 100'000, "the work is linear");
 }
 
 IMGPRESS_FUZZ_TARGET(output_name) {
