@@ -59,6 +59,22 @@ $$;
 COMMENT ON FUNCTION imgpress_internal.lock_due_retries(integer) IS
     'Locks up to slots images that are due for a retry, without those that must be claimed alone';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.lock_idle(claimed uuid[], others uuid[]) RETURNS uuid[]
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    idle constant uuid[] := array(SELECT unnest(claimed) EXCEPT SELECT unnest(others));
+BEGIN
+    IF idle = '{}' THEN
+        RETURN idle;
+    END IF;
+    -- SKIP LOCKED: whoever has locked the request may be waiting for an image that this claim has locked.
+    RETURN array(SELECT q.id FROM imgpress.processing_requests q WHERE q.id = ANY (idle) FOR NO KEY UPDATE SKIP LOCKED);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.lock_idle(uuid[], uuid[]) IS
+    'Locks and returns the requests of claimed images that are not among the others, those with work in flight';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.lock_lone_image(OUT ids uuid[], OUT nos integer[])
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -183,8 +199,13 @@ BEGIN
         ), begun AS (
             UPDATE imgpress.processing_requests q
                 SET claimed_up_to = t.last, claimed_at = clock_timestamp(),
+                    worked_until = CASE WHEN q.id = ANY (held_requests) THEN q.worked_until ELSE clock_timestamp() END,
                     status = 'Processing', started_at = coalesce(q.started_at, clock_timestamp())
                 FROM turn t WHERE q.id = t.id
+        ), resumed AS (
+            UPDATE imgpress.processing_requests q SET worked_until = clock_timestamp()
+                FROM unnest(imgpress_internal.lock_idle(retries.ids, held_requests || turns.ids)) AS l(id)
+                WHERE q.id = l.id
         ), request AS MATERIALIZED (
             -- Read once for each request, not for each image: while another session holds an old snapshot, each
             -- read goes through all versions of the row since then.
@@ -213,7 +234,7 @@ COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, int
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.lock_tables(), imgpress_internal.lock_lone_image(), imgpress_internal.next_lone_image_in_ms(),
     imgpress_internal.lock_next_images(uuid, integer, integer),
-    imgpress_internal.lock_due_retries(integer),
+    imgpress_internal.lock_due_retries(integer), imgpress_internal.lock_idle(uuid[], uuid[]),
     imgpress_internal.milliseconds_until(timestamptz),
     imgpress_internal.next_retry_in_ms(), imgpress_internal.next_delivery_in_ms(),
     imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval, boolean)

@@ -31,6 +31,8 @@ BEGIN
         UPDATE imgpress.processing_requests q
             SET succeeded_count = q.succeeded_count + c.succeeded, failed_count = q.failed_count + c.failed,
                 source_bytes = q.source_bytes + c.source_size, output_bytes = q.output_bytes + c.output_size,
+                worked = q.worked + greatest(clock_timestamp() - q.worked_until, '0'),
+                worked_until = clock_timestamp(),
                 status = CASE WHEN q.succeeded_count + q.failed_count + c.succeeded + c.failed = q.image_count
                                    AND NOT q.standing
                               THEN 'Completed' ELSE q.status END,

@@ -8,20 +8,24 @@
 -- requests are small, the planner filters by request id alone, and reads a large request once for each row.
 
 CREATE OR REPLACE VIEW imgpress.progress AS
-    SELECT r.id AS request_id, r.status, r.run, r.product_count AS products, r.image_count AS images,
-           r.succeeded_count AS succeeded, r.failed_count AS failed,
+    SELECT r.id AS request_id, r.status,
            round(100.0 * (r.succeeded_count + r.failed_count) / nullif(r.image_count, 0), 1) AS percent,
-           r.source_bytes, r.output_bytes,
+           r.image_count AS images, r.succeeded_count AS succeeded, r.failed_count AS failed,
+           CASE WHEN r.ended_at IS NULL AND NOT r.standing
+                THEN date_trunc('second', justify_hours(r.worked * (
+                    (r.image_count - r.succeeded_count - r.failed_count)
+                    / nullif(r.succeeded_count + r.failed_count, 0)::float8))) END AS remaining,
+           round(r.succeeded_count / nullif(extract(epoch FROM r.worked), 0), 1) AS images_per_second,
+           CASE WHEN r.started_at IS NOT NULL THEN r.worked END AS working_time,
+           r.reason, r.run, r.priority, r.product_count AS products,
            round(100.0 * (1 - r.output_bytes::numeric / nullif(r.source_bytes, 0)), 1) AS percent_saved,
-           coalesce(r.ended_at, now()) - r.started_at AS working_time,
-           round((r.succeeded_count + r.failed_count)
-                 / nullif(extract(epoch FROM coalesce(r.ended_at, now()) - r.started_at), 0)::numeric, 1)
-               AS images_per_second,
-           r.reason, r.created_at, r.started_at, r.ended_at, r.quality, r.effort
-    FROM imgpress.processing_requests r;
+           r.source_bytes, r.output_bytes, r.quality, r.effort, r.submitted_by, r.created_at, r.started_at, r.ended_at
+    FROM imgpress.processing_requests r
+    ORDER BY r.created_at DESC;
 COMMENT ON VIEW imgpress.progress IS
-    'Progress of each request. images counts different URLs; source_bytes and output_bytes are sums over the images '
-    'that have an output';
+    'Progress of each request, newest first. images counts different URLs; source_bytes and output_bytes are sums over '
+    'the images that have an output. working_time: for how long images of the request were in flight; '
+    'images_per_second: that succeeded in this time; remaining: an estimate from the images that have ended';
 
 CREATE OR REPLACE FUNCTION imgpress.error_codes(OUT code text, OUT sqlstate text, OUT transient boolean, OUT hint text)
     RETURNS SETOF record

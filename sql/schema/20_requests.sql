@@ -29,6 +29,8 @@ CREATE TABLE imgpress.processing_requests (
     priority        smallint NOT NULL DEFAULT 0,
     standing        boolean NOT NULL DEFAULT false,
     key_type        text,
+    worked          interval NOT NULL DEFAULT '0',
+    worked_until    timestamptz,
     CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
     CONSTRAINT priority_in_range CHECK (priority BETWEEN -100 AND 100),
     CONSTRAINT standing_never_ends CHECK (NOT standing OR ended_at IS NULL),
@@ -72,12 +74,17 @@ COMMENT ON COLUMN imgpress.processing_requests.priority IS
     'From -100 to 100; requests of a higher priority get more turns, but never all of them';
 COMMENT ON COLUMN imgpress.processing_requests.standing IS
     'Belongs to an attached table: it never ends, and is deleted only when the table is detached';
+COMMENT ON COLUMN imgpress.processing_requests.worked IS
+    'For how long images of this request were in flight, up to the last one that ended';
+COMMENT ON COLUMN imgpress.processing_requests.worked_until IS
+    'The time up to which worked counts: when its last image ended, or when one was claimed while none was in flight';
 COMMENT ON COLUMN imgpress.processing_requests.key_type IS
     'Data type of products.key; NULL: the products have serial numbers only';
 
 -- Requests with images that were never claimed, in the order of their turns.
 CREATE INDEX processing_requests_turn ON imgpress.processing_requests (priority, claimed_at NULLS FIRST, created_at)
     WHERE claimed_up_to < last_image_no AND status IN ('Pending', 'Processing');
+CREATE INDEX processing_requests_created ON imgpress.processing_requests (created_at);
 CREATE INDEX processing_requests_ended ON imgpress.processing_requests (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE imgpress.products (

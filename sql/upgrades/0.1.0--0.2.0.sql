@@ -245,7 +245,7 @@ ALTER TABLE imgpress.processing_requests DROP COLUMN copy_count, DROP COLUMN ann
     -- Whoever could see a request in 0.1.0 still can.
     ADD COLUMN submitted_by name NOT NULL DEFAULT 'public',
     ADD COLUMN priority smallint NOT NULL DEFAULT 0, ADD COLUMN standing boolean NOT NULL DEFAULT false,
-    ADD COLUMN key_type text,
+    ADD COLUMN key_type text, ADD COLUMN worked interval NOT NULL DEFAULT '0', ADD COLUMN worked_until timestamptz,
     ADD CONSTRAINT priority_in_range CHECK (priority BETWEEN -100 AND 100),
     ADD CONSTRAINT standing_never_ends CHECK (NOT standing OR ended_at IS NULL);
 UPDATE imgpress.processing_requests r
@@ -258,6 +258,8 @@ UPDATE imgpress.processing_requests r
           FROM imgpress.images i LEFT JOIN imgpress.outputs o ON o.request_id = i.request_id AND o.image_no = i.image_no
           GROUP BY i.request_id) n
     WHERE n.request_id = r.id;
+-- Waits between two runs are in there, too: 0.1.0 has not recorded them.
+UPDATE imgpress.processing_requests r SET worked = coalesce(r.ended_at - r.started_at, '0'), worked_until = r.ended_at;
 -- Each end of a request has sent one webhook message.
 UPDATE imgpress.processing_requests r
     SET run = m.messages + CASE WHEN r.ended_at IS NULL THEN 1 ELSE 0 END
@@ -286,6 +288,7 @@ UPDATE imgpress.processing_requests r SET options = jsonb_build_object('quality'
 ALTER TABLE imgpress.processing_requests DROP COLUMN quality, DROP COLUMN effort, ALTER COLUMN options SET NOT NULL,
     ADD COLUMN quality smallint GENERATED ALWAYS AS ((options ->> 'quality')::smallint) STORED,
     ADD COLUMN effort text GENERATED ALWAYS AS (options ->> 'effort') STORED;
+CREATE INDEX processing_requests_created ON imgpress.processing_requests (created_at);
 CREATE INDEX processing_requests_turn ON imgpress.processing_requests (priority, claimed_at NULLS FIRST, created_at)
     WHERE claimed_up_to < last_image_no AND status IN ('Pending', 'Processing');
 
