@@ -203,11 +203,36 @@ COMMENT ON FUNCTION imgpress_internal.wake_drainer_trigger() IS
 CREATE OR REPLACE TRIGGER wake_drainer AFTER INSERT ON imgpress.processing_requests
     FOR EACH STATEMENT EXECUTE FUNCTION imgpress_internal.wake_drainer_trigger();
 
+CREATE OR REPLACE FUNCTION imgpress_internal.progress_in_words(request_id uuid) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('request %s: %s of %s images', r.id, to_char(n.ended, 'FM999,999,999,990'),
+                  to_char(r.image_count, 'FM999,999,999,990'))
+        || coalesce(', ' || to_char(nullif(r.failed_count, 0), 'FM999,999,999,990') || ' failed', '')
+        -- Where nothing has ended for a while, the estimate is worth nothing.
+        || CASE WHEN r.worked_until < clock_timestamp() - interval '10 s' THEN ''
+                WHEN n.seconds < 100 THEN format(', about %s s left', greatest(round(n.seconds), 1))
+                WHEN n.seconds < 6000 THEN format(', about %s min left', round(n.seconds / 60))
+                WHEN n.seconds >= 6000 THEN format(', about %s h left', round(n.seconds / 3600))
+                ELSE '' END
+        || coalesce(format('; it has to wait: %s', imgpress_internal.standstill()), '')
+    FROM imgpress.processing_requests r
+    CROSS JOIN LATERAL (
+        SELECT r.succeeded_count + r.failed_count AS ended,
+               extract(epoch FROM r.worked) * (r.image_count - r.succeeded_count - r.failed_count)
+               / nullif(r.succeeded_count + r.failed_count, 0) AS seconds
+    ) n
+    WHERE r.id = $1
+$$;
+COMMENT ON FUNCTION imgpress_internal.progress_in_words(uuid) IS 'What wait() tells about a request in a notice';
+
 CREATE OR REPLACE FUNCTION imgpress.wait(request_id uuid, timeout interval DEFAULT NULL) RETURNS text
     LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'imgpress_wait_for';
 COMMENT ON FUNCTION imgpress.wait(uuid, interval) IS
-    'Waits until a request has ended or the time-out has passed (NULL: no limit); returns the status of the request';
+    'Waits until a request has ended or the time-out has passed (NULL: no limit); returns the status of the request. '
+    'A notice tells its progress after 5 seconds, and then at most every 5 seconds, unless client_min_messages leaves '
+    'notices out';
 
 GRANT EXECUTE ON FUNCTION
     imgpress.request_products(uuid), imgpress.request_status(uuid), imgpress.wait(uuid, interval)

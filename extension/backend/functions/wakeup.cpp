@@ -12,11 +12,16 @@ extern "C" {
 namespace imgpress {
 namespace {
 
-#define REQUEST_STATE                                                            \
-  "SELECT status, ended_at IS NOT NULL, xmin FROM imgpress.processing_requests " \
-  "WHERE id OPERATOR(pg_catalog.=) $1"
-constexpr const char* kAny = REQUEST_STATE;  // in 0.1.0 everybody sees all requests
-constexpr const char* kVisible = REQUEST_STATE " AND imgpress_internal.may_see(submitted_by)";
+// In 0.1.0 everybody sees all requests, and none is standing.
+constexpr const char* kAny =
+    "SELECT status, ended_at IS NOT NULL, xmin, false FROM imgpress.processing_requests "
+    "WHERE id OPERATOR(pg_catalog.=) $1";
+constexpr const char* kVisible =
+    "SELECT status, ended_at IS NOT NULL, xmin, standing FROM imgpress.processing_requests "
+    "WHERE id OPERATOR(pg_catalog.=) $1 AND imgpress_internal.may_see(submitted_by)";
+constexpr const char* kProgress = "SELECT imgpress_internal.progress_in_words($1)";
+
+constexpr long kNoticePauseMs = 5000;  // before the first notice about progress, and between two
 
 struct RequestState {
   char* status;
@@ -46,6 +51,12 @@ RequestState read_request(const pg_uuid_t* id, const char* statement) {
          errmsg("the request was submitted in this same transaction, so no work on it has started"),
          errhint("COMMIT first, then wait.")));
   }
+  if (DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 4, &is_null))) {
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("request %s belongs to an attached table, and never ends",
+                           DatumGetCString(DirectFunctionCall1(uuid_out, values[0]))),
+                    errhint("The view imgpress.attachments tells what is left to do.")));
+  }
   char* status = SPI_getvalue(row, SPI_tuptable->tupdesc, 1);
   const RequestState result = {MemoryContextStrdup(caller, status), DatumGetBool(ended)};
   SPI_finish();
@@ -70,8 +81,36 @@ void sleep_until_change(SharedState* shared, long timeout_ms) {
   CHECK_FOR_INTERRUPTS();
 }
 
+// What was said last about the progress of a request, and when it is told next.
+struct Progress {
+  TimestampTz next;
+  char* told;
+};
+
+TimestampTz next_notice() {
+  return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kNoticePauseMs);
+}
+
+void tell_progress(const pg_uuid_t* id, Progress* progress) {
+  if (GetCurrentTimestamp() < progress->next) return;
+  progress->next = next_notice();
+  Oid types[] = {UUIDOID};
+  Datum values[] = {UUIDPGetDatum(id)};
+  const MemoryContext caller = CurrentMemoryContext;
+  SPI_connect();
+  SPI_execute_with_args(kProgress, 1, types, values, nullptr, false, 1);
+  char* words = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+  words = words != nullptr ? MemoryContextStrdup(caller, words) : nullptr;
+  SPI_finish();
+  if (words == nullptr || (progress->told != nullptr && strcmp(words, progress->told) == 0)) return;
+  progress->told = words;
+  ereport(NOTICE, (errmsg_internal("%s", words)));
+}
+
 char* wait_until_ended(const pg_uuid_t* id, const char* statement, TimestampTz deadline) {
   SharedState* shared = shared_state();
+  const bool talks = statement == kVisible && message_level_is_interesting(NOTICE);
+  Progress progress = {talks ? next_notice() : DT_NOEND, nullptr};
   for (;;) {
     if (shared != nullptr) ConditionVariablePrepareToSleep(&shared->request_ended);
     const RequestState request = read_request(id, statement);
@@ -80,7 +119,8 @@ char* wait_until_ended(const pg_uuid_t* id, const char* statement, TimestampTz d
       ConditionVariableCancelSleep();
       return request.status;
     }
-    sleep_until_change(shared, timeout_ms);
+    tell_progress(id, &progress);
+    sleep_until_change(shared, remaining_ms(Min(deadline, progress.next)));
   }
 }
 
