@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "core/net/address.hpp"
+#include "core/net/request_headers.hpp"
 #include "core/net/url.hpp"
 #include "core/rules/retry.hpp"
 
@@ -47,6 +48,35 @@ bool check_allowed_networks(char** value, void**, GucSource) {
   if (networks_are_valid(*value, reason, sizeof(reason))) return true;
   GUC_check_errdetail("%s", reason);
   GUC_check_errhint("Give a comma-separated list like \"10.0.0.0/8, fd00::/8, 192.168.1.7\".");
+  return false;
+}
+
+// True if downloads can send this; otherwise copies the reason into `reason`.
+bool headers_are_valid(const char* text, char* reason, std::size_t size) {
+  try {
+    split_request_headers(text);
+    return true;
+  } catch (const std::exception& error) {
+    strlcpy(reason, error.what(), size);
+    return false;
+  }
+}
+
+bool check_request_headers(char** value, void**, GucSource) {
+  char reason[256];
+  if (headers_are_valid(*value, reason, sizeof(reason))) return true;
+  GUC_check_errdetail("%s", reason);
+  GUC_check_errhint("Give a list like \"Accept: image/* | Accept-Language: de\".");
+  return false;
+}
+
+bool user_agent_is_valid(const char* text) {
+  return objection_to_header_value(text).empty();
+}
+
+bool check_user_agent(char** value, void**, GucSource) {
+  if (user_agent_is_valid(*value)) return true;
+  GUC_check_errdetail("It must be printable ASCII without blanks at its ends.");
   return false;
 }
 
@@ -121,6 +151,13 @@ void define_places() {
       "Private networks that images may be fetched from, on any port: a list of addresses "
       "and CIDR ranges.",
       &stored.allowed_networks, "", PGC_SIGHUP, check_allowed_networks, GUC_LIST_INPUT);
+  define_string("imgpress.user_agent",
+                "What downloads and webhooks tell as their User-Agent; empty: nothing.",
+                &stored.user_agent, kDefaultUserAgent, PGC_SIGHUP, check_user_agent);
+  define_string("imgpress.request_headers",
+                "Further headers of every download: a list like \"Accept: image/* | Referer: "
+                "https://shop.example/\".",
+                &stored.request_headers, "", PGC_SIGHUP, check_request_headers);
   define_string("imgpress.public_url",
                 "Base of the output URLs: the URL at which clients reach the gateway.",
                 &stored.public_url, "http://127.0.0.1:8080", PGC_SUSET, check_public_url);
@@ -232,6 +269,8 @@ PressSettings press_settings(const Settings& config, const char* path) {
   made.observer = press_register();
   made.allowed_networks = config.allowed_networks;
   made.host_limits = config.host_limits;
+  made.user_agent = config.user_agent;
+  made.request_headers = split_request_headers(config.request_headers);
   static_cast<ImageLimits&>(made) = config.image_limits;
   return made;
 }

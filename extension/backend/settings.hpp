@@ -18,6 +18,8 @@ struct Settings {
   char* press_path;
   int sandbox;  // a Sandbox, as PostgreSQL stores it
   char* allowed_networks;
+  char* user_agent;
+  char* request_headers;
   char* public_url;
   char* webhook_retry_delays;
   int output_url_style;  // an OutputUrlStyle, as PostgreSQL stores it

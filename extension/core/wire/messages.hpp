@@ -52,10 +52,11 @@ struct FetcherSettings {
   std::string allowed_networks;  // comma-separated CIDR list; validated by the sender
   HostLimits host_limits;
   std::string user_agent;
+  std::vector<std::string> headers;  // "Name: value", of each download
 
   static auto fields() {
     using M = FetcherSettings;
-    return std::make_tuple(&M::allowed_networks, &M::host_limits, &M::user_agent);
+    return std::make_tuple(&M::allowed_networks, &M::host_limits, &M::user_agent, &M::headers);
   }
 };
 

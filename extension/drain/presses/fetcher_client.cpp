@@ -32,7 +32,6 @@ constexpr int kFloodOfReports = 10'000;
 constexpr std::size_t kRulesAtOnce = 200;
 
 constexpr std::uint64_t kMaxWebhookAnswerBytes = 64 << 10;
-constexpr const char* kUserAgent = "imgpress";
 
 TimePoint answer_due(const PressSettings& settings, TimePoint now) {
   const auto longest = std::max(settings.fetch_timeout_ms, settings.webhook_timeout_ms);
@@ -83,7 +82,8 @@ void FetcherClient::set_host_rules(std::vector<HostRule> rules) {
 }
 
 wire::FetcherSettings FetcherClient::fetcher_settings() const {
-  return {settings_.allowed_networks, settings_.host_limits, kUserAgent};
+  return {settings_.allowed_networks, settings_.host_limits, settings_.user_agent,
+          settings_.request_headers};
 }
 
 void FetcherClient::limit_memory(std::shared_ptr<MemoryLedger> ledger, std::uint64_t bytes) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/rules/host_limits.hpp"
 #include "core/rules/image_limits.hpp"
@@ -12,13 +13,17 @@ namespace imgpress {
 
 class PressObserver;
 
+constexpr const char* kDefaultUserAgent = "imgpress";
+
 // For every press, whether a drainer or an ordinary session owns it.
 struct PressSettings : ImageLimits {
   std::string press_path;
   bool best_effort = false;  // presses may go without a layer that the kernel does not offer
   std::string allowed_networks;
   HostLimits host_limits;
-  PressObserver* observer = nullptr;  // outlives the presses
+  std::string user_agent = kDefaultUserAgent;
+  std::vector<std::string> request_headers;  // "Name: value", of each download
+  PressObserver* observer = nullptr;         // outlives the presses
 };
 
 struct PipelineSettings : PressSettings {

@@ -262,7 +262,7 @@ void FetchEngine::start_waiting() {
 
 void FetchEngine::start(std::unique_ptr<Transfer> transfer) {
   CURL* easy = take_handle();
-  transfer->prepare(easy, settings_.user_agent, queue_.newest());
+  transfer->prepare(easy, settings_, queue_.newest());
   Transfer& started = *(running_[queue_.newest()] = std::move(transfer));
   if (!started.is_download() || started.reserve(expected_bytes_)) run(started);
 }

@@ -157,7 +157,7 @@ void Transfer::lend_unused(Clock::time_point now) {
   if (memory_.lend(serial_, reserved_ - enough)) reserved_ = enough;
 }
 
-void Transfer::prepare(CURL* easy, const std::string& user_agent, std::uint64_t serial) {
+void Transfer::prepare(CURL* easy, const wire::FetcherSettings& settings, std::uint64_t serial) {
   easy_ = easy;
   serial_ = serial;
   started_at_ = Clock::now();
@@ -165,25 +165,27 @@ void Transfer::prepare(CURL* easy, const std::string& user_agent, std::uint64_t 
   guard_.install(easy);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
   curl_easy_setopt(easy, CURLOPT_URL, url_.c_str());
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent.c_str());
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, settings.user_agent.c_str());
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, curl_text_.data());
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBufferBytes);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout_ms));
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
   if (is_download()) {
-    prepare_get(easy);
+    prepare_get(easy, settings.headers);
   } else {
     prepare_post(easy);
   }
 }
 
-void Transfer::prepare_get(CURL* easy) {
+void Transfer::prepare_get(CURL* easy, const std::vector<std::string>& headers) {
   // Images hardly compress any further, so no encoding is asked for (the empty header); but some
   // origins compress everything, and with this option libcurl decodes it.
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-  headers_.reset(curl_slist_append(nullptr, "Accept-Encoding:"));
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
+  curl_slist* list = curl_slist_append(nullptr, "Accept-Encoding:");
+  for (const std::string& header : headers) list = curl_slist_append(list, header.c_str());
+  headers_.reset(list);
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kMaxRedirects);
   curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(request_.max_bytes));

@@ -47,7 +47,7 @@ class Transfer {
   bool is_download() const { return request_.method == wire::Method::kGet; }
 
   // Sets all options on a fresh or reset handle. The transfer must stay where it is until finish().
-  void prepare(CURL* easy, const std::string& user_agent, std::uint64_t serial);
+  void prepare(CURL* easy, const wire::FetcherSettings& settings, std::uint64_t serial);
 
   CURL* easy() const { return easy_; }
   // Transfers are numbered in the order of their starts.
@@ -115,7 +115,7 @@ class Transfer {
   bool make_room(std::uint64_t bytes);
   void begin_wait(Wait wait);
   bool is_decoded(CURL* easy) const;
-  void prepare_get(CURL* easy);
+  void prepare_get(CURL* easy, const std::vector<std::string>& headers);
   void prepare_post(CURL* easy);
   FinishedTransfer succeed();
   std::optional<FaultError> fault_of(CURL* easy, CURLcode code, long status) const;
