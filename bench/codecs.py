@@ -25,7 +25,7 @@ SLOW_COMMIT_MS = 20
 DELAY_COMMITS = f"""
 CREATE FUNCTION wait_for_the_disk() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN PERFORM pg_sleep({SLOW_COMMIT_MS / 1000}); RETURN NULL; END $$;
-CREATE TRIGGER wait_for_the_disk AFTER INSERT ON imgpress.outputs
+CREATE TRIGGER wait_for_the_disk AFTER INSERT ON imgpress_internal.image_outputs
     FOR EACH STATEMENT EXECUTE FUNCTION wait_for_the_disk();
 """
 

@@ -6,7 +6,7 @@
 CPU time per image of
   fetch    libcurl alone, one kept connection, the same files from the same origin (bench/programs/fetch.cpp)
   codec    the codec alone, in memory, on every core at once, as the pipeline runs it
-  insert   the same outputs into a table like imgpress.outputs, 64 a transaction, within the server
+  insert   the same outputs into a table like imgpress_internal.blobs, 64 a transaction, within the server
 compared with that of the fetcher, the codecs and the drainer while they process a request. Neither
 side includes the origin, the submission, or PostgreSQL's checkpointer and writers.
 """
@@ -51,7 +51,7 @@ def load_samples(cluster, outputs):
     """Loads the outputs into one table, and creates another to insert them into."""
     cluster.query("CREATE TABLE samples (n integer, bytes bytea)")
     cluster.query("ALTER TABLE samples ALTER COLUMN bytes SET STORAGE EXTERNAL")
-    cluster.query("CREATE TABLE bare_outputs (LIKE imgpress.outputs INCLUDING ALL)")
+    cluster.query("CREATE TABLE bare_outputs (LIKE imgpress_internal.blobs INCLUDING ALL)")
     for n, path in enumerate(sorted(outputs.iterdir())):
         cluster.query("INSERT INTO samples VALUES (%s, %s)", (n, path.read_bytes()))
 
@@ -61,10 +61,9 @@ def insert_alone(cluster, images):
     memory, and inserts copies of them from there."""
     statement = """
         WITH sample AS MATERIALIZED (SELECT n, bytes || '' AS bytes FROM samples)
-        INSERT INTO bare_outputs (request_id, image_no, content_type, etag, width, height,
-                                  source_bytes, kept_source, bytes)
-        SELECT '00000000-0000-0000-0000-000000000000', p, 'image/jpeg', md5(p::text), 800, 600,
-               119000, false, bytes
+        INSERT INTO bare_outputs (output_format, content_type, etag, width, height, source_bytes,
+                                  kept_source, bytes)
+        SELECT 'jpeg', 'image/jpeg', md5(p::text), 800, 600, 119000, false, bytes
         FROM generate_series(%s, %s) p JOIN sample ON n = p %% (SELECT count(*) FROM samples)"""
     with closing(cluster.connect()) as connection:
         cursor = connection.cursor()

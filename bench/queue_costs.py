@@ -28,7 +28,8 @@ BEGIN
         lease := lease + 1;
         begun := clock_timestamp();
         SELECT array_agg((lease, i.request_id, i.image_no, 'Completed', NULL, 0, 0, 0, false, false, NULL, NULL,
-                          200, 100, 'jpeg', 'image/jpeg', 'digest', 4, 3, false, NULL)::imgpress_internal.outcome)
+                          200, 100, 'jpeg', 'image/jpeg', 'digest', 4, 3, false, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL)::imgpress_internal.outcome)
             INTO outcomes
             FROM imgpress_internal.claim_images(0, lease, slots, slots / 2, '{}', '{}', '5 minutes') i
             WHERE i.image_no IS NOT NULL;

@@ -106,8 +106,13 @@ ImageOptions options_of_json(Datum jsonb, UnknownOption unknown) {
 using namespace imgpress;
 
 extern "C" {
+PG_FUNCTION_INFO_V1(imgpress_encoder_version);
 PG_FUNCTION_INFO_V1(imgpress_complete_options);
 PG_FUNCTION_INFO_V1(imgpress_check_options);
+}
+
+Datum imgpress_encoder_version(PG_FUNCTION_ARGS) {
+  PG_RETURN_INT32(kEncoderVersion);
 }
 
 // complete_options(): what is stored with a request.

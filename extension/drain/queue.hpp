@@ -19,6 +19,7 @@
 #include "core/rules/host_rule.hpp"
 #include "core/rules/options.hpp"
 #include "core/rules/retry.hpp"
+#include "drain/source_version.hpp"
 
 namespace imgpress {
 
@@ -47,6 +48,8 @@ struct ClaimedImage {
   std::string url;
   ImageOptions options;
   AttemptHistory history;
+  std::string source_key{};  // of the URL, for this user and these options
+  KnownSource known{};
 };
 struct ClaimAnswer {
   std::vector<ClaimedImage> images;
@@ -89,6 +92,9 @@ struct FinishedImage {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   bool kept_source = false;
+  std::string source_key;
+  SourceVersion source;      // that was downloaded; no digest: nothing was
+  std::int64_t blob_id = 0;  // of the output that exists, if the image has not changed; else 0
 };
 struct FinishAnswer {
   std::vector<std::size_t> put_off;  // indexes of images whose rows are locked: to be sent again

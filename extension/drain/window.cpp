@@ -8,7 +8,8 @@ std::uint64_t Window::hold(std::int64_t token, const ClaimedImage& image) {
   ++per_token_[token];
   ++per_request_[image.request_id];
   if (image.history.attempts > 1) ++retries_;
-  images_.emplace(next_key_, Held{token, image.request_id, image.image_no, image.history});
+  images_.emplace(next_key_,
+                  Held{token, image.request_id, image.image_no, image.history, image.source_key});
   return next_key_++;
 }
 
@@ -44,6 +45,9 @@ FinishedImage Window::judge(ImageOutcome outcome, const RetryLimits& limits, dou
   finished.width = outcome.width;
   finished.height = outcome.height;
   finished.kept_source = outcome.kept_source;
+  finished.source_key = held.source_key;
+  finished.source = std::move(outcome.source);
+  finished.blob_id = outcome.blob_id;
   return finished;
 }
 

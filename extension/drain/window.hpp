@@ -36,6 +36,7 @@ class Window {
     RequestId request_id;
     std::int32_t image_no;
     AttemptHistory history;
+    std::string source_key;
   };
 
   std::unordered_map<std::uint64_t, Held> images_;

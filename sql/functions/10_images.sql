@@ -64,8 +64,8 @@ CREATE OR REPLACE FUNCTION imgpress.output_image(
 ) RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT o.content_type, o.etag, o.created_at, o.bytes
-    FROM imgpress.outputs o
+    SELECT b.content_type, b.etag, o.created_at, b.bytes
+    FROM imgpress_internal.image_outputs o JOIN imgpress_internal.blobs b USING (blob_id)
     WHERE o.request_id = $1 AND o.image_no = imgpress_internal.image_behind($1, $2) AND EXISTS (
           SELECT FROM imgpress.processing_requests r WHERE r.id = $1 AND imgpress_internal.may_see(r.submitted_by))
 $$;
@@ -76,7 +76,7 @@ GRANT EXECUTE ON FUNCTION imgpress.output_image(uuid, integer) TO imgpress_reade
 CREATE OR REPLACE FUNCTION imgpress.output_etag(request_id uuid, image_no integer) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT o.etag FROM imgpress.outputs o
+    SELECT b.etag FROM imgpress_internal.image_outputs o JOIN imgpress_internal.blobs b USING (blob_id)
     WHERE o.request_id = $1 AND o.image_no = imgpress_internal.image_behind($1, $2) AND EXISTS (
           SELECT FROM imgpress.processing_requests r WHERE r.id = $1 AND imgpress_internal.may_see(r.submitted_by))
 $$;

@@ -175,9 +175,15 @@ COMMENT ON FUNCTION imgpress.purge(interval) IS
 CREATE OR REPLACE FUNCTION imgpress_internal.delete_children() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    freed bigint[];
 BEGIN
     DELETE FROM imgpress.images c USING gone WHERE c.request_id = gone.id;
-    DELETE FROM imgpress.outputs c USING gone WHERE c.request_id = gone.id;
+    WITH deleted AS (
+        DELETE FROM imgpress_internal.image_outputs c USING gone WHERE c.request_id = gone.id RETURNING c.blob_id
+    )
+    SELECT array_agg(DISTINCT d.blob_id) INTO freed FROM deleted d;
+    PERFORM imgpress_internal.sweep_blobs(freed);
     DELETE FROM imgpress_internal.image_aliases c USING gone WHERE c.request_id = gone.id;
     DELETE FROM imgpress.products c USING gone WHERE c.request_id = gone.id;
     DELETE FROM imgpress.webhook_deliveries c USING gone WHERE c.request_id = gone.id;
@@ -185,7 +191,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.delete_children() IS
-    'Deletes the products, images, outputs and webhook deliveries of deleted requests';
+    'Deletes the products, images, outputs and webhook deliveries of deleted requests, and the bytes that no other '
+    'request shows';
 
 CREATE OR REPLACE TRIGGER delete_children AFTER DELETE ON imgpress.processing_requests
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION imgpress_internal.delete_children();

@@ -4,7 +4,8 @@ CREATE OR REPLACE FUNCTION imgpress_internal.lock_tables() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    LOCK TABLE imgpress.processing_requests, imgpress.images, imgpress.webhook_deliveries, imgpress_internal.leases
+    LOCK TABLE imgpress.processing_requests, imgpress.images, imgpress_internal.image_outputs,
+        imgpress_internal.blobs, imgpress_internal.sources, imgpress.webhook_deliveries, imgpress_internal.leases
         IN ROW EXCLUSIVE MODE;
 END
 $$;
@@ -143,6 +144,7 @@ CREATE OR REPLACE FUNCTION imgpress_internal.claim_images(
 ) RETURNS TABLE (
     request_id uuid, image_no integer, url text, options jsonb,
     attempts smallint, failed_attempts smallint, codec_crashes smallint, interruptions smallint, alone boolean,
+    source_key bytea, blob_id bigint, source_digest bytea, source_etag text, last_modified text,
     more boolean, due_in_ms bigint, lone_due_in_ms bigint, delivery_due_in_ms bigint
 )
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -191,7 +193,7 @@ BEGIN
                 FROM wanted w WHERE i.request_id = w.id AND i.image_no >= w.first AND i.image_no <= w.last
                   AND NOT (aside > 0 AND imgpress_internal.was_set_aside(i.host_no, i.retry_at))
                 RETURNING i.request_id, i.image_no, i.url, i.attempts, i.failed_attempts, i.codec_crashes,
-                          i.interruptions, i.alone
+                          i.interruptions, i.alone, i.transient
         ), leased AS (
             INSERT INTO imgpress_internal.leases (token, drainer, request_ids, image_nos, expires_at)
                 SELECT token, drainer, array_agg(c.request_id), array_agg(c.image_no), clock_timestamp() + lease
@@ -209,14 +211,20 @@ BEGIN
         ), request AS MATERIALIZED (
             -- Read once for each request, not for each image: while another session holds an old snapshot, each
             -- read goes through all versions of the row since then.
-            SELECT q.id, q.options FROM imgpress.processing_requests q
+            SELECT q.id, q.options, imgpress_internal.source_key_prefix(q.submitted_by, q.options) AS key_prefix
+            FROM imgpress.processing_requests q
             WHERE q.id = ANY (array(SELECT DISTINCT w.id FROM wanted w))
         )
         SELECT c.request_id, c.image_no, c.url, r.options, c.attempts, c.failed_attempts, c.codec_crashes,
-               c.interruptions, c.alone, NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint
-        FROM claimed c JOIN request r ON r.id = c.request_id;
+               c.interruptions, c.alone, k.key, s.blob_id, s.digest, s.etag, s.last_modified,
+               NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint
+        FROM claimed c JOIN request r ON r.id = c.request_id
+        CROSS JOIN LATERAL (SELECT imgpress_internal.source_key(r.key_prefix, c.url) AS key OFFSET 0) k
+        -- After a failed attempt, it is downloaded without any condition.
+        LEFT JOIN imgpress_internal.sources s ON s.key = k.key AND NOT c.transient;
     RETURN QUERY SELECT NULL::uuid, NULL::integer, NULL::text, NULL::jsonb,
-        NULL::smallint, NULL::smallint, NULL::smallint, NULL::smallint, NULL::boolean, turns.more,
+        NULL::smallint, NULL::smallint, NULL::smallint, NULL::smallint, NULL::boolean,
+        NULL::bytea, NULL::bigint, NULL::bytea, NULL::text, NULL::text, turns.more,
         CASE WHEN paused THEN NULL WHEN turns.blocked OR aside > 0 THEN 0
              ELSE imgpress_internal.next_retry_in_ms() END,
         CASE WHEN paused THEN NULL ELSE imgpress_internal.next_lone_image_in_ms() END,
@@ -227,7 +235,8 @@ COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, int
     boolean) IS
     'Claims up to slots images under one lease and counts an attempt for each: up to retry_slots images that are due '
     'for a retry, then fresh ones, fairly shared by the waiting requests. held_requests and held_counts: how many '
-    'images of which request the drainer holds. idle: it works on none, so that an image that must be alone is claimed '
+    'images of which request the drainer holds. source_key, blob_id and so on: as in imgpress_internal.sources; blob_id '
+    'is NULL if nothing is known of the image. idle: it works on none, so that an image that must be alone is claimed '
     'first, and no other. The last row is not an image; it says when to claim again: more, if another claim would find '
     'images at once, and the milliseconds until an image, one that must be alone, or a webhook is due';
 

@@ -142,17 +142,32 @@ CREATE OR REPLACE FUNCTION imgpress_internal.finish_images(
 AS $$
 DECLARE
     recorded integer[];
+    sources imgpress_internal.sources[];
 BEGIN
     PERFORM imgpress_internal.lock_tables();
+    outcomes := imgpress_internal.resolve_unchanged(outcomes);
     recorded := imgpress_internal.record_outcomes(outcomes);
 
-    -- The bytes go straight from the argument into the row: each step in between would copy them.
-    INSERT INTO imgpress.outputs (
-            request_id, image_no, content_type, etag, width, height, source_bytes, kept_source, warning, bytes)
-        SELECT o.request_id, o.image_no, o.content_type, o.etag, o.width, o.height, o.source_bytes, o.kept_source,
-               o.warning, outputs[o.ordinality]
+    WITH stored AS MATERIALIZED (
+        SELECT o.*, o.blob_id IS NULL AS is_new,
+               coalesce(o.blob_id, nextval('imgpress_internal.blobs_blob_id_seq')) AS its_blob
         FROM unnest(outcomes) WITH ORDINALITY AS o
-        WHERE o.status = 'Completed' AND o.ordinality = ANY (recorded);
+        WHERE o.status = 'Completed' AND o.ordinality = ANY (recorded)
+    ), new_blobs AS (
+        -- The bytes go straight from the argument into the row: each step in between would copy them.
+        INSERT INTO imgpress_internal.blobs (blob_id, output_format, content_type, etag, width, height, source_bytes,
+                kept_source, warning, bytes)
+            SELECT s.its_blob, s.output_format, s.content_type, s.etag, s.width, s.height, s.source_bytes,
+                   s.kept_source, s.warning, outputs[s.ordinality]
+            FROM stored s WHERE s.is_new
+    ), new_outputs AS (
+        INSERT INTO imgpress_internal.image_outputs (request_id, image_no, blob_id)
+            SELECT s.request_id, s.image_no, s.its_blob FROM stored s
+    )
+    SELECT array_agg((s.source_key, s.its_blob, s.source_digest, s.source_etag, s.last_modified,
+                      now())::imgpress_internal.sources)
+        INTO sources FROM stored s WHERE s.source_digest IS NOT NULL;
+    PERFORM imgpress_internal.remember_sources(sources);
 
     SELECT imgpress_internal.count_ended(array_agg(c.id), array_agg(c.succeeded), array_agg(c.failed),
                                          array_agg(c.source_size), array_agg(c.output_size))
@@ -162,7 +177,7 @@ BEGIN
                    count(*) FILTER (WHERE outcomes[r.no].status = 'Completed')::integer AS succeeded,
                    count(*) FILTER (WHERE outcomes[r.no].status = 'Failed')::integer AS failed,
                    coalesce(sum(outcomes[r.no].source_bytes), 0)::bigint AS source_size,
-                   coalesce(sum(octet_length(outputs[r.no]))
+                   coalesce(sum(coalesce(outcomes[r.no].output_bytes, octet_length(outputs[r.no])))
                             FILTER (WHERE outcomes[r.no].status = 'Completed'), 0)::bigint AS output_size
             FROM unnest(recorded) AS r(no) GROUP BY 1
         ) c;

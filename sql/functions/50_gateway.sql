@@ -120,10 +120,10 @@ BEGIN
         max_age := expires - floor(extract(epoch FROM clock_timestamp()))::bigint;
     END IF;
     RETURN QUERY
-        SELECT NULL::text, max_age, o.content_type, o.etag, octet_length(o.bytes),
+        SELECT NULL::text, max_age, b.content_type, b.etag, octet_length(b.bytes),
                floor(extract(epoch FROM o.created_at))::bigint,
-               substring(o.bytes FROM skipped + 1 FOR most)
-        FROM imgpress.outputs o
+               substring(b.bytes FROM skipped + 1 FOR most)
+        FROM imgpress_internal.image_outputs o JOIN imgpress_internal.blobs b USING (blob_id)
         WHERE o.request_id = output_slice.request_id
           AND o.image_no = imgpress_internal.image_behind(output_slice.request_id, output_slice.image_no);
 END

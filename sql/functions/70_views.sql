@@ -65,6 +65,25 @@ COMMENT ON VIEW imgpress.webhook_failures IS
     'One row for each webhook message whose last attempt failed. status: Pending, if it is tried again at '
     'next_attempt_at, or Failed. hint: how to allow an address that is denied; NULL for other errors';
 
+CREATE OR REPLACE VIEW imgpress.outputs AS
+    SELECT o.request_id, o.image_no, b.content_type, b.etag, b.width, b.height, b.source_bytes, b.kept_source,
+           b.warning, o.created_at, b.bytes
+    FROM imgpress_internal.image_outputs o
+    CROSS JOIN LATERAL (
+        -- No condition of the user's reaches the blobs of others: none is looked at but through a row of o.
+        SELECT x.* FROM imgpress_internal.blobs x WHERE x.blob_id = o.blob_id OFFSET 0
+    ) b;
+COMMENT ON VIEW imgpress.outputs IS 'The compressed images. Those whose sources have not changed share their bytes';
+COMMENT ON COLUMN imgpress.outputs.etag IS
+    'Validator for HTTP caches, without quotes: a digest of the bytes, computed by the codec process';
+COMMENT ON COLUMN imgpress.outputs.width IS 'Pixels as stored, before any EXIF orientation';
+COMMENT ON COLUMN imgpress.outputs.height IS 'Pixels as stored, before any EXIF orientation';
+COMMENT ON COLUMN imgpress.outputs.source_bytes IS 'Size of the downloaded image in bytes';
+COMMENT ON COLUMN imgpress.outputs.kept_source IS
+    'The source''s own bytes, because no JPEG of this quality would have been smaller';
+COMMENT ON COLUMN imgpress.outputs.warning IS
+    'Something unusual about the source, for example that it is truncated; NULL: nothing';
+
 CREATE OR REPLACE VIEW imgpress.results AS
     SELECT o.request_id, o.image_no, p.serial_number, p.product_name, i.url,
            imgpress.output_url(o.request_id, o.image_no, i.url, i.output_format) AS output_url,
@@ -85,4 +104,5 @@ COMMENT ON VIEW imgpress.results IS
     'source without its metadata, because no JPEG was smaller; warning: something unusual about the source, for '
     'example that it is truncated';
 
-GRANT SELECT ON imgpress.progress, imgpress.failures, imgpress.webhook_failures, imgpress.results TO imgpress_reader;
+GRANT SELECT ON imgpress.progress, imgpress.failures, imgpress.webhook_failures, imgpress.results, imgpress.outputs
+    TO imgpress_reader;

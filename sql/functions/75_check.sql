@@ -23,8 +23,8 @@ AS $$
                count(*) FILTER (WHERE i.status IN ('Pending', 'Processing')) AS unfinished
         FROM imgpress.images i GROUP BY 1
     ), output AS MATERIALIZED (
-        SELECT o.request_id AS id, sum(o.source_bytes) AS source_bytes, sum(octet_length(o.bytes)) AS output_bytes
-        FROM imgpress.outputs o GROUP BY 1
+        SELECT o.request_id AS id, sum(b.source_bytes) AS source_bytes, sum(octet_length(b.bytes)) AS output_bytes
+        FROM imgpress_internal.image_outputs o JOIN imgpress_internal.blobs b USING (blob_id) GROUP BY 1
     ), product AS MATERIALIZED (
         SELECT p.request_id AS id, count(*) AS products FROM imgpress.products p GROUP BY 1
     )
@@ -60,9 +60,10 @@ AS $$
                    WHEN i.status = 'Completed' THEN 'Completed, but without an output'
                    ELSE i.status || ', but with an output' END AS wrong
         FROM (SELECT x.request_id, x.image_no, x.status FROM imgpress.images x) i
-        FULL JOIN (SELECT x.request_id, x.image_no, octet_length(x.bytes) AS size FROM imgpress.outputs x) o
+        FULL JOIN (SELECT x.request_id, x.image_no, x.blob_id FROM imgpress_internal.image_outputs x) o
             USING (request_id, image_no)
-        WHERE (i.status IS NOT DISTINCT FROM 'Completed') <> (o.size IS NOT NULL) OR o.size = 0
+        LEFT JOIN imgpress_internal.blobs b USING (blob_id)
+        WHERE (i.status IS NOT DISTINCT FROM 'Completed') <> (o.blob_id IS NOT NULL) OR octet_length(b.bytes) = 0
     ) w
     GROUP BY w.request_id, w.wrong
 $$;
@@ -177,7 +178,7 @@ AS $$
     WITH row_of (name, id) AS (
         SELECT 'products', p.request_id FROM imgpress.products p
         UNION ALL SELECT 'images', i.request_id FROM imgpress.images i
-        UNION ALL SELECT 'outputs', o.request_id FROM imgpress.outputs o
+        UNION ALL SELECT 'outputs', o.request_id FROM imgpress_internal.image_outputs o
         UNION ALL SELECT 'webhook_deliveries', d.request_id FROM imgpress.webhook_deliveries d
         UNION ALL SELECT 'image_aliases', a.request_id FROM imgpress_internal.image_aliases a
     ), counted AS (
@@ -189,12 +190,31 @@ $$;
 COMMENT ON FUNCTION imgpress_internal.check_leftovers() IS
     'Violations of: nothing is left of requests that were deleted';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.check_blobs(
+    OUT invariant text, OUT request_id uuid, OUT detail text
+) RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'blobs', o.request_id, format('outputs whose bytes are missing: image_no %s',
+        imgpress_internal.first_few(array_agg(o.image_no ORDER BY o.image_no)))
+    FROM imgpress_internal.image_outputs o LEFT JOIN imgpress_internal.blobs b USING (blob_id)
+    WHERE b.blob_id IS NULL GROUP BY o.request_id
+    UNION ALL
+    SELECT 'blobs', NULL, format('bytes of no output, and no deletion will find them: blob %s, %s bytes', b.blob_id,
+        octet_length(b.bytes))
+    FROM imgpress_internal.blobs b LEFT JOIN imgpress_internal.image_outputs o USING (blob_id)
+    WHERE o.blob_id IS NULL AND b.blob_id NOT IN (SELECT u.blob_id FROM imgpress_internal.unswept_blobs u)
+$$;
+COMMENT ON FUNCTION imgpress_internal.check_blobs() IS
+    'Violations of: each output has its bytes, and bytes that no output shows any more are deleted';
+
 CREATE OR REPLACE FUNCTION imgpress.check(OUT invariant text, OUT request_id uuid, OUT detail text)
     RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT * FROM imgpress_internal.check_requests()
     UNION ALL SELECT * FROM imgpress_internal.check_outputs()
+    UNION ALL SELECT * FROM imgpress_internal.check_blobs()
     UNION ALL SELECT * FROM imgpress_internal.check_products()
     UNION ALL SELECT * FROM imgpress_internal.check_claims()
     UNION ALL SELECT * FROM imgpress_internal.check_leases()

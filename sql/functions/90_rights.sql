@@ -27,6 +27,7 @@ ALTER VIEW imgpress.failures OWNER TO imgpress_views;
 ALTER VIEW imgpress.webhook_failures OWNER TO imgpress_views;
 ALTER VIEW imgpress.results OWNER TO imgpress_views;
 ALTER VIEW imgpress.attachments OWNER TO imgpress_views;
+ALTER VIEW imgpress.outputs OWNER TO imgpress_views;
 
 -- PUBLIC gets nothing, since several functions reach the network. Grants on functions are beside the functions;
 -- here are those on tables.
@@ -37,7 +38,7 @@ GRANT USAGE ON SCHEMA imgpress
     TO imgpress_reader, imgpress_user, imgpress_gateway, imgpress_admin, imgpress_worker, imgpress_owner;
 GRANT USAGE ON SCHEMA imgpress_internal TO imgpress_gateway, imgpress_worker, imgpress_owner;
 
-GRANT SELECT ON imgpress.processing_requests, imgpress.products, imgpress.images, imgpress.outputs,
+GRANT SELECT ON imgpress.processing_requests, imgpress.products, imgpress.images,
     imgpress.webhook_deliveries
     TO imgpress_reader, imgpress_views;
 GRANT SELECT, INSERT, DELETE ON imgpress.webhook_secrets TO imgpress_admin;
@@ -45,7 +46,10 @@ GRANT UPDATE (submitted_by) ON imgpress.processing_requests TO imgpress_admin;
 
 -- The worker gets only what it needs: it neither submits requests nor deletes what users see.
 GRANT SELECT, UPDATE ON imgpress.processing_requests, imgpress.images TO imgpress_worker;
-GRANT SELECT, INSERT ON imgpress.outputs TO imgpress_worker;
+GRANT SELECT, INSERT ON imgpress_internal.image_outputs, imgpress_internal.blobs TO imgpress_worker;
+GRANT UPDATE (warning) ON imgpress_internal.blobs TO imgpress_worker;  -- any column: to lock a row FOR KEY SHARE
+GRANT USAGE ON SEQUENCE imgpress_internal.blobs_blob_id_seq TO imgpress_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON imgpress_internal.sources TO imgpress_worker;
 GRANT SELECT, INSERT, UPDATE ON imgpress.webhook_deliveries TO imgpress_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON imgpress_internal.leases TO imgpress_worker;
 GRANT SELECT ON imgpress_internal.queue_pause TO imgpress_worker;
@@ -58,7 +62,7 @@ DECLARE
     name text;
     visible text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries'] LOOP
+    FOREACH name IN ARRAY ARRAY['processing_requests', 'products', 'images', 'webhook_deliveries'] LOOP
         visible := CASE name
             WHEN 'processing_requests' THEN 'imgpress_internal.may_see(submitted_by)'
             -- The policy of processing_requests applies in here, too. With EXISTS, PostgreSQL would often read all
@@ -85,3 +89,21 @@ BEGIN
     END IF;
 END
 $rows$;
+
+-- The view imgpress.outputs looks up the blobs of the outputs that the policy lets it see.
+GRANT SELECT ON imgpress_internal.image_outputs, imgpress_internal.blobs TO imgpress_views;
+ALTER TABLE imgpress_internal.image_outputs ENABLE ROW LEVEL SECURITY;
+DO $outputs$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = 'imgpress_internal.image_outputs'::regclass) THEN
+        CREATE POLICY what_it_may_see ON imgpress_internal.image_outputs
+            USING ((SELECT true FROM imgpress.processing_requests r WHERE r.id = image_outputs.request_id));
+        CREATE POLICY all_for_the_worker ON imgpress_internal.image_outputs TO imgpress_worker
+            USING (true) WITH CHECK (true);
+    END IF;
+    COMMENT ON POLICY what_it_may_see ON imgpress_internal.image_outputs IS
+        'The rows of requests that the role may see';
+    COMMENT ON POLICY all_for_the_worker ON imgpress_internal.image_outputs IS
+        'The worker processes the requests of everybody';
+END
+$outputs$;

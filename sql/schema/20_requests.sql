@@ -1,4 +1,4 @@
--- Requests, products, images and outputs.
+-- Requests, products and images. Their outputs: 25_blobs.sql.
 --
 -- There are no foreign keys: only imgpress's own functions write these tables, and for a request of a million
 -- images the check of each row would cost more than the row. A trigger on processing_requests deletes the
@@ -171,32 +171,3 @@ COMMENT ON COLUMN imgpress.images.http_status IS
 CREATE INDEX images_retry ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX images_alone ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL AND alone;
 CREATE INDEX images_errors ON imgpress.images (request_id, image_no) WHERE error_code IS NOT NULL;
-
-CREATE TABLE imgpress.outputs (
-    request_id   uuid NOT NULL,
-    image_no     integer NOT NULL,
-    content_type text NOT NULL,
-    etag         text NOT NULL,
-    width        integer NOT NULL,
-    height       integer NOT NULL,
-    source_bytes integer NOT NULL,
-    kept_source  boolean NOT NULL,
-    warning      text,
-    created_at   timestamptz NOT NULL DEFAULT now(),
-    bytes        bytea NOT NULL,
-    PRIMARY KEY (request_id, image_no),
-    CONSTRAINT bytes_are_there CHECK (octet_length(bytes) > 0)
-);
--- Images do not compress any further: don't let TOAST try.
-ALTER TABLE imgpress.outputs ALTER COLUMN bytes SET STORAGE EXTERNAL;
-
-COMMENT ON TABLE imgpress.outputs IS 'The compressed images';
-COMMENT ON COLUMN imgpress.outputs.etag IS
-    'Validator for HTTP caches, without quotes: a digest of the bytes, computed by the codec process';
-COMMENT ON COLUMN imgpress.outputs.width IS 'Pixels as stored, before any EXIF orientation';
-COMMENT ON COLUMN imgpress.outputs.height IS 'Pixels as stored, before any EXIF orientation';
-COMMENT ON COLUMN imgpress.outputs.source_bytes IS 'Size of the downloaded image in bytes';
-COMMENT ON COLUMN imgpress.outputs.kept_source IS
-    'The source''s own bytes, because no JPEG of this quality would have been smaller';
-COMMENT ON COLUMN imgpress.outputs.warning IS
-    'Something unusual about the source, for example that it is truncated; NULL: nothing';

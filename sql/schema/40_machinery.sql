@@ -80,7 +80,14 @@ CREATE TYPE imgpress_internal.outcome AS (
     width           integer,
     height          integer,
     kept_source     boolean,
-    warning         text
+    warning         text,
+    source_key      bytea,
+    source_digest   bytea,
+    source_etag     text,
+    last_modified   text,
+    blob_id         bigint,
+    output_bytes    integer
 );
 COMMENT ON TYPE imgpress_internal.outcome IS
-    'The result of an attempt on an image: its new status with the output (without the bytes) or the error';
+    'The result of an attempt on an image: its new status with the output (without the bytes) or the error. blob_id: '
+    'the image has not changed, and its output is that blob; what describes the output is NULL then';

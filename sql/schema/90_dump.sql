@@ -3,7 +3,6 @@
 SELECT pg_catalog.pg_extension_config_dump('imgpress.processing_requests', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.products', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.images', '');
-SELECT pg_catalog.pg_extension_config_dump('imgpress.outputs', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.webhook_deliveries', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.webhook_deliveries_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.webhook_secrets', '');
@@ -20,3 +19,8 @@ SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attached_ends_id_s
 SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.attachment_progress', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.hosts', '');
 SELECT pg_catalog.pg_extension_config_dump('imgpress.hosts_host_no_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.blobs', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.blobs_blob_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.image_outputs', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.sources', '');
+SELECT pg_catalog.pg_extension_config_dump('imgpress_internal.unswept_blobs', '');

@@ -6,7 +6,6 @@ SELECT has_schema('imgpress');
 SELECT tables_are('imgpress', ARRAY[
     'hosts',
     'images',
-    'outputs',
     'processing_requests',
     'products',
     'webhook_deliveries',
@@ -18,10 +17,14 @@ SELECT tables_are('imgpress_internal', ARRAY[
     'attachment_anchors',
     'attachment_progress',
     'attachments',
+    'blobs',
     'image_aliases',
+    'image_outputs',
     'keys',
     'leases',
     'queue_pause',
+    'sources',
+    'unswept_blobs',
     'upload_parts',
     'url_secret']);
 SELECT views_are('imgpress', ARRAY[
@@ -29,6 +32,7 @@ SELECT views_are('imgpress', ARRAY[
     'csv_upload',
     'failures',
     'keys',
+    'outputs',
     'presses',
     'progress',
     'results',
@@ -67,7 +71,8 @@ SELECT is_empty(
 SELECT is_empty(
     $$ SELECT c.oid::regclass, a.grantee::regrole FROM pg_class c, aclexplode(c.relacl) a
        WHERE c.relnamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
-       AND a.grantee <> c.relowner AND a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') $$,
+       AND a.grantee <> c.relowner AND a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+       AND (c.relkind, a.privilege_type) <> ('S', 'USAGE') $$,
     'nobody may add a trigger or a foreign key to a table, which would run with the rights of imgpress_owner');
 SELECT is_empty(
     $$ SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
@@ -78,8 +83,9 @@ SELECT is_empty(
        AND a.grantee <> n.nspowner AND a.privilege_type <> 'USAGE' $$,
     'nobody else may create objects in the schema');
 SELECT is_empty(
-    $$ SELECT t FROM unnest(ARRAY['processing_requests', 'products', 'images', 'outputs', 'webhook_deliveries']) t
-       WHERE has_table_privilege('imgpress_worker', 'imgpress.' || t, 'DELETE, TRUNCATE') $$,
+    $$ SELECT t FROM unnest(ARRAY['imgpress.processing_requests', 'imgpress.products', 'imgpress.images',
+           'imgpress_internal.image_outputs', 'imgpress_internal.blobs', 'imgpress.webhook_deliveries']) t
+       WHERE has_table_privilege('imgpress_worker', t, 'DELETE, TRUNCATE') $$,
     'the worker cannot delete from the tables that users see');
 SELECT is(imgpress_internal.complete_options('{}') @> '{"quality": 50, "effort": "balanced", "accept_truncated": false}',
     true, 'the defaults of the options');

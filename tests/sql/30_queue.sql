@@ -119,7 +119,8 @@ SELECT is_empty('SELECT FROM imgpress_internal.leases WHERE token = 21', 'the la
 -- An output must have bytes; otherwise nothing of the call is recorded.
 SELECT pg_temp.request(1) AS id \gset
 SELECT count(*) FROM pg_temp.claim(22, 4);
-SELECT throws_ok(format($$ SELECT imgpress_internal.finish_images(ARRAY[(22, %L, 1, 'Completed', NULL, 0, 0, 0, false, false, NULL, NULL, 200, 9, 'jpeg', 'image/jpeg', 'digest', 4, 3, false, NULL)::imgpress_internal.outcome], ARRAY[NULL::bytea]) $$, :'id'),
+SELECT throws_ok(format($$ SELECT imgpress_internal.finish_images(ARRAY[(22, %L, 1, 'Completed', NULL, 0, 0, 0, false, false, NULL, NULL, 200, 9, 'jpeg', 'image/jpeg', 'digest', 4, 3, false, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL)::imgpress_internal.outcome], ARRAY[NULL::bytea]) $$, :'id'),
     '23502', NULL, 'an output without bytes is refused');
 SELECT is(pg_temp.finish(22, :'id', 1, 'Completed'), 1);
 SELECT results_eq(format('SELECT octet_length(bytes), etag FROM imgpress.outputs WHERE request_id = %L', :'id'), $$ VALUES (40, 'digest') $$);

@@ -15,8 +15,10 @@ $$;
 CREATE FUNCTION pg_temp.finish(token bigint, request uuid, image integer, status text, format text DEFAULT 'jpeg') RETURNS void LANGUAGE sql AS $$
     SELECT imgpress_internal.finish_images(
         ARRAY[CASE status
-              WHEN 'Completed' THEN (token, request, image, status, NULL, 1, 0, 0, false, false, NULL, NULL, 200, 9, format, 'image/' || format, 'e', 4, 3, false, NULL)::imgpress_internal.outcome
-              WHEN 'Failed' THEN (token, request, image, status, NULL, 1, 0, 0, true, false, 'timeout', 'timed out', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::imgpress_internal.outcome
+              WHEN 'Completed' THEN (token, request, image, status, NULL, 1, 0, 0, false, false, NULL, NULL, 200, 9, format, 'image/' || format, 'e', 4, 3, false, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL)::imgpress_internal.outcome
+              WHEN 'Failed' THEN (token, request, image, status, NULL, 1, 0, 0, true, false, 'timeout', 'timed out', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL)::imgpress_internal.outcome
               END],
         ARRAY[CASE WHEN status = 'Completed' THEN 'bytes'::bytea END])
 $$;

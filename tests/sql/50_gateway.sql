@@ -36,7 +36,7 @@ SELECT is(pg_temp.upload(E'S. No.,Colour,,Product Name,URLs\n1,red,x,n,http://a/
 SELECT (pg_temp.upload(pg_temp.csv(), '{"webhook_url": " http://h/ ", "quality": "30", "effort": null,
     "accept_truncated": "on"}') ->> 'request_id')::uuid AS chosen \gset
 SELECT results_eq(format('SELECT webhook_url, options FROM imgpress.processing_requests WHERE id = %L', :'chosen'),
-    $$ VALUES ('http://h/', '{"quality": 30, "effort": "balanced", "accept_truncated": true}'::jsonb) $$,
+    $$ VALUES ('http://h/', '{"quality": 30, "effort": "balanced", "accept_truncated": true, "refresh": "changed"}'::jsonb) $$,
     'fields are webhook_url and the options; null is the setting');
 SELECT results_eq(format('SELECT webhook_url FROM imgpress.processing_requests WHERE id = %L',
         pg_temp.upload(pg_temp.csv(), '{"webhook_url": " "}') ->> 'request_id'),
@@ -58,8 +58,8 @@ FROM (VALUES
     ('{"qualty": "50"}', 'qualty', 'unknown field "qualty"; did you mean "quality"?'),
     ('{"Webhook-URL": "http://h/"}', 'Webhook-URL', 'unknown field "Webhook-URL"; did you mean "webhook_url"?'),
     ('{"note": null}', 'note',
-     'unknown field "note"; the known fields are file, webhook_url, priority, effort, quality and accept_truncated'),
-    ('{"": "x"}', '', 'unknown field ""; the known fields are file, webhook_url, priority, effort, quality and accept_truncated'),
+     'unknown field "note"; the known fields are file, webhook_url, priority, effort, quality, refresh and accept_truncated'),
+    ('{"": "x"}', '', 'unknown field ""; the known fields are file, webhook_url, priority, effort, quality, refresh and accept_truncated'),
     ('{"qualty": ["50", "60"]}', 'qualty', 'unknown field "qualty"; did you mean "quality"?'),
     ('{"quality": ["50", "50"]}', 'quality', 'quality is given more than once'),
     ('{"webhook_url": [null, null]}', 'webhook_url', 'webhook_url is given more than once'),

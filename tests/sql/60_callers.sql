@@ -35,8 +35,10 @@ BEGIN
     EXECUTE format('SET LOCAL ROLE %I', role);
     RETURN (
         SELECT count(*)
-        FROM unnest('{processing_requests, products, images, outputs, webhook_deliveries}'::text[]) AS t(name),
-            pg_temp.plan_of('SELECT FROM imgpress.' || t.name) AS p(line)
+        FROM unnest('{imgpress.processing_requests, imgpress.products, imgpress.images, imgpress.webhook_deliveries}'
+                    ::text[] || CASE role WHEN 'imgpress_worker' THEN 'imgpress_internal.image_outputs'
+                                ELSE 'imgpress.outputs' END) AS t(name),
+            pg_temp.plan_of('SELECT FROM ' || t.name) AS p(line)
         WHERE p.line LIKE '%Filter:%');
 END
 $$;

@@ -1,6 +1,6 @@
 -- imgpress.check(): finds nothing in what imgpress writes, and each violation that is made on purpose.
 BEGIN;
-SELECT plan(29);
+SELECT plan(32);
 
 -- One request with images 1 (has an output), 2 (failed), 3 (claimed), 4 (waits for a retry), 5 and 6 (fresh) in
 -- two products, of which the second repeats image 1; and one that has ended.
@@ -51,7 +51,7 @@ DECLARE
     rule record;
 BEGIN
     FOR rule IN SELECT c.conrelid::regclass AS of_table, c.conname FROM pg_constraint c
-        WHERE c.contype = 'c' AND c.connamespace = 'imgpress'::regnamespace
+        WHERE c.contype = 'c' AND c.connamespace IN ('imgpress'::regnamespace, 'imgpress_internal'::regnamespace)
     LOOP
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', rule.of_table, rule.conname);
     END LOOP;
@@ -92,15 +92,31 @@ SELECT is(pg_temp.violations_after($$
 SELECT is(pg_temp.request($$status = 'Completed'$$), 'ends: it is Completed, although 4 of its images are unfinished');
 
 -- outputs
-SELECT is(pg_temp.violations_after('UPDATE imgpress.outputs SET image_no = 2'),
+SELECT is(pg_temp.violations_after('UPDATE imgpress_internal.image_outputs SET image_no = 2'),
     'outputs: Completed, but without an output: image_no 1; outputs: Failed, but with an output: image_no 2');
-SELECT is(pg_temp.violations_after('UPDATE imgpress.outputs SET image_no = 3'),
+SELECT is(pg_temp.violations_after('UPDATE imgpress_internal.image_outputs SET image_no = 3'),
     'outputs: Completed, but without an output: image_no 1; outputs: Processing, but with an output: image_no 3');
-SELECT is(pg_temp.violations_after('UPDATE imgpress.outputs SET image_no = 99'),
+SELECT is(pg_temp.violations_after('UPDATE imgpress_internal.image_outputs SET image_no = 99'),
     'outputs: Completed, but without an output: image_no 1; outputs: output without an image: image_no 99');
 SELECT is(pg_temp.violations_after($$
-    UPDATE imgpress.processing_requests SET output_bytes = 0; UPDATE imgpress.outputs SET bytes = '' $$),
+    UPDATE imgpress.processing_requests SET output_bytes = 0; UPDATE imgpress_internal.blobs SET bytes = '' $$),
     'outputs: Completed, but without an output: image_no 1', 'an empty output is none');
+
+-- blobs
+SELECT is(pg_temp.violations_after('UPDATE imgpress_internal.image_outputs SET blob_id = 0'),
+    (SELECT 'blobs: bytes of no output, and no deletion will find them: blob ' || blob_id || ', 4 bytes; '
+        'blobs: outputs whose bytes are missing: image_no 1; '
+        'counters: output_bytes is 4, but the rows give 0; counters: source_bytes is 100, but the rows give 0'
+     FROM imgpress_internal.blobs));
+SELECT is(pg_temp.violations_after('INSERT INTO imgpress_internal.blobs (output_format, content_type, etag, width,
+    height, source_bytes, kept_source, bytes) SELECT output_format, content_type, etag, width, height, source_bytes,
+    kept_source, bytes FROM imgpress_internal.blobs'),
+    (SELECT 'blobs: bytes of no output, and no deletion will find them: blob ' || blob_id + 1 || ', 4 bytes'
+     FROM imgpress_internal.blobs));
+SELECT is(pg_temp.violations_after('WITH new AS (INSERT INTO imgpress_internal.blobs (output_format, content_type, etag,
+    width, height, source_bytes, kept_source, bytes) SELECT output_format, content_type, etag, width, height,
+    source_bytes, kept_source, bytes FROM imgpress_internal.blobs RETURNING blob_id)
+    INSERT INTO imgpress_internal.unswept_blobs SELECT blob_id FROM new'), NULL, 'the next deletion will find it');
 
 -- products
 SELECT is(pg_temp.violations_after('UPDATE imgpress.products SET image_nos = image_nos || 99 WHERE product_no = 2'),

@@ -77,6 +77,36 @@ void copy_uuid(RequestId* target, const pg_uuid_t* source) {
   std::memcpy(target->data(), source->data, UUID_LEN);
 }
 
+// A value that may be NULL.
+struct Bytes {
+  const char* data = "";
+  std::size_t size = 0;
+};
+Bytes bytes_or_none(const Row& row, const char* column) {
+  bool is_null = false;
+  const Datum value = row.get(column, &is_null);
+  if (is_null) return {};
+  const bytea* bytes = DatumGetByteaPP(value);
+  return {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
+}
+int64 int8_or_zero(const Row& row, const char* column) {
+  bool is_null = false;
+  const Datum value = row.get(column, &is_null);
+  return is_null ? 0 : DatumGetInt64(value);
+}
+const char* text_or_empty(const Row& row, const char* column) {
+  bool is_null = false;
+  const Datum value = row.get(column, &is_null);
+  return is_null ? "" : TextDatumGetCString(value);
+}
+
+Datum bytea_datum(const std::string& bytes) {
+  auto* value = static_cast<bytea*>(palloc(VARHDRSZ + bytes.size()));
+  SET_VARSIZE(value, VARHDRSZ + bytes.size());
+  std::memcpy(VARDATA(value), bytes.data(), bytes.size());
+  return PointerGetDatum(value);
+}
+
 // NULL means never.
 std::optional<Milliseconds> duration_of(const Row& row, const char* column) {
   bool is_null = false;
@@ -242,6 +272,11 @@ void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
   const pg_uuid_t* request = row.get_uuid("request_id");
   const int32 image_no = row.get_int4("image_no");
   const ImageOptions options = options_of_json(row.get("options"), UnknownOption::kIgnore);
+  const Bytes source_key = bytes_or_none(row, "source_key");
+  const int64 blob_id = int8_or_zero(row, "blob_id");
+  const Bytes digest = bytes_or_none(row, "source_digest");
+  const char* etag = text_or_empty(row, "source_etag");
+  const char* last_modified = text_or_empty(row, "last_modified");
   const AttemptHistory history{row.get_int2("attempts"), row.get_int2("failed_attempts"),
                                row.get_int2("codec_crashes"), row.get_int2("interruptions"),
                                row.get_bool("alone")};
@@ -252,6 +287,8 @@ void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
     image.url = url;
     image.options = options;
     image.history = history;
+    image.source_key.assign(source_key.data, source_key.size);
+    image.known = {blob_id, {{digest.data, digest.size}, {etag, last_modified}}};
   });
 }
 
@@ -268,6 +305,18 @@ TupleDesc SpiQueue::outcome_descriptor() {
 }
 
 namespace {
+
+// What was downloaded, if anything was.
+void set_source(CompositeArgument* outcome, const FinishedImage& image) {
+  if (image.source.digest.empty() || image.source_key.empty()) return;
+  const Validators& validators = image.source.validators;
+  outcome->set("source_key", bytea_datum(image.source_key));
+  outcome->set("source_digest", bytea_datum(image.source.digest));
+  if (!validators.etag.empty()) outcome->set_text("source_etag", validators.etag.c_str());
+  if (!validators.last_modified.empty()) {
+    outcome->set_text("last_modified", validators.last_modified.c_str());
+  }
+}
 
 Datum outcome_of(TupleDesc descriptor, const FinishedImage& image) {
   CompositeArgument outcome(descriptor);
@@ -287,6 +336,11 @@ Datum outcome_of(TupleDesc descriptor, const FinishedImage& image) {
   if (image.verdict.kind != Verdict::Kind::kDone) {
     outcome.set_text("error_code", image.error_code);
     outcome.set_text("error", image.error.c_str());
+    return outcome.datum();
+  }
+  set_source(&outcome, image);
+  if (image.blob_id != 0) {
+    outcome.set("blob_id", Int64GetDatum(image.blob_id));
     return outcome.datum();
   }
   outcome.set("source_bytes", Int32GetDatum(static_cast<int32>(image.source_bytes)));
@@ -312,7 +366,10 @@ void log_image(const FinishedImage& image) {
   if (!message_level_is_interesting(DEBUG1)) return;
   const char* request =
       DatumGetCString(DirectFunctionCall1(uuid_out, uuid_datum(image.request_id)));
-  if (image.verdict.kind == Verdict::Kind::kDone) {
+  if (image.blob_id != 0) {
+    ereport(DEBUG1, (errmsg_internal("imgpress: image %d of request %s: has not changed",
+                                     image.image_no, request)));
+  } else if (image.verdict.kind == Verdict::Kind::kDone) {
     ereport(DEBUG1, (errmsg_internal("imgpress: image %d of request %s: %llu bytes became %llu",
                                      image.image_no, request,
                                      static_cast<unsigned long long>(image.source_bytes),
@@ -335,7 +392,8 @@ void SpiQueue::carry_out(const FinishCall& call, FinishAnswer* answer) {
     const FinishedImage& image = call.images[static_cast<std::size_t>(i)];
     log_image(image);
     outcomes.set(i, outcome_of(descriptor, image));
-    if (image.verdict.kind == Verdict::Kind::kDone) outputs.set(i, output_bytes_of(image));
+    const bool is_new = image.verdict.kind == Verdict::Kind::kDone && image.blob_id == 0;
+    if (is_new) outputs.set(i, output_bytes_of(image));
   }
   execute(&finish_,
           {{get_array_type(outcome_type_), outcomes.datum()}, {BYTEAARRAYOID, outputs.datum()}});

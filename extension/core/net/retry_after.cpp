@@ -4,8 +4,6 @@
 #include <array>
 #include <cstdio>
 #include <cstring>
-#include <optional>
-#include <string>
 
 #include "core/text/ascii.hpp"
 
@@ -51,6 +49,8 @@ int full_year(int two_digits, std::time_t now) {
   return year > this_year + 50 ? year - 100 : year;
 }
 
+}  // namespace
+
 std::optional<std::time_t> parse_http_date(const std::string& text, std::time_t now) {
   DateParts p;
   const char* s = text.c_str();
@@ -73,8 +73,6 @@ std::optional<std::time_t> parse_http_date(const std::string& text, std::time_t 
   }
   return std::nullopt;
 }
-
-}  // namespace
 
 std::uint32_t retry_after_seconds(std::string_view header, std::time_t now) {
   header = trim_spaces(header);

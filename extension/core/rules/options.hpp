@@ -22,6 +22,19 @@ enum class Effort : int {
 // In the order of the numbers.
 constexpr std::array kEffortNames = {"fast", "balanced", "small"};
 
+// Whether an image is downloaded that has been compressed before.
+enum class Refresh : int {
+  kChanged,  // only if the origin says, or its bytes show, that it has changed
+  kAlways,   // without asking the origin
+};
+
+// In the order of the numbers.
+constexpr std::array kRefreshNames = {"changed", "always"};
+
+// Incremented whenever the codecs make other outputs of the same sources and options. What was made
+// before is then made anew when it is submitted again.
+constexpr int kEncoderVersion = 1;
+
 // The initial values are the defaults.
 struct ImageOptions {
   int quality = 50;  // of JPEG, on the IJG scale
@@ -29,6 +42,7 @@ struct ImageOptions {
   // A JPEG file that ends too early is damaged. With this it succeeds, with a warning, as long as
   // it shows at least four fifths of its rows, or, if it is progressive, its coarse picture.
   bool accept_truncated = false;
+  Refresh refresh = Refresh::kChanged;
 };
 
 // An option whose values are whole numbers.
@@ -63,6 +77,10 @@ constexpr void visit_options(Visit&& visit) {
   visit(SwitchOption{"accept_truncated", &ImageOptions::accept_truncated,
                      "Whether a JPEG that ends too early, but shows most of its picture, is "
                      "compressed with a warning instead of refused as damaged."});
+  visit(WordOption<Refresh, kRefreshNames.size()>{
+      "refresh", &ImageOptions::refresh, kRefreshNames,
+      "When an image that the same user has submitted before is downloaded again: changed (only if "
+      "it has changed) or always."});
 }
 
 // Sets the option of this name to what the text says; false if there is no such option. Throws

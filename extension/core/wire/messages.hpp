@@ -84,15 +84,18 @@ struct FetchRequest {
   std::uint64_t max_bytes = 0;       // limit for the body of the response
   std::uint32_t timeout_ms = 0;      // for the whole transfer, from its start
   std::uint32_t connect_timeout_ms = 0;
+  // For a GET, of what the owner has already: nothing is downloaded if it has not changed.
+  std::string etag;
+  std::string last_modified;
 
   static auto fields() {
     using M = FetchRequest;
     return std::make_tuple(&M::id, &M::method, &M::url, &M::headers, &M::body, &M::max_bytes,
-                           &M::timeout_ms, &M::connect_timeout_ms);
+                           &M::timeout_ms, &M::connect_timeout_ms, &M::etag, &M::last_modified);
   }
 };
 
-// From the fetcher. After a successful GET the body is attached.
+// From the fetcher. After a successful GET the body is attached, unless it is not modified.
 struct FetchReply {
   std::uint64_t id = 0;
   Fault fault = Fault::kNone;
@@ -100,11 +103,16 @@ struct FetchReply {
   std::uint32_t retry_after_seconds = 0;  // from the response; 0 if it has none
   std::string message;                    // the reason, for the user; empty on success
   bool postponed = false;                 // not fetched: the host has asked for a pause this long
+  bool not_modified = false;              // it is still what the request's validators stand for
+  std::string digest;                     // of a body: SHA-256, 32 bytes
+  std::string etag;                       // of a body, to ask for it again; empty: not usable
+  std::string last_modified;              // likewise
 
   static auto fields() {
     using M = FetchReply;
     return std::make_tuple(&M::id, &M::fault, &M::http_status, &M::retry_after_seconds, &M::message,
-                           &M::postponed);
+                           &M::postponed, &M::not_modified, &M::digest, &M::etag,
+                           &M::last_modified);
   }
 };
 

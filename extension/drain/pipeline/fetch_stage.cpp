@@ -23,6 +23,29 @@ ImageOutcome not_fetched(const ImageTask& task, Ending ending, const FetchOutcom
   return outcome;
 }
 
+bool is_known(const ImageTask& task, const SourceVersion& version) {
+  return task.known.blob_id != 0 && task.known.version.digest == version.digest;
+}
+
+// There is nothing to compress. The version that is recorded is that of a body: its validators may
+// be new although its bytes are not.
+ImageOutcome unchanged(const ImageTask& task, FetchOutcome fetch) {
+  ImageOutcome outcome;
+  outcome.key = task.key;
+  outcome.http_status = fetch.http_status;
+  outcome.blob_id = task.known.blob_id;
+  const Validators& before = task.known.version.validators;
+  const Validators& now = fetch.version.validators;
+  const bool is_same = before.etag == now.etag && before.last_modified == now.last_modified;
+  if (!fetch.not_modified && !is_same) outcome.source = std::move(fetch.version);
+  return outcome;
+}
+
+// The validators to ask with: none if the image is to be downloaded in any case.
+Validators condition_of(const ImageTask& task) {
+  return task.options.refresh == Refresh::kAlways ? Validators{} : task.known.version.validators;
+}
+
 }  // namespace
 
 FetchStage::FetchStage(const PipelineSettings& settings, int poll_fd,
@@ -70,8 +93,12 @@ void FetchStage::take_outcome(FetchOutcome outcome, Results& results) {
   const Task task = std::move(in_flight_.extract(outcome.id).mapped().task);
   const auto* image = std::get_if<ImageTask>(&task);
   if (image != nullptr && outcome.fault == Fault::kNone) {
-    results.fetched.push_back(
-        {*image, outcome.http_status, std::move(outcome.body), outcome.body_bytes});
+    if (outcome.not_modified || is_known(*image, outcome.version)) {
+      results.image_outcomes->push_back(unchanged(*image, std::move(outcome)));
+    } else {
+      results.fetched.push_back({*image, outcome.http_status, std::move(outcome.body),
+                                 outcome.body_bytes, false, std::move(outcome.version)});
+    }
     return;
   }
   report(task, outcome.postponed ? Ending::kPostponed : Ending::kFailed, outcome, results);
@@ -107,7 +134,7 @@ void FetchStage::send_waiting(TimePoint now, Results& results) {
 
 PacketSocket::Sent FetchStage::send(const Task& task, TimePoint now) {
   if (const auto* image = std::get_if<ImageTask>(&task)) {
-    return fetcher_.download(next_id_, image->url, now);
+    return fetcher_.download(next_id_, image->url, condition_of(*image), now);
   }
   return fetcher_.deliver(next_id_, std::get<DeliveryTask>(task), now);
 }

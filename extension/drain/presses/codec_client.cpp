@@ -76,7 +76,7 @@ bool CodecClient::is_outdated(const PressSettings& settings) const {
 }
 
 ImageOutcome CodecClient::outcome_of(const wire::CompressReply& reply, UniqueFd output) {
-  const FetchedImage& source = held_.front();
+  FetchedImage& source = held_.front();
   ImageOutcome outcome;
   outcome.key = reply.id;
   outcome.fault = reply.fault;
@@ -90,6 +90,7 @@ ImageOutcome CodecClient::outcome_of(const wire::CompressReply& reply, UniqueFd 
     outcome.output = HeldMemory(std::move(output), outcome.output_bytes, source.source.ledger());
     outcome.warning = plain_text(reply.warning);
     outcome.digest = plain_text(reply.digest);
+    outcome.source = std::move(source.version);
   } else {
     outcome.ending = Ending::kFailed;
     outcome.reason = plain_text(reply.reason);

@@ -32,6 +32,16 @@ constexpr int kFloodOfReports = 10'000;
 constexpr std::size_t kRulesAtOnce = 200;
 
 constexpr std::uint64_t kMaxWebhookAnswerBytes = 64 << 10;
+constexpr std::size_t kDigestBytes = 32;
+
+// A fetcher that somebody has taken over may say anything; this goes to the database.
+SourceVersion version_of(const wire::FetchReply& reply) {
+  const bool is_fit = reply.digest.size() == kDigestBytes &&
+                      (reply.etag.empty() || is_entity_tag(reply.etag)) &&
+                      (reply.last_modified.empty() || is_modification_date(reply.last_modified));
+  if (!is_fit) throw wire::WireError("a version that no origin gives");
+  return {reply.digest, {reply.etag, reply.last_modified}};
+}
 
 TimePoint answer_due(const PressSettings& settings, TimePoint now) {
   const auto longest = std::max(settings.fetch_timeout_ms, settings.webhook_timeout_ms);
@@ -160,12 +170,14 @@ PacketSocket::Sent FetcherClient::send_host_rules() {
 }
 
 PacketSocket::Sent FetcherClient::download(std::uint64_t id, const std::string& url,
-                                           TimePoint now) {
+                                           const Validators& validators, TimePoint now) {
   wire::FetchRequest request;
   request.id = id;
   request.url = url;
   request.max_bytes = static_cast<std::uint64_t>(settings_.max_image_bytes);
   request.timeout_ms = static_cast<std::uint32_t>(settings_.fetch_timeout_ms);
+  request.etag = validators.etag;
+  request.last_modified = validators.last_modified;
   return send(std::move(request), now);
 }
 
@@ -192,7 +204,9 @@ PacketSocket::Sent FetcherClient::send(wire::FetchRequest request, TimePoint now
   sent = current_->press.send(request);
   if (sent != PacketSocket::Sent::kYes) return sent;
   if (current_->in_flight.empty()) current_->answer_by = answer_due(settings_, now);
-  current_->in_flight.emplace(request.id, Requested{request.method, request.max_bytes});
+  const bool is_conditional = !request.etag.empty() || !request.last_modified.empty();
+  current_->in_flight.emplace(request.id,
+                              Requested{request.method, request.max_bytes, is_conditional});
   return sent;
 }
 
@@ -298,7 +312,11 @@ FetchOutcome FetcherClient::outcome_of(Fetcher& fetcher, const wire::FetchReply&
   outcome.postponed = reply.postponed;
   if (reply.fault != Fault::kNone) {
     outcome.reason = plain_text(reply.message);
+  } else if (reply.not_modified) {
+    if (!found->second.is_conditional) throw wire::WireError("not modified, but nobody has asked");
+    outcome.not_modified = true;
   } else if (found->second.method == wire::Method::kGet) {
+    outcome.version = version_of(reply);
     outcome.body_bytes = sealed_size(body.get());
     if (outcome.body_bytes > found->second.max_bytes) {
       throw wire::WireError("a body that is too long");

@@ -26,6 +26,8 @@ struct FetchOutcome {
   std::string reason;      // why it failed
   HeldMemory body;         // sealed memfd: of a download that succeeded
   std::uint64_t body_bytes = 0;
+  SourceVersion version;      // of the body
+  bool not_modified = false;  // no body: it is still the version that the request named
 };
 
 class FetcherClient {
@@ -48,8 +50,10 @@ class FetcherClient {
   std::uint64_t memory_use() const;  // of downloads, as reported
 
   // Request a download, or the delivery of a webhook. Throw WireError when the request is too large
-  // for a message.
-  PacketSocket::Sent download(std::uint64_t id, const std::string& url, TimePoint now);
+  // for a message. `validators`: those of the version that the owner has; a download with any may
+  // end as not modified.
+  PacketSocket::Sent download(std::uint64_t id, const std::string& url,
+                              const Validators& validators, TimePoint now);
   PacketSocket::Sent deliver(std::uint64_t id, const DeliveryTask& delivery, TimePoint now);
 
   // The next transfer that has ended; no value when none has. Throws PressEnded when the fetcher
@@ -74,6 +78,7 @@ class FetcherClient {
   struct Requested {
     wire::Method method = wire::Method::kGet;
     std::uint64_t max_bytes = 0;
+    bool is_conditional = false;
   };
 
   // A process, and what was requested of it.

@@ -51,7 +51,7 @@ PacketSocket::Sent SessionPress::send(TimePoint now) {
     } else {
       fetcher_.start(settings_, now);
     }
-    return fetcher_.download(1, *url, now);
+    return fetcher_.download(1, *url, {}, now);
   }
   end_unless_silent(codec_, now);
   if (!codec_.running() || codec_.is_outdated(settings_)) codec_.start(settings_, now);

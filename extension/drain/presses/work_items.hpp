@@ -11,6 +11,7 @@
 #include "core/rules/formats.hpp"
 #include "core/rules/options.hpp"
 #include "core/rules/retry.hpp"
+#include "drain/source_version.hpp"
 
 namespace imgpress {
 
@@ -21,6 +22,7 @@ struct ImageTask {
   std::uint64_t key = 0;
   std::string url;
   ImageOptions options;
+  KnownSource known{};
 };
 
 // An image on its way from the fetcher to a codec.
@@ -30,6 +32,7 @@ struct FetchedImage {
   HeldMemory source;    // sealed memfd
   std::uint64_t source_bytes = 0;
   bool is_large = false;  // it may take all of a codec's memory
+  SourceVersion version{};
 };
 
 struct ImageOutcome {
@@ -48,6 +51,8 @@ struct ImageOutcome {
   std::uint32_t width = 0;  // pixels, as stored
   std::uint32_t height = 0;
   bool kept_source = false;
+  SourceVersion source;      // as in FinishedImage
+  std::int64_t blob_id = 0;  // likewise
 };
 
 struct DeliveryTask {

@@ -294,7 +294,7 @@ void FetchEngine::collect() {
     const auto found = running_.find(static_cast<Transfer*>(transfer)->serial());
     if (found->second->wait() == Transfer::Wait::kBeforeRequest) {
       curl_multi_remove_handle(multi_, easy);
-    } else if (found->second->retry_undecoded(easy, code)) {
+    } else if (found->second->asks_again(easy, code)) {
       curl_multi_remove_handle(multi_, easy);
       require(curl_multi_add_handle(multi_, easy) == CURLM_OK);
     } else {

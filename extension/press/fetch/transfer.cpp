@@ -2,18 +2,17 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 #include <exception>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "core/net/denial.hpp"
-#include "core/net/retry_after.hpp"
 #include "core/net/url.hpp"
 #include "core/text/plain_text.hpp"
 #include "core/text/text_scan.hpp"
 #include "press/fetch/fetch_faults.hpp"
+#include "press/fetch/response.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -25,35 +24,6 @@ constexpr std::uint64_t kMaxDiscardedBytes = 64UL * 1024;
 constexpr long kSlowBytesPerSecond = 100;
 // The least that a body of unknown length reserves at a time; more than libcurl hands over at once.
 constexpr std::uint64_t kMemoryStep = 256UL * 1024;
-
-long last_status(CURL* easy) {
-  long status = 0;
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-  return status;
-}
-
-bool is_success(long status) {
-  return status / 100 == 2;
-}
-
-// An answer with a part of the file (206) was not asked for and cannot be used.
-bool is_whole_file(long status) {
-  return is_success(status) && status != 206;
-}
-
-std::uint32_t retry_after(CURL* easy) {
-  curl_header* header = nullptr;
-  if (curl_easy_header(easy, "Retry-After", 0, CURLH_HEADER, -1, &header) != CURLHE_OK) return 0;
-  return retry_after_seconds(header->value, std::time(nullptr));
-}
-
-// The host of the newest hop of a transfer that may have been redirected.
-std::string newest_host(CURL* easy, const std::string& fallback) {
-  const char* url = nullptr;
-  curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
-  std::string host = url != nullptr ? host_of(url) : std::string();
-  return host.empty() ? fallback : host;
-}
 
 void set_protocol_rules(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -182,10 +152,8 @@ void Transfer::prepare_get(CURL* easy, const std::vector<std::string>& headers) 
   // Images hardly compress any further, so no encoding is asked for (the empty header); but some
   // origins compress everything, and with this option libcurl decodes it.
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-  curl_slist* list = curl_slist_append(nullptr, "Accept-Encoding:");
-  for (const std::string& header : headers) list = curl_slist_append(list, header.c_str());
-  headers_.reset(list);
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
+  further_headers_ = headers;
+  set_headers(easy);
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kMaxRedirects);
   curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(request_.max_bytes));
@@ -193,6 +161,23 @@ void Transfer::prepare_get(CURL* easy, const std::vector<std::string>& headers) 
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, kSlowBytesPerSecond);
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
                    static_cast<long>(std::max<std::uint32_t>(10, request_.timeout_ms / 2000)));
+}
+
+void Transfer::set_headers(CURL* easy) {
+  curl_slist* list = curl_slist_append(nullptr, "Accept-Encoding:");
+  for (const std::string& header : further_headers_) list = curl_slist_append(list, header.c_str());
+  if (is_entity_tag(request_.etag)) {
+    list = curl_slist_append(list, ("If-None-Match: " + request_.etag).c_str());
+  }
+  if (is_modification_date(request_.last_modified)) {
+    list = curl_slist_append(list, ("If-Modified-Since: " + request_.last_modified).c_str());
+  }
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
+  headers_.reset(list);
+}
+
+bool Transfer::is_conditional() const {
+  return !request_.etag.empty() || !request_.last_modified.empty();
 }
 
 void Transfer::prepare_post(CURL* easy) {
@@ -240,6 +225,7 @@ std::size_t Transfer::take_body(CURL* easy, ByteView bytes) {
   }
   if (!make_room(bytes.size)) return CURL_WRITEFUNC_PAUSE;
   body_->append(bytes);
+  digest_.add(bytes);
   return bytes.size;
 }
 
@@ -324,21 +310,43 @@ std::optional<FaultError> Transfer::fault_of(CURL* easy, CURLcode code, long sta
   return describe_failure(failed);
 }
 
-FinishedTransfer Transfer::succeed() {
+FinishedTransfer Transfer::succeed(CURL* easy) {
   FinishedTransfer result;
   if (is_download()) {
     if (!body_) body_.emplace("imgpress download");
     stored_bytes_ = body_->size();
     result.body = body_->seal();
+    result.reply.digest = digest_.finish();
+    Validators validators = validators_of(easy);
+    result.reply.etag = std::move(validators.etag);
+    result.reply.last_modified = std::move(validators.last_modified);
     memory_.end(serial_, std::exchange(reserved_, 0), stored_bytes_);
   }
   return result;
 }
 
+bool Transfer::asks_again(CURL* easy, CURLcode code) {
+  return retry_undecoded(easy, code) || retry_unconditionally(easy, code);
+}
+
+// The validators went along to where the redirect leads, but they are not of that URL.
+bool Transfer::retry_unconditionally(CURL* easy, CURLcode code) {
+  if (code != CURLE_OK || !is_conditional() || last_status(easy) != kNotModified ||
+      !was_redirected(easy)) {
+    return false;
+  }
+  request_.etag.clear();
+  request_.last_modified.clear();
+  set_headers(easy);
+  return true;
+}
+
+// The bytes may well be a plain image.
 bool Transfer::retry_undecoded(CURL* easy, CURLcode code) {
   if (code != CURLE_BAD_CONTENT_ENCODING || !decodes_ || !is_whole_file(last_status(easy))) {
     return false;
   }
+  digest_.restart();
   decodes_ = false;
   body_.reset();
   discarded_bytes_ = 0;
@@ -350,13 +358,19 @@ bool Transfer::retry_undecoded(CURL* easy, CURLcode code) {
 FinishedTransfer Transfer::finish(CURL* easy, CURLcode code) {
   const long status = last_status(easy);
   FinishedTransfer result;
+  const bool not_modified = code == CURLE_OK && status == kNotModified && is_conditional();
   try {
-    const auto fault = fault_of(easy, code, status);
-    result = fault ? failed_transfer(request_.id, *fault) : succeed();
+    const auto fault = not_modified ? std::nullopt : fault_of(easy, code, status);
+    if (fault) {
+      result = failed_transfer(request_.id, *fault);
+    } else if (!not_modified) {
+      result = succeed(easy);
+    }
   } catch (const std::system_error& error) {
     result = failed_transfer(request_.id, FaultError(Fault::kPressDied, error.what()));
   }
   result.reply.id = request_.id;
+  result.reply.not_modified = not_modified;
   result.reply.http_status = static_cast<std::uint32_t>(status);
   if (status == 429 || status == 503) result.reply.retry_after_seconds = retry_after(easy);
   return result;

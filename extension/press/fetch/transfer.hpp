@@ -14,6 +14,7 @@
 #include "press/fetch/address_guard.hpp"
 #include "press/fetch/host_allowance.hpp"
 #include "press/fetch/memory_budget.hpp"
+#include "press/source_digest.hpp"
 
 namespace imgpress::press {
 
@@ -89,9 +90,10 @@ class Transfer {
   // no longer be chance: the host has dropped what this one sent.
   bool note_overtaken() { return ++overtaken_ >= kOvertakenWhenDropped; }
 
-  // True when the body could not be decoded as its Content-Encoding says. The bytes may well be a
-  // plain image, so `easy` is prepared to fetch them once more without decoding.
-  bool retry_undecoded(CURL* easy, CURLcode code);
+  // True when the answer is of no use, but another one may be: `easy` is prepared to ask once more,
+  // without decoding if the body could not be decoded as its Content-Encoding says, without
+  // validators if another URL has answered that they hold.
+  bool asks_again(CURL* easy, CURLcode code);
 
   // REQUIRES: libcurl is done with `easy`, which prepare() was given.
   FinishedTransfer finish(CURL* easy, CURLcode code);
@@ -117,7 +119,11 @@ class Transfer {
   bool is_decoded(CURL* easy) const;
   void prepare_get(CURL* easy, const std::vector<std::string>& headers);
   void prepare_post(CURL* easy);
-  FinishedTransfer succeed();
+  void set_headers(CURL* easy);
+  bool is_conditional() const;
+  bool retry_undecoded(CURL* easy, CURLcode code);
+  bool retry_unconditionally(CURL* easy, CURLcode code);
+  FinishedTransfer succeed(CURL* easy);
   std::optional<FaultError> fault_of(CURL* easy, CURLcode code, long status) const;
 
   wire::FetchRequest request_;
@@ -135,8 +141,10 @@ class Transfer {
   bool counts_as_slow_ = false;
   unsigned overtaken_ = 0;
   bool was_acknowledged_ = false;
+  std::vector<std::string> further_headers_;  // of each download, by a setting
   std::unique_ptr<curl_slist, FreeHeaders> headers_;
   std::optional<MemoryWriter> body_;
+  SourceDigest digest_;
   MemoryBudget& memory_;
   std::uint64_t most_bytes_;         // that the body may have
   std::uint64_t reserved_ = 0;       // of memory, for the body

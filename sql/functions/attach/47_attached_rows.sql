@@ -467,8 +467,11 @@ BEGIN
     WITH image AS (
         DELETE FROM imgpress.images i WHERE i.request_id = attachment AND i.image_no = ANY (nos) RETURNING i.status
     ), output AS (
-        DELETE FROM imgpress.outputs o WHERE o.request_id = attachment AND o.image_no = ANY (nos)
-        RETURNING o.source_bytes, octet_length(o.bytes) AS output_bytes
+        DELETE FROM imgpress_internal.image_outputs o WHERE o.request_id = attachment AND o.image_no = ANY (nos)
+        RETURNING o.blob_id
+    ), size AS (
+        SELECT sum(b.source_bytes) AS source, sum(octet_length(b.bytes)) AS output
+        FROM output o JOIN imgpress_internal.blobs b ON b.blob_id = o.blob_id
     )
     UPDATE imgpress.processing_requests r
         SET image_count = r.image_count - i.images, succeeded_count = r.succeeded_count - i.succeeded,
@@ -476,8 +479,7 @@ BEGIN
             source_bytes = r.source_bytes - o.source_size, output_bytes = r.output_bytes - o.output_size
         FROM (SELECT count(*) AS images, count(*) FILTER (WHERE status = 'Completed') AS succeeded,
                      count(*) FILTER (WHERE status = 'Failed') AS failed FROM image) i,
-             (SELECT coalesce(sum(source_bytes), 0) AS source_size, coalesce(sum(output_bytes), 0) AS output_size
-              FROM output) o
+             (SELECT coalesce(s.source, 0) AS source_size, coalesce(s.output, 0) AS output_size FROM size s) o
         WHERE r.id = attachment;
     -- A claim must not wait for numbers that are not there any more.
     UPDATE imgpress.processing_requests r

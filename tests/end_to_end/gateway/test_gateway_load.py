@@ -53,7 +53,11 @@ def fixture_large_image(shop):
     request = shop.upload("small0.jpg")
     (product,) = shop.finish(request)
     bytes_of = "decode(repeat('ff', 5000000), 'hex')"
-    shop.sql(f"UPDATE imgpress.outputs SET bytes = {bytes_of} WHERE request_id = %s", request)
+    shop.sql(
+        f"UPDATE imgpress_internal.blobs b SET bytes = {bytes_of} "
+        "FROM imgpress_internal.image_outputs o WHERE o.blob_id = b.blob_id AND o.request_id = %s",
+        request,
+    )
     return shop.output_path(product["output_image_urls"])
 
 

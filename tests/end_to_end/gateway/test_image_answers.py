@@ -30,7 +30,8 @@ def test_an_image_is_inert(shop, content_type):
     request = shop.submit("small0.jpg")
     (product,) = shop.finish(request)
     shop.sql(
-        "UPDATE imgpress.outputs SET content_type = %s, bytes = %s WHERE request_id = %s",
+        "UPDATE imgpress_internal.blobs b SET content_type = %s, bytes = %s "
+        "FROM imgpress_internal.image_outputs o WHERE o.blob_id = b.blob_id AND o.request_id = %s",
         content_type,
         b"<script>alert(document.cookie)</script>",
         request,

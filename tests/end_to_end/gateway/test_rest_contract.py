@@ -272,7 +272,7 @@ def output_url(shop, request):
 def test_last_modified_is_not_in_the_future(shop, finished, fraction):
     request, _ = finished
     shop.sql(
-        "UPDATE imgpress.outputs SET created_at = %s::timestamptz WHERE request_id = %s",
+        "UPDATE imgpress_internal.image_outputs SET created_at = %s::timestamptz WHERE request_id = %s",
         f"2024-02-29 12:00:30{fraction}+00",
         request,
     )

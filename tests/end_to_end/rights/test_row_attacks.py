@@ -133,7 +133,7 @@ def test_settings(own):
     names = own.sql("SELECT name, context, setting FROM pg_settings WHERE name LIKE 'imgpress.%%'")
     assert len(names) > 20
     free = {"imgpress.quality", "imgpress.effort", "imgpress.accept_truncated"}
-    free |= {"imgpress.priority"}
+    free |= {"imgpress.priority", "imgpress.refresh"}
     for name, context, value in (*names, ("imgpress.acting_role", "internal", "anna")):
         assert (context == "user") == (name in free), name
         if name in free:

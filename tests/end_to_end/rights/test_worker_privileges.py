@@ -34,7 +34,7 @@ def test_search_path_set_by_a_trigger(own):
 
 
 def test_deferred_triggers(own):
-    tables = ("imgpress_internal.leases", "imgpress.outputs")
+    tables = ("imgpress_internal.leases", "imgpress_internal.image_outputs")
     for table in tables:
         on_insert(own, f"PERFORM evil.climb('late {table}');", table, late=True)
     compress(own)
@@ -50,12 +50,12 @@ def test_other_code_that_runs_at_commit(own):
         "  EXECUTE 'DECLARE held CURSOR WITH HOLD FOR SELECT evil.climb(''held cursor'')'; "
         "END IF; "
         "PERFORM evil.bite('at once');",
-        "imgpress.outputs",
+        "imgpress_internal.image_outputs",
     )
     own.sql("CREATE SEQUENCE evil.turns")
     own.sql("GRANT ALL ON evil.turns TO PUBLIC")
     fail_once = "IF nextval('evil.turns') = 1 THEN RAISE 'not this time'; END IF;"
-    on_insert(own, fail_once, "imgpress.outputs", late=True)
+    on_insert(own, fail_once, "imgpress_internal.image_outputs", late=True)
     compress(own)
     compress(own)
     assert len(own.cluster.log_lines("WARNING:  not this time")) == 1

@@ -58,8 +58,8 @@ def test_truncate_and_vacuum_full(own):
     promptly(own, "VACUUM FULL imgpress.images")
     promptly(
         own,
-        "TRUNCATE imgpress.processing_requests, imgpress.images, imgpress.outputs, "
-        "imgpress_internal.leases",
+        "TRUNCATE imgpress.processing_requests, imgpress.images, imgpress_internal.image_outputs, "
+        "imgpress_internal.blobs, imgpress_internal.sources, imgpress_internal.leases",
     )
     gate.open()
     own.finish(own.submit("small0.jpg"))

@@ -26,14 +26,25 @@ def test_nothing_is_lost_when_everything_breaks():
 
 
 ONE = "ctid = (SELECT min(ctid) FROM imgpress.{} WHERE {})"
-OUTPUT = ONE.format("outputs", "true")
-OTHER = "SELECT bytes FROM imgpress.outputs o WHERE o.bytes <> outputs.bytes LIMIT 1"
+BLOB = "ctid = (SELECT min(ctid) FROM imgpress_internal.blobs)"
+OTHER = "SELECT bytes FROM imgpress_internal.blobs o WHERE o.bytes <> blobs.bytes LIMIT 1"
 
 # A change of one row, and what is then found besides what was found before.
 SABOTAGE = (
-    (f"UPDATE imgpress.outputs SET bytes = ({OTHER}) WHERE {OUTPUT}", "shows another picture"),
-    (f"UPDATE imgpress.outputs SET bytes = substr(bytes, 1, 200) WHERE {OUTPUT}", "is no picture"),
-    (f"DELETE FROM imgpress.outputs WHERE {OUTPUT}", "check(): outputs"),
+    (
+        f"UPDATE imgpress_internal.blobs SET bytes = ({OTHER}) WHERE {BLOB}",
+        "shows another picture",
+    ),
+    (
+        f"UPDATE imgpress_internal.blobs SET bytes = substr(bytes, 1, 200) WHERE {BLOB}",
+        "is no picture",
+    ),
+    (
+        "DELETE FROM imgpress_internal.image_outputs WHERE ctid = (SELECT min(ctid) "
+        "FROM imgpress_internal.image_outputs)",
+        "check(): outputs",
+    ),
+    (f"DELETE FROM imgpress_internal.blobs WHERE {BLOB}", "check(): blobs"),
     (
         "UPDATE imgpress.images SET error_code = 'tls' WHERE "
         + ONE.format("images", "error_code = 'http_status'"),

@@ -12,7 +12,9 @@ from harness.waiting import PROMPT, wait_until
 TABLES = (
     "imgpress.processing_requests",
     "imgpress.images",
-    "imgpress.outputs",
+    "imgpress_internal.image_outputs",
+    "imgpress_internal.blobs",
+    "imgpress_internal.sources",
     "imgpress.webhook_deliveries",
     "imgpress_internal.leases",
 )

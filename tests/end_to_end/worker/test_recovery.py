@@ -86,7 +86,7 @@ def test_failing_writes_are_retried_with_growing_pauses(own):
         "RETURN NEW; END $$"
     )
     own.sql(
-        "CREATE TRIGGER refuse BEFORE INSERT ON imgpress.outputs "
+        "CREATE TRIGGER refuse BEFORE INSERT ON imgpress_internal.image_outputs "
         "FOR EACH ROW EXECUTE FUNCTION refuse()"
     )
     errors = lambda: own.cluster.log_lines("WARNING:  disk full at")  # noqa: E731

@@ -59,7 +59,7 @@ def use_small_disks(cluster, outputs, log):
     if not (outputs.mounted and log.mounted):
         return
     cluster.query(f"CREATE TABLESPACE small LOCATION '{outputs.make_folder('space')}'")
-    cluster.query("ALTER TABLE imgpress.outputs SET TABLESPACE small")
+    cluster.query("ALTER TABLE imgpress_internal.blobs SET TABLESPACE small")
     cluster.stop()
     usual, small = cluster.data / "pg_wal", log.make_folder("log") / "pg_wal"
     shutil.copytree(usual, small, copy_function=shutil.copy2)
@@ -78,7 +78,7 @@ class FullDisk(Fault):
     needs_small_disks = True
 
     def inject(self, world, rng):
-        world.cluster.query("VACUUM FULL imgpress.outputs")  # no room is left in the table either
+        world.cluster.query("VACUUM FULL imgpress_internal.blobs")  # no room is left in the table either
         world.disks["outputs"].fill()
         failing = "SELECT true FROM imgpress.workers WHERE database = 'shop' AND state = 'failing'"
         wait_until(lambda: world.cluster.scalar(failing), "the worker fails to store outputs")

@@ -72,7 +72,8 @@ class Revoked(Fault):
     alone = False
     RIGHTS = (
         "UPDATE ON imgpress.images",
-        "INSERT ON imgpress.outputs",
+        "INSERT ON imgpress_internal.blobs",
+        "INSERT ON imgpress_internal.image_outputs",
         "INSERT ON imgpress_internal.leases",
         "USAGE ON SCHEMA imgpress_internal",
     )

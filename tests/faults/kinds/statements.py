@@ -14,7 +14,9 @@ TABLES = (
     "imgpress.processing_requests",
     "imgpress.products",
     "imgpress.images",
-    "imgpress.outputs",
+    "imgpress_internal.image_outputs",
+    "imgpress_internal.blobs",
+    "imgpress_internal.sources",
     "imgpress.webhook_deliveries",
     LEASES,
 )

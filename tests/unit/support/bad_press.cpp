@@ -43,6 +43,11 @@ void answer_transfer(PacketSocket& socket, const wire::FetchRequest& request,
                      const std::string& how) {
   wire::FetchReply reply;
   reply.id = how == "foreign-id" ? request.id + 1 : request.id;
+  reply.digest.assign(32, 'd');
+  if (how == "bad-digest") reply.digest = "short";
+  if (how == "bad-etag") reply.etag = "\"a\r\nb\"";
+  if (how == "bad-date") reply.last_modified = "\x80";
+  reply.not_modified = how == "not-modified";
   UniqueFd body = memory(1);
   if (how == "unsealed") body = unsealed_memory();
   if (how == "no-output") body.reset();

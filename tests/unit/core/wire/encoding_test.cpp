@@ -108,13 +108,18 @@ TEST(WireTest, FetchRequest) {
 }
 
 TEST(WireTest, FetchReply) {
-  const auto got = round_trip(FetchReply{7, Fault::kHttpStatus, 429, 60, "HTTP 429", true});
+  const auto got = round_trip(
+      FetchReply{7, Fault::kHttpStatus, 429, 60, "HTTP 429", true, true, "d", "\"e\"", "date"});
   EXPECT_EQ(got.id, 7u);
   EXPECT_EQ(got.fault, Fault::kHttpStatus);
   EXPECT_EQ(got.http_status, 429u);
   EXPECT_EQ(got.retry_after_seconds, 60u);
   EXPECT_EQ(got.message, "HTTP 429");
   EXPECT_TRUE(got.postponed);
+  EXPECT_TRUE(got.not_modified);
+  EXPECT_EQ(got.digest, "d");
+  EXPECT_EQ(got.etag, "\"e\"");
+  EXPECT_EQ(got.last_modified, "date");
 }
 
 TEST(WireTest, CompressRequestAndReply) {

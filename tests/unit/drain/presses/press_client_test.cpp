@@ -155,7 +155,7 @@ TEST_P(BadFetcherTest, IsEnded) {
   const BadPress bad(GetParam());
   FetcherClient fetcher;
   fetcher.start(settings_with(bad.path()), Clock::now());
-  ASSERT_EQ(fetcher.download(1, "http://127.0.0.1/", Clock::now()), PacketSocket::Sent::kYes);
+  ASSERT_EQ(fetcher.download(1, "http://127.0.0.1/", {}, Clock::now()), PacketSocket::Sent::kYes);
   EXPECT_EQ(fetcher.in_flight(), 1u);
   if (std::string(GetParam()) == "twice") {
     EXPECT_EQ(next_answer(fetcher).id, 1u);
@@ -164,8 +164,8 @@ TEST_P(BadFetcherTest, IsEnded) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Misbehaviours, BadFetcherTest,
-                         testing::Values("foreign-id", "unsealed", "no-output", "nonsense",
-                                         "twice"),
+                         testing::Values("foreign-id", "unsealed", "no-output", "nonsense", "twice",
+                                         "not-modified", "bad-digest", "bad-etag", "bad-date"),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
