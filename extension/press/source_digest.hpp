@@ -1,5 +1,5 @@
-// A cryptographic digest of what was downloaded: an origin cannot make two images that have the same
-// one.
+// A cryptographic digest of what was downloaded: an origin cannot make two images that have the
+// same one.
 #pragma once
 
 #include <openssl/evp.h>

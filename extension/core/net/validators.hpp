@@ -1,5 +1,5 @@
-// What an origin says about the version of an image (RFC 9110, section 8.8), so that it can be asked
-// later whether the image has changed.
+// What an origin says about the version of an image (RFC 9110, section 8.8), so that it can be
+// asked later whether the image has changed.
 #pragma once
 
 #include <ctime>

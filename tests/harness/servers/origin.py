@@ -2,6 +2,8 @@
 
     /a.jpg                          the file a.jpg of the folder, or 404
     /held/GATE/a.jpg                the same, when origin.gate("GATE") lets it through
+    /versioned/a.jpg                the same with an ETag, or 304; date=D: with Last-Modified instead;
+                                    gate=GATE: when this gate lets the request through
     /slow/a.jpg?ms=50               the same after this delay
     /drip/a.jpg?ms=50&bytes=1       the same, one byte (or so many) every 50 ms; with length=no chunked
     /encoded/gzip/a.jpg             the same, whose bytes are said to be encoded like this
@@ -21,6 +23,7 @@
     /redirect-private/a.jpg         302 to an address inside a private network
 """
 
+import hashlib
 import mimetypes
 import socket
 import struct
@@ -75,6 +78,24 @@ class _OriginHandler(Handler):
         gate, _, name = rest.partition("/")
         origin.gate(gate).pass_through()
         self._serve_file(origin, name)
+
+    def _serve_versioned(self, origin, name, query, _number):
+        if "gate" in query:
+            origin.gate(query["gate"]).pass_through()
+        content = origin.content(name)
+        if "date" in query:
+            version, header, condition = query["date"], "Last-Modified", "If-Modified-Since"
+        else:
+            version = f'"{hashlib.sha256(content).hexdigest()}"'
+            header, condition = "ETag", "If-None-Match"
+        asked = self.headers.get(condition)
+        origin.conditions.append((self.path, asked is not None))
+        if asked == version:
+            self.send_response(304)
+            self.send_header(header, version)
+            self.end_headers()
+        else:
+            self.answer(200, content, _content_type(name), [(header, version)])
 
     def _serve_slow(self, origin, name, query, _number):
         time.sleep(int(query.get("ms", "50")) / 1000)
@@ -208,6 +229,7 @@ class Origin(HttpServer):
     def __init__(self, folder):
         super().__init__()
         self.ledger = Ledger()
+        self.conditions = []  # (path, whether it was asked with a validator) of /versioned/
         self._folder = Path(folder).resolve()
         self._contents = {}
         self._gates = {}

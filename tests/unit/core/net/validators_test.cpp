@@ -47,8 +47,7 @@ TEST(Validators, ADateMustBeAMinuteOldWhenItIsReceived) {
 }
 
 TEST(Validators, EachIsUsedWithoutTheOther) {
-  const Validators both =
-      usable_validators("\"1\"", "Sun, 06 Nov 1994 08:49:37 GMT", "", kNoon);
+  const Validators both = usable_validators("\"1\"", "Sun, 06 Nov 1994 08:49:37 GMT", "", kNoon);
   EXPECT_EQ(both.etag, "\"1\"");
   EXPECT_EQ(both.last_modified, "Sun, 06 Nov 1994 08:49:37 GMT");
   EXPECT_EQ(usable_validators("*", "Sun, 06 Nov 1994 08:49:37 GMT", "", kNoon).etag, "");

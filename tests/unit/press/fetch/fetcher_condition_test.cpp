@@ -104,8 +104,9 @@ TEST(FetcherConditionTest, AnotherUrlIsNotBelievedThatNothingHasChanged) {
   ScriptedOrigin other([&](const OriginRequest& request) {
     const std::lock_guard<std::mutex> lock(mutex);
     seen.push_back(request.headers);
-    return contains(request.headers, "If-None-Match") ? not_modified()
-                                                      : answer("200 OK", "moved", "ETag: \"1\"\r\n");
+    return contains(request.headers, "If-None-Match")
+               ? not_modified()
+               : answer("200 OK", "moved", "ETag: \"1\"\r\n");
   });
   ScriptedOrigin origin([&](const OriginRequest&) { return redirect_to(other.url("/b.jpg")); });
   RealFetcher fetcher;
