@@ -91,7 +91,9 @@ BEGIN
             'default value for column effort of table imgpress.processing_requests',
             'constraint processing_requests_quality_check on table imgpress.processing_requests',
             'constraint processing_requests_effort_check on table imgpress.processing_requests',
-            'default value for column reached of table imgpress.copies_due');
+            'default value for column reached of table imgpress.copies_due',
+            'constraint outputs_pkey on table imgpress.outputs',
+            'default value for column created_at of table imgpress.outputs');
     IF dependents IS NOT NULL THEN
         RAISE EXCEPTION 'objects depend on what imgpress 0.2.0 changes: %', dependents
             USING ERRCODE = 'dependent_objects_still_exist',

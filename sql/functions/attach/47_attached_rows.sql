@@ -160,6 +160,15 @@ COMMENT ON FUNCTION imgpress_internal.look_after_attachments() IS
     'Called by the drainer when it starts and once a minute: looks for new partitions, and whether there is something '
     'to do, as attachments_due_in_ms()';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.blob_of(request_id uuid, image_no integer) RETURNS imgpress_internal.blobs
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT b FROM imgpress_internal.image_outputs o JOIN imgpress_internal.blobs b ON b.blob_id = o.blob_id
+        WHERE o.request_id = $1 AND o.image_no = $2
+$$;
+COMMENT ON FUNCTION imgpress_internal.blob_of(uuid, integer) IS 'What the output of an image shows; NULL if it has none';
+GRANT EXECUTE ON FUNCTION imgpress_internal.blob_of(uuid, integer) TO imgpress_worker;
+
 CREATE OR REPLACE FUNCTION imgpress_internal.row_outcome(
     one imgpress_internal.attached_rows, output_shape text, stale text,
     OUT ready boolean, OUT value text, OUT bytes bytea, OUT error text, OUT final integer[]
@@ -185,10 +194,9 @@ BEGIN
             LEFT JOIN imgpress.images s ON s.request_id = one.attachment_id AND s.status = 'Completed'
                 AND s.image_no = one.shown[w.place] AND one.shown_digest = one.url_digest
             CROSS JOIN LATERAL (
-                SELECT n.status = 'Failed' OR (
-                    SELECT o.etag FROM imgpress.outputs o WHERE o.request_id = one.attachment_id AND o.image_no = w.no)
-                    = (SELECT o.etag FROM imgpress.outputs o
-                       WHERE o.request_id = one.attachment_id AND o.image_no = s.image_no) AS stays
+                SELECT n.status = 'Failed'
+                    OR (imgpress_internal.blob_of(one.attachment_id, w.no)).etag
+                     = (imgpress_internal.blob_of(one.attachment_id, s.image_no)).etag AS stays
             ) k
             CROSS JOIN LATERAL (
                 SELECT CASE WHEN k.stays THEN coalesce(s.image_no, w.no) ELSE w.no END AS no,
@@ -205,8 +213,7 @@ BEGIN
     ELSIF one.url_digest IS NULL THEN
         value := NULL;
     ELSIF output_shape = 'bytea' THEN
-        SELECT o.bytes INTO bytes FROM imgpress.outputs o
-            WHERE o.request_id = one.attachment_id AND o.image_no = final[1];
+        bytes := (imgpress_internal.blob_of(one.attachment_id, final[1])).bytes;
     ELSE
         value := CASE output_shape WHEN 'text' THEN urls[1] WHEN 'array' THEN urls::text ELSE to_jsonb(urls)::text END;
     END IF;

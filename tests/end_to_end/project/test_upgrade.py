@@ -309,6 +309,8 @@ def test_the_output_of_a_repetition_replaces_a_deleted_one(old):
         ("CREATE VIEW mine AS SELECT serial_number FROM imgpress.products", "view public.mine"),
         ("CREATE MATERIALIZED VIEW mine AS SELECT url FROM imgpress.results", "view public.mine"),
         ("CREATE VIEW mine AS SELECT * FROM imgpress.copies_due", "view public.mine"),
+        ("CREATE VIEW mine AS SELECT request_id FROM imgpress.outputs", "view public.mine"),
+        ("CREATE INDEX mine ON imgpress.outputs (created_at)", "index imgpress.mine"),
         (
             f"CREATE VIEW mine AS SELECT * FROM imgpress.request_products('{REQUESTS['fresh']}')",
             "view public.mine",
@@ -363,7 +365,8 @@ def test_dump_and_restore_of_an_updated_database(home, old, roles, again):
     again.restore("-e")
     for table in (
         "imgpress.processing_requests", "imgpress.products", "imgpress.images", "imgpress.outputs",
-        "imgpress.webhook_deliveries", "imgpress_internal.image_aliases",
+        "imgpress.webhook_deliveries", "imgpress_internal.image_aliases", "imgpress_internal.blobs",
+        "imgpress_internal.image_outputs",
     ):  # fmt: skip
         rows = f"SELECT array_agg(t::text ORDER BY t::text) FROM (SELECT * FROM {table}) t"
         columns = (
