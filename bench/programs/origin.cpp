@@ -3,7 +3,8 @@
 //
 //   imgpress-bench-origin FOLDER [DELAY_MS]     prints its port, serves until its stdin closes
 //
-// Each response is delayed by DELAY_MS. The query string is ignored, so a file has many URLs.
+// Each response is delayed by DELAY_MS. The query string is ignored, so a file has many URLs. Each has
+// an ETag, and a request with that one is answered with 304.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,6 +17,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <queue>
 #include <stdexcept>
@@ -42,21 +44,30 @@ struct Due {
   bool operator>(const Due& other) const { return at > other.at; }
 };
 
-std::unordered_map<std::string, std::string> read_folder(const char* folder) {
-  std::unordered_map<std::string, std::string> answers;
+struct File {
+  std::string etag;
+  std::string whole;  // the response
+  std::string not_modified;
+};
+
+std::unordered_map<std::string, File> read_folder(const char* folder) {
+  std::unordered_map<std::string, File> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     std::ifstream file(entry.path(), std::ios::binary);
     const std::string body((std::istreambuf_iterator<char>(file)), {});
-    answers["/" + entry.path().filename().string()] =
-        "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: " +
-        std::to_string(body.size()) + "\r\n\r\n" + body;
+    const std::string etag = '"' + std::to_string(std::hash<std::string>()(body)) + '"';
+    files["/" + entry.path().filename().string()] = {
+        etag,
+        "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nETag: " + etag +
+            "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body,
+        "HTTP/1.1 304 Not Modified\r\nETag: " + etag + "\r\n\r\n"};
   }
-  return answers;
+  return files;
 }
 
 class Origin {
  public:
-  Origin(const char* folder, int delay_ms) : responses_(read_folder(folder)), delay_(delay_ms) {
+  Origin(const char* folder, int delay_ms) : files_(read_folder(folder)), delay_(delay_ms) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -132,10 +143,18 @@ class Origin {
     const std::size_t path = connection.received.find(' ') + 1;
     const std::string name =
         connection.received.substr(path, connection.received.find_first_of(" ?", path) - path);
+    const std::string_view response =
+        response_to(name, std::string_view(connection.received).substr(0, end));
     connection.received.erase(0, end + 4);
-    const auto found = responses_.find(name);
-    const std::string_view response = found != responses_.end() ? found->second : kMissing;
     due_.push({Clock::now() + delay_, fd, connection.serial, response});
+  }
+
+  std::string_view response_to(const std::string& name, std::string_view head) const {
+    const auto found = files_.find(name);
+    if (found == files_.end()) return kMissing;
+    const File& file = found->second;
+    const bool is_known = head.find("If-None-Match: " + file.etag) != std::string_view::npos;
+    return is_known ? file.not_modified : file.whole;
   }
 
   void send_due_responses() {
@@ -160,7 +179,7 @@ class Origin {
   static constexpr std::string_view kMissing =
       "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
 
-  std::unordered_map<std::string, std::string> responses_;
+  std::unordered_map<std::string, File> files_;
   std::chrono::milliseconds delay_;
   int poll_ = ::epoll_create1(EPOLL_CLOEXEC);
   int listener_ = -1;
