@@ -9,8 +9,8 @@ from harness.attack import ATTACKER
 from harness.cluster import major_version, pg_config
 from harness.waiting import wait_until
 
-TABLES = ("processing_requests", "products", "images", "outputs", "webhook_deliveries")
-VIEWS = ("progress", "failures", "webhook_failures", "results")
+TABLES = ("processing_requests", "products", "images", "webhook_deliveries")
+VIEWS = ("progress", "failures", "webhook_failures", "results", "outputs")
 # What would tell something about the request of the victim.
 SECRETS = ("small0", "gone", "SKU1", "secret-hook")
 
