@@ -27,6 +27,15 @@ END
 $$;
 COMMENT ON FUNCTION imgpress_internal.source_key(bytea, text) IS 'The key of a URL in imgpress_internal.sources';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.etag_of(request_id uuid, image_no integer) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT b.etag FROM imgpress_internal.image_outputs o JOIN imgpress_internal.blobs b USING (blob_id)
+    WHERE o.request_id = $1 AND o.image_no = $2
+$$;
+COMMENT ON FUNCTION imgpress_internal.etag_of(uuid, integer) IS
+    'The etag of one output, whoever asks; NULL if there is no such output';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.resolve_unchanged(outcomes imgpress_internal.outcome[])
     RETURNS imgpress_internal.outcome[]
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

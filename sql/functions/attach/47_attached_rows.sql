@@ -160,15 +160,6 @@ COMMENT ON FUNCTION imgpress_internal.look_after_attachments() IS
     'Called by the drainer when it starts and once a minute: looks for new partitions, and whether there is something '
     'to do, as attachments_due_in_ms()';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.blob_of(request_id uuid, image_no integer) RETURNS imgpress_internal.blobs
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT b FROM imgpress_internal.image_outputs o JOIN imgpress_internal.blobs b ON b.blob_id = o.blob_id
-        WHERE o.request_id = $1 AND o.image_no = $2
-$$;
-COMMENT ON FUNCTION imgpress_internal.blob_of(uuid, integer) IS 'What the output of an image shows; NULL if it has none';
-GRANT EXECUTE ON FUNCTION imgpress_internal.blob_of(uuid, integer) TO imgpress_worker;
-
 CREATE OR REPLACE FUNCTION imgpress_internal.row_outcome(
     one imgpress_internal.attached_rows, output_shape text, stale text,
     OUT ready boolean, OUT value text, OUT bytes bytea, OUT error text, OUT final integer[]
@@ -194,9 +185,8 @@ BEGIN
             LEFT JOIN imgpress.images s ON s.request_id = one.attachment_id AND s.status = 'Completed'
                 AND s.image_no = one.shown[w.place] AND one.shown_digest = one.url_digest
             CROSS JOIN LATERAL (
-                SELECT n.status = 'Failed'
-                    OR (imgpress_internal.blob_of(one.attachment_id, w.no)).etag
-                     = (imgpress_internal.blob_of(one.attachment_id, s.image_no)).etag AS stays
+                SELECT n.status = 'Failed' OR imgpress_internal.etag_of(one.attachment_id, w.no)
+                    = imgpress_internal.etag_of(one.attachment_id, s.image_no) AS stays
             ) k
             CROSS JOIN LATERAL (
                 SELECT CASE WHEN k.stays THEN coalesce(s.image_no, w.no) ELSE w.no END AS no,
@@ -213,7 +203,8 @@ BEGIN
     ELSIF one.url_digest IS NULL THEN
         value := NULL;
     ELSIF output_shape = 'bytea' THEN
-        bytes := (imgpress_internal.blob_of(one.attachment_id, final[1])).bytes;
+        SELECT b.bytes INTO bytes FROM imgpress_internal.image_outputs o JOIN imgpress_internal.blobs b USING (blob_id)
+            WHERE o.request_id = one.attachment_id AND o.image_no = final[1];
     ELSE
         value := CASE output_shape WHEN 'text' THEN urls[1] WHEN 'array' THEN urls::text ELSE to_jsonb(urls)::text END;
     END IF;
@@ -470,6 +461,8 @@ COMMENT ON FUNCTION imgpress_internal.stop_attachment(uuid) IS
 CREATE OR REPLACE FUNCTION imgpress_internal.drop_attached_images(attachment uuid, nos integer[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    freed bigint[];
 BEGIN
     WITH image AS (
         DELETE FROM imgpress.images i WHERE i.request_id = attachment AND i.image_no = ANY (nos) RETURNING i.status
@@ -487,7 +480,9 @@ BEGIN
         FROM (SELECT count(*) AS images, count(*) FILTER (WHERE status = 'Completed') AS succeeded,
                      count(*) FILTER (WHERE status = 'Failed') AS failed FROM image) i,
              (SELECT coalesce(s.source, 0) AS source_size, coalesce(s.output, 0) AS output_size FROM size s) o
-        WHERE r.id = attachment;
+        WHERE r.id = attachment
+        RETURNING (SELECT array_agg(DISTINCT d.blob_id) FROM output d) INTO freed;
+    PERFORM imgpress_internal.sweep_blobs(freed);
     -- A claim must not wait for numbers that are not there any more.
     UPDATE imgpress.processing_requests r
         SET last_image_no = greatest(r.claimed_up_to, coalesce(
