@@ -322,3 +322,9 @@ def test_refresh(own):
     assert table.row(3)[0] == before[2], "repaired with the same bytes: the same URL"
     table.wait_settled()
     assert table.counts() == (3, 3, 3)
+    blobs = (
+        "SELECT count(DISTINCT blob_id) FROM imgpress_internal.image_outputs WHERE request_id = %s"
+    )
+    assert own.value(blobs, table.id) == 3
+    wrong = "SELECT * FROM imgpress.check() WHERE invariant IN ('outputs', 'blobs')"
+    assert own.sql(wrong) == [], "the bytes of the old images are gone"
