@@ -86,6 +86,20 @@ def test_bytes(shop, session):
     assert set(list(rows[2].values())[1:]) == {None}, "NULL: neither an image nor an error"
 
 
+def test_large_images_and_those_that_are_too_large(shop, session):
+    """Each in the midst of small ones, which are not delayed or lost by it."""
+    large = encode(Image.new("RGB", (7000, 6000), "navy"), "PNG", compress_level=1)
+    small = jpeg(seed=3)
+    with shop.cluster.settings({"imgpress.max_pixels": str(42_000_000)}):
+        too_many = encode(Image.new("RGB", (7001, 6000), "navy"), "PNG", compress_level=1)
+        sources = [small, large, too_many, large, small, b"\x89PNG\r\n\x1a\n" + b"x" * 99, small]
+        rows = compress(session, IMAGES, sources)
+    assert [row["error_code"] for row in rows] == [
+        None, None, "too_many_pixels", None, None, "damaged_image", None,
+    ]  # fmt: skip
+    assert (rows[1]["width"], rows[1]["height"]) == (7000, 6000)
+
+
 def test_options(shop, session):
     source = jpeg(600, 400, quality=98)
     statement = "SELECT octet_length(bytes) FROM imgpress.compress_images(%s::bytea[], %s, %s)"
@@ -145,6 +159,26 @@ def test_presses_are_kept_for_the_next_call_and_end_with_the_session(shop):
         compress(session, URLS, [shop.origin.url("small1.jpg")] * 2)
         assert presses_of(shop, session) == first
     assert wait_for_exit(first) == []
+
+
+def test_presses_end_with_a_session_that_is_terminated(shop):
+    path = "/hang/set-terminated.jpg"
+    with shop.cluster.session() as session:
+        backend = session.connection.info.backend_pid
+        expected = shop.origin.ledger.total(path) + 2
+
+        def terminate():
+            shop.origin.ledger.wait_total(path, expected)
+            pids.extend(presses_of(shop, session))
+            shop.cluster.query("SELECT pg_terminate_backend(%s)", (backend,))
+
+        pids = []
+        thread = threading.Thread(target=terminate)
+        thread.start()
+        with pytest.raises(psycopg2.OperationalError):
+            session.execute(URLS, ([shop.origin.url(path)] * 3,))
+        thread.join()
+    assert pids and wait_for_exit(pids) == []
 
 
 def test_two_sets_in_one_query(shop, session):
