@@ -233,8 +233,11 @@ void define_option(const SwitchOption& option) {
 }
 
 void define_work() {
-  define_int("imgpress.codecs", "Number of codec processes of a worker; 0: one per core.",
-             &stored.codecs, 0, 0, 256);
+  define_int(
+      "imgpress.codecs",
+      "Number of codec processes of a worker, and of a session that compresses many images; 0: one "
+      "per core.",
+      &stored.codecs, 0, 0, 256);
   define_int("imgpress.images_in_flight", "Number of images that a worker holds at a time.",
              &stored.images_in_flight, 256, 2, 4096);
   define_int("imgpress.priority",
