@@ -64,7 +64,8 @@ BEGIN
         FROM unnest(new_nos, new_products, new_urls) AS i(image_no, product_no, url);
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.store_products(uuid, integer, text[], text[], text[], integer[], integer[], text[]) IS
+COMMENT ON FUNCTION imgpress_internal.store_products(uuid, integer, text[], text[], text[], integer[], integer[],
+    text[]) IS
     'Stores the next products of a request that is being submitted, and the images that none before them names. '
     'image_nos: for each product an integer[] as text';
 
@@ -91,22 +92,23 @@ COMMENT ON FUNCTION imgpress_internal.seal_request(uuid, integer, integer, integ
 
 CREATE OR REPLACE FUNCTION imgpress.submit_query(
     query text, webhook_url text DEFAULT NULL, quality integer DEFAULT NULL, request_id uuid DEFAULT NULL,
-    effort text DEFAULT NULL, priority integer DEFAULT NULL
+    effort text DEFAULT NULL, priority integer DEFAULT NULL, options jsonb DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_submit_query';
-COMMENT ON FUNCTION imgpress.submit_query(text, text, integer, uuid, text, integer) IS
+COMMENT ON FUNCTION imgpress.submit_query(text, text, integer, uuid, text, integer, jsonb) IS
     'Submits what a query returns, otherwise like submit_csv(). First column: the key of a product, of any type; last '
-    'column: its image URLs as text, text[] or jsonb; a second one of three or more: its name. The query runs once, with '
-    'the rights of the caller. Example: SELECT imgpress.submit_query($$SELECT sku, title, photos FROM my_products$$)';
-GRANT EXECUTE ON FUNCTION imgpress.submit_query(text, text, integer, uuid, text, integer) TO imgpress_user;
+    'column: its image URLs as text, text[] or jsonb; a second one of three or more: its name. The query runs once, '
+    'with the rights of the caller. options: further options of its images, as in processing_requests.options. '
+    'Example: SELECT imgpress.submit_query($$SELECT sku, title, photos FROM my_products$$)';
+GRANT EXECUTE ON FUNCTION imgpress.submit_query(text, text, integer, uuid, text, integer, jsonb) TO imgpress_user;
 
 CREATE OR REPLACE FUNCTION imgpress.submit_json(
     products jsonb, webhook_url text DEFAULT NULL, quality integer DEFAULT NULL, request_id uuid DEFAULT NULL,
-    effort text DEFAULT NULL, priority integer DEFAULT NULL
+    effort text DEFAULT NULL, priority integer DEFAULT NULL, options jsonb DEFAULT NULL
 ) RETURNS uuid
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_submit_json';
-COMMENT ON FUNCTION imgpress.submit_json(jsonb, text, integer, uuid, text, integer) IS
+COMMENT ON FUNCTION imgpress.submit_json(jsonb, text, integer, uuid, text, integer, jsonb) IS
     'Submits a JSON array of products, otherwise like submit_query(). Each is an object {"key", "name", "urls"} or an '
     'array [key, urls] or [key, name, urls]. A key is a text or a number; a name may be missing; urls is a text, or an '
     'array of texts or of objects with url, src or href';
-GRANT EXECUTE ON FUNCTION imgpress.submit_json(jsonb, text, integer, uuid, text, integer) TO imgpress_user;
+GRANT EXECUTE ON FUNCTION imgpress.submit_json(jsonb, text, integer, uuid, text, integer, jsonb) TO imgpress_user;

@@ -41,7 +41,7 @@ SELECT views_are('imgpress', ARRAY[
     'workers']);
 SELECT has_function('imgpress', 'compress_image', ARRAY['bytea', 'integer', 'text']);
 SELECT function_returns('imgpress', 'compress_image_url', ARRAY['text', 'integer', 'text'], 'bytea');
-SELECT function_returns('imgpress', 'submit_query', ARRAY['text', 'text', 'integer', 'uuid', 'text', 'integer'], 'uuid');
+SELECT function_returns('imgpress', 'submit_query', ARRAY['text', 'text', 'integer', 'uuid', 'text', 'integer', 'jsonb'], 'uuid');
 SELECT function_returns('imgpress', 'submit_csv', ARRAY['text', 'text', 'integer', 'uuid', 'text', 'integer'], 'uuid');
 SELECT function_returns('imgpress', 'submit', ARRAY['imgpress.product_input[]', 'text', 'integer', 'uuid', 'text', 'integer'], 'uuid');
 SELECT function_returns('imgpress_internal', 'submit_upload', ARRAY['uuid', 'jsonb'], 'json');

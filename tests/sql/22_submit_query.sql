@@ -1,7 +1,7 @@
 -- Submitting with keys of one's own: what submit_query() and submit_json() store, and what they refuse. The transaction is rolled back, so
 -- that nothing is processed.
 BEGIN;
-SELECT plan(55);
+SELECT plan(58);
 
 CREATE TEMPORARY TABLE goods (sku text, id bigint, u uuid, title text, one text, list text[], gallery jsonb);
 INSERT INTO goods VALUES
@@ -109,6 +109,11 @@ SELECT is(imgpress.submit_query('SELECT 1/0', request_id => :'id'), :'id', 'a re
 SELECT is((SELECT count(*) FROM imgpress.products WHERE request_id = :'id'), 2::bigint, 'and nothing is stored again');
 SELECT throws_ok('SELECT imgpress.submit_query(''SELECT id, list FROM goods'', quality => 0)', '22023', 'quality must be an integer from 1 to 100, not "0"');
 SELECT throws_ok('SELECT imgpress.submit_query(''SELECT id, list FROM goods'', priority => 101)', '22023', 'priority must be an integer from -100 to 100, not "101"');
+
+SELECT imgpress.submit_query('SELECT id, list FROM goods', quality => 70, options => '{"accept_truncated": true, "quality": 20}') AS with_options \gset
+SELECT is((SELECT options @> '{"accept_truncated": true, "quality": 70}' FROM imgpress.processing_requests WHERE id = :'with_options'), true, 'further options; an argument of its own goes first');
+SELECT throws_ok('SELECT imgpress.submit_query(''SELECT id, list FROM goods'', options => ''{"accept_trunctated": true}'')', '22023', 'unknown option "accept_trunctated"; did you mean "accept_truncated"?');
+SELECT throws_ok('SELECT imgpress.submit_query(''SELECT id, list FROM goods'', options => ''[]'')', '22023', 'options must be a JSON object like {"accept_truncated": true}');
 
 -- More than one portion: a URL that an earlier portion has named is the same image.
 SELECT imgpress.submit_query($$SELECT g, 'http://a/' || g % 12000 FROM generate_series(1, 25000) g$$) AS many \gset

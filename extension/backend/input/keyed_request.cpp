@@ -14,6 +14,7 @@ extern "C" {
 #include "lib/stringinfo.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
+#include "utils/jsonb.h"
 }
 
 namespace imgpress {
@@ -131,21 +132,25 @@ void store_portion(KeyedRequest* request) {
   });
 }
 
-// {"quality": 50, "effort": null}
-Datum options_json(FunctionCallInfo fcinfo, int quality, int effort) {
+// The further options, and those that are arguments of their own, for example
+// {"refresh": "always", "quality": 50}.
+Datum options_json(FunctionCallInfo fcinfo, int quality, int effort, int others) {
   StringInfoData json;
   initStringInfo(&json);
-  appendStringInfoString(&json, "{\"effort\": ");
-  if (PG_ARGISNULL(effort)) {
-    appendStringInfoString(&json, "null");
-  } else {
+  appendStringInfoChar(&json, '{');
+  if (!PG_ARGISNULL(quality)) appendStringInfo(&json, "\"quality\": %d", PG_GETARG_INT32(quality));
+  if (!PG_ARGISNULL(effort)) {
+    appendStringInfo(&json, "%s\"effort\": ", json.len > 1 ? ", " : "");
     escape_json(&json, text_to_cstring(PG_GETARG_TEXT_PP(effort)));
   }
-  if (!PG_ARGISNULL(quality)) {
-    appendStringInfo(&json, ", \"quality\": %d", PG_GETARG_INT32(quality));
-  }
   appendStringInfoChar(&json, '}');
-  return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+  const Datum own = DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+  if (PG_ARGISNULL(others)) return own;
+  if (!JB_ROOT_IS_OBJECT(PG_GETARG_JSONB_P(others))) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("options must be a JSON object like {\"accept_truncated\": true}")));
+  }
+  return DirectFunctionCall2(jsonb_concat, PG_GETARG_DATUM(others), own);
 }
 
 OwnerArgument forward(FunctionCallInfo fcinfo, int number, Oid type) {
@@ -165,7 +170,7 @@ void note_repeated_keys(const KeyedRequest* request) {
 }  // namespace
 
 KeyedRequest* open_request(FunctionCallInfo fcinfo, pg_uuid_t* id) {
-  enum { kWebhookUrl = 1, kQuality, kRequestId, kEffort, kPriority };
+  enum { kWebhookUrl = 1, kQuality, kRequestId, kEffort, kPriority, kOptions };
   const Datum given = PG_ARGISNULL(kRequestId)
                           ? DirectFunctionCall1(gen_random_uuid, static_cast<Datum>(0))
                           : PG_GETARG_DATUM(kRequestId);
@@ -173,7 +178,7 @@ KeyedRequest* open_request(FunctionCallInfo fcinfo, pg_uuid_t* id) {
   const OwnerArgument arguments[] = {
       {UUIDOID, given},
       forward(fcinfo, kWebhookUrl, TEXTOID),
-      {JSONBOID, options_json(fcinfo, kQuality, kEffort)},
+      {JSONBOID, options_json(fcinfo, kQuality, kEffort, kOptions)},
       forward(fcinfo, kPriority, INT4OID),
   };
   if (!DatumGetBool(call_as_owner("open_request", arguments, lengthof(arguments)))) return nullptr;
