@@ -195,6 +195,10 @@ BEGIN
                            AS format
             ) f
         ) x;
+    IF one.state = 'failed' AND one.wanted = one.shown AND one.shown_digest = one.url_digest THEN
+        -- It was asked for again in vain: the images that it shows know nothing of that.
+        error := one.reason;
+    END IF;
     IF NOT ready THEN
         -- Until then the old output stays, or is cleared, if the URL is another one.
         ready := stale = 'null' AND one.written IS NOT NULL AND one.shown_digest IS DISTINCT FROM one.url_digest;
@@ -202,6 +206,7 @@ BEGIN
         error := NULL;
     ELSIF one.url_digest IS NULL THEN
         value := NULL;
+        error := NULL;
     ELSIF output_shape = 'bytea' THEN
         SELECT b.bytes INTO bytes FROM imgpress_internal.image_outputs o JOIN imgpress_internal.blobs b USING (blob_id)
             WHERE o.request_id = one.attachment_id AND o.image_no = final[1];
@@ -610,7 +615,8 @@ BEGIN
                         THEN r.changes_since ELSE clock_timestamp() END
                 WHERE r.attachment_id = attachment AND r.key = one.key;
         END IF;
-        IF added.wanted = '{}' OR NOT fresh THEN
+        -- Perhaps the output is to be cleared meanwhile.
+        IF added.wanted = '{}' OR NOT fresh AND one.url_digest IS DISTINCT FROM one.digest THEN
             INSERT INTO imgpress_internal.attached_ends (attachment_id, product_no)
                 VALUES (attachment, one.product_no);
         END IF;

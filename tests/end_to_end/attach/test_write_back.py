@@ -315,6 +315,18 @@ def test_refresh(own):
     assert changed not in (None, before[1]) and table.served(changed)
     assert table.served(before[1]) is None
     assert table.row(3)[0] == before[2] and table.served(before[2])
+    # Looking at the row once more does not take the reason away.
+    own.sql(
+        "INSERT INTO imgpress_internal.attached_ends (attachment_id, product_no) "
+        "SELECT attachment_id, product_no FROM imgpress_internal.attached_rows "
+        "WHERE attachment_id = %s AND key = '3'",
+        table.id,
+    )
+    table.insert(4, table.url("small1.jpg"))
+    table.wait_shown(4, "small1.jpg")
+    assert table.row(3)[1] is not None
+    table.owner(f"DELETE FROM {table.name} WHERE id = 4")
+    wait_until(lambda: table.counts() == (3, 3, 3), "the fourth is gone")
     assert table.counts() == (3, 3, 3)
     own.origin.add("fresh3.jpg", jpeg(seed=3))
     table.owner("SELECT imgpress.reconcile(%s)", table.name)
