@@ -5,7 +5,6 @@
 extern "C" {
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "commands/async.h"
 #include "commands/prepare.h"
 #include "commands/sequence.h"
 #include "storage/lmgr.h"
@@ -74,7 +73,6 @@ CallEnd run_as_owner(const Owner& owner, Activity* activity, TransactionBody bod
 void reset_session() {
   PortalHashTableDeleteAll();
   DropAllPreparedStatements();
-  Async_UnlistenAll();
   LockReleaseAll(USER_LOCKMETHOD, true);
   ResetTempTableNamespace();
   ResetPlanCache();

@@ -20,8 +20,8 @@ struct Owner {
 CallEnd run_as_owner(const Owner& owner, Activity* activity, TransactionBody body, void* arg);
 
 // Removes what foreign code may have left in the session: settings are reset by each transaction
-// anyway; here go cursors, prepared statements, LISTEN, advisory locks, temporary tables, plans and
-// sequences. Call it first in the next transaction.
+// anyway, and PostgreSQL refuses LISTEN in such a process. Here go cursors, prepared statements,
+// advisory locks, temporary tables, plans and sequences. Call it first in the next transaction.
 void reset_session();
 
 // Once, when the process starts.

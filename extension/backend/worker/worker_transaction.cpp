@@ -104,7 +104,7 @@ CallEnd recover(Activity* activity, MemoryContext caller) {
 void become(Oid role) {
   // Like SET ROLE for the rest of the session, so that the time between two transactions has no
   // more rights either.
-  SetCurrentRoleId(role, false);
+  SetCurrentRoleId(role, superuser_arg(role));
   SetUserIdAndSecContext(role, SECURITY_LOCAL_USERID_CHANGE);
 }
 
