@@ -155,7 +155,7 @@ faults: deps
 	@$(PYTHON) tests/faults/run.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 # Programs in bench/, without .py; each prints its tables and writes them to results/.
-BENCHES := codec pipeline nightly codecs overhead backlog submission gateway
+BENCHES := codec pipeline nightly codecs overhead backlog submission gateway attach
 BENCH_TARGETS := $(addprefix bench-,$(BENCHES))
 .PHONY: $(BENCH_TARGETS)
 

@@ -75,7 +75,11 @@ PG_FUNCTION_INFO_V1(imgpress_attachment_trigger);
 }
 
 Datum imgpress_attachment_trigger(PG_FUNCTION_ARGS) {
-  if (!CALLED_AS_TRIGGER(fcinfo)) elog(ERROR, "attachment_trigger() is a trigger function");
+  if (!CALLED_AS_TRIGGER(fcinfo)) {
+    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                    errmsg("attachment_trigger() can only be called as a trigger"),
+                    errhint("imgpress.attach() creates its triggers.")));
+  }
   const auto* call = reinterpret_cast<const TriggerData*>(fcinfo->context);
   const bool for_row = TRIGGER_FIRED_FOR_ROW(call->tg_event);
   if (call->tg_trigger->tgnargs != 1 || !TRIGGER_FIRED_AFTER(call->tg_event) ||

@@ -200,15 +200,16 @@ COMMENT ON FUNCTION imgpress_internal.forget_attachment(uuid) IS
 CREATE OR REPLACE FUNCTION imgpress_internal.change_of(relation regclass, column_name text) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- Bytes that differ are a change, also where a collation or a type calls them equal: 1.0 and 1.00.
+    -- Another text is a change, also where a collation or a type calls it equal: 1.0 and 1.00.
     SELECT format(
         CASE WHEN c.base IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'oid'::regtype, 'uuid'::regtype,
                              'bool'::regtype, 'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
-                             'bytea'::regtype, 'jsonb'::regtype)
+                             'float4'::regtype, 'float8'::regtype, 'bytea'::regtype, 'jsonb'::regtype)
              THEN 'OLD.%1$I IS DISTINCT FROM NEW.%1$I'
-             WHEN c.base IN ('text'::regtype, 'varchar'::regtype, 'text[]'::regtype, 'varchar[]'::regtype)
+             WHEN c.base IN ('text[]'::regtype, 'varchar[]'::regtype)
              THEN 'OLD.%1$I COLLATE pg_catalog."C" IS DISTINCT FROM NEW.%1$I COLLATE pg_catalog."C"'
-             ELSE 'ROW(OLD.%1$I) OPERATOR(pg_catalog.*<>) ROW(NEW.%1$I)' END, c.attname)
+             ELSE 'OLD.%1$I::pg_catalog.text COLLATE pg_catalog."C" IS DISTINCT FROM '
+                  'NEW.%1$I::pg_catalog.text COLLATE pg_catalog."C"' END, c.attname)
     FROM (SELECT a.attname, imgpress_internal.base_type(a.atttypid) AS base FROM pg_attribute a
           WHERE a.attrelid = relation AND a.attname = column_name) c;
 $$;
