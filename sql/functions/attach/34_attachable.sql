@@ -170,7 +170,7 @@ BEGIN
             JOIN pg_publication_tables t ON t.pubname = p.pubname AND p.pubupdate
             JOIN pg_namespace n ON n.nspname = t.schemaname
             JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = t.tablename
-            CROSS JOIN LATERAL pg_partition_tree(r.oid) m
+            LEFT JOIN LATERAL pg_partition_tree(r.oid) m ON true
             JOIN pg_class c ON c.oid = coalesce(m.relid, r.oid)
         WHERE (c.oid = relation OR c.oid = ANY (imgpress_internal.partitions_of(relation)))
           AND c.relkind = 'r' AND c.relreplident <> 'f' AND pg_get_replica_identity_index(c.oid) IS NULL
