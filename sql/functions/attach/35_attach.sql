@@ -57,7 +57,9 @@ BEGIN
         WHERE n.attachment_id = attachment_state.attachment_id AND n.relation = stored.relation;
     names := stored.key_columns || ARRAY[stored.url_column, stored.output_column, stored.error_column];
     present := imgpress_internal.column_names(stored.relation,
-        anchors.key_attnums || ARRAY[anchors.url_attnum, anchors.output_attnum, anchors.error_attnum], names);
+        CASE WHEN anchors.relation IS NOT NULL
+             THEN anchors.key_attnums || ARRAY[anchors.url_attnum, anchors.output_attnum, anchors.error_attnum] END,
+        names);
     relation := stored.relation;
     owner := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = stored.relation);
     SELECT array_agg(coalesce(n.present, n.name) ORDER BY n.place) INTO known
