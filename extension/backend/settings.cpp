@@ -5,7 +5,7 @@
 #include <stdexcept>
 
 #include "core/net/address.hpp"
-#include "core/net/request_headers.hpp"
+#include "core/http/request_headers.hpp"
 #include "core/net/url.hpp"
 #include "core/rules/retry.hpp"
 

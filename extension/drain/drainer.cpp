@@ -405,7 +405,8 @@ void Drainer::take(ClaimCall& call, ClaimAnswer& answer) {
       lone_key_ = key;
       lone_since_ = now;
     }
-    pipeline_.add(ImageTask{key, std::move(image.url), image.options, std::move(image.known)});
+    pipeline_.add(ImageTask{key, std::move(image.url), image.options, std::move(image.known),
+                            std::move(image.headers)});
   }
   if (answer.images.empty()) no_lone_before_ = now;  // no other image waits for its turn
   // If an idle drainer was given none that is due, the row is locked.

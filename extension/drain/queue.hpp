@@ -50,6 +50,7 @@ struct ClaimedImage {
   AttemptHistory history;
   std::string source_key{};  // of the URL, for this user and these options
   KnownSource known{};
+  std::vector<std::string> headers{};  // of the download: secrets of its origin
 };
 struct ClaimAnswer {
   std::vector<ClaimedImage> images;

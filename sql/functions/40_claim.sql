@@ -145,7 +145,7 @@ CREATE OR REPLACE FUNCTION imgpress_internal.claim_images(
     request_id uuid, image_no integer, url text, options jsonb,
     attempts smallint, failed_attempts smallint, codec_crashes smallint, interruptions smallint, alone boolean,
     source_key bytea, blob_id bigint, source_digest bytea, source_etag text, last_modified text,
-    more boolean, due_in_ms bigint, lone_due_in_ms bigint, delivery_due_in_ms bigint
+    more boolean, due_in_ms bigint, lone_due_in_ms bigint, delivery_due_in_ms bigint, headers text[]
 )
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -158,6 +158,7 @@ DECLARE
     lone boolean := false;
     fresh_slots integer := 0;
     aside bigint := 0;
+    any_headers constant boolean := imgpress_internal.has_origin_headers();
 BEGIN
     PERFORM imgpress_internal.lock_tables();
     paused := EXISTS (SELECT FROM imgpress_internal.queue_pause);
@@ -211,13 +212,14 @@ BEGIN
         ), request AS MATERIALIZED (
             -- Read once for each request, not for each image: while another session holds an old snapshot, each
             -- read goes through all versions of the row since then.
-            SELECT q.id, q.options, imgpress_internal.source_key_prefix(q.submitted_by, q.options) AS key_prefix
+            SELECT q.id, q.submitted_by, q.options, imgpress_internal.source_key_prefix(q.submitted_by, q.options) AS key_prefix
             FROM imgpress.processing_requests q
             WHERE q.id = ANY (array(SELECT DISTINCT w.id FROM wanted w))
         )
         SELECT c.request_id, c.image_no, c.url, r.options, c.attempts, c.failed_attempts, c.codec_crashes,
                c.interruptions, c.alone, k.key, s.blob_id, s.digest, s.etag, s.last_modified,
-               NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint
+               NULL::boolean, NULL::bigint, NULL::bigint, NULL::bigint,
+               CASE WHEN any_headers THEN imgpress_internal.origin_headers_for(c.url, r.submitted_by) END
         FROM claimed c JOIN request r ON r.id = c.request_id
         CROSS JOIN LATERAL (SELECT imgpress_internal.source_key(r.key_prefix, c.url) AS key OFFSET 0) k
         -- After a failed attempt, it is downloaded without any condition.
@@ -228,7 +230,7 @@ BEGIN
         CASE WHEN paused THEN NULL WHEN turns.blocked OR aside > 0 THEN 0
              ELSE imgpress_internal.next_retry_in_ms() END,
         CASE WHEN paused THEN NULL ELSE imgpress_internal.next_lone_image_in_ms() END,
-        imgpress_internal.next_delivery_in_ms();
+        imgpress_internal.next_delivery_in_ms(), NULL::text[];
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval,

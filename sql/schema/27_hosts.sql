@@ -1,4 +1,4 @@
--- Rules for the hosts that images are downloaded from.
+-- Rules for the hosts that images are downloaded from, and what is sent to them.
 
 CREATE TABLE imgpress.hosts (
     host                text PRIMARY KEY,
@@ -33,3 +33,15 @@ COMMENT ON COLUMN imgpress.images.host_no IS
     'The row of imgpress.hosts whose pause keeps the image waiting; NULL: none does';
 -- Only images that were set aside are in it, so the way to success touches it as little as the other indexes.
 CREATE INDEX images_of_paused_hosts ON imgpress.images (host_no) WHERE host_no IS NOT NULL;
+
+CREATE TABLE imgpress_internal.origin_headers (
+    url_prefix  text NOT NULL,
+    header_name text NOT NULL,
+    value       text NOT NULL,
+    roles       name[] NOT NULL,
+    set_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (url_prefix, header_name)
+);
+COMMENT ON TABLE imgpress_internal.origin_headers IS
+    'Secret headers of origins; the view imgpress.origin_headers shows them without their values, which nobody may '
+    'read. They are not dumped: after a restore they have to be set again';

@@ -476,6 +476,18 @@ COMMENT ON TABLE imgpress_internal.queue_pause IS
     'Has a row while the queue is paused: no images are claimed. It is dumped, so a restored queue is paused, too';
 
 SELECT pg_extension_config_dump('imgpress_internal.queue_pause', '');
+CREATE TABLE imgpress_internal.origin_headers (
+    url_prefix  text NOT NULL,
+    header_name text NOT NULL,
+    value       text NOT NULL,
+    roles       name[] NOT NULL,
+    set_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (url_prefix, header_name)
+);
+COMMENT ON TABLE imgpress_internal.origin_headers IS
+    'Secret headers of origins; the view imgpress.origin_headers shows them without their values, which nobody may '
+    'read. They are not dumped: after a restore they have to be set again';
+
 SELECT pg_extension_config_dump('imgpress_internal.keys', '');
 SELECT pg_extension_config_dump('imgpress_internal.keys_id_seq', '');
 SELECT pg_extension_config_dump('imgpress_internal.image_aliases', '');

@@ -36,6 +36,13 @@ Elements array_elements(const Row& row, const char* column) {
   return elements;
 }
 
+Lines lines_of(const Row& row, const char* column) {
+  const Elements texts = array_elements(row, column);
+  auto** lines = static_cast<const char**>(palloc(sizeof(char*) * Max(texts.count, 1)));
+  for (int i = 0; i < texts.count; ++i) lines[i] = TextDatumGetCString(texts.values[i]);
+  return {lines, lines + texts.count};
+}
+
 ArrayArgument::ArrayArgument(Oid element_type, int size)
     : type_(element_type),
       values_(static_cast<Datum*>(palloc0(sizeof(Datum) * Max(size, 1)))),

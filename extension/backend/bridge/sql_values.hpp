@@ -44,6 +44,13 @@ struct Elements {
 };
 Elements array_elements(const Row& row, const char* column);
 
+// The same of a text[], as C strings.
+struct Lines {
+  const char** begin;
+  const char** end;
+};
+Lines lines_of(const Row& row, const char* column);
+
 // An array, filled element by element; each is NULL until it is set.
 class ArrayArgument {
  public:

@@ -5,6 +5,7 @@
 #include "channel/sealed_memory.hpp"
 #include "drain/presses/session_press.hpp"
 
+#include "backend/access/origin_headers.hpp"
 #include "backend/bridge/boundary.hpp"
 #include "backend/image_options.hpp"
 #include "backend/presses/press_path.hpp"
@@ -116,7 +117,8 @@ Datum imgpress_compress_image_url(PG_FUNCTION_ARGS) {
   const char* url = text_to_cstring(PG_GETARG_TEXT_PP(0));
   SessionPress* press = session_press();
   const PressSettings* config = make_press_settings();
-  guard([&] { press->begin_download(url, *config); });
+  const Lines headers = session_headers(url);
+  guard([&] { press->begin_download({url, {}, {headers.begin, headers.end}}, *config); });
   wait_or_abandon(press);
   auto* source = make_in<FetchedImage>(CurrentMemoryContext);
   guard([&] { *source = press->take_download(); });

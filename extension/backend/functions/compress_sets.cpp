@@ -8,6 +8,7 @@
 
 #include "channel/sealed_memory.hpp"
 
+#include "backend/access/origin_headers.hpp"
 #include "backend/bridge/boundary.hpp"
 #include "backend/image_options.hpp"
 #include "backend/presses/press_path.hpp"
@@ -66,8 +67,13 @@ void ImageSet::take_outcomes() {
 
 void begin_url(ImageSet* set, int index) {
   const char* url = set->nulls[index] ? "" : TextDatumGetCString(set->elements[index]);
+  const Lines headers = session_headers(url);
   guard([&] {
-    set->pipeline.get()->add(ImageTask{static_cast<std::uint64_t>(index) + 1, url, set->options});
+    set->pipeline.get()->add(ImageTask{static_cast<std::uint64_t>(index) + 1,
+                                       url,
+                                       set->options,
+                                       {},
+                                       {headers.begin, headers.end}});
     ++set->held;
   });
 }

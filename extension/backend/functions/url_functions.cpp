@@ -1,4 +1,5 @@
-// is_http_url(), url_objection(), host_patterns(): rules of core/ as SQL functions.
+// is_http_url(), url_objection(), host_patterns(), plain_https_url() and others: rules of core/ as
+// SQL functions.
 #include <string>
 #include <vector>
 
@@ -6,6 +7,8 @@
 #include "core/net/denial.hpp"
 #include "core/net/host_patterns.hpp"
 #include "core/net/literal_host.hpp"
+#include "core/http/origin_scope.hpp"
+#include "core/http/request_headers.hpp"
 #include "core/net/url.hpp"
 
 #include "core/text/text_scan.hpp"
@@ -19,6 +22,15 @@ namespace {
 
 std::string_view view_of(text* value) {
   return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
+// What a rule makes of a text; NULL if it refuses it.
+template <typename Rule>
+Datum result_of(FunctionCallInfo fcinfo, Rule rule) {
+  auto* result = make_in<std::string>(CurrentMemoryContext);
+  guard([&] { *result = rule(); });
+  if (result->empty()) PG_RETURN_NULL();
+  PG_RETURN_TEXT_P(cstring_to_text_with_len(result->data(), static_cast<int>(result->size())));
 }
 
 // Empty if the guard has none, or cannot say before a name is looked up.
@@ -40,6 +52,9 @@ extern "C" {
 PG_FUNCTION_INFO_V1(imgpress_is_http_url);
 PG_FUNCTION_INFO_V1(imgpress_url_objection);
 PG_FUNCTION_INFO_V1(imgpress_host_patterns);
+PG_FUNCTION_INFO_V1(imgpress_plain_https_url);
+PG_FUNCTION_INFO_V1(imgpress_origin_scope);
+PG_FUNCTION_INFO_V1(imgpress_header_objection);
 }
 
 Datum imgpress_is_http_url(PG_FUNCTION_ARGS) {
@@ -49,11 +64,7 @@ Datum imgpress_is_http_url(PG_FUNCTION_ARGS) {
 Datum imgpress_url_objection(PG_FUNCTION_ARGS) {
   text* url = PG_GETARG_TEXT_PP(0);
   const Settings config = settings();
-  auto* objection = make_in<std::string>(CurrentMemoryContext);
-  guard([&] { *objection = objection_to(view_of(url), config.allowed_networks); });
-  if (objection->empty()) PG_RETURN_NULL();
-  PG_RETURN_TEXT_P(
-      cstring_to_text_with_len(objection->data(), static_cast<int>(objection->size())));
+  return result_of(fcinfo, [&] { return objection_to(view_of(url), config.allowed_networks); });
 }
 
 Datum imgpress_host_patterns(PG_FUNCTION_ARGS) {
@@ -71,4 +82,25 @@ Datum imgpress_host_patterns(PG_FUNCTION_ARGS) {
                       cstring_to_text_with_len(pattern.data(), static_cast<int>(pattern.size()))));
   }
   PG_RETURN_DATUM(result.datum());
+}
+
+Datum imgpress_plain_https_url(PG_FUNCTION_ARGS) {
+  text* url = PG_GETARG_TEXT_PP(0);
+  return result_of(fcinfo, [&] {
+    WorkMeter meter;
+    return plain_https_url(trim_blanks(view_of(url), meter)).value_or("");
+  });
+}
+
+Datum imgpress_origin_scope(PG_FUNCTION_ARGS) {
+  text* prefix = PG_GETARG_TEXT_PP(0);
+  return result_of(fcinfo, [&] { return origin_scope(view_of(prefix)).value_or(""); });
+}
+
+Datum imgpress_header_objection(PG_FUNCTION_ARGS) {
+  text* name = PG_GETARG_TEXT_PP(0);
+  text* value = PG_GETARG_TEXT_PP(1);
+  return result_of(fcinfo, [&] {
+    return objection_to_header(view_of(name), view_of(value), HeaderUse::kOneOrigin);
+  });
 }

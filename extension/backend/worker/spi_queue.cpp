@@ -277,6 +277,7 @@ void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
   const Bytes digest = bytes_or_none(row, "source_digest");
   const char* etag = text_or_empty(row, "source_etag");
   const char* last_modified = text_or_empty(row, "last_modified");
+  const Lines headers = lines_of(row, "headers");
   const AttemptHistory history{row.get_int2("attempts"), row.get_int2("failed_attempts"),
                                row.get_int2("codec_crashes"), row.get_int2("interruptions"),
                                row.get_bool("alone")};
@@ -289,6 +290,7 @@ void SpiQueue::note_claimed(const Row& row, ClaimAnswer* answer) {
     image.history = history;
     image.source_key.assign(source_key.data, source_key.size);
     image.known = {blob_id, {{digest.data, digest.size}, {etag, last_modified}}};
+    image.headers.assign(headers.begin, headers.end);
   });
 }
 
@@ -424,12 +426,10 @@ void SpiQueue::note_claimed_delivery(const Row& row, ClaimDeliveriesAnswer* answ
   const int64 id = row.get_int8("id");
   const char* url = row.get_text("url");
   const char* payload = row.get_text("payload");
-  const Elements headers = array_elements(row, "headers");
+  const Lines headers = lines_of(row, "headers");
   const int16 attempts = row.get_int2("attempts");
-  auto** lines = static_cast<const char**>(palloc(sizeof(char*) * Max(headers.count, 1)));
-  for (int i = 0; i < headers.count; ++i) lines[i] = TextDatumGetCString(headers.values[i]);
   guard([&] {
-    answer->deliveries.push_back({id, url, payload, {lines, lines + headers.count}, attempts});
+    answer->deliveries.push_back({id, url, payload, {headers.begin, headers.end}, attempts});
   });
 }
 

@@ -79,10 +79,12 @@ struct FetchRequest {
   std::uint64_t id = 0;
   Method method = Method::kGet;
   std::string url;
-  std::vector<std::string> headers;  // "Name: value", for a POST
-  std::string body;                  // for a POST
-  std::uint64_t max_bytes = 0;       // limit for the body of the response
-  std::uint32_t timeout_ms = 0;      // for the whole transfer, from its start
+  // "Name: value". Of a GET they are secrets of the origin: sent over https only, and not after a
+  // redirect.
+  std::vector<std::string> headers;
+  std::string body;              // for a POST
+  std::uint64_t max_bytes = 0;   // limit for the body of the response
+  std::uint32_t timeout_ms = 0;  // for the whole transfer, from its start
   std::uint32_t connect_timeout_ms = 0;
   // For a GET, of what the owner has already: nothing is downloaded if it has not changed.
   std::string etag;

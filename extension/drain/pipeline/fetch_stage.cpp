@@ -134,7 +134,7 @@ void FetchStage::send_waiting(TimePoint now, Results& results) {
 
 PacketSocket::Sent FetchStage::send(const Task& task, TimePoint now) {
   if (const auto* image = std::get_if<ImageTask>(&task)) {
-    return fetcher_.download(next_id_, image->url, condition_of(*image), now);
+    return fetcher_.download(next_id_, {image->url, condition_of(*image), image->headers}, now);
   }
   return fetcher_.deliver(next_id_, std::get<DeliveryTask>(task), now);
 }

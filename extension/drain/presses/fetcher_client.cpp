@@ -169,15 +169,16 @@ PacketSocket::Sent FetcherClient::send_host_rules() {
   return PacketSocket::Sent::kYes;
 }
 
-PacketSocket::Sent FetcherClient::download(std::uint64_t id, const std::string& url,
-                                           const Validators& validators, TimePoint now) {
+PacketSocket::Sent FetcherClient::download(std::uint64_t id, const Download& download,
+                                           TimePoint now) {
   wire::FetchRequest request;
   request.id = id;
-  request.url = url;
+  request.url = download.url;
+  request.headers = download.headers;
   request.max_bytes = static_cast<std::uint64_t>(settings_.max_image_bytes);
   request.timeout_ms = static_cast<std::uint32_t>(settings_.fetch_timeout_ms);
-  request.etag = validators.etag;
-  request.last_modified = validators.last_modified;
+  request.etag = download.validators.etag;
+  request.last_modified = download.validators.last_modified;
   return send(std::move(request), now);
 }
 

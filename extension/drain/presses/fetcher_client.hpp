@@ -30,6 +30,13 @@ struct FetchOutcome {
   bool not_modified = false;  // no body: it is still the version that the request named
 };
 
+struct Download {
+  std::string url;
+  Validators
+      validators{};  // of the version that the owner has; with any it may end as not modified
+  std::vector<std::string> headers{};  // secrets of its origin
+};
+
 class FetcherClient {
  public:
   void start(const PressSettings& settings, TimePoint now);
@@ -50,10 +57,8 @@ class FetcherClient {
   std::uint64_t memory_use() const;  // of downloads, as reported
 
   // Request a download, or the delivery of a webhook. Throw WireError when the request is too large
-  // for a message. `validators`: those of the version that the owner has; a download with any may
-  // end as not modified.
-  PacketSocket::Sent download(std::uint64_t id, const std::string& url,
-                              const Validators& validators, TimePoint now);
+  // for a message.
+  PacketSocket::Sent download(std::uint64_t id, const Download& download, TimePoint now);
   PacketSocket::Sent deliver(std::uint64_t id, const DeliveryTask& delivery, TimePoint now);
 
   // The next transfer that has ended; no value when none has. Throws PressEnded when the fetcher

@@ -14,8 +14,8 @@ constexpr std::chrono::seconds kSendPatience{1};
 
 }  // namespace
 
-void SessionPress::begin_download(std::string url, const PressSettings& settings) {
-  begin(std::move(url), settings);
+void SessionPress::begin_download(Download download, const PressSettings& settings) {
+  begin(std::move(download), settings);
 }
 
 void SessionPress::begin_compression(FetchedImage image, const PressSettings& settings) {
@@ -44,14 +44,14 @@ void SessionPress::end_unless_silent(Client& press, TimePoint now) {
 
 // Starts the press if it does not run.
 PacketSocket::Sent SessionPress::send(TimePoint now) {
-  if (const auto* url = std::get_if<std::string>(&work_)) {
+  if (const auto* download = std::get_if<Download>(&work_)) {
     end_unless_silent(fetcher_, now);
     if (fetcher_.running()) {
       fetcher_.reconfigure(settings_);
     } else {
       fetcher_.start(settings_, now);
     }
-    return fetcher_.download(1, *url, {}, now);
+    return fetcher_.download(1, *download, now);
   }
   end_unless_silent(codec_, now);
   if (!codec_.running() || codec_.is_outdated(settings_)) codec_.start(settings_, now);

@@ -14,7 +14,7 @@ class SessionPress {
  public:
   // Begin one download or compression, without waiting for it. If an earlier one was abandoned (its
   // caller left with an error), its press is ended first.
-  void begin_download(std::string url, const PressSettings& settings);
+  void begin_download(Download download, const PressSettings& settings);
   void begin_compression(FetchedImage image, const PressSettings& settings);
 
   // True once the work has ended. Throws FaultError when it failed or its press ended; the next use
@@ -34,10 +34,10 @@ class SessionPress {
   void abandon();
 
  private:
-  using Work = std::variant<std::monostate, std::string, FetchedImage>;  // nothing, a URL, an image
+  using Work = std::variant<std::monostate, Download, FetchedImage>;
 
   void begin(Work work, const PressSettings& settings);
-  bool is_download() const { return std::holds_alternative<std::string>(work_); }
+  bool is_download() const { return std::holds_alternative<Download>(work_); }
   template <typename Client>
   static void end_unless_silent(Client& press, TimePoint now);
   PacketSocket::Sent send(TimePoint now);

@@ -23,6 +23,7 @@ struct ImageTask {
   std::string url;
   ImageOptions options;
   KnownSource known{};
+  std::vector<std::string> headers{};  // of the download: secrets of its origin
 };
 
 // An image on its way from the fetcher to a codec.

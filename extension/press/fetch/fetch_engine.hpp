@@ -15,7 +15,7 @@
 
 #include "core/net/address.hpp"
 #include "core/wire/messages.hpp"
-#include "press/fetch/host_queues.hpp"
+#include "press/fetch/hosts/host_queues.hpp"
 #include "press/fetch/memory_budget.hpp"
 #include "press/fetch/transfer.hpp"
 

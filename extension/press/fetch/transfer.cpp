@@ -9,6 +9,7 @@
 
 #include "core/net/denial.hpp"
 #include "core/net/url.hpp"
+#include "core/text/ascii.hpp"
 #include "core/text/plain_text.hpp"
 #include "core/text/text_scan.hpp"
 #include "press/fetch/fetch_faults.hpp"
@@ -153,8 +154,9 @@ void Transfer::prepare_get(CURL* easy, const std::vector<std::string>& headers) 
   // origins compress everything, and with this option libcurl decodes it.
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
   further_headers_ = headers;
+  sends_secrets_ = !request_.headers.empty() && starts_with(url_, "https://");
   set_headers(easy);
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, sends_secrets_ ? 0L : 1L);
   curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kMaxRedirects);
   curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(request_.max_bytes));
   // A stalled download ends before its time-out, but an origin gets ten seconds at least to answer.
@@ -171,6 +173,9 @@ void Transfer::set_headers(CURL* easy) {
   }
   if (is_modification_date(request_.last_modified)) {
     list = curl_slist_append(list, ("If-Modified-Since: " + request_.last_modified).c_str());
+  }
+  for (const std::string& header : request_.headers) {
+    if (sends_secrets_) list = curl_slist_append(list, header.c_str());
   }
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
   headers_.reset(list);
@@ -317,7 +322,7 @@ FinishedTransfer Transfer::succeed(CURL* easy) {
     stored_bytes_ = body_->size();
     result.body = body_->seal();
     result.reply.digest = digest_.finish();
-    Validators validators = validators_of(easy);
+    Validators validators = left_origin_ ? Validators{} : validators_of(easy);
     result.reply.etag = std::move(validators.etag);
     result.reply.last_modified = std::move(validators.last_modified);
     memory_.end(serial_, std::exchange(reserved_, 0), stored_bytes_);
@@ -326,7 +331,30 @@ FinishedTransfer Transfer::succeed(CURL* easy) {
 }
 
 bool Transfer::asks_again(CURL* easy, CURLcode code) {
-  return retry_undecoded(easy, code) || retry_unconditionally(easy, code);
+  return retry_undecoded(easy, code) || retry_unconditionally(easy, code) ||
+         follow_without_secrets(easy, code);
+}
+
+// libcurl takes headers along to where a redirect leads, but secrets are for their origin only. So
+// a transfer with secrets ends at the redirect, and goes on without them; and without validators,
+// which are not of that URL either.
+bool Transfer::follow_without_secrets(CURL* easy, CURLcode code) {
+  if (!sends_secrets_ || code != CURLE_OK) return false;
+  const char* target = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &target);
+  if (target == nullptr) return false;
+  sends_secrets_ = false;
+  left_origin_ = true;
+  request_.etag.clear();
+  request_.last_modified.clear();
+  // A copy, since it belongs to the handle, which libcurl tidies up.
+  curl_easy_setopt(easy, CURLOPT_URL, std::string(target).c_str());
+  set_headers(easy);
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kMaxRedirects - 1);
+  body_.reset();
+  discarded_bytes_ = 0;
+  return true;
 }
 
 // The validators went along to where the redirect leads, but they are not of that URL.

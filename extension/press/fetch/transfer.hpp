@@ -12,7 +12,7 @@
 #include "channel/sealed_memory.hpp"
 #include "core/wire/messages.hpp"
 #include "press/fetch/address_guard.hpp"
-#include "press/fetch/host_allowance.hpp"
+#include "press/fetch/hosts/host_allowance.hpp"
 #include "press/fetch/memory_budget.hpp"
 #include "press/source_digest.hpp"
 
@@ -92,7 +92,8 @@ class Transfer {
 
   // True when the answer is of no use, but another one may be: `easy` is prepared to ask once more,
   // without decoding if the body could not be decoded as its Content-Encoding says, without
-  // validators if another URL has answered that they hold.
+  // validators if another URL has answered that they hold, and without the secrets of its origin
+  // where a redirect leads.
   bool asks_again(CURL* easy, CURLcode code);
 
   // REQUIRES: libcurl is done with `easy`, which prepare() was given.
@@ -123,6 +124,7 @@ class Transfer {
   bool is_conditional() const;
   bool retry_undecoded(CURL* easy, CURLcode code);
   bool retry_unconditionally(CURL* easy, CURLcode code);
+  bool follow_without_secrets(CURL* easy, CURLcode code);
   FinishedTransfer succeed(CURL* easy);
   std::optional<FaultError> fault_of(CURL* easy, CURLcode code, long status) const;
 
@@ -138,6 +140,8 @@ class Transfer {
   Clock::time_point runs_since_{};
   Clock::duration time_left_;
   bool decodes_ = true;
+  bool sends_secrets_ = false;
+  bool left_origin_ = false;  // it was redirected when it had sent secrets
   bool counts_as_slow_ = false;
   unsigned overtaken_ = 0;
   bool was_acknowledged_ = false;

@@ -22,8 +22,7 @@ using test::settings_with;
 class FetcherReplacement : public testing::Test {
  protected:
   void download(std::uint64_t id, const std::string& target) {
-    ASSERT_EQ(fetcher_.download(id, origin_.url(target), {}, Clock::now()),
-              PacketSocket::Sent::kYes);
+    ASSERT_EQ(fetcher_.download(id, {origin_.url(target)}, Clock::now()), PacketSocket::Sent::kYes);
   }
   void wait_for_requests(int count) {
     while (origin_.requests() < count) std::this_thread::sleep_for(std::chrono::milliseconds(1));

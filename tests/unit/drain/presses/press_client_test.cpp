@@ -155,7 +155,7 @@ TEST_P(BadFetcherTest, IsEnded) {
   const BadPress bad(GetParam());
   FetcherClient fetcher;
   fetcher.start(settings_with(bad.path()), Clock::now());
-  ASSERT_EQ(fetcher.download(1, "http://127.0.0.1/", {}, Clock::now()), PacketSocket::Sent::kYes);
+  ASSERT_EQ(fetcher.download(1, {"http://127.0.0.1/"}, Clock::now()), PacketSocket::Sent::kYes);
   EXPECT_EQ(fetcher.in_flight(), 1u);
   if (std::string(GetParam()) == "twice") {
     EXPECT_EQ(next_answer(fetcher).id, 1u);
@@ -200,7 +200,7 @@ TEST_F(SessionPressTest, EndsAPressThatBreaksTheProtocol) {
   }
   const BadPress bad("foreign-id");
   SessionPress press;
-  press.begin_download("http://127.0.0.1/", settings_with(bad.path()));
+  press.begin_download({"http://127.0.0.1/"}, settings_with(bad.path()));
   EXPECT_EQ(fault_of([&] { wait(press); }), Fault::kPressDied);
 }
 
@@ -210,7 +210,7 @@ TEST_F(SessionPressTest, AsksAHostAgainThatAskedForAPause) {
   });
   SessionPress press;
   for (int call = 1; call <= 2; ++call) {
-    press.begin_download(origin.url("/a.jpg"), settings_with(test::press_path()));
+    press.begin_download({origin.url("/a.jpg")}, settings_with(test::press_path()));
     EXPECT_EQ(fault_of([&] { wait(press); }), Fault::kHttpStatus);
     EXPECT_EQ(origin.requests(), call);
   }

@@ -93,11 +93,11 @@ TEST_F(StoppedCodec, MayGoOn) {
 TEST(StoppedFetcher, IsEnded) {
   FetcherClient fetcher;
   fetcher.start(real_settings(), Clock::now());
-  fetcher.download(1, "no URL", {}, Clock::now());
+  fetcher.download(1, {"no URL"}, Clock::now());
   next_answer(fetcher);
   signal_press("fetcher", SIGSTOP);
   TimePoint now = Clock::now();
-  fetcher.download(2, "no URL", {}, now);
+  fetcher.download(2, {"no URL"}, now);
   for (int look = 1; look < 5; ++look) {
     now = std::max(now, fetcher.deadline());
     EXPECT_FALSE(fetcher.receive(now));

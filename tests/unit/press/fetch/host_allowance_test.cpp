@@ -1,4 +1,4 @@
-#include "press/fetch/host_allowance.hpp"
+#include "press/fetch/hosts/host_allowance.hpp"
 
 #include <gtest/gtest.h>
 

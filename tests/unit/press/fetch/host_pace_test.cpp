@@ -1,4 +1,4 @@
-#include "press/fetch/host_pace.hpp"
+#include "press/fetch/hosts/host_pace.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "press/fetch/host_queues.hpp"
+#include "press/fetch/hosts/host_queues.hpp"
 
 #include <gtest/gtest.h>
 

@@ -21,8 +21,8 @@
 
 #include "core/rules/host_limits.hpp"
 #include "core/rules/host_rule.hpp"
-#include "press/fetch/host_allowance.hpp"
-#include "press/fetch/host_pace.hpp"
+#include "press/fetch/hosts/host_allowance.hpp"
+#include "press/fetch/hosts/host_pace.hpp"
 
 namespace imgpress::press {
 

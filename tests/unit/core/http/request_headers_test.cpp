@@ -1,4 +1,4 @@
-#include "core/net/request_headers.hpp"
+#include "core/http/request_headers.hpp"
 
 #include <gtest/gtest.h>
 
@@ -18,8 +18,9 @@ TEST(RequestHeaders, AListIsSplitAtBars) {
 }
 
 TEST(RequestHeaders, AMalformedListIsRefused) {
-  for (const char* list : {"Accept", "|", "A: b |", "A: b || C: d", ": b", "A:", "A : b",
-                           "A: b\r\nHost: evil", "A: b\nC: d", "A\r\n: b", "A: \x01", "A: \xc3\xa9"}) {
+  for (const char* list :
+       {"Accept", "|", "A: b |", "A: b || C: d", ": b", "A:", "A : b", "A: b\r\nHost: evil",
+        "A: b\nC: d", "A\r\n: b", "A: \x01", "A: \xc3\xa9"}) {
     EXPECT_THROW(split_request_headers(list), std::invalid_argument) << list;
   }
 }

@@ -1,4 +1,4 @@
-#include "core/net/request_headers.hpp"
+#include "core/http/request_headers.hpp"
 
 #include <algorithm>
 #include <stdexcept>
@@ -13,9 +13,20 @@ constexpr std::size_t kMostValueBytes = 4000;
 
 // A name that ends in '-' stands for all that begin so.
 constexpr std::string_view kNotSettable[] = {
-    "Accept-Encoding", "Connection", "Content-", "Expect",            "Host",
-    "HTTP2-Settings",  "If-",        "Keep-Alive", "Proxy-",          "Range",
-    "TE",              "Trailer",    "Upgrade",  "Transfer-Encoding",
+    "Accept-Encoding",
+    "Connection",
+    "Content-",
+    "Expect",
+    "Host",
+    "HTTP2-Settings",
+    "If-",
+    "Keep-Alive",
+    "Proxy-",
+    "Range",
+    "TE",
+    "Trailer",
+    "Upgrade",
+    "Transfer-Encoding",
 };
 constexpr std::string_view kOnlyForOneOrigin[] = {"Authorization", "Cookie"};
 
