@@ -216,13 +216,13 @@ AS $$
     SELECT format('request %s: %s of %s images', r.id, to_char(n.ended, 'FM999,999,999,990'),
                   to_char(r.image_count, 'FM999,999,999,990'))
         || coalesce(', ' || to_char(nullif(r.failed_count, 0), 'FM999,999,999,990') || ' failed', '')
-        -- Where nothing has ended for a while, the estimate is worth nothing.
-        || CASE WHEN r.worked_until < clock_timestamp() - interval '10 s' THEN ''
+        -- Where nothing has ended for longer than the estimate, it is worth nothing.
+        || CASE WHEN extract(epoch FROM clock_timestamp() - r.worked_until) > n.seconds + 2 THEN ''
                 WHEN n.seconds < 100 THEN format(', about %s s left', greatest(round(n.seconds), 1))
                 WHEN n.seconds < 6000 THEN format(', about %s min left', round(n.seconds / 60))
                 WHEN n.seconds >= 6000 THEN format(', about %s h left', round(n.seconds / 3600))
                 ELSE '' END
-        || coalesce(format('; it has to wait: %s', imgpress_internal.standstill()), '')
+        || coalesce('; it has to wait: ' || imgpress_internal.standstill(), '')
     FROM imgpress.processing_requests r
     CROSS JOIN LATERAL (
         SELECT r.succeeded_count + r.failed_count AS ended,

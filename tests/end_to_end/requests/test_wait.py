@@ -5,6 +5,8 @@ import threading
 import psycopg2
 import pytest
 
+from harness.waiting import wait_until
+
 
 class Waiting(threading.Thread):
     """A session that waits for a request; `notices` are those that it got."""
@@ -36,24 +38,25 @@ class Waiting(threading.Thread):
 def test_notices(shop):
     gate = shop.origin.gate("wait-notices")
     request = shop.submit("gone.jpg", *(f"held/wait-notices/small{n}.jpg" for n in range(3)))
+    wait_until(lambda: shop.progress(request)["failed"] == 1, "one image has failed")
     quiet = Waiting(shop, request, 6, "SET client_min_messages = warning")
     short = Waiting(shop, request, 4)
-    long = Waiting(shop, request, 11)
-    gate.wait_arrived()
+    long = Waiting(shop, request, 6)
     assert (quiet.ended().status, quiet.notices) == ("Processing", [])
     assert short.ended().notices == [], "none in the first 5 seconds"
-    # After 10 seconds there is nothing new to tell.
     (notice,) = long.ended().notices
-    assert notice.startswith(f"NOTICE:  request {request}: 1 of 4 images, 1 failed"), notice
+    assert notice.startswith(f"NOTICE:  request {request}: 1 of 4 images, 1 failed")
+    assert "has to wait" not in notice
     gate.open()
     shop.finish(request)
 
 
-def test_a_notice_of_what_keeps_it_waiting(shop, unserved):
+def test_one_notice_of_what_keeps_it_waiting(shop, unserved):
+    """After 10 seconds there is nothing new to tell."""
     submit = "SELECT imgpress.submit('{\"(1,P,http://a.test/1)\"}')"
     request = shop.cluster.scalar(submit, database=unserved)
     with shop.cluster.session(unserved) as session:
-        session.execute("SELECT imgpress.wait(%s, '5.5 s')", (request,))
+        session.execute("SELECT imgpress.wait(%s, '11 s')", (request,))
         (notice,) = session.connection.notices
     assert "0 of 1 images; it has to wait: database" in notice
     assert "it is not in imgpress.databases" in notice
