@@ -1,4 +1,4 @@
--- What can be done with a submitted request: ask for status and products, wait, cancel, retry, purge.
+-- What can be done with a submitted request: ask for status and products, wait, cancel, purge.
 
 CREATE OR REPLACE FUNCTION imgpress_internal.find_request(request_id uuid) RETURNS imgpress.processing_requests
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -97,48 +97,6 @@ COMMENT ON FUNCTION imgpress.cancel(uuid) IS
     'Ends a request as Failed with the reason "cancelled". Existing outputs are kept. Returns the status of the '
     'request; one that has already ended is not changed';
 
-CREATE OR REPLACE FUNCTION imgpress.retry_failed(request_id uuid DEFAULT NULL, only_transient boolean DEFAULT false)
-    RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    again bigint := 0;
-    one record;
-    reset_images integer;
-BEGIN
-    PERFORM imgpress_internal.lock_tables();
-    IF request_id IS NOT NULL THEN
-        PERFORM imgpress_internal.find_request(request_id);
-    END IF;
-    FOR one IN
-        SELECT r.id FROM imgpress.processing_requests r
-        WHERE r.failed_count > 0 AND r.ended_at IS NOT NULL
-          AND (retry_failed.request_id IS NULL AND r.status = 'Completed' OR r.id = retry_failed.request_id)
-          AND imgpress_internal.may_see(r.submitted_by)
-        ORDER BY r.id FOR NO KEY UPDATE
-    LOOP
-        UPDATE imgpress.images i
-            SET status = 'Pending', retry_at = clock_timestamp(), ended_at = NULL, attempts = 0,
-                failed_attempts = 0, codec_crashes = 0, interruptions = 0,
-                error_code = NULL, error = NULL, http_status = NULL
-            WHERE i.request_id = one.id AND i.error_code IS NOT NULL AND i.status = 'Failed'
-              AND (i.transient OR NOT only_transient);
-        GET DIAGNOSTICS reset_images = ROW_COUNT;
-        CONTINUE WHEN reset_images = 0;
-        UPDATE imgpress.processing_requests r
-            SET status = 'Processing', run = r.run + 1, reason = NULL, ended_at = NULL,
-                started_at = coalesce(r.started_at, clock_timestamp()), failed_count = r.failed_count - reset_images
-            WHERE r.id = one.id;
-        again := again + reset_images;
-    END LOOP;
-    PERFORM imgpress_internal.wake_drainer();
-    RETURN again;
-END
-$$;
-COMMENT ON FUNCTION imgpress.retry_failed(uuid, boolean) IS
-    'Puts the failed images of an ended request back into the queue; NULL: of all Completed requests that the caller '
-    'may see. only_transient: only images whose error may be temporary. Returns the number of images';
-
 CREATE OR REPLACE FUNCTION imgpress_internal.check_age(parameter text, age interval) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -151,26 +109,59 @@ END
 $$;
 COMMENT ON FUNCTION imgpress_internal.check_age(text, interval) IS 'Refuses an age that is NULL or negative';
 
-CREATE OR REPLACE FUNCTION imgpress.purge(older_than interval) RETURNS bigint
+CREATE OR REPLACE FUNCTION imgpress_internal.purgeable(older_than interval)
+    RETURNS TABLE (id uuid, images integer, bytes bigint, awaits_webhook boolean)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT q.id, q.image_count, q.output_bytes, EXISTS (
+               SELECT FROM imgpress.webhook_deliveries d WHERE d.request_id = q.id AND d.status = 'Pending')
+    FROM imgpress.processing_requests q
+    WHERE q.ended_at <= clock_timestamp() - older_than AND imgpress_internal.may_see(q.submitted_by)
+$$;
+COMMENT ON FUNCTION imgpress_internal.purgeable(interval) IS
+    'The requests that ended longer ago than this, and whether a webhook message of theirs is still to be delivered';
+
+CREATE OR REPLACE FUNCTION imgpress.purge(
+    older_than interval, dry_run boolean DEFAULT false,
+    OUT requests bigint, OUT images bigint, OUT bytes bigint, OUT kept_for_webhooks bigint
+)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    purged bigint;
 BEGIN
     PERFORM imgpress_internal.check_age('older_than', older_than);
-    PERFORM imgpress_internal.lock_tables();
-    -- A row that another session has locked is left for the next purge.
-    DELETE FROM imgpress.processing_requests r WHERE r.id IN (
-        SELECT q.id FROM imgpress.processing_requests q
-        WHERE q.ended_at <= clock_timestamp() - older_than AND imgpress_internal.may_see(q.submitted_by)
-        ORDER BY q.id FOR UPDATE SKIP LOCKED);
-    GET DIAGNOSTICS purged = ROW_COUNT;
-    RETURN purged;
+    IF NOT coalesce(dry_run, false) THEN
+        PERFORM imgpress_internal.lock_tables();
+    END IF;
+    SELECT count(*) FILTER (WHERE NOT p.awaits_webhook), coalesce(sum(p.images) FILTER (WHERE NOT p.awaits_webhook), 0),
+           coalesce(sum(p.bytes) FILTER (WHERE NOT p.awaits_webhook), 0), count(*) FILTER (WHERE p.awaits_webhook)
+        INTO requests, images, bytes, kept_for_webhooks
+        FROM imgpress_internal.purgeable(older_than) p;
+    IF NOT coalesce(dry_run, false) THEN
+        -- A row that another session has locked is left for the next purge.
+        WITH gone AS (
+            DELETE FROM imgpress.processing_requests r WHERE r.id IN (
+                SELECT q.id FROM imgpress.processing_requests q
+                WHERE q.ended_at <= clock_timestamp() - older_than AND q.id IN (
+                    SELECT p.id FROM imgpress_internal.purgeable(older_than) p WHERE NOT p.awaits_webhook)
+                ORDER BY q.id FOR UPDATE OF q SKIP LOCKED)
+            RETURNING r.image_count, r.output_bytes
+        )
+        SELECT count(*), coalesce(sum(g.image_count), 0), coalesce(sum(g.output_bytes), 0) INTO requests, images, bytes
+            FROM gone g;
+    END IF;
+    IF kept_for_webhooks > 0 THEN
+        RAISE NOTICE '% %: a webhook message is not delivered yet', kept_for_webhooks,
+            CASE kept_for_webhooks WHEN 1 THEN 'request is kept' ELSE 'requests are kept' END
+            USING HINT = 'See imgpress.webhook_deliveries. When a message is delivered, or given up, a later purge '
+                'deletes its request.';
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION imgpress.purge(interval) IS
-    'Deletes requests that ended longer ago than this, with their products, images and outputs. Returns the number of '
-    'requests';
+COMMENT ON FUNCTION imgpress.purge(interval, boolean) IS
+    'Deletes requests that ended longer ago than this, with their products, images and outputs: the output URLs lead '
+    'nowhere afterwards. Returns how many requests and images that were, and the bytes of their outputs; '
+    'kept_for_webhooks: requests that are kept, because a webhook message is not delivered yet. dry_run: only says '
+    'what a purge would do. Attached tables keep theirs';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.delete_children() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -244,5 +235,5 @@ COMMENT ON FUNCTION imgpress.wait(uuid, interval) IS
 GRANT EXECUTE ON FUNCTION
     imgpress.request_products(uuid), imgpress.request_status(uuid), imgpress.wait(uuid, interval)
     TO imgpress_reader;
-GRANT EXECUTE ON FUNCTION imgpress.cancel(uuid), imgpress.retry_failed(uuid, boolean) TO imgpress_user;
-GRANT EXECUTE ON FUNCTION imgpress.purge(interval) TO imgpress_admin;
+GRANT EXECUTE ON FUNCTION imgpress.cancel(uuid) TO imgpress_user;
+GRANT EXECUTE ON FUNCTION imgpress.purge(interval, boolean) TO imgpress_admin;

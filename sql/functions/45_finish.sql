@@ -8,8 +8,9 @@ DECLARE
 BEGIN
     SELECT * INTO STRICT request FROM imgpress.processing_requests r WHERE r.id = announce_end.request_id;
     IF request.webhook_url IS NOT NULL THEN
-        INSERT INTO imgpress.webhook_deliveries (request_id, url, payload)
-            VALUES (request.id, request.webhook_url, imgpress_internal.webhook_payload(request));
+        INSERT INTO imgpress.webhook_deliveries (message_id, request_id, url, payload)
+            VALUES (request.id || '.' || request.run, request.id, request.webhook_url,
+                    imgpress_internal.webhook_payload(request));
     END IF;
     PERFORM pg_notify('imgpress', json_build_object('request_id', request.id, 'status', request.status)::text);
 END
@@ -38,7 +39,10 @@ BEGIN
                               THEN 'Completed' ELSE q.status END,
                 ended_at = CASE WHEN q.succeeded_count + q.failed_count + c.succeeded + c.failed = q.image_count
                                      AND NOT q.standing
-                                THEN clock_timestamp() END
+                                THEN clock_timestamp() END,
+                reason = CASE WHEN q.succeeded_count + q.failed_count + c.succeeded + c.failed = q.image_count
+                                   AND NOT q.standing
+                              THEN imgpress_internal.failure_summary(q.id, q.failed_count + c.failed, q.image_count) END
             FROM unnest(request_ids, succeeded, failed, source_sizes, output_sizes)
                 AS c(id, succeeded, failed, source_size, output_size)
             WHERE q.id = c.id AND q.status = 'Processing'

@@ -35,7 +35,8 @@ CREATE TABLE imgpress.processing_requests (
     CONSTRAINT priority_in_range CHECK (priority BETWEEN -100 AND 100),
     CONSTRAINT standing_never_ends CHECK (NOT standing OR ended_at IS NULL),
     CONSTRAINT webhook_url_is_short CHECK (octet_length(webhook_url) <= 2048),
-    CONSTRAINT failed_says_why CHECK ((reason IS NOT NULL) = (status = 'Failed')),
+    CONSTRAINT failed_says_why CHECK (
+        CASE status WHEN 'Failed' THEN reason IS NOT NULL WHEN 'Completed' THEN true ELSE reason IS NULL END),
     CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status IN ('Completed', 'Failed'))),
     CONSTRAINT pending_has_not_started CHECK (status <> 'Pending' OR started_at IS NULL),
     CONSTRAINT completed_has_no_image_left CHECK (status <> 'Completed' OR succeeded_count + failed_count = image_count)
@@ -50,14 +51,16 @@ COMMENT ON COLUMN imgpress.processing_requests.status IS
     'Pending (not started), Processing, Completed (every image has ended, with an output or an error) or Failed (the '
     'request as a whole could not be carried out, see reason)';
 COMMENT ON COLUMN imgpress.processing_requests.run IS
-    '1 at first; incremented each time that an ended request is reopened to retry failed images';
+    '1 at first; incremented each time that an ended request is reopened to retry or replace images';
 COMMENT ON COLUMN imgpress.processing_requests.options IS
     'How its images are compressed: quality, effort and so on. Each option as the submitter gave it, or else as the '
     'setting imgpress.<option> was in the submitting session';
 COMMENT ON COLUMN imgpress.processing_requests.quality IS 'From options: JPEG quality of the outputs (IJG scale)';
 COMMENT ON COLUMN imgpress.processing_requests.effort IS 'From options: how much CPU time a smaller file may cost';
 COMMENT ON COLUMN imgpress.processing_requests.webhook_url IS 'URL that gets a signed POST each time the request ends';
-COMMENT ON COLUMN imgpress.processing_requests.reason IS 'Why a Failed request failed';
+COMMENT ON COLUMN imgpress.processing_requests.reason IS
+    'Why a Failed request failed, or what failed in a Completed one: "3 of 10 images failed: timeout 2, http_status 1"; '
+    'NULL: nothing has failed, or it has not ended';
 COMMENT ON COLUMN imgpress.processing_requests.image_count IS 'Number of images, that is of different URLs';
 COMMENT ON COLUMN imgpress.processing_requests.last_image_no IS 'The largest image_no of its images';
 COMMENT ON COLUMN imgpress.processing_requests.claimed_up_to IS
@@ -139,7 +142,7 @@ CREATE TABLE imgpress.images (
 COMMENT ON TABLE imgpress.images IS 'One row for each different image URL of a request';
 COMMENT ON COLUMN imgpress.images.image_no IS
     'Place of the URL''s first occurrence among all URLs of the request, from 1. A URL that occurs again leaves a gap '
-    'in the numbers';
+    'in the numbers. imgpress.replace_url() gives new numbers after these';
 COMMENT ON COLUMN imgpress.images.url IS
     'As in the input. Empty: an element of a text[] that was empty or NULL; such an image fails as bad_url';
 COMMENT ON COLUMN imgpress.images.first_product_no IS 'The first product that names the image';

@@ -3,7 +3,7 @@
 
 CREATE TABLE imgpress.webhook_deliveries (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    message_id       text NOT NULL DEFAULT 'msg_' || replace(gen_random_uuid()::text, '-', ''),
+    message_id       text NOT NULL,
     request_id       uuid NOT NULL,
     url              text NOT NULL,
     payload          text NOT NULL,
@@ -27,7 +27,7 @@ CREATE TABLE imgpress.webhook_deliveries (
 );
 COMMENT ON TABLE imgpress.webhook_deliveries IS 'Webhook messages and how their delivery went';
 COMMENT ON COLUMN imgpress.webhook_deliveries.message_id IS
-    'Header webhook-id: the same on every attempt, so that a receiver can tell repetitions';
+    'Header webhook-id: request and run. The same on every attempt, so that a receiver can tell repetitions';
 COMMENT ON COLUMN imgpress.webhook_deliveries.payload IS 'The exact body, as it is signed';
 COMMENT ON COLUMN imgpress.webhook_deliveries.status IS
     'Pending, Delivered (the receiver answered with 2xx) or Failed (given up: the retries are used up, or the receiver '

@@ -22,7 +22,8 @@ CREATE TEMPORARY TABLE imgpress_new_grants AS
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = coalesce(r.new_name, k.column_name)
     LEFT JOIN pg_proc p ON k.kind = 'FUNCTION' AND p.proname = k.name AND p.pronamespace = 'imgpress'::regnamespace
         AND oidvectortypes(p.proargtypes) = k.arguments || CASE
-            WHEN k.name = 'output_url' THEN ', text' WHEN k.name IN ('submit', 'submit_csv') THEN ', integer'
+            WHEN k.name = 'output_url' THEN ', text' WHEN k.name = 'retry_failed' THEN ', text, text'
+            WHEN k.name = 'purge' THEN ', boolean' WHEN k.name IN ('submit', 'submit_csv') THEN ', integer'
             ELSE '' END
     UNION
     -- The view failures calls this function with the rights of the user who reads the view.
@@ -92,6 +93,9 @@ BEGIN
 END
 $renamed$;
 
+UPDATE imgpress.processing_requests r
+    SET reason = imgpress_internal.failure_summary(r.id, r.failed_count, r.image_count)
+    WHERE r.status = 'Completed' AND r.failed_count > 0;
 DO $closed$
 DECLARE
     closed uuid;

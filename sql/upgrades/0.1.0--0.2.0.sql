@@ -34,7 +34,7 @@ CREATE TEMPORARY TABLE imgpress_changes AS
     SELECT m.classid, m.objid, 0 FROM imgpress_members m JOIN pg_proc p ON p.oid = m.objid AND p.tableoid = m.classid
         WHERE p.proname NOT IN (
             'compress_image', 'compress_image_url', 'csv_faults', 'csv_text',
-            'request_status', 'wait', 'cancel', 'retry_failed', 'purge', 'retry_recent',
+            'request_status', 'wait', 'cancel', 'retry_recent',
             'schedule_maintenance', 'webhook_secret');
 
 -- Row types that change. A user's column of such a type would block the update; functions do not.
@@ -277,7 +277,8 @@ ALTER TABLE imgpress.processing_requests
     DROP CONSTRAINT processing_requests_status_check, DROP CONSTRAINT processing_requests_webhook_url_check,
     ADD CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
     ADD CONSTRAINT webhook_url_is_short CHECK (octet_length(webhook_url) <= 2048),
-    ADD CONSTRAINT failed_says_why CHECK ((reason IS NOT NULL) = (status = 'Failed')),
+    ADD CONSTRAINT failed_says_why CHECK (
+        CASE status WHEN 'Failed' THEN reason IS NOT NULL WHEN 'Completed' THEN true ELSE reason IS NULL END),
     ADD CONSTRAINT ended_has_time CHECK ((ended_at IS NOT NULL) = (status IN ('Completed', 'Failed'))),
     ADD CONSTRAINT pending_has_not_started CHECK (status <> 'Pending' OR started_at IS NULL),
     ADD CONSTRAINT completed_has_no_image_left CHECK (status <> 'Completed'
@@ -295,6 +296,7 @@ CREATE INDEX processing_requests_turn ON imgpress.processing_requests (priority,
     WHERE claimed_up_to < last_image_no AND status IN ('Pending', 'Processing');
 
 ALTER TABLE imgpress.webhook_deliveries DROP CONSTRAINT webhook_deliveries_status_check,
+    ALTER COLUMN message_id DROP DEFAULT,
     ADD COLUMN interruptions smallint NOT NULL DEFAULT 0, ADD COLUMN receiver text NOT NULL
         GENERATED ALWAYS AS (coalesce(lower(substring(url FROM '^[^/]*//([^/?#]*)')), '')) STORED,
     ADD CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Delivered', 'Failed')),

@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "backend/bridge/postgres_api.hpp"
+#include "backend/worker/extension_drop.hpp"
 #include "backend/worker/shared_state.hpp"
 
 extern "C" {
@@ -133,6 +134,7 @@ void process_utility(PlannedStmt* statement, const char* query, bool read_only_t
     if (database != nullptr) free_database(shared_state(), database);
   }
   if (drops_extension(what)) wake_when_committed();
+  tell_what_goes_with_extension(what);
   const auto next = previous_hook != nullptr ? previous_hook : standard_ProcessUtility;
   next(statement, query, read_only_tree, context, parameters, environment, receiver, completion);
 }

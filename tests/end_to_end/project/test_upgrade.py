@@ -207,11 +207,13 @@ SELECT has_table_privilege('imgpress_dash', 'imgpress.images', 'SELECT WITH GRAN
        has_table_privilege('other', 'imgpress.progress', 'SELECT'),
        has_column_privilege('other', 'imgpress.products', 'product_no', 'SELECT'),
        has_column_privilege('other', 'imgpress.processing_requests', 'id', 'SELECT'),
-       has_function_privilege('imgpress_user', 'imgpress.purge(interval)', 'EXECUTE'),
+       (SELECT has_function_privilege('imgpress_user', p.oid, 'EXECUTE') FROM pg_proc p
+        WHERE p.oid::regproc::text = 'imgpress.purge'),
        has_table_privilege('imgpress_gateway', 'imgpress.progress', 'SELECT'),
        has_sequence_privilege('other', 'imgpress.webhook_deliveries_id_seq', 'SELECT'),
        NOT has_column_privilege('other', 'imgpress.products', 'product_name', 'SELECT'),
-       NOT has_function_privilege('imgpress_gateway', 'imgpress.purge(interval)', 'EXECUTE')
+       NOT (SELECT has_function_privilege('imgpress_gateway', p.oid, 'EXECUTE') FROM pg_proc p
+        WHERE p.oid::regproc::text = 'imgpress.purge')
 """
 
 

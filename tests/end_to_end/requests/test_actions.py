@@ -61,7 +61,7 @@ def test_purge_deletes_old_requests_with_all_their_rows(shop):
     shop.finish(ended)
     shop.value("SELECT imgpress.purge('1 day')")
     assert shop.row_counts(ended) == [1, 1, 1, 1]
-    assert shop.value("SELECT imgpress.purge('0')") >= 1
+    assert shop.value("SELECT requests FROM imgpress.purge('0')") >= 1
     assert shop.row_counts(ended) == [0, 0, 0, 0]
     assert shop.row_counts(running) == [1, 1, 1, 0]
     gate.open()
