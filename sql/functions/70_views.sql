@@ -45,10 +45,11 @@ GRANT EXECUTE ON FUNCTION imgpress_internal.error_hint(text, text) TO imgpress_r
 
 CREATE OR REPLACE VIEW imgpress.failures AS
     SELECT i.request_id, i.image_no, p.serial_number, p.product_name, i.url, i.attempts, i.error_code, i.error,
-           i.ended_at AS failed_at, i.http_status, imgpress_internal.error_hint(i.error, i.error_code) AS hint
+           i.ended_at AS failed_at, i.http_status, imgpress_internal.error_hint(i.error, i.error_code) AS hint, p.key,
+           i.first_product_no AS product_no
     FROM imgpress.images i
     CROSS JOIN LATERAL (
-        SELECT x.serial_number, x.product_name FROM imgpress.products x
+        SELECT x.serial_number, x.product_name, x.key FROM imgpress.products x
         WHERE x.request_id = i.request_id AND x.product_no = i.first_product_no OFFSET 0
     ) p
     WHERE i.status = 'Failed' AND i.error_code IS NOT NULL;
@@ -89,20 +90,56 @@ CREATE OR REPLACE VIEW imgpress.results AS
            imgpress.output_url(o.request_id, o.image_no, i.url, i.output_format) AS output_url,
            o.content_type, o.width, o.height, o.source_bytes, octet_length(o.bytes) AS output_bytes,
            round(100.0 * (1 - octet_length(o.bytes)::numeric / nullif(o.source_bytes, 0)), 1) AS percent_saved,
-           o.kept_source, o.warning, o.created_at AS finished_at
+           o.kept_source, o.warning, o.created_at AS finished_at, p.key, i.first_product_no AS product_no, p.place
     FROM imgpress.outputs o
     CROSS JOIN LATERAL (
         SELECT x.url, x.output_format, x.first_product_no FROM imgpress.images x
         WHERE x.request_id = o.request_id AND x.image_no = o.image_no OFFSET 0
     ) i
     CROSS JOIN LATERAL (
-        SELECT x.serial_number, x.product_name FROM imgpress.products x
+        SELECT x.serial_number, x.product_name, x.key, array_position(x.image_nos, o.image_no) AS place
+        FROM imgpress.products x
         WHERE x.request_id = o.request_id AND x.product_no = i.first_product_no OFFSET 0
     ) p;
 COMMENT ON VIEW imgpress.results IS
     'One row for each image that has an output, with the first product that names it. kept_source: the output is the '
     'source without its metadata, because no JPEG was smaller; warning: something unusual about the source, for '
-    'example that it is truncated';
+    'example that it is truncated. key: the submitter''s own; product_no and place: the order of the input';
 
-GRANT SELECT ON imgpress.progress, imgpress.failures, imgpress.webhook_failures, imgpress.results, imgpress.outputs
-    TO imgpress_reader;
+-- The policy of products lets this view see all of them: the request decides which of them the reader sees.
+CREATE OR REPLACE VIEW imgpress.product_results AS
+    SELECT r.id AS request_id, p.product_no, p.serial_number, p.key, p.product_name,
+           CASE WHEN NOT i.all_ended THEN CASE WHEN r.status = 'Pending' THEN 'Pending' ELSE 'Processing' END
+                WHEN i.failed > 0 THEN 'Failed' ELSE 'Completed' END AS status,
+           i.input_urls, CASE WHEN i.all_ended THEN i.output_urls END AS output_urls, i.errors
+    FROM imgpress.processing_requests r
+    JOIN imgpress.products p ON p.request_id = r.id
+    CROSS JOIN LATERAL (
+        SELECT array_agg(g.url ORDER BY n.place) AS input_urls, array_agg(g.output_url ORDER BY n.place) AS output_urls,
+               array_agg(g.error ORDER BY n.place) AS errors, bool_and(g.ended_at IS NOT NULL) AS all_ended,
+               count(*) FILTER (WHERE g.status = 'Failed') AS failed
+        FROM unnest(p.image_nos) WITH ORDINALITY AS n(image_no, place)
+        CROSS JOIN LATERAL (
+            SELECT x.url, x.status, x.ended_at, x.error, CASE WHEN x.status = 'Completed'
+                THEN imgpress.output_url(x.request_id, x.image_no, x.url, x.output_format) END AS output_url
+            FROM imgpress.images x WHERE x.request_id = p.request_id AND x.image_no = n.image_no OFFSET 0
+        ) g
+    ) i;
+COMMENT ON VIEW imgpress.product_results IS
+    'One row for each product. input_urls, output_urls and errors are in step; output_urls is NULL until all images of '
+    'the product have ended. status: Failed if an image of it has failed, Completed if all have an output';
+
+CREATE OR REPLACE VIEW imgpress.latest AS
+    SELECT i.url, imgpress.output_url(i.request_id, i.image_no, i.url, i.output_format) AS output_url, i.request_id,
+           i.image_no, i.output_format, i.ended_at AS finished_at
+    FROM imgpress.images i
+    WHERE i.status = 'Completed' AND NOT EXISTS (
+        SELECT FROM imgpress.images n
+        WHERE n.url = i.url AND n.status = 'Completed'
+            AND (n.ended_at, n.request_id, n.image_no) > (i.ended_at, i.request_id, i.image_no));
+COMMENT ON VIEW imgpress.latest IS
+    'One row for each URL that has an output: the newest, of the requests that the reader may see. Example: SELECT '
+    'p.*, l.output_url FROM my_products p LEFT JOIN imgpress.latest l ON l.url = p.photo_url';
+
+GRANT SELECT ON imgpress.progress, imgpress.failures, imgpress.webhook_failures, imgpress.results, imgpress.outputs,
+    imgpress.product_results, imgpress.latest TO imgpress_reader;

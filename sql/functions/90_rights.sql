@@ -26,6 +26,8 @@ ALTER VIEW imgpress.progress OWNER TO imgpress_views;
 ALTER VIEW imgpress.failures OWNER TO imgpress_views;
 ALTER VIEW imgpress.webhook_failures OWNER TO imgpress_views;
 ALTER VIEW imgpress.results OWNER TO imgpress_views;
+ALTER VIEW imgpress.product_results OWNER TO imgpress_views;
+ALTER VIEW imgpress.latest OWNER TO imgpress_views;
 ALTER VIEW imgpress.attachments OWNER TO imgpress_views;
 ALTER VIEW imgpress.outputs OWNER TO imgpress_views;
 

@@ -174,3 +174,5 @@ COMMENT ON COLUMN imgpress.images.http_status IS
 CREATE INDEX images_retry ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX images_alone ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL AND alone;
 CREATE INDEX images_errors ON imgpress.images (request_id, image_no) WHERE error_code IS NOT NULL;
+-- For imgpress.latest. A hash, because a URL may be longer than an entry of another index.
+CREATE INDEX images_url ON imgpress.images USING hash (url);
