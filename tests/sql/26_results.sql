@@ -8,8 +8,10 @@ $$;
 CREATE FUNCTION pg_temp.finish(token bigint, request uuid, image integer, fault text DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
     SELECT imgpress_internal.finish_images(
         ARRAY[CASE WHEN fault IS NULL
-              THEN (token, request, image, 'Completed', NULL, 1, 0, 0, false, false, NULL, NULL, 200, 9, 'jpeg', 'image/jpeg', 'e', 4, 3, false, NULL)::imgpress_internal.outcome
-              ELSE (token, request, image, 'Failed', NULL, 1, 0, 0, false, false, fault, 'in words', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::imgpress_internal.outcome
+              THEN (token, request, image, 'Completed', NULL, 1, 0, 0, false, false, NULL, NULL, 200, 9, 'jpeg',
+                    'image/jpeg', 'e', 4, 3, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::imgpress_internal.outcome
+              ELSE (token, request, image, 'Failed', NULL, 1, 0, 0, false, false, fault, 'in words', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                    NULL, NULL, NULL, NULL, NULL, NULL)::imgpress_internal.outcome
               END],
         ARRAY[CASE WHEN fault IS NULL THEN 'bytes'::bytea END])
 $$;

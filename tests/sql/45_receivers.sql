@@ -4,8 +4,9 @@ SELECT plan(6);
 
 DELETE FROM imgpress.webhook_deliveries;
 CREATE FUNCTION pg_temp.add(receiver text, how_many integer) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO imgpress.webhook_deliveries (request_id, url, payload)
-        SELECT gen_random_uuid(), format('https://%s/hook?%s', receiver, n), '{}' FROM generate_series(1, how_many) n
+    INSERT INTO imgpress.webhook_deliveries (message_id, request_id, url, payload)
+        SELECT format('%s-%s', receiver, n), gen_random_uuid(), format('https://%s/hook?%s', receiver, n), '{}'
+        FROM generate_series(1, how_many) n
 $$;
 CREATE FUNCTION pg_temp.claim(token bigint, slots integer, held bigint[] DEFAULT '{}')
     RETURNS TABLE (receiver text, messages bigint) LANGUAGE sql AS $$
