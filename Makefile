@@ -129,7 +129,7 @@ matrix:
 	@mkdir -p build/matrix  # as the user, who can then remove what root leaves there
 	@$(SUDO) env IMGPRESS_CORPUS="$(IMGPRESS_CORPUS)" scripts/matrix $(SUITES)
 
-SQL_TESTS := tests/sql/*.sql
+SQL_TESTS := tests/sql/*.sql tests/sql/*/*.sql
 
 check-sql:
 	@$(PYTHON) tests/harness/with_cluster.py --setting client_min_messages=warning \

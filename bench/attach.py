@@ -11,7 +11,7 @@ import argparse
 import sys
 from contextlib import closing
 
-from report import ROOT, environment, publish, publish_targets, target
+from kit.report import ROOT, environment, publish, publish_targets, target
 
 sys.path[:0] = [str(ROOT / "tests")]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import deep_queue
 import queue_costs
-import report
-import rig
-from report import target
+from kit import report
+from kit import rig
+from kit.report import target
 
 # Keeps the drainer out of the databases that are measured.
 UNDRAINED = {"imgpress.databases": "none"}

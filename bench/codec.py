@@ -14,11 +14,11 @@ import statistics
 import tempfile
 from pathlib import Path
 
-import photographs
+from kit import photographs
 import quality
-import report
+from kit import report
 from peers import codec_peers
-from report import target
+from kit.report import target
 
 QUALITIES = (60, 75, 85, 90, 95)
 AS_FOUND = ("4:2:0", None)

@@ -13,10 +13,10 @@ import statistics
 import tempfile
 from pathlib import Path
 
-import photographs
-import report
-import rig
-from report import BUILD
+from kit import photographs
+from kit import report
+from kit import rig
+from kit.report import BUILD
 
 CODECS = 8
 WORK_SECONDS = 0.0031

@@ -7,7 +7,7 @@ from contextlib import closing
 
 from PIL import Image
 
-import rig
+from kit import rig
 from harness.processes import own_memory_kib
 from harness.waiting import wait_until
 from pipeline import latency

@@ -19,9 +19,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import report
-import rig
-from report import target
+from kit import report
+from kit import rig
+from kit.report import target
 
 from harness.cluster import pg_config  # noqa: E402
 from harness.gateway import Gateway, bearer  # noqa: E402

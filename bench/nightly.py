@@ -14,10 +14,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import photographs
-import report
-import rig
-from report import target
+from kit import photographs
+from kit import report
+from kit import rig
+from kit.report import target
 
 TIMES_AS_FAST = 5
 BYTES_AN_IMAGE = 1000

@@ -18,11 +18,11 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-import photographs
-import report
-import rig
+from kit import photographs
+from kit import report
+from kit import rig
 from harness.processes import cpu_seconds
-from report import BUILD, target
+from kit.report import BUILD, target
 
 CODEC_ROUNDS = 40
 INSERT_BATCH = 64

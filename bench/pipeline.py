@@ -14,11 +14,11 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import photographs
-import report
-import rig
+from kit import photographs
+from kit import report
+from kit import rig
 from peers import pipeline_peer
-from report import target
+from kit.report import target
 
 # 5 and 45 times the images/s of the stack that imgpress replaces, measured once on two cores. That
 # stack is not run here.

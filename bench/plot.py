@@ -6,7 +6,7 @@ import csv
 import math
 from xml.sax.saxutils import escape
 
-from report import RESULTS
+from kit.report import RESULTS
 
 ORDER = ("codec", "pipeline", "overhead", "queue", "submit", "gateway")
 LABELS, BARS, VALUES = 430, 300, 250  # widths of the three columns

@@ -8,7 +8,7 @@ in the document stays.
 import re
 import shutil
 
-from report import RESULTS, ROOT
+from kit.report import RESULTS, ROOT
 
 DOCUMENT = ROOT / "docs/performance.md"
 PLOT = "performance.svg"

@@ -11,9 +11,9 @@ import argparse
 import statistics
 import time
 
-import report
-import rig
-from report import target
+from kit import report
+from kit import rig
+from kit.report import target
 
 CSV = r"""
 CREATE TABLE source AS SELECT E'S. No.,Product Name,URLs\n' || string_agg(

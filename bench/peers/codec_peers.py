@@ -11,7 +11,7 @@ from pathlib import Path
 import PIL
 from PIL import Image
 
-from report import BUILD
+from kit.report import BUILD
 
 HERE = Path(__file__).resolve().parent
 SHARP = BUILD / "sharp"

@@ -5,7 +5,7 @@ The process connects as the superuser, as every background worker has to."""
 
 import pytest
 
-from harness.kept_table import KEEPER, KeptTable, make_keeper, writers
+from harness.attach.kept_table import KEEPER, KeptTable, make_keeper, writers
 from harness.waiting import wait_until
 
 IDENTITY = "current_user || ',' || current_setting('is_superuser')"

@@ -5,7 +5,7 @@ import itertools
 import psycopg2
 import pytest
 
-from harness.attaching import OWNER, quiet_shop
+from harness.attach.quiet_shop import OWNER, quiet_shop
 
 _names = (f"t{n}" for n in itertools.count(1))
 

@@ -5,7 +5,7 @@ import subprocess
 import psycopg2
 import pytest
 
-from harness.attaching import QuietShop, quiet_shop
+from harness.attach.quiet_shop import QuietShop, quiet_shop
 
 TABLES = """
 CREATE TABLE dropped_before (gone int, gone_too int, id int PRIMARY KEY, url text, small text);

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.attaching import OWNER, QuietShop, quiet_shop
+from harness.attach.quiet_shop import OWNER, QuietShop, quiet_shop
 from harness.waiting import wait_until
 
 TABLE = "CREATE TABLE shop.{} (id int PRIMARY KEY, url text, small text)"

@@ -3,7 +3,7 @@
 import psycopg2
 import pytest
 
-from harness.attaching import OWNER, quiet_shop
+from harness.attach.quiet_shop import OWNER, quiet_shop
 
 COLUMNS = "(id int PRIMARY KEY, url text, small text)"
 CALLS = ("detach('{}')", "pause('{}')", "resume('{}')", "reconcile('{}')")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.kept_table import KEEPER, KeptTable, make_keeper
+from harness.attach.kept_table import KEEPER, KeptTable, make_keeper
 from harness.waiting import wait_until
 
 

@@ -3,7 +3,7 @@
 import psycopg2
 import pytest
 
-from harness.attaching import OWNER, quiet_shop
+from harness.attach.quiet_shop import OWNER, quiet_shop
 
 @pytest.fixture(scope="module", name="shop")
 def fixture_shop():

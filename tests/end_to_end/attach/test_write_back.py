@@ -6,7 +6,7 @@ import time
 import pytest
 
 from harness.images import jpeg
-from harness.kept_table import KEEPER, KeptTable, make_keeper, writers
+from harness.attach.kept_table import KEEPER, KeptTable, make_keeper, writers
 from harness.waiting import PROMPT, wait_until
 
 

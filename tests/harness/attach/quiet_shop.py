@@ -2,7 +2,7 @@
 
 import contextlib
 
-from .cluster import Cluster
+from ..cluster import Cluster
 
 OWNER = "shopkeeper"
 SETTINGS = {"max_prepared_transactions": "10", "wal_level": "logical", "client_min_messages": "warning"}

@@ -10,7 +10,7 @@ import platform
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results"
 BUILD = ROOT / "build"
 BUSY = 0.1  # share of all cores; an idle system stays below it

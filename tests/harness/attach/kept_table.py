@@ -2,7 +2,7 @@
 
 import re
 
-from .waiting import PROMPT, WaitTimeout, wait_until
+from ..waiting import PROMPT, WaitTimeout, wait_until
 
 KEEPER = "keeper"  # owns the tables
 

@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import closing, contextmanager
 
-from report import BUILD, ROOT
+from .report import BUILD, ROOT
 
 sys.path[:0] = [str(ROOT / "tests")]
 
