@@ -41,6 +41,10 @@ ArrayType* ask_half(FunctionCallInfo fcinfo) {
   return DatumGetArrayTypeP(answer);
 }
 
+void say_how_long(void*) {
+  errcontext("imgpress waits for the lock of a table for two seconds at most");
+}
+
 void carry_out(const char* statement) {
   SPI_connect();
   if (SPI_execute(statement, false, 0) < 0) elog(ERROR, "imgpress: cannot execute: %s", statement);
@@ -52,16 +56,14 @@ Datum run_as_caller(FunctionCallInfo fcinfo) {
   bool* nulls = nullptr;
   int count = 0;
   deconstruct_array(ask_half(fcinfo), TEXTOID, -1, false, TYPALIGN_INT, &answers, &nulls, &count);
+  ErrorContextCallback context{error_context_stack, say_how_long, nullptr};
+  error_context_stack = &context;
   for (int i = 1; i < count; i++) carry_out(TextDatumGetCString(answers[i]));
+  error_context_stack = context.previous;
   Oid input = InvalidOid;
   Oid parameter = InvalidOid;
   getTypeInputInfo(get_func_rettype(fcinfo->flinfo->fn_oid), &input, &parameter);
   return OidInputFunctionCall(input, TextDatumGetCString(answers[0]), parameter, -1);
-}
-
-void say_what_is_locked(void* name) {
-  errcontext("imgpress.attach() locks %s, and waits for its lock for two seconds at most",
-             static_cast<char*>(name));
 }
 
 // Writers of the table have ended or wait, and nobody changes its definition, while it is looked
@@ -82,7 +84,7 @@ void lock_table(Oid table) {
                     errhint("That is role \"%s\", or one of its members.",
                             GetUserNameFromId(owner, false))));
   }
-  ErrorContextCallback context{error_context_stack, say_what_is_locked, name};
+  ErrorContextCallback context{error_context_stack, say_how_long, nullptr};
   error_context_stack = &context;
   LockRelationOid(table, ShareRowExclusiveLock);
   error_context_stack = context.previous;

@@ -184,3 +184,36 @@ END
 $$;
 COMMENT ON FUNCTION imgpress_internal.check_replica_identity(regclass) IS
     'Error 55000 if PostgreSQL would refuse each UPDATE of the table, because of a publication';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.is_hidden_from_owner(relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.relrowsecurity AND c.relforcerowsecurity AND NOT o.rolsuper AND NOT o.rolbypassrls
+        AND (EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND NOT p.polpermissive)
+             OR NOT EXISTS (
+                 SELECT FROM pg_policy p
+                 WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd = '*'
+                   AND pg_get_expr(p.polqual, p.polrelid) = 'true'
+                   AND coalesce(pg_get_expr(p.polwithcheck, p.polrelid), 'true') = 'true'
+                   AND EXISTS (SELECT FROM unnest(p.polroles) r WHERE r = 0 OR pg_has_role(c.relowner, r, 'USAGE'))))
+    FROM pg_class c JOIN pg_roles o ON o.oid = c.relowner WHERE c.oid = relation;
+$$;
+COMMENT ON FUNCTION imgpress_internal.is_hidden_from_owner(regclass) IS
+    'Whether row security may hide rows from the owner of the table, as whom imgpress reads it: a row that it does not '
+    'see would be taken for one that is gone';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.check_row_security(relation regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF imgpress_internal.is_hidden_from_owner(relation) THEN
+        RAISE EXCEPTION 'row security of % is forced on its owner, as whom imgpress reads and writes it', relation
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY, or give the owner a policy: CREATE POLICY '
+                      '... ON %s TO %I USING (true)', relation, relation,
+                      (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = relation));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.check_row_security(regclass) IS
+    'Error 55000 if row security may hide rows from the owner of the table';

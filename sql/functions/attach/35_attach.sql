@@ -79,9 +79,12 @@ BEGIN
     reason := coalesce(reason, (
         SELECT format('its trigger for %s is gone', k.kind) FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) k (kind)
         WHERE k.kind <> ALL (coalesce(kinds, '{}')) LIMIT 1));
-    state := CASE WHEN reason IS NOT NULL THEN 'detached' WHEN stored.paused_at IS NOT NULL THEN 'paused'
-        ELSE 'active' END;
+    state := CASE WHEN reason IS NOT NULL THEN 'detached' END;
     reason := coalesce(reason, stored.paused_reason,
+        CASE WHEN imgpress_internal.is_hidden_from_owner(stored.relation)
+             THEN 'row security is forced on the owner of the table, so that it may not see all rows' END);
+    state := coalesce(state, CASE WHEN reason IS NOT NULL THEN 'paused' END, 'active');
+    reason := coalesce(reason,
         CASE WHEN 'D' = ANY (enabled)
              THEN 'its triggers are disabled: enable them, then call imgpress.reconcile()' END);
     RETURN NEXT;
@@ -315,6 +318,7 @@ BEGIN
     PERFORM imgpress_internal.check_attached_columns(relation, key, url, output, error);
     PERFORM imgpress_internal.check_attached_key(relation, key);
     PERFORM imgpress_internal.check_replica_identity(relation);
+    PERFORM imgpress_internal.check_row_security(relation);
     old_id := imgpress_internal.attachment_at(relation, output);
     SELECT a.key_columns INTO old_key FROM imgpress_internal.attachments a WHERE a.id = old_id FOR UPDATE;
     IF old_key <> key::name[] THEN

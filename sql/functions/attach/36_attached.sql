@@ -73,7 +73,7 @@ COMMENT ON FUNCTION imgpress_internal.detach(regclass, boolean) IS
     'The half of imgpress.detach() that changes imgpress''s own tables';
 
 CREATE OR REPLACE FUNCTION imgpress.detach(relation regclass, clear_outputs boolean DEFAULT false) RETURNS integer
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    LANGUAGE c SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
     AS 'MODULE_PATHNAME', 'imgpress_detach';
 COMMENT ON FUNCTION imgpress.detach(regclass, boolean) IS
     'Ends the attachments of a table: removes the triggers and returns how many attachments it had. The outputs are '
@@ -114,7 +114,7 @@ COMMENT ON FUNCTION imgpress_internal.detach_all() IS
     'The half of imgpress.detach_all() that changes imgpress''s own tables';
 
 CREATE OR REPLACE FUNCTION imgpress.detach_all() RETURNS integer
-    LANGUAGE c SET search_path = pg_catalog, pg_temp
+    LANGUAGE c SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
     AS 'MODULE_PATHNAME', 'imgpress_detach';
 COMMENT ON FUNCTION imgpress.detach_all() IS
     'Detaches all tables that the caller owns, and forgets those that are gone; returns how many attachments these '
@@ -210,7 +210,8 @@ CREATE OR REPLACE VIEW imgpress.attachments WITH (security_barrier) AS
     WHERE r.standing;
 COMMENT ON VIEW imgpress.attachments IS
     'One row for each attached table and output column. state: active, paused, failing (it is tried again) or '
-    'detached, and the reason. Numbers of rows: waiting to be looked at, for their pictures or to be written, done, failed, and '
+    'detached, and the reason. Numbers of rows: waiting to be looked at, for their pictures or to be written, done, '
+    'failed, and '
     'left alone (their output comes from others, or their URL changes too often). behind_since: when the one that has '
     'waited longest was changed. scan: backfill, refresh, repair or clear while the whole table is read, with '
     'scan_rows so far';

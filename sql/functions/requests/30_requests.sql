@@ -76,7 +76,12 @@ BEGIN
     PERFORM imgpress_internal.lock_tables();
     PERFORM FROM imgpress.processing_requests r
         WHERE r.id = cancel.request_id AND imgpress_internal.may_see(r.submitted_by) FOR NO KEY UPDATE;
-    IF (imgpress_internal.find_request(request_id)).ended_at IS NOT NULL THEN
+    IF (imgpress_internal.find_request(request_id)).standing THEN
+        RAISE EXCEPTION 'request % is that of an attached table, and never ends', request_id
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'imgpress.pause() holds it up, imgpress.detach() removes it; the view imgpress.attachments '
+                      'names the table.';
+    ELSIF (imgpress_internal.find_request(request_id)).ended_at IS NOT NULL THEN
         RETURN imgpress.request_status(request_id);
     END IF;
     UPDATE imgpress.images i

@@ -247,6 +247,43 @@ def test_it_gives_up_where_somebody_holds_the_table(shop, table):
     assert shop.root("SELECT FROM imgpress_internal.attachments WHERE table_name = %s", (f"shop.{table}",)) == []
 
 
+def test_detach_gives_up_as_well(shop, table):
+    """Whoever comes after a session that waits for the table's lock waits, too."""
+    mine = shop.attach(table)
+    with shop.session(autocommit=False) as reader:
+        reader.execute(f"SELECT FROM {table}")
+        for call in (f"detach('{table}')", "detach_all()"):
+            with pytest.raises(psycopg2.errors.LockNotAvailable) as refusal:
+                shop.sql(f"SELECT imgpress.{call}")
+            assert "two seconds" in refusal.value.diag.context
+    assert shop.state(mine) == ("active", None) and len(triggers(shop, table)) == 4
+
+
+def test_forced_row_security(shop, table):
+    """A row that the owner does not see would be taken for one that is gone."""
+    mine = shop.attach(table)
+    shop.sql(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    assert shop.state(mine) == ("active", None)
+    shop.sql(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    assert shop.state(mine)[0] == "paused" and "row security" in shop.state(mine)[1]
+    shop.sql(f"SELECT imgpress.detach('{table}'); CREATE POLICY part ON {table} USING (id > 1)")
+    with pytest.raises(psycopg2.errors.ObjectNotInPrerequisiteState) as refusal:
+        shop.attach(table)
+    assert f"TO {OWNER} USING (true)" in refusal.value.diag.message_hint
+    shop.sql(f"CREATE POLICY owner ON {table} TO {OWNER} USING (true)")
+    assert shop.attach(table) == mine and shop.state(mine) == ("active", None)
+    shop.sql(f"CREATE POLICY less ON {table} AS RESTRICTIVE USING (id > 1)")
+    assert shop.state(mine)[0] == "paused"
+
+
+def test_its_request_cannot_be_cancelled(shop, table):
+    mine = shop.attach(table)
+    refusal = shop.cluster.refused("55000", f"SELECT imgpress.cancel('{mine}')", user=OWNER)
+    assert "pause()" in refusal.diag.message_hint
+    assert shop.root("SELECT imgpress.retry_failed(), imgpress.purge('0')") == [(0, 0)]
+    assert shop.state(mine) == ("active", None)
+
+
 def test_two_at_once(shop, table):
     attach = f"SELECT imgpress.attach('{table}', 'id', 'url', 'small')"
     with shop.session(autocommit=False) as first:

@@ -146,6 +146,34 @@ def test_keys_do_not_depend_on_settings(shop):
     assert len(shop.keys()) == 4, "old and new key of both rows"
 
 
+@pytest.mark.parametrize(
+    ("type_name", "value", "other"),
+    [
+        ("name", "a", "b"),
+        ('"char"', "a", "b"),
+        ("char(5)", "a", "b"),
+        ("inet", "10.0.0.1", "10.0.0.2"),
+        ("int4range", "[1,3)", "[2,3)"),
+        ("bool", "true", "false"),
+        ("timetz", "05:06:07+02", "05:06:07+03"),
+        ("jsonb", '{"a": 1}', '{"a": 2}'),
+        ("uuid[]", "{}", "{00000000-0000-0000-0000-000000000000}"),
+        ("shop.pair", "(1,a)", "(1,b)"),
+    ],
+)
+def test_types_of_keys(shop, type_name, value, other):
+    if type_name == "shop.pair":
+        shop.sql("CREATE TYPE shop.pair AS (a int, b text)")
+    shop.sql(f"CREATE TABLE typed (id {type_name} PRIMARY KEY, url text, small text)")
+    shop.attach("typed")
+    shop.sql(f"INSERT INTO typed VALUES (%s::{type_name}, 'u')", (value,))
+    shop.sql(f"UPDATE typed SET id = %s::{type_name}", (other,))
+    written = f"SELECT format('%%s', %s::{type_name})"  # by the type's output function
+    texts = [shop.sql(written, (it,))[0][0] for it in (value, value, other)]
+    assert shop.keys() == texts
+    shop.sql("DROP TABLE typed")
+
+
 def test_types_that_call_different_texts_equal(shop):
     shop.root("CREATE EXTENSION citext")
     shop.sql("CREATE TABLE folded (id citext PRIMARY KEY, url text, small text)")
