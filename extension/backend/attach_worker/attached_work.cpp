@@ -13,6 +13,9 @@ extern "C" {
 namespace imgpress {
 namespace {
 
+Activity finding{"looking for work on attached tables"};
+Activity recording{"recording work on an attached table"};
+
 enum class Kind { kRead, kScan, kWrite };
 
 // A job with what came of it. Lives in a memory context of its own: values cross the switch of the
@@ -186,7 +189,6 @@ const char* activity_of(Kind kind) {
 
 CallEnd carry_out(Job* job) {
   static Activity as_owner{"working on an attached table"};
-  static Activity recording{"recording work on an attached table"};
   as_owner.description = activity_of(job->kind);
   note_suspect(&job->attachment);
   const CallEnd end = run_as_owner(job->owner, &as_owner, work_as_owner, job);
@@ -222,8 +224,11 @@ void record_blame(void* arg) {
 
 }  // namespace
 
+const char* attached_work_error() {
+  return recording.error[0] != '\0' ? recording.error : finding.error;
+}
+
 WorkEnd do_attached_work() {
-  static Activity finding{"looking for work on attached tables"};
   static MemoryContext memory =
       AllocSetContextCreate(TopMemoryContext, "imgpress attached work", ALLOCSET_DEFAULT_SIZES);
   MemoryContextReset(memory);

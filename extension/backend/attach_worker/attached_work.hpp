@@ -16,6 +16,9 @@ enum class WorkEnd {
 
 WorkEnd do_attached_work();
 
+// After kFailed: why.
+const char* attached_work_error();
+
 // When there will be something to do, after kNothing: milliseconds; -1: not known.
 long attached_work_due_ms();
 

@@ -58,6 +58,7 @@ AttachmentsSlot* enter(SharedState* shared) {
     mine->proc_number = compat::my_proc_number();
     mine->woken = false;
     mine->told_to_end = false;
+    mine->trouble[0] = '\0';
   }
   LWLockRelease(shared->lock);
   before_shmem_exit(leave, (Datum)0);
@@ -72,6 +73,18 @@ bool take_wake(SharedState* shared, AttachmentsSlot* slot) {
   if (slot->told_to_end) ShutdownRequestPending = true;
   LWLockRelease(shared->lock);
   return woken;
+}
+
+// For imgpress.workers, where the drainer shows it.
+void publish_trouble(SharedState* shared, AttachmentsSlot* slot, const char* trouble) {
+  if (strcmp(slot->trouble, trouble) == 0) return;  // nobody else writes it
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  strlcpy(slot->trouble, trouble, sizeof(slot->trouble));
+  for (const DrainerSlot& drainer : shared->drainers) {
+    if (drainer.database == MyDatabaseId)
+      SetLatch(&ProcGlobal->allProcs[drainer.proc_number].procLatch);
+  }
+  LWLockRelease(shared->lock);
 }
 
 // Ends the process, unless it has just been woken.
@@ -121,7 +134,9 @@ void wait_for_work(SharedState* shared, AttachmentsSlot* slot, TimestampTz turn_
       ProcessConfigFile(PGC_SIGHUP);
     }
     const TimestampTz began = GetCurrentTimestamp();
-    switch (do_attached_work()) {
+    const WorkEnd end = do_attached_work();
+    publish_trouble(shared, slot, end == WorkEnd::kFailed ? attached_work_error() : "");
+    switch (end) {
       case WorkEnd::kDone:
         break;
       case WorkEnd::kNothing:

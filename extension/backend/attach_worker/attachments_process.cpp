@@ -28,6 +28,7 @@ BackgroundWorker description() {
 
 }  // namespace
 
+// Whether the process is needed; also learns how the one that runs fares.
 bool AttachmentsStarter::take_wanted() {
   SharedState* shared = shared_state();
   bool wanted = false;
@@ -36,6 +37,10 @@ bool AttachmentsStarter::take_wanted() {
     if (slot.database != MyDatabaseId || slot.pid != MyProcPid) continue;
     wanted = slot.attachments_wanted;
     slot.attachments_wanted = false;
+  }
+  for (const AttachmentsSlot& slot : shared->attachments) {
+    if (slot.database != MyDatabaseId || slot.pid == 0) continue;
+    strlcpy(trouble_, slot.trouble, sizeof(trouble_));
   }
   LWLockRelease(shared->lock);
   return wanted;
@@ -63,15 +68,16 @@ void AttachmentsStarter::start() {
   const bool registered = RegisterDynamicBackgroundWorker(&worker, &handle_);
   MemoryContextSwitchTo(before);
   if (registered) {
-    trouble_ = "";
+    trouble_[0] = '\0';
     wanted_ = false;
     try_at_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kStartPauseMs);
     return;
   }
   handle_ = nullptr;
-  trouble_ =
-      "attached tables are neither read nor written, since no background worker slot is free: "
-      "raise max_worker_processes and restart PostgreSQL";
+  strlcpy(trouble_,
+          "attached tables are neither read nor written, since no background worker slot is free: "
+          "raise max_worker_processes and restart PostgreSQL",
+          sizeof(trouble_));
   try_at_ = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kNoSlotPauseMs);
 }
 

@@ -13,7 +13,8 @@ class AttachmentsStarter {
   // Called in each turn of the drainer.
   void tend();
 
-  // Why the process cannot be started, with the remedy; "" if it can.
+  // Why the process cannot be started, with the remedy, or what goes wrong in it; "" if all is
+  // well.
   const char* trouble() const { return trouble_; }
 
   // When tend() is to be called again, in milliseconds; -1: when the latch is set.
@@ -28,7 +29,7 @@ class AttachmentsStarter {
   TimestampTz looked_at_ = 0;
   TimestampTz try_at_ = 0;
   bool wanted_ = false;
-  const char* trouble_ = "";
+  char trouble_[400] = "";
 };
 
 // Ends the process together with its drainer.

@@ -62,6 +62,8 @@ struct AttachmentsSlot {
   // ended meanwhile.
   bool has_suspect;
   pg_uuid_t suspect;
+  char
+      trouble[sizeof(Standstill::reason)];  // an error of its own that repeats; "" if there is none
 };
 
 struct SharedState {

@@ -109,14 +109,14 @@ COMMENT ON FUNCTION imgpress_internal.workable_attachments(timestamptz) IS
     'The attachments that are neither paused nor detached nor waiting for another attempt, the one served longest ago '
     'first';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.can_scan(attachment uuid) RETURNS boolean
+CREATE OR REPLACE FUNCTION imgpress_internal.scan_is_due(attachment uuid) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT r.image_count - r.succeeded_count - r.failed_count < 50000
-    FROM imgpress.processing_requests r WHERE r.id = $1
+    SELECT a.scan IS NOT NULL AND r.image_count - r.succeeded_count - r.failed_count < 50000
+    FROM imgpress_internal.attachments a JOIN imgpress.processing_requests r ON r.id = a.id WHERE a.id = $1
 $$;
-COMMENT ON FUNCTION imgpress_internal.can_scan(uuid) IS
-    'Whether few enough images of an attachment wait, so that a large table does not flood the queue';
+COMMENT ON FUNCTION imgpress_internal.scan_is_due(uuid) IS
+    'Whether a scan of an attached table goes on now: not while so many of its images wait that the queue is flooded';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.attachments_due_in_ms() RETURNS bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -133,7 +133,7 @@ BEGIN
             SELECT k.attachment_id, clock_timestamp() AS due_at FROM imgpress_internal.attached_keys k
             UNION ALL
             SELECT a.id, clock_timestamp() FROM imgpress_internal.attachments a
-            WHERE a.scan IS NOT NULL AND imgpress_internal.can_scan(a.id)
+            WHERE imgpress_internal.scan_is_due(a.id)
             UNION ALL
             SELECT e.attachment_id, e.due_at FROM imgpress_internal.attached_ends e
         ) d LEFT JOIN imgpress_internal.attachment_progress p ON p.attachment_id = d.attachment_id
@@ -359,7 +359,8 @@ BEGIN
         job.kind := 'read';
         RETURN job;
     END IF;
-    UPDATE imgpress_internal.attachments a SET scan = NULL, scan_after = NULL WHERE a.id = job.attachment_id;
+    UPDATE imgpress_internal.attachments a SET scan = NULL, scan_after = NULL
+        WHERE a.id = job.attachment_id AND a.scan_started_at = job.scan_started_at;
     UPDATE imgpress_internal.attachment_progress p SET scan_gone_after = NULL
         WHERE p.attachment_id = job.attachment_id;
     RETURN job;
@@ -368,16 +369,19 @@ $$;
 COMMENT ON FUNCTION imgpress_internal.scan_job(imgpress_internal.attached_job, text) IS
     'The next portion of a scan: first of the table; then of what is known about it, to find rows that are gone';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.describe_attachment(attachment imgpress_internal.attachments,
+CREATE OR REPLACE FUNCTION imgpress_internal.describe_attachment(candidate uuid,
     OUT job imgpress_internal.attached_job, OUT state text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    attachment imgpress_internal.attachments;
     now_named record;
 BEGIN
-    SELECT * INTO now_named FROM imgpress_internal.attachment_columns(attachment.id);
+    SELECT * INTO now_named FROM imgpress_internal.attachment_columns(candidate);
+    -- Read afterwards: a scan may have become due by that.
+    SELECT * INTO attachment FROM imgpress_internal.attachments a WHERE a.id = candidate;
     state := now_named.state;
-    job.attachment_id := attachment.id;
+    job.attachment_id := candidate;
     job.relation := now_named.relation;
     job.owner := now_named.owner;
     job.search_path := imgpress_internal.search_path_of(now_named.owner);
@@ -394,9 +398,9 @@ BEGIN
     job.scan_started_at := attachment.scan_started_at;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.describe_attachment(imgpress_internal.attachments) IS
-    'A job for an attached table with the names that the table and its columns have now, but no kind yet; state: as '
-    'attachment_columns() says';
+COMMENT ON FUNCTION imgpress_internal.describe_attachment(uuid) IS
+    'A job for an attached table with the names that the table and its columns have now, but no kind yet; state: '
+    'as attachment_columns() says';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.next_attached_job() RETURNS imgpress_internal.attached_job
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -410,14 +414,16 @@ DECLARE
     moment timestamptz := clock_timestamp();
 BEGIN
     FOR candidate IN SELECT imgpress_internal.workable_attachments(moment) LOOP
-        SELECT * INTO attachment FROM imgpress_internal.attachments a WHERE a.id = candidate;
-        CONTINUE WHEN NOT (attachment.scan IS NOT NULL AND imgpress_internal.can_scan(candidate)
-            OR EXISTS (SELECT FROM imgpress_internal.attached_ends e WHERE e.attachment_id = candidate AND e.due_at <= moment)
+        CONTINUE WHEN NOT (imgpress_internal.scan_is_due(candidate)
+            OR EXISTS (SELECT FROM imgpress_internal.attached_ends e
+                       WHERE e.attachment_id = candidate AND e.due_at <= moment)
             OR EXISTS (SELECT FROM imgpress_internal.attached_keys k WHERE k.attachment_id = candidate));
         INSERT INTO imgpress_internal.attachment_progress AS p (attachment_id, worked_at) VALUES (candidate, moment)
-            ON CONFLICT (attachment_id) DO UPDATE SET worked_at = moment, retry_at = NULL RETURNING p.* INTO progress;
-        described := imgpress_internal.describe_attachment(attachment);
+            ON CONFLICT (attachment_id) DO UPDATE SET worked_at = moment, retry_at = NULL;
+        described := imgpress_internal.describe_attachment(candidate);
         job := described.job;
+        SELECT * INTO attachment FROM imgpress_internal.attachments a WHERE a.id = candidate;
+        SELECT * INTO progress FROM imgpress_internal.attachment_progress p WHERE p.attachment_id = candidate;
         IF described.state = 'detached' AND attachment.scan IS DISTINCT FROM 'clear'
             OR job.output_shape IS NULL OR job.url_shape IS NULL THEN
             IF attachment.scan = 'clear' THEN
@@ -434,7 +440,7 @@ BEGIN
             IF job.kind IS NULL THEN
                 job := imgpress_internal.read_job(job);
             END IF;
-            IF job.kind IS NULL AND attachment.scan IS NOT NULL AND imgpress_internal.can_scan(candidate) THEN
+            IF job.kind IS NULL AND imgpress_internal.scan_is_due(candidate) THEN
                 job := imgpress_internal.scan_job(job, progress.scan_gone_after);
             END IF;
         END IF;
