@@ -182,7 +182,7 @@ def test_extension_is_dropped_while_it_works(open_shop):
 def test_no_process_can_be_started(open_shop):
     """max_worker_processes leaves no place: imgpress.workers says so, and requests go on."""
     settings = {"max_worker_processes": "3", "imgpress.allowed_networks": "127.0.0.0/8"}
-    with open_shop(settings, gateway=False, preload=("imgpress",), name="noplace") as shop:
+    with open_shop(settings=settings, gateway=False, preload=("imgpress",), name="noplace") as shop:
         make_keeper(shop)
         table = KeptTable(shop, "p")
         table.insert(1, table.url("small1.jpg"))
