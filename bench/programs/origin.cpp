@@ -3,8 +3,8 @@
 //
 //   imgpress-bench-origin FOLDER [DELAY_MS]     prints its port, serves until its stdin closes
 //
-// Each response is delayed by DELAY_MS. The query string is ignored, so a file has many URLs. Each has
-// an ETag, and a request with that one is answered with 304.
+// Each response is delayed by DELAY_MS. The query string is ignored, so a file has many URLs. Each
+// has an ETag, and a request with that one is answered with 304.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

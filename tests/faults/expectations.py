@@ -35,6 +35,8 @@ STALLING = [path for path, ends in HOSTILE.items() if ends == {"timeout"}]
 PAUSING = [path for path in HOSTILE if "retry_after" in path]
 PROMPT = [path for path in HOSTILE if path not in STALLING + PAUSING]
 PICTURES = 10
+# Of so many of the newest images that have an ETag, one in four of all is submitted again.
+AGAIN = 20
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,13 @@ class Expectation:
 
 
 class Catalogue:
-    """Makes the URLs of the load, each of them once, and remembers what is expected of it."""
+    """Makes the URLs of the load, most of them once, and remembers what is expected of each."""
 
     def __init__(self, new_origin, rng):
         """new_origin: a function that returns an origin with the small pictures."""
         self._rng = rng
         self._expected = {}
+        self._versioned = []  # URLs that are submitted again
         self.origin = new_origin()
         self._hostile = [(paths, new_origin()) for paths in (PROMPT, STALLING, PAUSING)]
 
@@ -65,8 +68,14 @@ class Catalogue:
 
     def _good(self):
         picture = self._rng.randrange(PICTURES)
-        path = f"slow/small{picture}.jpg?ms=40"
-        return self._remember(self.origin, path, {COMPLETED}, picture)
+        kind = self._rng.randrange(8)
+        if kind > 2:
+            return self._remember(self.origin, f"slow/small{picture}.jpg?ms=40", {COMPLETED}, picture)
+        if kind > 0 and self._versioned:
+            return self._rng.choice(self._versioned[-AGAIN:])
+        url = self._remember(self.origin, f"versioned/small{picture}.jpg", {COMPLETED}, picture)
+        self._versioned.append(url)
+        return url
 
     def _bad(self, paths, origin):
         path = self._rng.choice(paths)
