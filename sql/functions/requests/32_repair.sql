@@ -22,7 +22,7 @@ CREATE OR REPLACE FUNCTION imgpress.retry_failed(
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    only_code constant text := imgpress_internal.checked_error_code(error_code);
+    only_code text;
     only_host constant text := lower(host);
     again bigint := 0;
     one record;
@@ -32,6 +32,7 @@ BEGIN
     IF request_id IS NOT NULL THEN
         PERFORM imgpress_internal.find_request(request_id);
     END IF;
+    only_code := imgpress_internal.checked_error_code(error_code);
     FOR one IN
         SELECT r.id, r.standing FROM imgpress.processing_requests r
         WHERE r.failed_count > 0 AND (r.ended_at IS NOT NULL OR r.standing)

@@ -11,6 +11,7 @@ from harness.waiting import wait_until
 
 TABLES = ("processing_requests", "products", "images", "webhook_deliveries")
 VIEWS = ("progress", "failures", "webhook_failures", "results", "outputs")
+VIEWS += ("product_results", "latest")
 # What would tell something about the request of the victim.
 SECRETS = ("small0", "gone", "SKU1", "secret-hook")
 

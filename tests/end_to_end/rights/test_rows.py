@@ -19,6 +19,7 @@ ARGUMENTS = {
     "bigint": "1",
     "boolean": "true",
     "text": "'jpeg'",
+    "text[]": "'{a}'",
     "interval": "'0'",
     "jsonb": "'{}'",
 }
@@ -48,7 +49,8 @@ def fixture_roles(shop):
 
 def submit_with_failures(shop, user, role=None):
     """Submits two images, one of them missing, with a webhook that fails; waits for all of that."""
-    csv = one_product(shop.origin.url("small0.jpg"), shop.origin.url("gone.jpg"))
+    own = shop.origin.url(f"small0.jpg?{role or user}")  # a URL of its own: the view latest has it
+    csv = one_product(own, shop.origin.url("gone.jpg"))
     with shop.cluster.session(user=user) as session:
         if role is not None:
             session.execute(f"SET ROLE {role}")

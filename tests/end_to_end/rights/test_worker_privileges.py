@@ -130,6 +130,7 @@ CALLS = (
 )
 # They read the tables as imgpress_views, to which row-level security applies.
 VIEWS_OF_REQUESTS = ("results", "progress", "failures", "webhook_failures")
+VIEWS_OF_REQUESTS += ("product_results", "latest")
 
 
 def test_security_definer_functions(own):
