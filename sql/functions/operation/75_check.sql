@@ -42,7 +42,7 @@ AS $$
     SELECT 'ends', r.id,
            format('it is %s, although %s of its images are unfinished', r.status, coalesce(i.unfinished, 0))
         FROM imgpress.processing_requests r LEFT JOIN image i USING (id)
-        WHERE (r.status IN ('Completed', 'Failed')) <> (coalesce(i.unfinished, 0) = 0)
+        WHERE NOT r.standing AND (r.status IN ('Completed', 'Failed')) <> (coalesce(i.unfinished, 0) = 0)
 $$;
 COMMENT ON FUNCTION imgpress_internal.check_requests() IS
     'Violations of: the counters of a request are the sums over its rows, and it has ended when all its images have';
