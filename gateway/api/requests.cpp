@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "api/handlers.hpp"
 #include "http/validators.hpp"
 
@@ -15,11 +17,15 @@ constexpr auto kProductsTime = std::chrono::minutes(6);
 constexpr const char* kProducts =
     "SELECT * FROM imgpress_internal.products_as($1::pg_catalog.int4, $2::pg_catalog.bytea, "
     "$3::pg_catalog.text, $4::pg_catalog.uuid)";
+constexpr const char* kCsv =
+    "SELECT * FROM imgpress_internal.result_csv_as($1::pg_catalog.int4, $2::pg_catalog.bytea, "
+    "$3::pg_catalog.text, $4::pg_catalog.uuid)";
+constexpr const char* kCsvType = "text/csv; charset=utf-8";
 
 // True if the client has the answer already, which it is then told.
-bool is_unchanged(Exchange& exchange, std::string_view etag) {
+bool is_unchanged(Exchange& exchange, std::string_view etag, const char* vary) {
   exchange.set_header("Cache-Control", "no-cache");
-  exchange.set_header("Vary", "Accept-Encoding");
+  exchange.set_header("Vary", vary);
   return exchange.is_unchanged("W/" + quoted_etag(etag));
 }
 
@@ -48,6 +54,26 @@ Body read_products(Connection& connection, const Caller& caller, const std::stri
   return builder.finish(kJsonType);
 }
 
+Body read_csv(Connection& connection, const Caller& caller, const std::string& request_id,
+              BodyBuilder builder) {
+  const Deadline deadline = within(kProductsTime);
+  connection.execute(kBegin, within(kQueryTime));
+  connection.start_rows(kCsv, caller.with({request_id}), deadline);
+  while (const auto row = connection.next_row(deadline)) {
+    builder.append(row->value(0, 0));
+    builder.append("\n");
+  }
+  connection.execute("COMMIT", within(kQueryTime));
+  return builder.finish(kCsvType);
+}
+
+// Whoever accepts both gets JSON.
+bool prefers_csv(const httplib::Request& request) {
+  const std::string accepted = request.get_header_value("Accept");
+  return ::strcasestr(accepted.c_str(), "text/csv") != nullptr &&
+         ::strcasestr(accepted.c_str(), "application/json") == nullptr;
+}
+
 }  // namespace
 
 void append_rows(Connection& connection, const char* sql, const Parameters& parameters,
@@ -64,17 +90,25 @@ void append_rows(Connection& connection, const char* sql, const Parameters& para
 void answer_status(Service& service, const Route& route, Exchange& exchange) {
   const Caller caller(exchange.request(), service.keys);
   const Result result = query_status(service, caller, route);
-  if (is_unchanged(exchange, result.value(0, kTag))) return;
+  if (is_unchanged(exchange, result.value(0, kTag), "Accept-Encoding")) return;
   exchange.send_json(200, result.value(0, kAnswer));
 }
 
 void answer_products(Service& service, const Route& route, Exchange& exchange) {
   const Caller caller(exchange.request(), service.keys);
-  if (is_unchanged(exchange, query_status(service, caller, route).value(0, kTag))) return;
-  exchange.send(
-      200, service.pool.run(Use::kLong, within(kConnectionWait), [&](Connection& connection) {
-        return read_products(connection, caller, route.request_id, exchange.text_builder());
-      }));
+  const bool csv = route.csv || prefers_csv(exchange.request());
+  std::string etag(query_status(service, caller, route).value(0, kTag));
+  if (csv) etag += "-csv";
+  if (is_unchanged(exchange, etag, "Accept, Accept-Encoding")) return;
+  const auto read = csv ? read_csv : read_products;
+  exchange.send(200,
+                service.pool.run(Use::kLong, within(kConnectionWait), [&](Connection& connection) {
+                  return read(connection, caller, route.request_id, exchange.text_builder());
+                }));
+  if (csv) {
+    exchange.set_header("Content-Disposition",
+                        "attachment; filename=\"products-" + route.request_id + ".csv\"");
+  }
 }
 
 }  // namespace imgpress::gateway

@@ -33,6 +33,17 @@ std::optional<Route> parse_request(std::string_view path, std::string_view prefi
   return Route{resource, parse_uuid(segment).value_or(""), 0};
 }
 
+// "<uuid>", or "<uuid>.csv" for another form of the same.
+std::optional<Route> parse_products(std::string_view path) {
+  constexpr std::string_view kSuffix = ".csv";
+  const bool csv =
+      path.size() > kSuffix.size() && path.substr(path.size() - kSuffix.size()) == kSuffix;
+  if (csv) path.remove_suffix(kSuffix.size());
+  auto route = parse_request(path, "/api/products/", Resource::kProducts);
+  if (route) route->csv = csv;
+  return route;
+}
+
 // "/path" for "http://host/path", which HTTP allows as a target.
 std::string_view without_host(std::string_view path) {
   for (const std::string_view scheme : {"http://", "https://"}) {
@@ -53,7 +64,7 @@ Route parse_route(std::string_view path) {
   if (path == "/api/upload") return {Resource::kUpload, "", 0};
   if (path == "/healthz") return {Resource::kHealth, "", 0};
   if (auto route = parse_request(path, "/api/status/", Resource::kStatus)) return *route;
-  if (auto route = parse_request(path, "/api/products/", Resource::kProducts)) return *route;
+  if (auto route = parse_products(path)) return *route;
   for (std::size_t at = whole.find(kImages); at != std::string_view::npos;
        at = whole.find(kImages, at + 1)) {
     if (auto route = parse_image(whole.substr(at + kImages.size()))) return *route;

@@ -17,6 +17,7 @@ struct Route {
   std::string request_id;
   int image_no = 0;  // of an image
   const PageFile* page_file = nullptr;
+  bool csv = false;  // products: "<uuid>.csv"
 };
 
 // `path` is decoded and without the query. A trailing slash makes no difference to the API. Images

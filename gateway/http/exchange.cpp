@@ -60,7 +60,7 @@ void Exchange::set_header(const char* name, const std::string& value) {
 }
 
 BodyBuilder Exchange::text_builder() {
-  set_header("Vary", "Accept-Encoding");
+  if (!response_.has_header("Vary")) set_header("Vary", "Accept-Encoding");
   return BodyBuilder(space_, accepts_gzip(request_.get_header_value("Accept-Encoding")));
 }
 

@@ -159,6 +159,7 @@ BEGIN
     refusal := imgpress_internal.act_for_key(key_id, secret_hash, demand, 'read');
     IF refusal IS NULL THEN
         SELECT to_hex(hashtextextended(concat_ws(' ', r.id, r.run, r.status, r.succeeded_count, r.failed_count,
+                   r.image_count, r.last_image_no,
                    imgpress.output_url(r.id, 1, 'http://host/image', 'jpeg'), e.extversion), 0)),
                row_to_json(s)
             INTO etag, answer
@@ -175,7 +176,7 @@ $$;
 COMMENT ON FUNCTION imgpress_internal.status_as(integer, bytea, text, uuid) IS
     'What is answered about the status of a request; NULL for an unknown id, or one that the caller may not see. etag: a '
     'digest that changes when the status or the products of a request would be answered differently: it covers id, '
-    'run, status, counts, the settings of output URLs and the version of imgpress';
+    'run, status, counts, replaced URLs, the settings of output URLs and the version of imgpress';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.raise_refusal(refusal text, scope text) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -207,6 +208,19 @@ $$;
 COMMENT ON FUNCTION imgpress_internal.products_as(integer, bytea, text, uuid) IS
     'The products of a request as they are answered, in input order';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.result_csv_as(
+    key_id integer, secret_hash bytea, demand text, request_id uuid
+) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM imgpress_internal.raise_refusal(
+        imgpress_internal.act_for_key(key_id, secret_hash, demand, 'read'), 'read');
+    RETURN QUERY SELECT * FROM imgpress.result_csv(request_id);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.result_csv_as(integer, bytea, text, uuid) IS 'result_csv() for the owner of a key';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.store_part(upload_id uuid, part_no integer, bytes bytea) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -237,6 +251,7 @@ GRANT EXECUTE ON FUNCTION
     imgpress_internal.admit(integer, bytea, text, text),
     imgpress_internal.status_as(integer, bytea, text, uuid),
     imgpress_internal.products_as(integer, bytea, text, uuid),
+    imgpress_internal.result_csv_as(integer, bytea, text, uuid),
     imgpress_internal.store_part(uuid, integer, bytea),
     imgpress_internal.submit_upload_as(integer, bytea, text, uuid, jsonb),
     imgpress_internal.upload_faults(uuid, jsonb),

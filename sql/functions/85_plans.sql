@@ -7,7 +7,7 @@ DECLARE
     function regproc;
 BEGIN
     FOREACH function IN ARRAY ARRAY[
-        'imgpress.request_products', 'imgpress_internal.claim_images', 'imgpress_internal.host_rules', 'imgpress_internal.finish_images',
+        'imgpress.request_products', 'imgpress.result_csv', 'imgpress_internal.claim_images', 'imgpress_internal.host_rules', 'imgpress_internal.finish_images',
         'imgpress_internal.release_leases', 'imgpress_internal.renew_leases',
         'imgpress_internal.rescue', 'imgpress_internal.end_leases', 'imgpress_internal.claim_deliveries',
         'imgpress_internal.finish_delivery']::regproc[]

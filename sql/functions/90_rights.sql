@@ -28,6 +28,8 @@ ALTER VIEW imgpress.webhook_failures OWNER TO imgpress_views;
 ALTER VIEW imgpress.results OWNER TO imgpress_views;
 ALTER VIEW imgpress.product_results OWNER TO imgpress_views;
 ALTER VIEW imgpress.latest OWNER TO imgpress_views;
+-- result_csv() reads it, as whoever calls that.
+GRANT SELECT ON imgpress.product_results TO imgpress_owner;
 ALTER VIEW imgpress.attachments OWNER TO imgpress_views;
 ALTER VIEW imgpress.outputs OWNER TO imgpress_views;
 

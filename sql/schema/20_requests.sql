@@ -31,6 +31,7 @@ CREATE TABLE imgpress.processing_requests (
     key_type        text,
     worked          interval NOT NULL DEFAULT '0',
     worked_until    timestamptz,
+    input_header    text[],
     CONSTRAINT status_is_known CHECK (status IN ('Pending', 'Processing', 'Completed', 'Failed')),
     CONSTRAINT priority_in_range CHECK (priority BETWEEN -100 AND 100),
     CONSTRAINT standing_never_ends CHECK (NOT standing OR ended_at IS NULL),
@@ -79,6 +80,8 @@ COMMENT ON COLUMN imgpress.processing_requests.standing IS
     'Belongs to an attached table: it never ends, and is deleted only when the table is detached';
 COMMENT ON COLUMN imgpress.processing_requests.worked IS
     'For how long images of this request were in flight, up to the last one that ended';
+COMMENT ON COLUMN imgpress.processing_requests.input_header IS
+    'The headings of the CSV, as they are written; NULL: they are the usual ones, or the input was no CSV';
 COMMENT ON COLUMN imgpress.processing_requests.worked_until IS
     'The time up to which worked counts: when its last image ended, or when one was claimed while none was in flight';
 COMMENT ON COLUMN imgpress.processing_requests.key_type IS
@@ -97,6 +100,7 @@ CREATE TABLE imgpress.products (
     product_name  text NOT NULL,
     image_nos     integer[] NOT NULL,
     key           text,
+    input_fields  text[],
     PRIMARY KEY (request_id, product_no)
 );
 
@@ -106,6 +110,8 @@ COMMENT ON COLUMN imgpress.products.product_no IS 'Position in the input: 1, 2, 
 COMMENT ON COLUMN imgpress.products.serial_number IS 'As given in the input; where that has keys: 1, 2, 3, ...';
 COMMENT ON COLUMN imgpress.products.key IS
     'The submitter''s own key as text, of the type processing_requests.key_type; NULL: the input had serial numbers';
+COMMENT ON COLUMN imgpress.products.input_fields IS
+    'Its row of the CSV, one element for each of processing_requests.input_header; NULL: the other columns say all of it';
 COMMENT ON COLUMN imgpress.products.image_nos IS
     'The image_no of each of its images, in input order; a URL that the input repeats is repeated here';
 

@@ -181,7 +181,8 @@ UPDATE imgpress.products p SET image_nos = n.image_nos
           FROM imgpress.images i GROUP BY 1, 2) n
     WHERE n.request_id = p.request_id AND n.product_no = p.product_no;
 UPDATE imgpress.products SET image_nos = '{}' WHERE image_nos IS NULL;
-ALTER TABLE imgpress.products ALTER COLUMN image_nos SET NOT NULL, ADD COLUMN key text;
+ALTER TABLE imgpress.products ALTER COLUMN image_nos SET NOT NULL, ADD COLUMN key text,
+    ADD COLUMN input_fields text[];
 
 -- Output URLs that 0.1.0 has given to repeated URLs ("copies") go on showing the same picture.
 CREATE TABLE imgpress_internal.image_aliases (
@@ -248,6 +249,7 @@ ALTER TABLE imgpress.processing_requests DROP COLUMN copy_count, DROP COLUMN ann
     ADD COLUMN submitted_by name NOT NULL DEFAULT 'public',
     ADD COLUMN priority smallint NOT NULL DEFAULT 0, ADD COLUMN standing boolean NOT NULL DEFAULT false,
     ADD COLUMN key_type text, ADD COLUMN worked interval NOT NULL DEFAULT '0', ADD COLUMN worked_until timestamptz,
+    ADD COLUMN input_header text[],
     ADD CONSTRAINT priority_in_range CHECK (priority BETWEEN -100 AND 100),
     ADD CONSTRAINT standing_never_ends CHECK (NOT standing OR ended_at IS NULL);
 UPDATE imgpress.processing_requests r

@@ -54,6 +54,23 @@ Datum text_datum(const std::string& text) {
   return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size())));
 }
 
+// The fields of the last product's row; false if they need not be kept.
+bool make_row_fields(InputReader* reader, Datum* fields) {
+  if (!reader->csv) return false;
+  auto* row = make_in<CsvFields>(CurrentMemoryContext);
+  guard([&] { *row = reader->csv->row_fields(); });
+  if (row->empty()) return false;
+  ArrayArgument array(TEXTOID, static_cast<int>(row->size()));
+  for (std::size_t i = 0; i < row->size(); ++i) {
+    CHECK_FOR_INTERRUPTS();
+    const std::string_view field = (*row)[i];
+    array.set(static_cast<int>(i), PointerGetDatum(cstring_to_text_with_len(
+                                       field.data(), static_cast<int>(field.size()))));
+  }
+  *fields = array.datum();
+  return true;
+}
+
 // Adds the row of the last product to the result.
 void store_product(InputReader* reader) {
   if (!reader->product || reader->rows == nullptr || !reader->faults.empty()) return;
@@ -80,8 +97,10 @@ void store_product(InputReader* reader) {
                     text_datum(product.name),
                     image_nos.datum(),
                     new_nos.datum(),
-                    new_urls.datum()};
-  bool nulls[6] = {};
+                    new_urls.datum(),
+                    (Datum)0};
+  bool nulls[7] = {};
+  nulls[6] = !make_row_fields(reader, &values[6]);
   tuplestore_putvalues(reader->rows->store, reader->rows->descriptor, values, nulls);
   MemoryContextSwitchTo(caller);
   MemoryContextReset(reader->row_context);
@@ -232,6 +251,24 @@ void note_ignored_columns(const std::vector<std::string>& columns) {
                                  columns.size(), list.data)));
 }
 
+// A CSV of which only the header is read.
+const CsvInput* read_header(text* csv) {
+  auto* reader = make_in<InputReader>(CurrentMemoryContext);
+  guard([&] {
+    const std::string_view all(VARDATA_ANY(csv), VARSIZE_ANY_EXHDR(csv));
+    reader->csv.emplace(all, reader->meter, reader->faults);
+  });
+  return &*reader->csv;
+}
+
+Datum text_array(const std::vector<std::string>& texts) {
+  ArrayArgument array(TEXTOID, static_cast<int>(texts.size()));
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    array.set(static_cast<int>(i), text_datum(texts[i]));
+  }
+  return array.datum();
+}
+
 // Prepares for returning rows. URLs are compared by a hash with a random key, so that nobody can
 // construct two URLs with the same hash.
 void expect_rows(InputReader* reader, RowSink* rows) {
@@ -254,6 +291,7 @@ PG_FUNCTION_INFO_V1(imgpress_csv_faults);
 PG_FUNCTION_INFO_V1(imgpress_csv_faults_of_bytes);
 PG_FUNCTION_INFO_V1(imgpress_csv_text);
 PG_FUNCTION_INFO_V1(imgpress_ignored_columns);
+PG_FUNCTION_INFO_V1(imgpress_csv_headings);
 }
 
 Datum imgpress_read_products(PG_FUNCTION_ARGS) {
@@ -297,17 +335,9 @@ Datum imgpress_csv_text(PG_FUNCTION_ARGS) {
 }
 
 Datum imgpress_ignored_columns(PG_FUNCTION_ARGS) {
-  auto* reader = make_in<InputReader>(CurrentMemoryContext);
-  text* csv = PG_GETARG_TEXT_PP(0);
-  guard([&] {
-    const std::string_view all(VARDATA_ANY(csv), VARSIZE_ANY_EXHDR(csv));
-    reader->csv.emplace(all, reader->meter, reader->faults);
-  });
-  const std::vector<std::string>& columns = reader->csv->ignored_columns();
-  auto* names = static_cast<Datum*>(palloc(sizeof(Datum) * Max(columns.size(), 1)));
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    names[i] = CStringGetTextDatum(columns[i].c_str());
-  }
-  PG_RETURN_ARRAYTYPE_P(
-      construct_array(names, static_cast<int>(columns.size()), TEXTOID, -1, false, TYPALIGN_INT));
+  PG_RETURN_DATUM(text_array(read_header(PG_GETARG_TEXT_PP(0))->ignored_columns()));
+}
+
+Datum imgpress_csv_headings(PG_FUNCTION_ARGS) {
+  PG_RETURN_DATUM(text_array(read_header(PG_GETARG_TEXT_PP(0))->headings()));
 }

@@ -51,12 +51,12 @@ void tell_what_goes_with_extension(const Node* statement) {
     const HeapTuple row = SPI_tuptable->vals[0];
     const char* count = SPI_getvalue(row, SPI_tuptable->tupdesc, 1);
     const char* size = SPI_getvalue(row, SPI_tuptable->tupdesc, 2);
-    ereport(NOTICE,
-            (errmsg("with extension imgpress go its outputs: %s images of %s altogether", count,
-                    size),
-             errhint("To keep them, ROLLBACK if this is part of a transaction, and export them "
-                     "first: CREATE TABLE my_outputs AS SELECT r.*, o.bytes FROM imgpress.results "
-                     "r, imgpress.output_image(r.request_id, r.image_no) o")));
+    ereport(
+        NOTICE,
+        (errmsg("with extension imgpress go its outputs: %s images of %s altogether", count, size),
+         errhint("To keep them, ROLLBACK if this is part of a transaction, and export them "
+                 "first: CREATE TABLE my_outputs AS SELECT r.*, o.bytes FROM imgpress.results "
+                 "r, imgpress.output_image(r.request_id, r.image_no) o")));
   }
   PopActiveSnapshot();
   SPI_finish();

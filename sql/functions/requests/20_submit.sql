@@ -25,12 +25,13 @@ COMMENT ON FUNCTION imgpress_internal.is_http_url(text) IS
 CREATE OR REPLACE FUNCTION imgpress_internal.read_input(
     csv text, products imgpress.product_input[],
     OUT product_no integer, OUT serial_number bigint, OUT product_name text,
-    OUT image_nos integer[], OUT new_nos integer[], OUT new_urls text[]
+    OUT image_nos integer[], OUT new_nos integer[], OUT new_urls text[], OUT input_fields text[]
 ) RETURNS SETOF record
     LANGUAGE c STABLE ROWS 10000 AS 'MODULE_PATHNAME', 'imgpress_read_products';
 COMMENT ON FUNCTION imgpress_internal.read_input(text, imgpress.product_input[]) IS
     'The products of a CSV or an array, in input order. image_nos: the numbers of all images of the product; new_nos '
-    'and new_urls: number and URL of those that no earlier product names. One error lists every fault of the input';
+    'and new_urls: number and URL of those that no earlier product names. input_fields: the row of a CSV, if it has more '
+    'than serial number, name and URLs, or in another order. One error lists every fault of the input';
 
 CREATE OR REPLACE FUNCTION imgpress.csv_faults(csv text, OUT line integer, OUT "column" text, OUT message text)
     RETURNS SETOF record
@@ -53,6 +54,16 @@ CREATE OR REPLACE FUNCTION imgpress.ignored_columns(csv text) RETURNS text[]
 COMMENT ON FUNCTION imgpress.ignored_columns(text) IS
     'The columns of a CSV that submit_csv() does not use, by heading, or by number if they have none';
 GRANT EXECUTE ON FUNCTION imgpress.ignored_columns(text) TO imgpress_user;
+
+CREATE OR REPLACE FUNCTION imgpress_internal.csv_headings(csv text) RETURNS text[]
+    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_csv_headings';
+COMMENT ON FUNCTION imgpress_internal.csv_headings(text) IS 'The headings of a CSV, as they are written';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.usual_headings() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT ARRAY['S. No.', 'Product Name', 'Input Image Urls'] $$;
+COMMENT ON FUNCTION imgpress_internal.usual_headings() IS
+    'What the columns are called where the input had no headings, or exactly these';
 
 CREATE OR REPLACE FUNCTION imgpress.csv_text(csv bytea) RETURNS text
     LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'imgpress_csv_text';
@@ -107,6 +118,7 @@ DECLARE
     stored_products integer;
     stored_images integer;
     last_no integer;
+    header text[];
 BEGIN
     IF NOT imgpress_internal.open_request(new_id, webhook_url, options - 'priority',
                                           imgpress_internal.checked_priority(options ->> 'priority')) THEN
@@ -115,8 +127,8 @@ BEGIN
     WITH input AS MATERIALIZED (
         SELECT * FROM imgpress_internal.read_input(csv, products)
     ), new_products AS (
-        INSERT INTO imgpress.products (request_id, product_no, serial_number, product_name, image_nos)
-        SELECT new_id, i.product_no, i.serial_number, i.product_name, i.image_nos FROM input i
+        INSERT INTO imgpress.products (request_id, product_no, serial_number, product_name, image_nos, input_fields)
+        SELECT new_id, i.product_no, i.serial_number, i.product_name, i.image_nos, i.input_fields FROM input i
     ), new_images AS (
         INSERT INTO imgpress.images (request_id, image_no, first_product_no, url)
         SELECT new_id, n.image_no, i.product_no, n.url FROM input i, unnest(i.new_nos, i.new_urls) AS n(image_no, url)
@@ -124,6 +136,10 @@ BEGIN
     SELECT count(*), sum(cardinality(i.new_nos)), max(i.new_nos[cardinality(i.new_nos)])
         INTO stored_products, stored_images, last_no FROM input i;
     PERFORM imgpress_internal.seal_request(new_id, stored_products, stored_images, last_no, NULL);
+    header := imgpress_internal.csv_headings(csv);
+    IF header <> imgpress_internal.usual_headings() THEN
+        UPDATE imgpress.processing_requests r SET input_header = header WHERE r.id = new_id;
+    END IF;
     RETURN new_id;
 END
 $$;

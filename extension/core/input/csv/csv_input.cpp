@@ -27,7 +27,10 @@ CsvInput::CsvInput(std::string_view text, WorkMeter& meter, InputFaults& faults)
   std::string fault = fault_of_header(text, first_line);
   if (fault.empty()) {
     layout_ = CsvLayout::from_header(record_, dialect.delimiter, meter_, faults_);
-    if (layout_) ignored_ = layout_->ignored();
+    if (layout_) {
+      headings_ = layout_->headings();
+      ignored_ = layout_->ignored();
+    }
   } else {
     faults_.add({record_.line, "", std::move(fault)});
   }
@@ -75,6 +78,11 @@ std::optional<Product> CsvInput::read_row() {
   }
   if (!layout_->read_cells(record_, meter_, cells_, faults_)) return std::nullopt;
   return read_product(record_.line, cells_, meter_, faults_);
+}
+
+CsvFields CsvInput::row_fields() const {
+  if (!layout_ || layout_->is_usual()) return {};
+  return layout_->fields_of(record_, cells_);
 }
 
 void CsvInput::end() {

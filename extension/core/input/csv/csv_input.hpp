@@ -21,6 +21,14 @@ class CsvInput {
   // The next product without faults; no value at the end, when `faults` has all faults of the file.
   std::optional<Product> next();
 
+  // The headings as they are written; empty if they cannot be read.
+  const std::vector<std::string>& headings() const { return headings_; }
+
+  // The fields of the last product's row, one for each heading, until the next call of next().
+  // Empty if the product says all of it: the columns are only serial number, name and URLs in this
+  // order.
+  CsvFields row_fields() const;
+
   // The headings of the columns that are not used.
   const std::vector<std::string>& ignored_columns() const { return ignored_; }
 
@@ -35,6 +43,7 @@ class CsvInput {
   std::optional<CsvLayout> layout_;
   CsvRecord record_;
   ProductCells cells_;
+  std::vector<std::string> headings_;
   std::vector<std::string> ignored_;
   bool any_row_ = false;
 };

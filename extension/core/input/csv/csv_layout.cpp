@@ -90,6 +90,8 @@ std::optional<CsvLayout> CsvLayout::from_header(const CsvRecord& header, char de
   while (trim_blanks(fields[layout.width_ - 1], meter).empty()) {
     --layout.width_;  // stops at the last known column
   }
+  layout.headings_.assign(fields.begin(),
+                          fields.begin() + static_cast<std::ptrdiff_t>(layout.width_));
   for (std::size_t i = 0; i < layout.width_; ++i) {
     const bool is_image = std::binary_search(layout.urls_.begin(), layout.urls_.end(), i);
     if (is_image || i == layout.serial_ || i == layout.name_) continue;
@@ -99,6 +101,17 @@ std::optional<CsvLayout> CsvLayout::from_header(const CsvRecord& header, char de
                                   : std::string(cut_at_character(heading, kHeadingBytes)));
   }
   return layout;
+}
+
+bool CsvLayout::is_usual() const {
+  return width_ == 3 && serial_ == 0 && name_ == 1 && urls_.size() == 1;
+}
+
+CsvFields CsvLayout::fields_of(const CsvRecord& row, const ProductCells& cells) const {
+  CsvFields fields = row.fields;
+  fields.resize(width_);
+  fields[urls_.back()] = cells.urls.back();  // with the surplus columns
+  return fields;
 }
 
 bool CsvLayout::is_header(const CsvRecord& row) const {

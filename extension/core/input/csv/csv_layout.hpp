@@ -35,6 +35,16 @@ class CsvLayout {
   // The name of a column for messages.
   std::string column_name(std::size_t column) const;
 
+  // The headings as they are written.
+  const std::vector<std::string>& headings() const { return headings_; }
+
+  // True if there are only serial number, name and URLs, in this order: a product says all of a
+  // row.
+  bool is_usual() const;
+
+  // The fields of a row, one for each heading; `cells` is what read_cells() took out of it.
+  CsvFields fields_of(const CsvRecord& row, const ProductCells& cells) const;
+
   // The headings (or numbers) of the columns that are not used.
   const std::vector<std::string>& ignored() const { return ignored_; }
 
@@ -48,6 +58,7 @@ class CsvLayout {
   std::vector<std::size_t> urls_;  // left to right
   std::size_t width_ = 0;          // columns of the header without the empty ones at its end
   char delimiter_ = ',';
+  std::vector<std::string> headings_;
   std::vector<std::string> ignored_;
   std::string joined_urls_;
 };

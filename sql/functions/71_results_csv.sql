@@ -1,0 +1,37 @@
+-- The results of a request as a CSV.
+
+CREATE OR REPLACE FUNCTION imgpress.result_csv(request_id uuid) RETURNS SETOF text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    request constant imgpress.processing_requests := imgpress_internal.find_request(request_id);
+    keyed constant boolean := request.key_type IS NOT NULL;
+    header constant text[] := CASE WHEN keyed THEN ARRAY['Key'] ELSE '{}'::text[] END
+        || coalesce(request.input_header, imgpress_internal.usual_headings()) || 'Output Image Urls'::text;
+BEGIN
+    RETURN QUERY
+        SELECT string_to_table(q.record, E'\n')
+        FROM (
+            SELECT 0 AS product_no, header AS fields
+            UNION ALL
+            SELECT p.product_no, CASE WHEN keyed THEN ARRAY[p.key] ELSE '{}'::text[] END
+                || coalesce(i.input_fields, ARRAY[p.serial_number::text, p.product_name,
+                                                  array_to_string(p.input_urls, ',')])
+                || coalesce(array_to_string(p.output_urls, ',', 'Error processing image'), '')
+            FROM imgpress.product_results p
+            JOIN imgpress.products i ON i.request_id = p.request_id AND i.product_no = p.product_no
+            WHERE p.request_id = result_csv.request_id
+        ) r
+        CROSS JOIN LATERAL (
+            SELECT string_agg(CASE WHEN f.field ~ '[",\n\r]|^\s|\s$' THEN '"' || replace(f.field, '"', '""') || '"'
+                                   ELSE coalesce(f.field, '') END, ',' ORDER BY f.place) AS record
+            FROM unnest(r.fields) WITH ORDINALITY AS f(field, place)
+        ) q
+        ORDER BY r.product_no;
+END
+$$;
+COMMENT ON FUNCTION imgpress.result_csv(uuid) IS
+    'The CSV that was submitted, all its columns as they were, with a last one "Output Image Urls" as from '
+    'request_products(). One row for each line of the file. In psql: SELECT * FROM imgpress.result_csv(:''request'') '
+    '\g (format=unaligned tuples_only=on) results.csv';
+GRANT EXECUTE ON FUNCTION imgpress.result_csv(uuid) TO imgpress_reader;
