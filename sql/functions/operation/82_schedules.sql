@@ -139,10 +139,10 @@ BEGIN
     END LOOP;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'you have scheduled nothing that is named "%"', what
-            USING ERRCODE = 'no_data_found', HINT = (
-                SELECT 'What you have scheduled: ' || string_agg(substr(j.jobname, 17), ', ' ORDER BY j.jobname)
+            USING ERRCODE = 'no_data_found', HINT = 'What you have scheduled: ' || coalesce((
+                SELECT string_agg(regexp_replace(j.jobname, '^imgpress [a-z]+ ', ''), ', ' ORDER BY j.jobname)
                 FROM cron.job j
-                WHERE j.username = current_user AND j.jobname ~ '^imgpress (refresh|submit) ');
+                WHERE j.username = current_user AND j.jobname ~ '^imgpress (refresh|submit) '), 'nothing') || '.';
     END IF;
 END
 $$;

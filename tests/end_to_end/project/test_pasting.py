@@ -78,6 +78,8 @@ class Reader:
         for block in blocks_of(CHECKOUT / document):
             if any(block.startswith(first) for first in NOT_PASTED):
                 continue
+            if "EXTENSION IF NOT EXISTS pg_cron" in block and not installed_libraries(["pg_cron"]):
+                continue  # which is optional
             prompt = self.psql if SQL.match(block) else self.bash
             answer = prompt.paste(self.adapted(block))
             assert not FAILURES.search(answer), f"{document}:\n{block}\n{answer}"
@@ -94,6 +96,7 @@ class Reader:
 @contextlib.contextmanager
 def new_cluster():
     settings = {"listen_addresses": "127.0.0.1", "port": free_port()}
+    settings["cron.database_name"] = "shop"  # which the reader creates
     with Cluster(settings, database="postgres", preload=("pg_cron",), name="paste") as made:
         rules = made.data / "pg_hba.conf"
         login = "host all imgpress_gateway_login 127.0.0.1/32 scram-sha-256\n"
