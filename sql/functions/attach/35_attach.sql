@@ -330,8 +330,10 @@ BEGIN
     new_id := coalesce(old_id, gen_random_uuid());
     dropped := array(SELECT imgpress_internal.drop_statements(new_id));
     SELECT r.options INTO old_options FROM imgpress.processing_requests r WHERE r.id = new_id FOR NO KEY UPDATE;
-    INSERT INTO imgpress.processing_requests (id, submitted_by, status, started_at, standing, options, key_type)
-        VALUES (new_id, owner, 'Processing', clock_timestamp(), true, all_options, (
+    -- Whoever waits for a request of their own comes before the pictures of tables, a backfill for instance.
+    INSERT INTO imgpress.processing_requests (
+            id, submitted_by, status, started_at, standing, priority, options, key_type)
+        VALUES (new_id, owner, 'Processing', clock_timestamp(), true, -10, all_options, (
             SELECT string_agg(format_type(a.atttypid, a.atttypmod), ', ' ORDER BY array_position(key, a.attname::text))
             FROM pg_attribute a WHERE a.attrelid = relation AND a.attname = ANY (key)))
         ON CONFLICT (id) DO UPDATE SET options = excluded.options, submitted_by = excluded.submitted_by;
