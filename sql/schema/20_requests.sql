@@ -178,6 +178,7 @@ COMMENT ON COLUMN imgpress.images.http_status IS
     'HTTP status of the server''s answer in the last attempt; NULL: the server has not answered';
 
 CREATE INDEX images_retry ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL;
+CREATE INDEX images_retry_request ON imgpress.images (request_id, retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX images_alone ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL AND alone;
 CREATE INDEX images_errors ON imgpress.images (request_id, image_no) WHERE error_code IS NOT NULL;
 -- For imgpress.latest. A hash, because a URL may be longer than an entry of another index.

@@ -225,6 +225,7 @@ ALTER TABLE imgpress.images DROP COLUMN copy_of, ADD COLUMN output_format text, 
     ADD COLUMN interruptions smallint NOT NULL DEFAULT 0,
     ADD COLUMN alone boolean GENERATED ALWAYS AS (interruptions >= 3) STORED;
 CREATE INDEX images_url ON imgpress.images USING hash (url);
+CREATE INDEX images_retry_request ON imgpress.images (request_id, retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX images_alone ON imgpress.images (retry_at) WHERE retry_at IS NOT NULL AND alone;
 -- If a user has deleted the output, its format is unknown, and jpeg the best guess.
 UPDATE imgpress.images i SET output_format = coalesce((

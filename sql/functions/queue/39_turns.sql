@@ -227,11 +227,101 @@ COMMENT ON FUNCTION imgpress_internal.take_turns(integer, uuid[], integer[]) IS
     'first and last image_no. more: there are further images to claim; blocked: another session has locked a request '
     'or an image that could have been claimed';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.some_requests_due(moment timestamptz) RETURNS uuid[]
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    most constant integer := 32;
+    beginning constant uuid := gen_random_uuid();
+    next uuid := beginning;
+    looked integer := 0;
+    around boolean := false;
+    due uuid[] := '{}';
+BEGIN
+    WHILE looked < most LOOP  -- two looks into the index for each, however many images there are
+        next := (SELECT i.request_id FROM imgpress.images i WHERE i.retry_at IS NOT NULL AND i.request_id > next
+                 ORDER BY i.request_id LIMIT 1);
+        EXIT WHEN around AND (next IS NULL OR next > beginning);
+        around := around OR next IS NULL;
+        next := coalesce(next, '00000000-0000-0000-0000-000000000000');
+        IF EXISTS (SELECT FROM imgpress.images i
+                   WHERE i.request_id = next AND i.retry_at <= moment AND NOT i.alone) THEN
+            due := due || next;
+        END IF;
+        looked := looked + 1;
+    END LOOP;
+    RETURN due;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.some_requests_due(timestamptz) IS
+    'Requests with images that are due for a retry: all of them, or where there are many, some at random';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.lock_due_retries(
+    slots integer, all_slots integer, held_requests uuid[], held_counts integer[], OUT ids uuid[], OUT nos integer[]
+)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moment constant timestamptz := clock_timestamp();  -- a constant, so that the index on retry_at can be used
+    places constant integer := all_slots + (SELECT coalesce(sum(c), 0)::integer FROM unnest(held_counts) c);
+    slots_left integer := slots;
+    highest smallint;
+    turn record;
+    locked record;
+BEGIN
+    IF slots <= 0 OR slots >= (SELECT count(*) FROM (
+            SELECT FROM imgpress.images i WHERE i.retry_at <= moment AND NOT i.alone LIMIT slots + 1) d) THEN
+        SELECT array_agg(d.request_id), array_agg(d.image_no) INTO ids, nos
+        FROM (
+            SELECT i.request_id, i.image_no FROM imgpress.images i
+            WHERE i.retry_at <= moment AND NOT i.alone ORDER BY i.retry_at LIMIT slots FOR NO KEY UPDATE SKIP LOCKED
+        ) d;
+        RETURN;
+    END IF;
+    -- More are due than there are places: as in take_turns(), requests share them, and lower priorities get an eighth.
+    SELECT max(q.priority) INTO highest FROM imgpress.processing_requests q
+        WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing');
+    FOR turn IN
+        WITH due AS MATERIALIZED (
+            SELECT q.id, q.priority FROM unnest(imgpress_internal.some_requests_due(moment)) AS d(id)
+            JOIN imgpress.processing_requests q ON q.id = d.id
+        ), top AS (
+            SELECT greatest(highest, max(d.priority)) AS priority FROM due d
+        ), reserved AS MATERIALIZED (
+            SELECT * FROM imgpress_internal.reserved_places(
+                array(SELECT DISTINCT d.priority FROM due d, top t WHERE d.priority < t.priority),
+                places, held_requests, held_counts)
+        )
+        SELECT d.id, count(*) OVER (PARTITION BY d.priority) AS requests,
+               CASE WHEN d.priority = t.priority THEN slots ELSE r.free END AS free
+        FROM due d CROSS JOIN top t LEFT JOIN reserved r ON r.of_priority = d.priority
+        ORDER BY d.priority, random()
+    LOOP
+        EXIT WHEN slots_left <= 0;
+        CONTINUE WHEN coalesce(turn.free, 0) <= 0;
+        SELECT array_agg(d.request_id) AS ids, array_agg(d.image_no) AS nos, count(*)::integer AS count INTO locked
+        FROM (
+            SELECT i.request_id, i.image_no FROM imgpress.images i
+            WHERE i.request_id = turn.id AND i.retry_at <= moment AND NOT i.alone ORDER BY i.retry_at
+            LIMIT least(slots_left, greatest(turn.free / turn.requests, 1)) FOR NO KEY UPDATE SKIP LOCKED
+        ) d;
+        ids := ids || locked.ids;
+        nos := nos || locked.nos;
+        slots_left := slots_left - locked.count;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.lock_due_retries(integer, integer, uuid[], integer[]) IS
+    'Locks up to slots images that are due for a retry, without those that must be claimed alone: those that are due '
+    'longest, or where there are more, some of each request. all_slots: of the claim';
+
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean, boolean),
     imgpress_internal.count_turns(smallint, integer, uuid[], uuid[], integer[], integer),
     imgpress_internal.take_turns_of(smallint, integer, boolean, uuid[], uuid[], integer[]),
     imgpress_internal.waiting_priorities(),
     imgpress_internal.reserved_places(smallint[], integer, uuid[], integer[]),
-    imgpress_internal.is_stuck(smallint), imgpress_internal.take_turns(integer, uuid[], integer[])
+    imgpress_internal.is_stuck(smallint), imgpress_internal.take_turns(integer, uuid[], integer[]),
+    imgpress_internal.some_requests_due(timestamptz),
+    imgpress_internal.lock_due_retries(integer, integer, uuid[], integer[])
     TO imgpress_worker;

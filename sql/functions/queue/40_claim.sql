@@ -44,22 +44,6 @@ COMMENT ON FUNCTION imgpress_internal.lock_next_images(uuid, integer, integer) I
     'Locks the next images of a request after an image_no, at most share of them, without skipping one. Returns the '
     'number of the last one and how many were locked';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.lock_due_retries(slots integer, OUT ids uuid[], OUT nos integer[])
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    moment constant timestamptz := clock_timestamp();  -- a constant, so that the index on retry_at can be used
-BEGIN
-    SELECT array_agg(d.request_id), array_agg(d.image_no) INTO ids, nos
-    FROM (
-        SELECT i.request_id, i.image_no FROM imgpress.images i
-        WHERE i.retry_at <= moment AND NOT i.alone ORDER BY i.retry_at LIMIT slots FOR NO KEY UPDATE SKIP LOCKED
-    ) d;
-END
-$$;
-COMMENT ON FUNCTION imgpress_internal.lock_due_retries(integer) IS
-    'Locks up to slots images that are due for a retry, without those that must be claimed alone';
-
 CREATE OR REPLACE FUNCTION imgpress_internal.lock_idle(claimed uuid[], others uuid[]) RETURNS uuid[]
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -171,7 +155,8 @@ BEGIN
         lone := retries.ids IS NOT NULL;
     END IF;
     IF NOT lone THEN
-        retries := imgpress_internal.lock_due_retries(least(slots, retry_slots));
+        retries := imgpress_internal.lock_due_retries(
+            least(slots, retry_slots), slots, held_requests, held_counts);
         released := imgpress_internal.lock_released_images(
             least(slots, retry_slots) - coalesce(cardinality(retries.ids), 0), held_requests, held_counts);
         retries.ids := retries.ids || released.ids;
@@ -245,7 +230,7 @@ COMMENT ON FUNCTION imgpress_internal.claim_images(integer, bigint, integer, int
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.lock_tables(), imgpress_internal.lock_lone_image(), imgpress_internal.next_lone_image_in_ms(),
     imgpress_internal.lock_next_images(uuid, integer, integer),
-    imgpress_internal.lock_due_retries(integer), imgpress_internal.lock_idle(uuid[], uuid[]),
+    imgpress_internal.lock_idle(uuid[], uuid[]),
     imgpress_internal.milliseconds_until(timestamptz),
     imgpress_internal.next_retry_in_ms(), imgpress_internal.next_delivery_in_ms(),
     imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval, boolean)

@@ -1,6 +1,6 @@
 -- Priorities: what a claim takes of which. The transaction is rolled back, so that the drainer sees nothing of it.
 BEGIN;
-SELECT plan(27);
+SELECT plan(31);
 
 CREATE FUNCTION pg_temp.request(images integer, priority integer) RETURNS uuid LANGUAGE sql AS $$
     SELECT imgpress.submit(array_agg((n, 'P', 'http://a/' || n)::imgpress.product_input ORDER BY n), priority => priority)
@@ -80,6 +80,27 @@ UPDATE imgpress.processing_requests SET claimed_at = clock_timestamp() - interva
 SELECT results_eq(format('SELECT * FROM pg_temp.claimed(106, 96, ARRAY[%L, %L]::uuid[], ARRAY[128, 32])', :'slow', :'low'),
     $$ VALUES (-10::smallint, 32::bigint) $$);
 
+-- Retries: more of a low priority are due than there are places, and for longer than those of others.
+DELETE FROM imgpress.processing_requests;
+CREATE FUNCTION pg_temp.due(request uuid, images integer, since interval) RETURNS void LANGUAGE sql AS $$
+    UPDATE imgpress.images SET retry_at = clock_timestamp() - since WHERE request_id = request;
+    UPDATE imgpress.processing_requests SET claimed_up_to = images, status = 'Processing', started_at = now(), claimed_at = now()
+        WHERE id = request;
+$$;
+SELECT pg_temp.due(pg_temp.request(1000, -10), 1000, '1 hour');
+SELECT results_eq('SELECT * FROM pg_temp.claimed(200, 64)', $$ VALUES (-10::smallint, 32::bigint) $$, 'alone, they get all places of retries');
+SELECT count(pg_temp.due(pg_temp.request(2, 0), 2, '1 s')) FROM generate_series(1, 5);
+SELECT results_eq('SELECT * FROM pg_temp.claimed(201, 64)', $$ VALUES (-10::smallint, 8::bigint), (0::smallint, 10::bigint) $$,
+    'retries of a higher priority do not wait for them');
+SELECT pg_temp.request(1000, 0) AS fresh \gset
+SELECT results_eq('SELECT * FROM pg_temp.claimed(202, 64)', $$ VALUES (-10::smallint, 8::bigint), (0::smallint, 28::bigint) $$,
+    'nor do fresh images: half of what is left, as it is one request');
+DELETE FROM imgpress.processing_requests;
+SELECT pg_temp.due(pg_temp.request(1000, 0), 1000, '1 hour');
+SELECT count(pg_temp.due(pg_temp.request(1, 0), 1, '1 s')) FROM generate_series(1, 15);
+SELECT is((SELECT count(DISTINCT i.request_id) FROM imgpress_internal.claim_images(0, 203, 64, 32, '{}', '{}', '1 minute') i), 16::bigint,
+    'a large request does not hold up the retries of small ones of its priority');
+
 -- The pause of the queue.
 SELECT imgpress.pause_queue('first'), imgpress.pause_queue('second');
 SELECT is((SELECT reason FROM imgpress_internal.queue_pause), 'second', 'pausing again changes the reason');
@@ -87,6 +108,7 @@ SELECT results_eq($$ SELECT image_no, more, due_in_ms, lone_due_in_ms FROM imgpr
     $$ VALUES (NULL::integer, false, NULL::bigint, NULL::bigint) $$, 'nothing is claimed, and nothing due');
 SELECT is((SELECT 'imgpress_internal.queue_pause'::regclass = ANY (extconfig) FROM pg_extension WHERE extname = 'imgpress'), true, 'it is dumped');
 SELECT imgpress.resume_queue();
+SELECT pg_temp.request(1, 0);
 SELECT isnt_empty('SELECT * FROM pg_temp.claimed(108, 96)');
 
 SELECT * FROM finish();
