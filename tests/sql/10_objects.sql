@@ -32,6 +32,7 @@ SELECT views_are('imgpress', ARRAY[
     'attachments',
     'csv_upload',
     'failures',
+    'host_states',
     'keys',
     'latest',
     'origin_headers',

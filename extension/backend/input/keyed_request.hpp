@@ -15,8 +15,8 @@ namespace imgpress {
 struct KeyedRequest;
 
 // Opens the request that a function submits whose arguments, from the second one on, are
-// webhook_url, quality, request_id, effort, priority and options. nullptr if it has been submitted before;
-// *id is its id either way. The request lives in the current memory context.
+// webhook_url, quality, request_id, effort, priority and options. nullptr if it has been submitted
+// before; *id is its id either way. The request lives in the current memory context.
 KeyedRequest* open_request(FunctionCallInfo fcinfo, pg_uuid_t* id);
 
 // A product as text; nullptr: NULL.

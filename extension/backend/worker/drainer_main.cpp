@@ -10,6 +10,7 @@
 #include "backend/bridge/boundary.hpp"
 #include "backend/presses/press_path.hpp"
 #include "backend/worker/drainer_settings.hpp"
+#include "backend/presses/host_reports.hpp"
 #include "backend/worker/shared_state.hpp"
 #include "backend/worker/spi_queue.hpp"
 #include "backend/worker/worker_transaction.hpp"
@@ -56,6 +57,10 @@ struct Worker {
 
 volatile sig_atomic_t got_sigterm = false;
 
+HostSlots* host_slots(SharedState* shared, const DrainerSlot* slot) {
+  return &shared->host_states[slot - shared->drainers];
+}
+
 DrainerSlot* my_slot(SharedState* shared) {
   for (DrainerSlot& slot : shared->drainers) {
     if (slot.database == MyDatabaseId && slot.pid == MyProcPid) return &slot;
@@ -89,6 +94,7 @@ bool enter(SharedState* shared, const char* database, MemoryContext work_context
   }
   if (!taken && free_slot != nullptr) {
     MemSet(free_slot, 0, sizeof(DrainerSlot));
+    host_slots(shared, free_slot)->count = 0;
     free_slot->database = MyDatabaseId;
     free_slot->pid = MyProcPid;
     free_slot->proc_number = compat::my_proc_number();
@@ -130,6 +136,8 @@ void publish(const Worker* worker) {
             sizeof(Standstill::reason));
   }
   LWLockRelease(worker->shared->lock);
+  if (work == nullptr) return;
+  publish_hosts(worker->shared, host_slots(worker->shared, slot), work->pipeline);
 }
 
 // The worker does not work, and tries again after a pause.

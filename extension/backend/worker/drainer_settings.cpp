@@ -42,6 +42,7 @@ DrainerSettings drainer_settings(const Settings& config, const char* press_path)
   DrainerSettings made;
   static_cast<PressSettings&>(made.pipeline) = press_settings(config, press_path);
   made.pipeline.codecs = codecs(config);
+  made.pipeline.reports_hosts = true;
   made.pipeline.memory_limit = std::uint64_t{1024} * 1024 * config.memory_limit_mb;
   made.retry = {config.max_attempts, config.retry_base_delay_ms, config.retry_max_delay_ms};
   made.images_in_flight = images_in_flight(config);

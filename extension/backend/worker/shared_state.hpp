@@ -66,6 +66,24 @@ struct AttachmentsSlot {
       trouble[sizeof(Standstill::reason)];  // an error of its own that repeats; "" if there is none
 };
 
+constexpr int kHostsOfADatabase = 32;
+
+struct HostSlot {
+  char host[264];
+  int connections;
+  int waiting;
+  int allowed;
+  double starts_per_second;
+  TimestampTz paused_until;  // 0: not, by itself
+  char last_error[200];
+};
+
+// What the worker of a database has learnt about hosts.
+struct HostSlots {
+  int count;
+  HostSlot hosts[kHostsOfADatabase];
+};
+
 struct SharedState {
   LWLock* lock;  // protects everything below but the condition variable
   int launcher_proc_number;
@@ -75,6 +93,7 @@ struct SharedState {
   int listed_count;
   ListedDatabase listed[kMaxDatabases];  // written by the launcher
   DrainerSlot drainers[kMaxDatabases];
+  HostSlots host_states[kMaxDatabases];  // of the drainer with the same index
   AttachmentsSlot attachments[kMaxDatabases];
   bool crashed;  // the server, before it started: workers may have been killed
   int rescued_count;

@@ -16,6 +16,7 @@
 #include "core/rules/formats.hpp"
 #include "core/rules/host_limits.hpp"
 #include "core/rules/host_rule.hpp"
+#include "core/rules/host_state.hpp"
 #include "core/rules/options.hpp"
 
 namespace imgpress::wire {
@@ -53,10 +54,12 @@ struct FetcherSettings {
   HostLimits host_limits;
   std::string user_agent;
   std::vector<std::string> headers;  // "Name: value", of each download
+  bool reports_hosts = false;        // its owner wants HostStates
 
   static auto fields() {
     using M = FetcherSettings;
-    return std::make_tuple(&M::allowed_networks, &M::host_limits, &M::user_agent, &M::headers);
+    return std::make_tuple(&M::allowed_networks, &M::host_limits, &M::user_agent, &M::headers,
+                           &M::reports_hosts);
   }
 };
 
@@ -140,6 +143,13 @@ struct MemoryUse {
   static auto fields() { return std::make_tuple(&MemoryUse::bytes, &MemoryUse::is_short); }
 };
 
+// From the fetcher, about once a second while anything changes: hosts, at most kReportedHosts.
+struct HostStates {
+  std::vector<HostState> hosts;
+
+  static auto fields() { return std::make_tuple(&HostStates::hosts); }
+};
+
 // To a codec; the source image is attached.
 struct CompressRequest {
   std::uint64_t id = 0;
@@ -177,6 +187,6 @@ struct CompressReply {
 
 using Message =
     std::variant<Ready, FetcherSettings, FetchRequest, FetchReply, CompressRequest, CompressReply,
-                 Confined, Unconfined, MemoryGrant, MemoryUse, HostRules>;
+                 Confined, Unconfined, MemoryGrant, MemoryUse, HostRules, HostStates>;
 
 }  // namespace imgpress::wire

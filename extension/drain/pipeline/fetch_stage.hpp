@@ -36,6 +36,7 @@ class FetchStage {
   TimePoint deadline() const;
   // Transfers without an answer for so long that others should not wait for their places.
   std::size_t hanging() const { return hanging_; }
+  const FetcherClient& fetcher() const { return fetcher_; }
   std::uint64_t memory_use() const { return fetcher_.memory_use(); }
   std::size_t size() const { return waiting_.size() + in_flight_.size(); }
 

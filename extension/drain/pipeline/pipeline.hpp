@@ -82,6 +82,9 @@ class PressPipeline final : public Pipeline {
   // Readable when a press has answered or ended.
   int wait_fd() const { return poll_.get(); }
   PipelineLoad load() const;
+  // See FetcherClient.
+  const std::vector<HostState>& host_states() const { return fetching_.fetcher().host_states(); }
+  std::uint64_t host_report() const { return fetching_.fetcher().host_report(); }
   std::size_t codecs() const { return compressing_.codecs(); }
   // The layers of a codec's confinement. REQUIRES: ready().
   const std::string& codec_layers() const { return compressing_.layers(); }

@@ -93,7 +93,7 @@ void FetcherClient::set_host_rules(std::vector<HostRule> rules) {
 
 wire::FetcherSettings FetcherClient::fetcher_settings() const {
   return {settings_.allowed_networks, settings_.host_limits, settings_.user_agent,
-          settings_.request_headers};
+          settings_.request_headers, settings_.reports_hosts};
 }
 
 void FetcherClient::limit_memory(std::shared_ptr<MemoryLedger> ledger, std::uint64_t bytes) {
@@ -274,9 +274,7 @@ std::optional<FetchOutcome> FetcherClient::receive_from(Fetcher& fetcher, TimePo
       return std::nullopt;
     }
     fetcher.answer_by = answer_due(settings_, now);
-    const auto* use = std::get_if<wire::MemoryUse>(&packet.message);
-    if (use == nullptr) break;
-    note_report(fetcher, *use, now);
+    if (!note_report(fetcher, packet, now)) break;
   }
   const auto* reply = std::get_if<wire::FetchReply>(&packet.message);
   if (reply == nullptr) {
@@ -289,7 +287,28 @@ std::optional<FetchOutcome> FetcherClient::receive_from(Fetcher& fetcher, TimePo
   }
 }
 
-void FetcherClient::note_report(Fetcher& fetcher, const wire::MemoryUse& use, TimePoint now) {
+// False if it is none. A fetcher that somebody has taken over may report anything: it is for people
+// to read, in words that do no harm.
+bool FetcherClient::note_report(Fetcher& fetcher, Packet& packet, TimePoint now) {
+  auto* states = std::get_if<wire::HostStates>(&packet.message);
+  const auto* use = std::get_if<wire::MemoryUse>(&packet.message);
+  if (use == nullptr && states == nullptr) return false;
+  count_report(fetcher, now);
+  if (use != nullptr) {
+    fetcher.memory.use = *use;
+  } else if (&fetcher == current_.get()) {
+    host_states_ = std::move(states->hosts);
+    host_states_.resize(std::min(host_states_.size(), kReportedHosts));
+    for (HostState& state : host_states_) {
+      state.host = plain_text(state.host);
+      state.last_error = plain_text(state.last_error);
+    }
+    ++host_report_;
+  }
+  return true;
+}
+
+void FetcherClient::count_report(Fetcher& fetcher, TimePoint now) {
   Memory& memory = fetcher.memory;
   if (now >= memory.count_until) {
     memory.count_until = now + std::chrono::seconds(1);
@@ -298,7 +317,6 @@ void FetcherClient::note_report(Fetcher& fetcher, const wire::MemoryUse& use, Ti
   if (++memory.reports >= kFloodOfReports) {
     fetcher.press.end(PressEnd::kBrokeProtocol, "too many reports about its memory");
   }
-  memory.use = use;
 }
 
 FetchOutcome FetcherClient::outcome_of(Fetcher& fetcher, const wire::FetchReply& reply,

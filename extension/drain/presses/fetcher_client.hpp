@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/rules/host_rule.hpp"
+#include "core/rules/host_state.hpp"
 #include "drain/presses/press_client.hpp"
 
 namespace imgpress {
@@ -66,6 +67,11 @@ class FetcherClient {
   // lacks its body.
   std::optional<FetchOutcome> receive(TimePoint now);
 
+  // What the fetcher has reported last about hosts, which is at most kReportedHosts; the number of
+  // the report changes with it.
+  const std::vector<HostState>& host_states() const { return host_states_; }
+  std::uint64_t host_report() const { return host_report_; }
+
   std::size_t in_flight() const;
   // When to call receive() even if nothing is readable.
   TimePoint deadline() const;
@@ -109,7 +115,8 @@ class FetcherClient {
   void give_back(Fetcher& fetcher, const std::string& reason);
   std::optional<FetchOutcome> receive_from(Fetcher& fetcher, TimePoint now);
   std::optional<FetchOutcome> receive_from_former(TimePoint now);
-  void note_report(Fetcher& fetcher, const wire::MemoryUse& use, TimePoint now);
+  void count_report(Fetcher& fetcher, TimePoint now);
+  bool note_report(Fetcher& fetcher, Packet& packet, TimePoint now);
   FetchOutcome outcome_of(Fetcher& fetcher, const wire::FetchReply& reply, UniqueFd body) const;
   wire::MemoryGrant memory_grant(const Fetcher& fetcher) const;
   bool must_tell_memory(const Fetcher& fetcher) const;
@@ -123,6 +130,8 @@ class FetcherClient {
   PressSettings settings_;
   std::string encoded_settings_;  // sent when they change
   bool settings_are_sent_ = false;
+  std::vector<HostState> host_states_;
+  std::uint64_t host_report_ = 0;
   std::vector<HostRule> host_rules_;
   std::size_t host_rules_sent_ = 0;  // of them
   bool host_rules_are_new_ = false;  // to the fetcher, which has none at first

@@ -23,6 +23,7 @@ struct PressSettings : ImageLimits {
   HostLimits host_limits;
   std::string user_agent = kDefaultUserAgent;
   std::vector<std::string> request_headers;  // "Name: value", of each download
+  bool reports_hosts = false;                // the owner wants to know what is learnt about them
   PressObserver* observer = nullptr;         // outlives the presses
 };
 

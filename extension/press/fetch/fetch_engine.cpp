@@ -37,6 +37,7 @@ constexpr std::uint64_t kLeastExpected = 256UL * 1024;
 
 // How often the owner hears of the use of memory.
 constexpr std::chrono::milliseconds kReportInterval{500};
+constexpr std::chrono::seconds kHostReportInterval{1};
 
 // Connections that are kept open for further requests to their hosts.
 constexpr long kIdleConnections = 256;
@@ -138,6 +139,9 @@ HostRule FetchEngine::rule_for(const std::string& queue) const {
 
 void FetchEngine::submit(wire::FetchRequest request) {
   const std::uint64_t id = request.id;
+  if (next_host_report_ == kNever && settings_.reports_hosts) {
+    next_host_report_ = Clock::now() + kHostReportInterval;
+  }
   try {
     auto transfer = std::make_unique<Transfer>(std::move(request), policy_, memory_);
     const std::string queue = transfer->queue();
@@ -182,7 +186,7 @@ int FetchEngine::wait_ms() const {
   }
   if (!deadlines_.empty()) due = std::min(due, deadlines_.begin()->first);
   if (memory_.is_short()) due = std::min(due, next_lending_);
-  due = std::min(due, next_report_);
+  due = std::min({due, next_report_, next_host_report_});
   if (due == kNever) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(due - Clock::now());
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
@@ -318,6 +322,10 @@ void FetchEngine::end(Transfers::iterator found, CURLcode code) {
     queue_.pause(transfer->queue(), Clock::now() + pause);
     postpone_waiting(transfer->queue());
   }
+  const wire::FetchReply& reply = finished_.back().reply;
+  if (reply.fault != Fault::kNone && reply.id == transfer->id()) {
+    queue_.note_error(transfer->queue(), reply.message);
+  }
   settle(*transfer, code, easy);
   curl_multi_remove_handle(multi_, easy);
   // Deletes all cookies, which curl_easy_reset() keeps.
@@ -369,6 +377,19 @@ std::optional<wire::MemoryUse> FetchEngine::take_memory_report() {
   reported_ = use;
   next_report_ = kNever;
   return use;
+}
+
+// Until nothing changes any more.
+std::optional<wire::HostStates> FetchEngine::take_host_report() {
+  const auto now = Clock::now();
+  if (now < next_host_report_) return std::nullopt;
+  wire::HostStates report{queue_.states(now)};
+  const bool is_calm =
+      std::none_of(report.hosts.begin(), report.hosts.end(), [](const HostState& state) {
+        return state.connections + state.waiting + state.starts_per_1000_s + state.pause_s > 0;
+      });
+  next_host_report_ = is_calm ? kNever : now + kHostReportInterval;
+  return report;
 }
 
 // Tells the queue how a transfer went, and whether it shows that its host drops connections: it has

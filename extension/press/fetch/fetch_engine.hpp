@@ -50,6 +50,8 @@ class FetchEngine {
   void apply(const wire::MemoryGrant& grant) { memory_.apply(grant); }
   // The use of memory, when the owner should hear of it.
   std::optional<wire::MemoryUse> take_memory_report();
+  // What is known of hosts, likewise.
+  std::optional<wire::HostStates> take_host_report();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -88,6 +90,7 @@ class FetchEngine {
   Clock::time_point next_lending_{};
   Clock::time_point next_report_ = kNever;
   wire::MemoryUse reported_;
+  Clock::time_point next_host_report_ = kNever;
   std::vector<CURL*> idle_handles_;
   std::deque<FinishedTransfer> finished_;
   Clock::time_point next_slow_check_{};

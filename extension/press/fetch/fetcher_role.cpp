@@ -108,6 +108,11 @@ class FetcherLoop {
       blocked = socket_.send(*unsent_use_) == PacketSocket::Sent::kWouldBlock;
       if (!blocked) unsent_use_.reset();
     }
+    if (auto states = engine_.take_host_report()) unsent_states_ = std::move(states);
+    if (unsent_states_ && !blocked) {
+      blocked = socket_.send(*unsent_states_) == PacketSocket::Sent::kWouldBlock;
+      if (!blocked) unsent_states_.reset();
+    }
     if (blocked != blocked_) watch_socket(EPOLL_CTL_MOD, blocked ? EPOLLOUT : EPOLLIN);
     blocked_ = blocked;
   }
@@ -124,6 +129,7 @@ class FetcherLoop {
   FetchEngine engine_;
   std::deque<FinishedTransfer> replies_;
   std::optional<wire::MemoryUse> unsent_use_;
+  std::optional<wire::HostStates> unsent_states_;
   bool blocked_ = false;
 };
 

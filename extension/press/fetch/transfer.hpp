@@ -45,6 +45,7 @@ class Transfer {
   const std::string& queue() const { return queue_; }
   // Whether the URL as it was requested has the host in the form of the queue's name.
   bool names_host_plainly() const;
+  std::uint64_t id() const { return request_.id; }
   bool is_download() const { return request_.method == wire::Method::kGet; }
 
   // Sets all options on a fresh or reset handle. The transfer must stay where it is until finish().

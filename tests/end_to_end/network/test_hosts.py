@@ -10,7 +10,6 @@ from harness.waiting import wait_until
 
 SOON = 5.0  # seconds: within one, on a machine that is not busy
 PROMISED = 1.0  # seconds, after which a changed rule is in effect
-FIRST = 6  # downloads that a host gets at once, until it has shown how many it can bear
 DONE = "SELECT count(*) FROM imgpress.images WHERE request_id = %s AND status = 'Completed'"
 ASIDE = "SELECT count(*) FROM imgpress.images WHERE request_id = %s AND host_no IS NOT NULL"
 
@@ -52,6 +51,12 @@ def wait_count(shop, statement, request, count, timeout=SOON):
     wait_until(lambda: shop.value(statement, request) == count, f"{count}: {statement}", timeout)
 
 
+def limit_connections(shop, origin, connections):
+    statement = "INSERT INTO imgpress.hosts (host, connections) VALUES (%s, %s)"
+    shop.sql(statement, host_of(origin), connections)
+    time.sleep(PROMISED)
+
+
 def test_images_of_a_paused_host_wait_while_others_go_on(own, other):
     own.sql("SELECT imgpress.pause_host(%s)", host_of(other))
     mixed = [other.url(f"{n}.jpg") for n in range(50)] + [
@@ -71,13 +76,14 @@ def test_images_of_a_paused_host_wait_while_others_go_on(own, other):
 
 def test_a_pause_takes_effect_while_images_are_on_their_way(own, other):
     """Those that the fetcher holds already come back; no more than those under way are fetched."""
+    limit_connections(own, other, 3)
     request = submit(own, [other.url(f"held/g/{n}.jpg") for n in range(60)])
-    other.ledger.wait_total("/held/g/", FIRST)
+    other.ledger.wait_total("/held/g/", 3)
     own.sql("SELECT imgpress.pause_host(%s)", host_of(other))
-    wait_count(own, ASIDE, request, 60 - FIRST)
+    wait_count(own, ASIDE, request, 57)
     other.gate("g").open()
-    wait_count(own, DONE, request, FIRST)
-    assert other.ledger.total("/held/g/") == FIRST
+    wait_count(own, DONE, request, 3)
+    assert other.ledger.total("/held/g/") == 3
     uncounted = "SELECT max(attempts) FROM imgpress.images WHERE request_id = %s AND host_no > 0"
     assert own.value(uncounted, request) == 0
     own.sql("SELECT imgpress.resume_host(%s)", host_of(other))
@@ -119,8 +125,49 @@ def test_a_limited_rate_is_kept(own, other):
 
 
 def test_connections_of_a_host(own, other):
-    own.sql("INSERT INTO imgpress.hosts (host, connections) VALUES (%s, 3)", host_of(other))
-    time.sleep(PROMISED)
+    limit_connections(own, other, 3)
     request = submit(own, [other.url(f"slow/{n}.jpg?ms=20") for n in range(60)])
     own.finish(request)
     assert other.ledger.peak == 3
+
+
+STATES = "SELECT {} FROM imgpress.host_states WHERE host = %s"
+
+
+def state(shop, host, columns):
+    rows = shop.sql(STATES.format(columns), host)
+    return rows[0] if rows else None
+
+
+def test_what_has_been_learnt_about_a_host(own, other):
+    host = host_of(other)
+    limit_connections(own, other, 3)
+    request = submit(own, [other.url(f"held/g/{n}.jpg") for n in range(10)] + [other.url("none")])
+    columns = "connections, connections_allowed, waiting, pause_reason"
+    busy = (3, 3, 8, None)
+    wait_until(lambda: state(own, host, columns) == busy, "it is seen at work", SOON)
+    other.gate("g").open()
+    own.finish(request)
+    rate = "connections = 0 AND waiting = 0 AND requests_per_second > 0"
+    wait_until(lambda: state(own, host, rate) == (True,), "its rate is seen", SOON)
+    assert state(own, host, "last_error") == (f"HTTP 404 Not Found from {host}",)
+
+
+def test_pauses_are_seen_with_their_reason(own, other):
+    host = host_of(other)
+    submit(own, [other.url("status/429/a.jpg?retry_after=50")])
+    asked = "pause_reason LIKE '%%Retry-After%%' AND paused_until > now() + interval '40 s'"
+    wait_until(lambda: state(own, host, asked) == (True,), "the host's own pause", SOON)
+    own.sql("SELECT imgpress.pause_host(%s)", host)
+    assert state(own, host, "pause_reason, paused_until = 'infinity'") == (
+        "paused in imgpress.hosts",
+        True,
+    )
+
+
+def test_hosts_are_for_administrators(own):
+    own.sql("CREATE ROLE plain LOGIN IN ROLE imgpress_user")
+    for relation in ("hosts", "host_states"):
+        own.cluster.refused("42501", f"SELECT FROM imgpress.{relation}", user="plain")
+    for call in ("pause_host('a')", "resume_host('a')"):
+        own.cluster.refused("42501", f"SELECT imgpress.{call}", user="plain")

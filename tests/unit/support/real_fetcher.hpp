@@ -55,7 +55,7 @@ class RealFetcher {
 
   Fetched receive() {
     Packet packet = press_.receive();
-    while (std::holds_alternative<wire::MemoryUse>(packet.message)) packet = press_.receive();
+    while (!std::holds_alternative<wire::FetchReply>(packet.message)) packet = press_.receive();
     Fetched fetched;
     fetched.reply = std::get<wire::FetchReply>(packet.message);
     if (packet.attachment) {

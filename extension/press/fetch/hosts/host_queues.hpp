@@ -15,12 +15,14 @@
 #include <list>
 #include <map>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "core/rules/host_limits.hpp"
 #include "core/rules/host_rule.hpp"
+#include "core/rules/host_state.hpp"
 #include "press/fetch/hosts/host_allowance.hpp"
 #include "press/fetch/hosts/host_pace.hpp"
 
@@ -101,6 +103,7 @@ class HostQueues {
       ++active_;
       ++newest_;
       host.pace.note_start(now_);
+      ++host.started;
       make_ready(name, host);
       return true;
     }
@@ -205,9 +208,35 @@ class HostQueues {
     return taken;
   }
 
+  void note_error(const std::string& host_name, const std::string& error) {
+    hosts_.at(host_name).last_error = error;
+  }
+
+  // What is known of the busiest hosts. To be called once a second: the rates are averages of late.
+  std::vector<HostState> states(TimePoint now) {
+    std::vector<HostState> states;
+    for (auto& [name, host] : hosts_) {
+      host.rate = kRateMemory * host.rate + (1 - kRateMemory) * std::exchange(host.started, 0);
+      if (host.rate < kLeastRate) host.rate = 0;
+      states.push_back(state_of(name, host, now));
+    }
+    const auto busier = [](const HostState& a, const HostState& b) {
+      return std::make_tuple(a.connections + a.waiting, a.starts_per_1000_s, a.pause_s) >
+             std::make_tuple(b.connections + b.waiting, b.starts_per_1000_s, b.pause_s);
+    };
+    const std::size_t count = std::min(kReportedHosts, states.size());
+    const auto end = states.begin() + static_cast<std::ptrdiff_t>(count);
+    std::partial_sort(states.begin(), end, states.end(), busier);
+    states.erase(end, states.end());
+    return states;
+  }
+
   bool has_waiting() const { return waiting_ > 0; }
 
  private:
+  static constexpr double kRateMemory = 0.8;  // each second
+  static constexpr double kLeastRate = 0.05;
+
   struct Host {
     HostAllowance allowance;
     HostRule rule;
@@ -222,7 +251,23 @@ class HostQueues {
     bool is_idle = false;         // its name is in idle_
     std::list<std::string>::iterator idle_place;
     std::deque<T> waiting;
+    int started = 0;  // since the last call of states()
+    double rate = 0;  // starts a second
+    std::string last_error;
   };
+
+  HostState state_of(const std::string& name, const Host& host, TimePoint now) const {
+    using std::chrono::ceil;
+    const auto pause = ceil<std::chrono::seconds>(std::max(host.pause_end, now) - now).count();
+    const std::size_t allowed = std::min(host.allowance.value(), max_connections(host));
+    return {name,
+            static_cast<std::uint32_t>(host.active),
+            static_cast<std::uint32_t>(host.waiting.size()),
+            static_cast<std::uint32_t>(allowed),
+            static_cast<std::uint32_t>(1000 * host.rate),
+            static_cast<std::uint32_t>(std::min<std::int64_t>(pause, UINT32_MAX)),
+            host.last_error};
+  }
 
   void obey(const std::string& name, Host& host) {
     if (!rule_of_) return;

@@ -74,15 +74,15 @@ TEST(WireTest, Ready) {
 TEST(WireTest, FetcherSettings) {
   HostLimits limits;
   visit_host_limits([&](const HostLimit& limit) { limits.*limit.field = limit.most; });
-  const auto got =
-      round_trip(FetcherSettings{"10.0.0.0/8,fd00::/8", limits, "imgpress/1", {"Accept: image/*"}});
+  const auto got = round_trip(
+      FetcherSettings{"10.0.0.0/8,fd00::/8", limits, "imgpress/1", {"Accept: image/*"}, true});
   EXPECT_EQ(got.allowed_networks, "10.0.0.0/8,fd00::/8");
   EXPECT_EQ(got.user_agent, "imgpress/1");
   EXPECT_EQ(got.headers, std::vector<std::string>{"Accept: image/*"});
   visit_host_limits([&](const HostLimit& limit) {
     EXPECT_EQ(got.host_limits.*limit.field, limit.most) << limit.name;
     limits.*limit.field = limit.most + 1;
-    EXPECT_THROW(round_trip(FetcherSettings{"", limits, "", {}}), WireError) << limit.name;
+    EXPECT_THROW(round_trip(FetcherSettings{"", limits, "", {}, false}), WireError) << limit.name;
     limits.*limit.field = limit.most;
   });
 }
