@@ -280,7 +280,7 @@ def test_its_request_cannot_be_cancelled(shop, table):
     mine = shop.attach(table)
     refusal = shop.cluster.refused("55000", f"SELECT imgpress.cancel('{mine}')", user=OWNER)
     assert "pause()" in refusal.diag.message_hint
-    assert shop.root("SELECT imgpress.retry_failed(), requests FROM imgpress.purge('0')") == [(0, 0)]
+    assert shop.root("SELECT imgpress.retry_failed(), (imgpress.purge('0')).requests") == [(0, 0)]
     assert shop.state(mine) == ("active", None)
 
 
