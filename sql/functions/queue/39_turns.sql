@@ -234,18 +234,19 @@ DECLARE
     most constant integer := 32;
     beginning constant uuid := gen_random_uuid();
     next uuid := beginning;
+    due_at timestamptz;
     looked integer := 0;
     around boolean := false;
     due uuid[] := '{}';
 BEGIN
-    WHILE looked < most LOOP  -- two looks into the index for each, however many images there are
-        next := (SELECT i.request_id FROM imgpress.images i WHERE i.retry_at IS NOT NULL AND i.request_id > next
-                 ORDER BY i.request_id LIMIT 1);
+    WHILE looked < most LOOP  -- one look into the index for each, however many images there are
+        SELECT i.request_id, i.retry_at INTO next, due_at FROM imgpress.images i
+            WHERE i.retry_at IS NOT NULL AND NOT i.alone AND i.request_id > next
+            ORDER BY i.request_id, i.retry_at LIMIT 1;
         EXIT WHEN around AND (next IS NULL OR next > beginning);
         around := around OR next IS NULL;
         next := coalesce(next, '00000000-0000-0000-0000-000000000000');
-        IF EXISTS (SELECT FROM imgpress.images i
-                   WHERE i.request_id = next AND i.retry_at <= moment AND NOT i.alone) THEN
+        IF due_at <= moment THEN
             due := due || next;
         END IF;
         looked := looked + 1;
@@ -302,7 +303,9 @@ BEGIN
         SELECT array_agg(d.request_id) AS ids, array_agg(d.image_no) AS nos, count(*)::integer AS count INTO locked
         FROM (
             SELECT i.request_id, i.image_no FROM imgpress.images i
-            WHERE i.request_id = turn.id AND i.retry_at <= moment AND NOT i.alone ORDER BY i.retry_at
+            -- Not "= turn.id": then the planner could as well look through all images that are due, in their order.
+            WHERE i.request_id >= turn.id AND i.request_id <= turn.id AND i.retry_at <= moment AND NOT i.alone
+            ORDER BY i.request_id, i.retry_at
             LIMIT least(slots_left, greatest(turn.free / turn.requests, 1)) FOR NO KEY UPDATE SKIP LOCKED
         ) d;
         ids := ids || locked.ids;
