@@ -115,7 +115,7 @@ SELECT is(has_function_privilege('imgpress_user', 'imgpress.purge(interval, bool
 SELECT is((SELECT array_agg(r) FROM unnest(ARRAY['imgpress_user', 'imgpress_admin', 'imgpress_gateway', 'imgpress_worker']) r
            WHERE has_schema_privilege(r, 'imgpress_internal', 'USAGE')), ARRAY['imgpress_gateway', 'imgpress_worker'],
     'only imgpress''s own roles may use imgpress_internal');
-SELECT cmp_ok((SELECT count(*) FROM pg_proc WHERE pronamespace = 'imgpress'::regnamespace), '<=', 49::bigint, 'few functions for users');
+SELECT cmp_ok((SELECT count(*) FROM pg_proc WHERE pronamespace = 'imgpress'::regnamespace), '<=', 50::bigint, 'few functions for users');
 
 SELECT results_eq($$ SELECT sqlstate, transient, hint IS NOT NULL FROM imgpress.error_codes() WHERE code IN ('http_status', 'timeout', 'cancelled') ORDER BY code $$,
     $$ VALUES (NULL, false, true), ('IP009', NULL, true), ('IP011', true, true) $$,
