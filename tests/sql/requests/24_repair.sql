@@ -1,7 +1,7 @@
 -- Repair: URLs are replaced, and failed images tried again by filter. The transaction is rolled back, so that no
 -- drainer sees it.
 BEGIN;
-SELECT plan(47);
+SELECT plan(49);
 
 CREATE FUNCTION pg_temp.request(VARIADIC urls text[]) RETURNS uuid LANGUAGE sql AS $$
     SELECT imgpress.submit(array_agg((n, 'P' || n, string_to_array(u, ' '))::imgpress.product_input ORDER BY n), 'http://hook/')
@@ -116,6 +116,11 @@ SELECT throws_ok(format('SELECT imgpress.replace_urls(%L, ARRAY[''a'', ''a''], A
 UPDATE imgpress.processing_requests SET status = 'Processing', ended_at = NULL, standing = true, failed_count = 0 WHERE id = :'id';
 SELECT throws_ok(format('SELECT imgpress.replace_url(%L, ''http://a/3'', ''http://a/5'')', :'id'), '55000',
     format('request %s belongs to an attached table', :'id'));
+-- Its images are tried again, but it neither ends nor begins a new run.
+UPDATE imgpress.images SET status = 'Failed', error_code = 'timeout', output_format = NULL WHERE request_id = :'id' AND image_no = 5;
+UPDATE imgpress.processing_requests SET failed_count = 1 WHERE id = :'id';
+SELECT is(imgpress.retry_failed(), 1::bigint, 'those of attached tables are among all');
+SELECT is(pg_temp.state(:'id'), 'Processing 1 2 2 0 18 10');
 
 SELECT * FROM finish();
 ROLLBACK;
