@@ -259,13 +259,40 @@ COMMENT ON FUNCTION imgpress_internal.drop_statements(uuid) IS 'The statements t
 
 -- attach(): the half that runs as imgpress_owner. It answers with the id and the statements for the other one.
 
-CREATE OR REPLACE FUNCTION imgpress_internal.attachment_at(relation regclass, output text) RETURNS uuid
+CREATE OR REPLACE FUNCTION imgpress_internal.check_attach(
+    relation regclass, key text[], url text, output text, error text, stale text
+) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    owner constant name := (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = relation);
+BEGIN
+    IF NOT pg_has_role(imgpress_internal.caller(), owner, 'USAGE') THEN
+        RAISE EXCEPTION 'only the owner of % can attach it', relation USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF stale IS NULL OR stale NOT IN ('keep', 'null') THEN
+        RAISE EXCEPTION 'stale => % is neither ''keep'' nor ''null''', coalesce(quote_literal(stale), 'NULL')
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'When a URL changes, the old output is kept until the new one is there, or is set to NULL.';
+    END IF;
+    PERFORM imgpress_internal.check_attachable(relation);
+    PERFORM imgpress_internal.check_attached_columns(relation, key, url, output, error);
+    PERFORM imgpress_internal.check_attached_key(relation, key);
+    PERFORM imgpress_internal.check_replica_identity(relation);
+    PERFORM imgpress_internal.check_row_security(relation);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.check_attach(regclass, text[], text, text, text, text) IS
+    'An error with the remedy, if the caller may not attach the table, or it cannot be attached like this';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.attachment_at(relation regclass, key text[], output text)
+    RETURNS uuid
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     other record;
 BEGIN
-    SELECT a.id, a.scan, s.state, s.relation INTO other
+    SELECT a.id, a.scan, s.state, s.relation, s.key_columns INTO other
         FROM imgpress_internal.attachments a CROSS JOIN LATERAL imgpress_internal.attachment_state(a.id) s
         WHERE (s.relation = attachment_at.relation
                OR s.relation IN (SELECT p.relid FROM pg_partition_ancestors(attachment_at.relation) p)
@@ -280,12 +307,21 @@ BEGIN
         RAISE EXCEPTION 'the outputs in column "%" of % are being cleared', output, relation
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'Attach it when imgpress.attachments does not show the old attachment any more.';
+    ELSIF other.relation <> relation THEN
+        RETURN NULL;
+    ELSIF other.key_columns <> key::name[] THEN
+        RAISE EXCEPTION '% was attached before with another key: (%)', relation,
+            array_to_string(other.key_columns, ', ')
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('Attach it with that key again, or first: SELECT imgpress.detach(%L, '
+                      'clear_outputs => true)', relation);
     END IF;
-    RETURN CASE WHEN other.relation = relation THEN other.id END;
+    RETURN other.id;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.attachment_at(regclass, text) IS
-    'The attachment that has written to this column, and is detached; error 42710 if it is not';
+COMMENT ON FUNCTION imgpress_internal.attachment_at(regclass, text[], text) IS
+    'The attachment that has written to this column with this key, and is detached; error 42710 if it is not detached, '
+    '55000 if attach() cannot go on with it';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.attach(
     relation regclass, key text[], url text, output text, error text, quality integer, effort text, options jsonb,
@@ -299,34 +335,14 @@ DECLARE
     all_options constant jsonb := imgpress_internal.complete_options(
         coalesce(options, '{}') || jsonb_strip_nulls(jsonb_build_object('quality', quality, 'effort', effort)));
     old_id uuid;
-    old_key name[];
     old_options jsonb;
     new_id uuid;
     dropped text[];
     standstill text;
 BEGIN
-    IF NOT pg_has_role(imgpress_internal.caller(), owner, 'USAGE') THEN
-        RAISE EXCEPTION 'only the owner of % can attach it', relation USING ERRCODE = 'insufficient_privilege';
-    END IF;
-    IF stale IS NULL OR stale NOT IN ('keep', 'null') THEN
-        RAISE EXCEPTION 'stale => % is neither ''keep'' nor ''null''', coalesce(quote_literal(stale), 'NULL')
-            USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'When a URL changes, the old output is kept until the new one is there, or is set to NULL.';
-    END IF;
     PERFORM imgpress_internal.lock_tables();
-    PERFORM imgpress_internal.check_attachable(relation);
-    PERFORM imgpress_internal.check_attached_columns(relation, key, url, output, error);
-    PERFORM imgpress_internal.check_attached_key(relation, key);
-    PERFORM imgpress_internal.check_replica_identity(relation);
-    PERFORM imgpress_internal.check_row_security(relation);
-    old_id := imgpress_internal.attachment_at(relation, output);
-    SELECT a.key_columns INTO old_key FROM imgpress_internal.attachments a WHERE a.id = old_id FOR UPDATE;
-    IF old_key <> key::name[] THEN
-        RAISE EXCEPTION '% was attached before with another key: (%)', relation, array_to_string(old_key, ', ')
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = format('Attach it with that key again, or first: SELECT imgpress.detach(%L, '
-                      'clear_outputs => true)', relation);
-    END IF;
+    PERFORM imgpress_internal.check_attach(relation, key, url, output, error, stale);
+    old_id := imgpress_internal.attachment_at(relation, key, output);
     new_id := coalesce(old_id, gen_random_uuid());
     dropped := array(SELECT imgpress_internal.drop_statements(new_id));
     SELECT r.options INTO old_options FROM imgpress.processing_requests r WHERE r.id = new_id FOR NO KEY UPDATE;
