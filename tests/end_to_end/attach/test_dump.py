@@ -6,6 +6,7 @@ import psycopg2
 import pytest
 
 from harness.attach.quiet_shop import QuietShop, quiet_shop
+from harness.waiting import wait_until
 
 TABLES = """
 CREATE TABLE dropped_before (gone int, gone_too int, id int PRIMARY KEY, url text, small text);
@@ -101,3 +102,28 @@ def test_a_dropped_table_does_not_stop_a_restore(shop, attached, copy):
     assert again.state(attached[0]) == ("active", None)
     again.root("SELECT imgpress.detach_all()")
     shop.sql("SELECT imgpress_internal.forget_attachment(%s)", (mine,), user="postgres")
+
+
+def test_a_restored_database_goes_on(open_shop, tmp_path):
+    """What had an output keeps it, under the same URL; what changes gets a new one."""
+    with open_shop(gateway=False, name="restored") as shop:
+        cluster = shop.cluster
+        cluster.query("CREATE TABLE kept (id int PRIMARY KEY, url text, small text)")
+        cluster.query("INSERT INTO kept VALUES (1, %s)", (shop.origin.url("small0.jpg"),))
+        cluster.query("SELECT imgpress.attach('kept', 'id', 'url', 'small')")
+        output = "SELECT small FROM kept WHERE id = %s"
+        wait_until(lambda: cluster.scalar(output, (1,)), "an output before the dump")
+        environment = cluster.environment()
+        subprocess.run(["pg_dump", "-Fc", "-f", tmp_path / "dump"], env=environment, check=True)
+        cluster.query("CREATE DATABASE copy", database="postgres")
+        restore = ["pg_restore", "-e", "-d", "copy", tmp_path / "dump"]
+        subprocess.run(restore, env=environment, check=True)
+        cluster.configure({"imgpress.databases": "shop, copy"})
+        url = shop.origin.url("small1.jpg")
+        cluster.query("INSERT INTO kept VALUES (2, %s)", (url,), database="copy")
+        wait_until(lambda: cluster.scalar(output, (2,), database="copy"), "an output in the copy")
+        before, after = (cluster.scalar(output, (1,), database=name) for name in ("shop", "copy"))
+        assert before == after
+        rows = "SELECT done, waiting FROM imgpress.attachments"
+        wait_until(lambda: cluster.query(rows, database="copy") == [(2, 0)], "both rows are done")
+        assert cluster.query(rows) == [(1, 0)]
