@@ -33,7 +33,9 @@ AS $$
         LEFT JOIN image i USING (id) LEFT JOIN output o USING (id) LEFT JOIN product p USING (id)
         CROSS JOIN LATERAL (VALUES
             ('product_count', r.product_count, p.products), ('image_count', r.image_count, i.images),
-            ('last_image_no', r.last_image_no, i.last_image_no),
+            -- The images of an attached table may go before others.
+            ('last_image_no', r.last_image_no,
+             CASE WHEN r.standing THEN greatest(i.last_image_no, r.claimed_up_to) ELSE i.last_image_no END),
             ('succeeded_count', r.succeeded_count, i.succeeded), ('failed_count', r.failed_count, i.failed),
             ('source_bytes', r.source_bytes, o.source_bytes), ('output_bytes', r.output_bytes, o.output_bytes)
         ) AS c(name, counter, counted)
@@ -45,7 +47,8 @@ AS $$
         WHERE NOT r.standing AND (r.status IN ('Completed', 'Failed')) <> (coalesce(i.unfinished, 0) = 0)
 $$;
 COMMENT ON FUNCTION imgpress_internal.check_requests() IS
-    'Violations of: the counters of a request are the sums over its rows, and it has ended when all its images have';
+    'Violations of: the counters of a request are the sums over its rows, and it has ended when all its images have, '
+    'unless it stands for an attached table';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.check_outputs(
     OUT invariant text, OUT request_id uuid, OUT detail text
