@@ -61,6 +61,17 @@ def test_failure_is_null_with_a_reason_and_success_clears_it(table):
     assert table.wait(4, lambda out, err: err is None) == (None, None)
 
 
+def test_retried_image_is_written(table):
+    """retry_failed() tries the images of a request again, and so those of an attached table."""
+    table.shop.origin.add("late.jpg", None)
+    table.insert(4000, table.url("late.jpg"))
+    table.wait(4000, lambda out, err: err)
+    table.shop.origin.add("late.jpg", jpeg(seed=4))
+    table.owner("SELECT imgpress.retry_failed(%s)", table.id)
+    table.wait_shown(4000, "late.jpg")
+    assert table.row(4000)[1] is None
+
+
 def test_null_url_removes_the_output_and_its_image(table):
     table.insert(5, table.url("small5.jpg"))
     output = table.wait_shown(5, "small5.jpg")
