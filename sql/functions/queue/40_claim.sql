@@ -208,7 +208,10 @@ BEGIN
         FROM claimed c JOIN request r ON r.id = c.request_id
         CROSS JOIN LATERAL (SELECT imgpress_internal.source_key(r.key_prefix, c.url) AS key OFFSET 0) k
         -- After a failed attempt, it is downloaded without any condition.
-        LEFT JOIN imgpress_internal.sources s ON s.key = k.key AND NOT c.transient;
+        LEFT JOIN LATERAL (
+            -- OFFSET 0 has each source looked up by its key. Before the first statistics the planner would read all.
+            SELECT x.* FROM imgpress_internal.sources x WHERE x.key = k.key AND NOT c.transient OFFSET 0
+        ) s ON true;
     RETURN QUERY SELECT NULL::uuid, NULL::integer, NULL::text, NULL::jsonb,
         NULL::smallint, NULL::smallint, NULL::smallint, NULL::smallint, NULL::boolean,
         NULL::bytea, NULL::bigint, NULL::bytea, NULL::text, NULL::text, turns.more,

@@ -83,22 +83,19 @@ BEGIN
         RETURN;
     END IF;
     -- SKIP LOCKED: the transaction of a user who deletes requests may have locked it for long, and this is a cache.
-    WITH found AS MATERIALIZED (
-        SELECT DISTINCT ON (d.key) d.* FROM unnest(downloaded) AS d ORDER BY d.key
-    ), free AS MATERIALIZED (
-        SELECT f.* FROM found f CROSS JOIN LATERAL (
-            SELECT FROM imgpress_internal.sources x WHERE x.key = f.key FOR NO KEY UPDATE SKIP LOCKED
-        ) s
-    ), updated AS (
-        UPDATE imgpress_internal.sources s
-            SET blob_id = f.blob_id, digest = f.digest, etag = f.etag, last_modified = f.last_modified,
-                stored_at = f.stored_at
-            FROM free f WHERE s.key = f.key
-    )
-    INSERT INTO imgpress_internal.sources
-        SELECT f.* FROM found f WHERE NOT EXISTS (SELECT FROM imgpress_internal.sources x WHERE x.key = f.key)
-        ORDER BY f.key
-        ON CONFLICT DO NOTHING;
+    INSERT INTO imgpress_internal.sources AS s
+        SELECT DISTINCT ON (d.key) d.* FROM unnest(downloaded) AS d
+        LEFT JOIN LATERAL (
+            SELECT true AS found FROM imgpress_internal.sources x WHERE x.key = d.key FOR NO KEY UPDATE SKIP LOCKED
+        ) free ON true
+        LEFT JOIN LATERAL (
+            SELECT true AS found FROM imgpress_internal.sources x WHERE x.key = d.key OFFSET 0
+        ) there ON true
+        WHERE free.found OR there.found IS NULL
+        ORDER BY d.key
+        ON CONFLICT (key) DO UPDATE
+            SET blob_id = excluded.blob_id, digest = excluded.digest, etag = excluded.etag,
+                last_modified = excluded.last_modified, stored_at = excluded.stored_at;
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.remember_sources(imgpress_internal.sources[]) IS
@@ -129,7 +126,7 @@ BEGIN
         WITH deleted AS (
             DELETE FROM imgpress_internal.blobs b
             WHERE b.blob_id = ANY (locked)
-              AND NOT EXISTS (SELECT FROM imgpress_internal.image_outputs o WHERE o.blob_id = b.blob_id)
+              AND NOT EXISTS (SELECT FROM imgpress_internal.image_outputs o WHERE o.blob_id = b.blob_id OFFSET 0)
             RETURNING b.blob_id
         )
         SELECT array_agg(d.blob_id) INTO swept FROM deleted d;
@@ -140,9 +137,8 @@ BEGIN
     -- Those that are locked, and all of them where one snapshot serves the whole transaction: it does not show which
     -- outputs others have stored since.
     INSERT INTO imgpress_internal.unswept_blobs (blob_id)
-        SELECT c.blob_id FROM unnest(candidates) AS c(blob_id)
-        WHERE NOT EXISTS (SELECT FROM unnest(locked) AS l(blob_id) WHERE l.blob_id = c.blob_id)
-          AND EXISTS (SELECT FROM imgpress_internal.blobs b WHERE b.blob_id = c.blob_id);
+        SELECT c.blob_id FROM (SELECT unnest(candidates) EXCEPT SELECT unnest(locked)) AS c(blob_id)
+        WHERE EXISTS (SELECT FROM imgpress_internal.blobs b WHERE b.blob_id = c.blob_id OFFSET 0);
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.sweep_blobs(bigint[]) IS
