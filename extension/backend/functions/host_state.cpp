@@ -22,8 +22,8 @@ void put_row(const RowSink* rows, const HostSlot& slot) {
                     Float8GetDatum(slot.starts_per_second),
                     TimestampTzGetDatum(slot.paused_until),
                     CStringGetTextDatum(slot.last_error)};
-  bool nulls[] = {false, false, false, false, false, slot.paused_until == 0,
-                  slot.last_error[0] == '\0'};
+  bool nulls[] = {
+      false, false, false, false, false, slot.paused_until == 0, slot.last_error[0] == '\0'};
   static_assert(lengthof(values) == lengthof(nulls));
   tuplestore_putvalues(rows->store, rows->descriptor, values, nulls);
 }

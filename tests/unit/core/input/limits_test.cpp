@@ -31,7 +31,8 @@ TEST(Limits, OfListedFaultsAreThoseInTheDocs) {
   const std::string number = std::to_string(kMaxListedFaults);
   EXPECT_TRUE(says("docs/sql.md", "one row for each fault, at most " + number));
   EXPECT_TRUE(says("docs/rest.md", "At most " + number + " faults of the CSV"));
-  EXPECT_TRUE(says("sql/functions/requests/20_submit.sql", "After " + number + " faults a last row"));
+  EXPECT_TRUE(
+      says("sql/functions/requests/20_submit.sql", "After " + number + " faults a last row"));
 }
 
 }  // namespace

@@ -313,5 +313,30 @@ TEST(HostQueuesTest, ARuleThatGoesFreesWhatWaitedForIt) {
   EXPECT_EQ(count_started(queue), 2u);
 }
 
+TEST(HostQueuesTest, TellsWhatIsKnownOfTheBusiestHosts) {
+  HostQueues<std::string> queue(100);
+  queue.set_host_limits({2});
+  push_many(queue, "a", 5);
+  EXPECT_EQ(count_started(queue), 2u);
+  queue.note_error("a", "HTTP 404");
+  for (int i = 0; i < 40; ++i) visit(queue, "other" + std::to_string(i));
+  const auto states = queue.states(TimePoint{});
+  ASSERT_EQ(states.size(), kReportedHosts);
+  EXPECT_EQ(states[0].host, "a");
+  EXPECT_EQ(states[0].connections, 2u);
+  EXPECT_EQ(states[0].waiting, 3u);
+  EXPECT_EQ(states[0].allowed, 2u);
+  EXPECT_NEAR(states[0].starts_per_1000_s, 400, 1) << "two, and none in the seconds before";
+  EXPECT_EQ(states[0].last_error, "HTTP 404");
+}
+
+TEST(HostQueuesTest, RatesFadeToNothing) {
+  HostQueues<std::string> queue(100);
+  visit(queue, "a");
+  EXPECT_GT(queue.states(TimePoint{})[0].starts_per_1000_s, 0u);
+  for (int i = 0; i < 20; ++i) queue.states(TimePoint{});
+  EXPECT_EQ(queue.states(TimePoint{})[0].starts_per_1000_s, 0u);
+}
+
 }  // namespace
 }  // namespace imgpress::press
