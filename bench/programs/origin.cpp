@@ -56,11 +56,13 @@ std::unordered_map<std::string, File> read_folder(const char* folder) {
     std::ifstream file(entry.path(), std::ios::binary);
     const std::string body((std::istreambuf_iterator<char>(file)), {});
     const std::string etag = '"' + std::to_string(std::hash<std::string>()(body)) + '"';
-    files["/" + entry.path().filename().string()] = {
-        etag,
-        "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nETag: " + etag +
-            "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body,
-        "HTTP/1.1 304 Not Modified\r\nETag: " + etag + "\r\n\r\n"};
+    std::string whole = "HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nETag: ";
+    whole.append(etag).append("\r\nContent-Length: ").append(std::to_string(body.size()));
+    whole.append("\r\n\r\n").append(body);
+    std::string not_modified = "HTTP/1.1 304 Not Modified\r\nETag: ";
+    not_modified.append(etag).append("\r\n\r\n");
+    files["/" + entry.path().filename().string()] = {etag, std::move(whole),
+                                                     std::move(not_modified)};
   }
   return files;
 }

@@ -335,11 +335,11 @@ FetchOutcome FetcherClient::outcome_of(Fetcher& fetcher, const wire::FetchReply&
     if (!found->second.is_conditional) throw wire::WireError("not modified, but nobody has asked");
     outcome.not_modified = true;
   } else if (found->second.method == wire::Method::kGet) {
-    outcome.version = version_of(reply);
     outcome.body_bytes = sealed_size(body.get());
     if (outcome.body_bytes > found->second.max_bytes) {
       throw wire::WireError("a body that is too long");
     }
+    outcome.version = version_of(reply);
     fetcher.memory.received += outcome.body_bytes;
     outcome.body = HeldMemory(std::move(body), outcome.body_bytes, ledger_);
   }

@@ -50,7 +50,7 @@ def fixture_products(shop, unserved):
 @pytest.fixture(scope="module", name="large_image")
 def fixture_large_image(shop):
     """The path of an image of 5 MB."""
-    request = shop.upload("small0.jpg")
+    request = shop.upload("small0.jpg?large")  # its bytes are shared with no other request
     (product,) = shop.finish(request)
     bytes_of = "decode(repeat('ff', 5000000), 'hex')"
     shop.sql(
@@ -58,6 +58,8 @@ def fixture_large_image(shop):
         "FROM imgpress_internal.image_outputs o WHERE o.blob_id = b.blob_id AND o.request_id = %s",
         request,
     )
+    counter = "UPDATE imgpress.processing_requests SET output_bytes = 5000000 WHERE id = %s"
+    shop.sql(counter, request)
     return shop.output_path(product["output_image_urls"])
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from harness.catalogue import REFUSED_URL, one_product
 from harness.cluster import Cluster
+from harness.images import jpeg
 from harness.waiting import wait_until
 
 HALTED = ("cannot start", "no extension", "no such database")
@@ -311,7 +312,8 @@ def test_the_log_is_quiet(shop):
 def test_a_line_for_each_image_at_debug1(shop):
     shop.cluster.configure({"log_min_messages": "debug1"})
     try:
-        request = shop.submit("small0.jpg", "missing.jpg")
+        shop.origin.add("never-seen.jpg", jpeg(seed=311))
+        request = shop.submit("never-seen.jpg", "missing.jpg")
         shop.finish(request)
         first, second = sorted(shop.cluster.log_lines(f"of request {request}"))
         assert "image 1" in first and "bytes became" in first

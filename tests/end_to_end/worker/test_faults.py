@@ -56,7 +56,8 @@ SABOTAGE = (
         "webhook x of",
     ),
     (
-        "UPDATE imgpress.processing_requests SET status = 'Processing', ended_at = NULL WHERE "
+        "UPDATE imgpress.processing_requests "
+        "SET status = 'Processing', ended_at = NULL, reason = NULL WHERE "
         + ONE.format("processing_requests", "true"),
         "check(): ends",
     ),
