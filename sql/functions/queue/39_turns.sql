@@ -162,10 +162,10 @@ AS $$
     SELECT NOT EXISTS (
         SELECT FROM imgpress.processing_requests q
         WHERE q.claimed_up_to < q.last_image_no AND q.status IN ('Pending', 'Processing') AND q.priority = $1
-          AND q.claimed_at > clock_timestamp() - interval '2 s')
+          AND q.claimed_at > clock_timestamp() - interval '10 s')
 $$;
 COMMENT ON FUNCTION imgpress_internal.is_stuck(smallint) IS
-    'Whether no waiting request of this priority has had a turn for two seconds, because its images in flight are slow';
+    'Whether no waiting request of this priority has had a turn for ten seconds, because its images in flight are slow';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.take_turns(
     slots integer, held_requests uuid[], held_counts integer[],

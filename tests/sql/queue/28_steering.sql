@@ -72,11 +72,11 @@ SELECT results_eq(format('SELECT * FROM pg_temp.claimed(102, 4, ARRAY[%L, %L]::u
 UPDATE imgpress.processing_requests SET claimed_up_to = 990 WHERE id = :'high';
 SELECT results_eq('SELECT * FROM pg_temp.claimed(103, 256)', $$ VALUES (-10::smallint, 32::bigint), (0::smallint, 10::bigint) $$);
 SELECT results_eq('SELECT * FROM pg_temp.claimed(104, 214)', $$ VALUES (-10::smallint, 107::bigint) $$);
--- ... and after two seconds when its images in flight are slow.
+-- ... and after ten seconds when its images in flight are slow.
 SELECT pg_temp.request(1000, 5) AS slow \gset
 UPDATE imgpress.processing_requests SET claimed_up_to = 128, status = 'Processing', claimed_at = clock_timestamp() WHERE id = :'slow';
 SELECT is_empty(format('SELECT * FROM pg_temp.claimed(105, 96, ARRAY[%L, %L]::uuid[], ARRAY[128, 32])', :'slow', :'low'));
-UPDATE imgpress.processing_requests SET claimed_at = clock_timestamp() - interval '3 s' WHERE id = :'slow';
+UPDATE imgpress.processing_requests SET claimed_at = clock_timestamp() - interval '11 s' WHERE id = :'slow';
 SELECT results_eq(format('SELECT * FROM pg_temp.claimed(106, 96, ARRAY[%L, %L]::uuid[], ARRAY[128, 32])', :'slow', :'low'),
     $$ VALUES (-10::smallint, 32::bigint) $$);
 
