@@ -69,6 +69,8 @@ def test_process_is_terminated_in_the_middle_of_a_write(own):
         fill(table, 40)
         pid = wait_held(own)
         own.cluster.terminate(pid)
+    # For all that is known a trigger did it, so the table has to wait, unless somebody knows better.
+    wait_until(lambda: "perhaps a trigger" in (table.state()["reason"] or ""), "the table waits")
     own.sql("SELECT imgpress.resume(%s)", table.name)
     assert_right(table, 40)
     assert writers(own) != [pid]
