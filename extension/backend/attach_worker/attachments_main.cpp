@@ -107,9 +107,10 @@ void sleep_for(long ms) {
 // Sleeps until something is to be done, or the process is woken.
 void wait_for_work(SharedState* shared, AttachmentsSlot* slot, TimestampTz turn_began) {
   const long due = attached_work_due_ms();
-  const long nap = due < 0 ? kIdleMs : Min(due, kIdleMs);
+  // What is due at once, but was not found, is held by somebody's transaction.
+  const long nap = due < 0 ? kIdleMs : Max(Min(due, kIdleMs), kTurnMs);
   const TimestampTz began = GetCurrentTimestamp();
-  if (nap > 0 && !take_wake(shared, slot)) sleep_for(nap);
+  if (!take_wake(shared, slot)) sleep_for(nap);
   CHECK_FOR_INTERRUPTS();
   if (take_wake(shared, slot)) {
     const long passed = TimestampDifferenceMilliseconds(turn_began, GetCurrentTimestamp());

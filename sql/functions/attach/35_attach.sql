@@ -98,8 +98,15 @@ GRANT EXECUTE ON FUNCTION imgpress_internal.attachment_state(uuid) TO imgpress_r
 CREATE OR REPLACE FUNCTION imgpress_internal.partitions_of(of_table oid) RETURNS oid[]
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(array_agg(t.relid::oid ORDER BY t.relid::oid), '{}') FROM pg_partition_tree(of_table) t
-    WHERE t.isleaf AND t.relid <> of_table;
+    -- Unlike pg_partition_tree(), it does not wait for a lock of the table.
+    WITH RECURSIVE part AS (
+        SELECT c.oid, c.relkind FROM pg_class c WHERE c.oid = of_table AND c.relkind = 'p'
+        UNION ALL
+        SELECT c.oid, c.relkind FROM part p
+            JOIN pg_inherits i ON i.inhparent = p.oid AND p.relkind = 'p' AND NOT i.inhdetachpending
+            JOIN pg_class c ON c.oid = i.inhrelid
+    )
+    SELECT coalesce(array_agg(p.oid ORDER BY p.oid), '{}') FROM part p WHERE p.relkind <> 'p';
 $$;
 COMMENT ON FUNCTION imgpress_internal.partitions_of(oid) IS 'The partitions of a table that hold rows';
 

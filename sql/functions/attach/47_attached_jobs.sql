@@ -142,15 +142,43 @@ COMMENT ON FUNCTION imgpress_internal.attachments_due_in_ms() IS
     'Milliseconds until there is something to do for an attached table; NULL: nothing, until a row changes or an image '
     'ends';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.hold_attachment(attachment uuid) RETURNS boolean
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    scan_now text;
+BEGIN
+    SELECT a.scan INTO scan_now FROM imgpress_internal.attachments a WHERE a.id = attachment
+        FOR NO KEY UPDATE SKIP LOCKED;
+    IF FOUND AND EXISTS (SELECT FROM imgpress_internal.attachment_progress p WHERE p.attachment_id = attachment) THEN
+        PERFORM FROM imgpress_internal.attachment_progress p WHERE p.attachment_id = attachment
+            FOR NO KEY UPDATE SKIP LOCKED;
+    END IF;
+    IF FOUND AND scan_now = 'clear' THEN
+        -- It may be deleted at the end.
+        PERFORM FROM imgpress.processing_requests r WHERE r.id = attachment FOR UPDATE SKIP LOCKED;
+    END IF;
+    RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.hold_attachment(uuid) IS
+    'Locks what choosing the next job changes of an attachment. False: somebody else holds it, such as an open '
+    'transaction that has called imgpress.pause(); nobody else''s table is to wait for that';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.look_after_attachments() RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    attachment uuid;
 BEGIN
     IF NOT EXISTS (SELECT FROM imgpress_internal.attachments) THEN
         RETURN NULL;
     END IF;
-    -- It makes a scan due where a partition was attached.
-    PERFORM imgpress_internal.attachment_columns(a.id) FROM imgpress_internal.attachments a WHERE a.detached_at IS NULL;
+    FOR attachment IN SELECT a.id FROM imgpress_internal.attachments a WHERE a.detached_at IS NULL LOOP
+        CONTINUE WHEN NOT imgpress_internal.hold_attachment(attachment);
+        -- It makes a scan due where a partition was attached.
+        PERFORM imgpress_internal.attachment_columns(attachment);
+    END LOOP;
     RETURN imgpress_internal.attachments_due_in_ms();
 END
 $$;
@@ -418,6 +446,7 @@ BEGIN
             OR EXISTS (SELECT FROM imgpress_internal.attached_ends e
                        WHERE e.attachment_id = candidate AND e.due_at <= moment)
             OR EXISTS (SELECT FROM imgpress_internal.attached_keys k WHERE k.attachment_id = candidate));
+        CONTINUE WHEN NOT imgpress_internal.hold_attachment(candidate);
         INSERT INTO imgpress_internal.attachment_progress AS p (attachment_id, worked_at) VALUES (candidate, moment)
             ON CONFLICT (attachment_id) DO UPDATE SET worked_at = moment, retry_at = NULL;
         described := imgpress_internal.describe_attachment(candidate);

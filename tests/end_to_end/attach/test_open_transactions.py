@@ -1,0 +1,84 @@
+"""An open transaction of the owner of one attached table holds up nobody else's table."""
+
+import pytest
+
+from harness.attach.kept_table import KEEPER, KeptTable, make_keeper
+
+
+@pytest.fixture(scope="module", name="own")
+def fixture_own(open_shop):
+    with open_shop(gateway=False, name="open_transactions") as shop:
+        make_keeper(shop)
+        yield shop
+
+
+def settled(own, name, **options):
+    table = KeptTable(own, name, **options)
+    table.insert(1, table.url("small1.jpg"))
+    table.wait_shown(1, "small1.jpg")
+    table.wait_settled()
+    return table
+
+
+def assert_served_meanwhile(own, table, other, statement, work):
+    """other is written while a transaction that has executed this statement stays open."""
+    with own.cluster.session(user=KEEPER, autocommit=False) as session:
+        session.execute(statement)
+        work()
+        for number in range(2, 5):
+            other.insert(number, other.url(f"small{number}.jpg"))
+            other.wait_shown(number, f"small{number}.jpg", timeout=10)
+    table.wait_settled()
+
+
+def test_attachment_is_locked(own):
+    """pause() that is not committed yet, and a change for which its row has to be updated."""
+    table, other = settled(own, "pausing"), settled(own, "beside")
+    assert_served_meanwhile(
+        own,
+        table,
+        other,
+        f"SELECT imgpress.pause('{table.name}')",
+        lambda: table.owner(f"TRUNCATE {table.name}"),
+    )
+    table.insert(2, table.url("small2.jpg"))
+    table.wait_shown(2, "small2.jpg")
+
+
+def test_progress_is_locked(own):
+    """resume() of a table that fails, not committed yet."""
+    table, other = settled(own, "resuming"), settled(own, "beside_resuming")
+    own.sql(
+        "UPDATE imgpress_internal.attachment_progress SET trouble = 'x' WHERE attachment_id = %s",
+        table.id,
+    )
+    assert_served_meanwhile(
+        own,
+        table,
+        other,
+        f"SELECT imgpress.resume('{table.name}')",
+        lambda: table.insert(2, table.url("small2.jpg")),
+    )
+    table.wait_shown(2, "small2.jpg")
+
+
+def test_partitioned_table_is_locked(own):
+    """A migration holds a partitioned table."""
+    table = KeptTable(
+        own,
+        "parted",
+        columns="id int PRIMARY KEY, url text, small text, err text) PARTITION BY RANGE (id",
+        attach=False,
+    )
+    table.owner(f"CREATE TABLE {table.name}_1 PARTITION OF {table.name} DEFAULT")
+    table.attach()
+    table.insert(1, table.url("small1.jpg"))
+    table.wait_shown(1, "small1.jpg")
+    other = settled(own, "beside_parted")
+    assert_served_meanwhile(
+        own,
+        table,
+        other,
+        f"LOCK TABLE {table.name} IN ACCESS EXCLUSIVE MODE",
+        lambda: own.sql("SELECT imgpress.reconcile(%s)", table.name),
+    )
