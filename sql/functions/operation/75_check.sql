@@ -33,9 +33,9 @@ AS $$
         LEFT JOIN image i USING (id) LEFT JOIN output o USING (id) LEFT JOIN product p USING (id)
         CROSS JOIN LATERAL (VALUES
             ('product_count', r.product_count, p.products), ('image_count', r.image_count, i.images),
-            -- The images of an attached table may go before others.
+            -- The last images may have gone: with rows of an attached table, or merged by replace_urls().
             ('last_image_no', r.last_image_no,
-             CASE WHEN r.standing THEN greatest(i.last_image_no, r.claimed_up_to) ELSE i.last_image_no END),
+             greatest(i.last_image_no, least(r.claimed_up_to, r.last_image_no))),
             ('succeeded_count', r.succeeded_count, i.succeeded), ('failed_count', r.failed_count, i.failed),
             ('source_bytes', r.source_bytes, o.source_bytes), ('output_bytes', r.output_bytes, o.output_bytes)
         ) AS c(name, counter, counted)

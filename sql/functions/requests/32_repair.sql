@@ -167,7 +167,8 @@ BEGIN
         SET image_count = r.image_count + created - images, succeeded_count = r.succeeded_count - succeeded,
             failed_count = r.failed_count - failed, source_bytes = r.source_bytes - source_size,
             output_bytes = r.output_bytes - output_size,
-            last_image_no = n.last, claimed_up_to = least(r.claimed_up_to, n.last),
+            -- A number that was claimed is not used again: its output URL may be in caches for a year.
+            last_image_no = greatest(n.last, r.claimed_up_to),
             status = CASE WHEN n.reopened THEN 'Processing' ELSE r.status END,
             run = CASE WHEN n.reopened THEN r.run + 1 ELSE r.run END,
             ended_at = CASE WHEN n.reopened THEN NULL ELSE r.ended_at END,

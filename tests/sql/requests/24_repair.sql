@@ -1,7 +1,7 @@
 -- Repair: URLs are replaced, and failed images tried again by filter. The transaction is rolled back, so that no
 -- drainer sees it.
 BEGIN;
-SELECT plan(49);
+SELECT plan(54);
 
 CREATE FUNCTION pg_temp.request(VARIADIC urls text[]) RETURNS uuid LANGUAGE sql AS $$
     SELECT imgpress.submit(array_agg((n, 'P' || n, string_to_array(u, ' '))::imgpress.product_input ORDER BY n), 'http://hook/')
@@ -107,6 +107,15 @@ SELECT is(pg_temp.answer(:'id', ARRAY['http://a/4'], ARRAY['http://a/3']), '0 1 
 SELECT is(pg_temp.state(:'id'), 'Completed 1 2 2 0 18 10', 'the merge ends the request');
 SELECT is((SELECT count(*) FROM imgpress.webhook_deliveries WHERE message_id = :'id' || '.1'), 1::bigint, 'and tells it');
 SELECT is_empty('SELECT * FROM imgpress.check()');
+
+-- A number that was claimed is not used for another URL: caches keep an output URL for a year.
+SELECT pg_temp.request('http://a/1', 'http://a/2', 'http://a/3') AS other \gset
+SELECT is(pg_temp.claim(7, :'other'), ARRAY[1, 2, 3]);
+SELECT pg_temp.finish(7, :'other', 1), pg_temp.finish(7, :'other', 2), pg_temp.finish(7, :'other', 3);
+SELECT is(pg_temp.answer(:'other', ARRAY['http://a/3'], ARRAY['http://a/1']), '0 1 0', 'the last image goes');
+SELECT is_empty('SELECT * FROM imgpress.check()');
+SELECT is(pg_temp.answer(:'other', ARRAY['http://a/2'], ARRAY['http://b/3']), '1 0 0');
+SELECT is(pg_temp.claim(8, :'other'), ARRAY[4], 'the next one has a new number');
 
 -- What is refused.
 SELECT throws_ok(format('SELECT imgpress.replace_url(%L, ''http://a/3'', ''ftp://a/3'')', :'id'), '22023',
