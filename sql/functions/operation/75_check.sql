@@ -102,7 +102,7 @@ CREATE OR REPLACE FUNCTION imgpress_internal.check_claims(
 ) RETURNS SETOF record
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- An image that waits is found by its place after claimed_up_to, or else by its retry_at.
+    -- An image that waits is found by its place after claimed_up_to, or else by its retry_at or host_no.
     SELECT 'claims', w.request_id, format('%s: image_no %s', w.wrong,
         imgpress_internal.first_few(array_agg(w.image_no ORDER BY w.image_no)))
     FROM (
@@ -110,7 +110,7 @@ AS $$
                    WHEN i.image_no <= r.claimed_up_to THEN 'waiting, but no worker will find it'
                    ELSE 'after claimed_up_to, but not waiting' END AS wrong
         FROM imgpress.images i JOIN imgpress.processing_requests r ON r.id = i.request_id
-        WHERE (i.image_no > r.claimed_up_to) <> (i.status = 'Pending' AND i.retry_at IS NULL)
+        WHERE (i.image_no > r.claimed_up_to) <> (i.status = 'Pending' AND i.retry_at IS NULL AND i.host_no IS NULL)
     ) w
     GROUP BY w.request_id, w.wrong
     UNION ALL

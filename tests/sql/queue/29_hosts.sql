@@ -1,6 +1,6 @@
 -- Rules for hosts: what the table refuses, and how claims set aside the images of a paused host.
 BEGIN;
-SELECT plan(33);
+SELECT plan(34);
 
 CREATE FUNCTION pg_temp.request(VARIADIC urls text[]) RETURNS uuid LANGUAGE sql AS $$
     SELECT imgpress.submit(array_agg((n, 'P', url)::imgpress.product_input ORDER BY n)) FROM unnest(urls) WITH ORDINALITY u(url, n)
@@ -35,6 +35,7 @@ SELECT results_eq($$ SELECT attempts::int, status, lease_token, retry_at FROM im
     'the others wait, and no attempt is counted');
 SELECT is(pg_temp.due(), NULL, 'nothing is due: a pause without end is not looked at again and again');
 SELECT is_empty($$ SELECT pg_temp.claim(2, 10) $$, 'they are not claimed again');
+SELECT is_empty('SELECT * FROM imgpress.check()', 'an image that waits for a host will be found');
 
 -- Retries are set aside, too.
 SELECT imgpress.pause_host('open', now() + interval '1 hour');
