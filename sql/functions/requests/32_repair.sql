@@ -214,6 +214,8 @@ BEGIN
     IF request.standing THEN
         RAISE EXCEPTION 'request % belongs to an attached table', request_id
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Change the URL in the table.';
+    ELSIF request.product_count = 0 THEN  -- by the very query that is submitted
+        RAISE EXCEPTION 'request % is being submitted', request_id USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     -- A worker that has one of them does not wait for a lock: it is told that its lease is gone.
     PERFORM FROM imgpress.images i WHERE i.request_id = replace_urls.request_id AND i.url = ANY (old)

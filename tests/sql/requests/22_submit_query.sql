@@ -1,7 +1,7 @@
 -- Submitting with keys of one's own: what submit_query() and submit_json() store, and what they refuse. The transaction is rolled back, so
 -- that nothing is processed.
 BEGIN;
-SELECT plan(58);
+SELECT plan(59);
 
 CREATE TEMPORARY TABLE goods (sku text, id bigint, u uuid, title text, one text, list text[], gallery jsonb);
 INSERT INTO goods VALUES
@@ -129,10 +129,17 @@ SELECT is_empty($$ SELECT * FROM imgpress.check() $$, 'all rows agree with each 
 CREATE FUNCTION pg_temp.inner_one(key integer) RETURNS text LANGUAGE sql AS
 $$ SELECT 'http://a/' || imgpress.submit_query('SELECT ''in'', ''http://a/in''') $$;
 SELECT alike(pg_temp.one('SELECT g, pg_temp.inner_one(g) FROM generate_series(1, 3) g'), E'1|1|1|http://a/%\n2|2|2|%\n3|3|3|%', 'a query may submit requests of its own');
+CREATE FUNCTION pg_temp.repair(key integer) RETURNS text LANGUAGE sql AS $$
+    SELECT 'http://a/' || key % 3 FROM (SELECT CASE WHEN key = 20001 THEN
+        imgpress.replace_url('33333333-3333-3333-3333-333333333333', 'http://a/1', 'http://a/2') END OFFSET 0) r
+$$;
 CREATE FUNCTION pg_temp.meddle(request uuid) RETURNS text LANGUAGE plpgsql AS
 $$ BEGIN PERFORM imgpress.cancel(request); RETURN 'http://a/1'; END $$;
 SELECT throws_ok($$ SELECT imgpress.submit_query('SELECT 1, pg_temp.meddle(''33333333-3333-3333-3333-333333333333'')', request_id => '33333333-3333-3333-3333-333333333333') $$,
     '55000', 'request 33333333-3333-3333-3333-333333333333 was changed while it was being submitted, or the role was', 'it cannot cancel the one that it feeds');
+SELECT throws_ok($$SELECT imgpress.submit_query('SELECT n, pg_temp.repair(n) FROM generate_series(1, 20001) n',
+    request_id => '33333333-3333-3333-3333-333333333333')$$, '55000',
+    'request 33333333-3333-3333-3333-333333333333 is being submitted', 'nor replace URLs of what it has stored so far');
 
 -- JSON: objects and arrays of fields.
 CREATE FUNCTION pg_temp.of_json(products jsonb) RETURNS text LANGUAGE plpgsql AS $$
