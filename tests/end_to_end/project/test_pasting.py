@@ -121,7 +121,9 @@ def test_readme(reader):
     failed = reader.cluster.query("SELECT url, error_code FROM imgpress.failures", database="shop")
     assert {url.rsplit("/", 1)[1] for url, _ in failed} == {"garden-chair-missing.jpg"}
     outputs = "SELECT count(*) FROM imgpress.outputs"
-    wait_until(lambda: reader.cluster.scalar(outputs, database="shop") == 3 + 1 + 3, "all outputs")
+    wait_until(lambda: reader.cluster.scalar(outputs, database="shop") == 3 + 1 + 1 + 3, "outputs")
+    small = "SELECT photo_small_url FROM my_pictures"
+    wait_until(lambda: reader.cluster.scalar(small, database="shop"), "the attached row is written")
     assert '"output_image_urls"' in said, "the answer of the gateway"
 
 
