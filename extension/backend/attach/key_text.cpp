@@ -1,46 +1,15 @@
 #include "backend/attach/key_text.hpp"
 
+#include "backend/bridge/plain_output.hpp"
+
 extern "C" {
-#include "pgtime.h"
-#include "utils/bytea.h"
 #include "utils/datum.h"
-#include "utils/float.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 }
 
 namespace imgpress {
 namespace {
-
-// What the output functions of PostgreSQL's types depend on. Set as variables, since setting and
-// resetting five settings would take longer than a statement of one row.
-struct OutputStyle {
-  int date_style = DateStyle;
-  int interval_style = IntervalStyle;
-  int bytea_style = bytea_output;
-  int float_digits = extra_float_digits;
-  pg_tz* zone = session_timezone;
-
-  void apply() const {
-    DateStyle = date_style;
-    IntervalStyle = interval_style;
-    bytea_output = bytea_style;
-    extra_float_digits = float_digits;
-    session_timezone = zone;
-  }
-};
-
-OutputStyle iso_style() {
-  static pg_tz* utc = nullptr;
-  if (utc == nullptr) utc = pg_tzset("UTC");
-  OutputStyle style;
-  style.date_style = USE_ISO_DATES;
-  style.interval_style = INTSTYLE_POSTGRES;
-  style.bytea_style = BYTEA_OUTPUT_HEX;
-  style.float_digits = 1;
-  style.zone = utc;
-  return style;
-}
 
 char* column_text(KeyColumn* column, TupleTableSlot* row) {
   bool is_null = false;
@@ -56,6 +25,18 @@ const char* text_of_array(KeyFormat* format, TupleTableSlot* row) {
   }
   ArrayType* array = construct_array(elements, format->count, TEXTOID, -1, false, TYPALIGN_INT);
   return OutputFunctionCall(&format->array_output, PointerGetDatum(array));
+}
+
+struct KeyOfRow {
+  KeyFormat* format;
+  TupleTableSlot* row;
+  const char* text;
+};
+
+void print_key(void* arg) {
+  auto* key = static_cast<KeyOfRow*>(arg);
+  key->text = key->format->count == 1 ? column_text(&key->format->columns[0], key->row)
+                                      : text_of_array(key->format, key->row);
 }
 
 }  // namespace
@@ -82,18 +63,9 @@ KeyFormat* key_format(TupleDesc descriptor, const AttrNumber* numbers, int count
 }
 
 const char* key_text(KeyFormat* format, TupleTableSlot* row) {
-  const OutputStyle before;
-  const OutputStyle iso = iso_style();
-  const char* volatile text = nullptr;
-  PG_TRY();
-  {
-    iso.apply();
-    text = format->count == 1 ? column_text(&format->columns[0], row) : text_of_array(format, row);
-  }
-  PG_FINALLY();
-  { before.apply(); }
-  PG_END_TRY();
-  return text;
+  KeyOfRow key{format, row, nullptr};
+  with_plain_output(print_key, &key);
+  return key.text;
 }
 
 bool same_key(const KeyFormat* format, TupleTableSlot* one, TupleTableSlot* other) {

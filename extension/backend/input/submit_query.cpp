@@ -1,5 +1,6 @@
 // submit_query(): submits what a query returns. The query's text runs as it is, with the rights and
 // the search_path of whoever calls.
+#include "backend/bridge/plain_output.hpp"
 #include "backend/bridge/postgres_api.hpp"
 #include "backend/input/keyed_request.hpp"
 
@@ -8,8 +9,6 @@ extern "C" {
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "tcop/cmdtag.h"
-#include "utils/bytea.h"
-#include "utils/float.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/portal.h"
@@ -110,20 +109,6 @@ const char* key_type_of(TupleDesc descriptor) {
                      : format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY);
 }
 
-void set_for_output(const char* name, const char* value) {
-  set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
-// So that a key is the same text in every session.
-int begin_plain_output() {
-  const int level = NewGUCNestLevel();
-  if (DateStyle != USE_ISO_DATES) set_for_output("DateStyle", "ISO");
-  if (IntervalStyle != INTSTYLE_POSTGRES) set_for_output("IntervalStyle", "postgres");
-  if (extra_float_digits < 1) set_for_output("extra_float_digits", "1");
-  if (bytea_output != BYTEA_OUTPUT_HEX) set_for_output("bytea_output", "hex");
-  return level;
-}
-
 // nullptr for NULL, and for no column.
 const char* text_of(HeapTuple row, TupleDesc descriptor, const Column& column) {
   if (column.number == 0) return nullptr;
@@ -137,13 +122,24 @@ const char* text_of(HeapTuple row, TupleDesc descriptor, const Column& column) {
   return text;
 }
 
-void add_row(KeyedRequest* request, HeapTuple row, TupleDesc descriptor, const Columns& columns) {
-  const int level = begin_plain_output();
-  const KeyedTexts product = {text_of(row, descriptor, columns.key),
-                              text_of(row, descriptor, columns.name),
-                              text_of(row, descriptor, columns.urls), columns.form};
-  AtEOXact_GUC(true, level);
-  add_product(request, product);
+struct QueryRow {
+  HeapTuple tuple;
+  TupleDesc descriptor;
+  const Columns* columns;
+  KeyedTexts product;
+};
+
+void print_row(void* arg) {
+  auto* row = static_cast<QueryRow*>(arg);
+  row->product = {text_of(row->tuple, row->descriptor, row->columns->key),
+                  text_of(row->tuple, row->descriptor, row->columns->name),
+                  text_of(row->tuple, row->descriptor, row->columns->urls), row->columns->form};
+}
+
+void add_row(KeyedRequest* request, HeapTuple tuple, TupleDesc descriptor, const Columns& columns) {
+  QueryRow row{tuple, descriptor, &columns, {}};
+  with_plain_output(print_row, &row);
+  add_product(request, row.product);
 }
 
 // One by one, because a row may be large.

@@ -53,6 +53,9 @@ SET LOCAL bytea_output = 'escape';
 SELECT is(pg_temp.one($$VALUES (ROW(date '2026-02-01', interval '1 day', 0.1::float8 + 0.2, '\x00ff'::bytea), 'http://a/1')$$),
     '1|(2026-02-01,"1 day",0.30000000000000004,"\\x00ff")|(2026-02-01,"1 day",0.30000000000000004,"\\x00ff")|http://a/1',
     'dates, intervals, floats and bytea');
+SET LOCAL TimeZone = 'Asia/Tokyo';
+SELECT is(pg_temp.one($$VALUES (timestamptz '2026-02-01 12:00+00', 'http://a/1')$$),
+    '1|2026-02-01 12:00:00+00|2026-02-01 12:00:00+00|http://a/1', 'times, in UTC');
 SELECT is(current_setting('DateStyle'), 'German, DMY', 'the settings stay as they were');
 
 -- The forms of a query.
