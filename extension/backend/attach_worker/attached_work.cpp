@@ -37,23 +37,11 @@ struct Job {
   Row row() const { return {tuple, descriptor}; }
 };
 
-struct Argument {
-  Oid type;
-  Datum value;
-  bool is_null = false;
-};
-
-template <std::size_t N>
+template <int N>
 void call(const char* sql, const Argument (&arguments)[N]) {
-  Oid types[N];
-  Datum values[N];
-  char nulls[N];
-  for (std::size_t i = 0; i < N; ++i) {
-    types[i] = arguments[i].type;
-    values[i] = arguments[i].value;
-    nulls[i] = arguments[i].is_null ? 'n' : ' ';
-  }
-  const int result = SPI_execute_with_args(sql, N, types, values, nulls, false, 0);
+  static_assert(N <= SpiArguments::kMost);
+  SpiArguments spi(arguments, N);
+  const int result = SPI_execute_with_args(sql, N, spi.types, spi.values, spi.nulls, false, 0);
   if (result < 0) elog(ERROR, "cannot execute \"%s\": %s", sql, SPI_result_code_string(result));
 }
 

@@ -90,21 +90,6 @@ TableColumns* table_columns(const Row& job) {
   return table;
 }
 
-NullableElements nullable_elements(const Row& row, const char* column) {
-  bool is_null = false;
-  const Datum value = row.get(column, &is_null);
-  if (is_null) return {nullptr, nullptr, 0};
-  ArrayType* array = DatumGetArrayTypeP(value);
-  int16 length = 0;
-  bool by_value = false;
-  char alignment = '\0';
-  get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &alignment);
-  NullableElements elements{};
-  deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, alignment, &elements.values,
-                    &elements.nulls, &elements.count);
-  return elements;
-}
-
 Datum* key_parts(const TableColumns& table, const char* key) {
   if (table.key_count == 1) {
     auto* only = static_cast<Datum*>(palloc(sizeof(Datum)));

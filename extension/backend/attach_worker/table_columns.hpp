@@ -36,14 +36,6 @@ struct TableColumns {
 // Looks the table of the job up; an error if a column is missing.
 TableColumns* table_columns(const Row& job);
 
-// An array with NULLs.
-struct NullableElements {
-  Datum* values;
-  bool* nulls;
-  int count;
-};
-NullableElements nullable_elements(const Row& row, const char* column);
-
 // The parts of a key, one for each key column.
 Datum* key_parts(const TableColumns& table, const char* key);
 Datum key_value(const KeyColumnOf& column, Datum part);

@@ -20,20 +20,24 @@ Datum Row::get(const char* column) const {
   return value;
 }
 
-Elements array_elements(const Row& row, const char* column) {
+NullableElements nullable_elements(const Row& row, const char* column) {
   bool is_null = false;
   const Datum value = row.get(column, &is_null);
-  if (is_null) return {nullptr, 0};
+  if (is_null) return {nullptr, nullptr, 0};
   ArrayType* array = DatumGetArrayTypeP(value);
   int16 length = 0;
   bool by_value = false;
   char alignment = '\0';
   get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &alignment);
-  Elements elements{};
-  bool* nulls = nullptr;
+  NullableElements elements{};
   deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, alignment, &elements.values,
-                    &nulls, &elements.count);
+                    &elements.nulls, &elements.count);
   return elements;
+}
+
+Elements array_elements(const Row& row, const char* column) {
+  const NullableElements elements = nullable_elements(row, column);
+  return {elements.values, elements.count};
 }
 
 Lines lines_of(const Row& row, const char* column) {
@@ -41,6 +45,15 @@ Lines lines_of(const Row& row, const char* column) {
   auto** lines = static_cast<const char**>(palloc(sizeof(char*) * Max(texts.count, 1)));
   for (int i = 0; i < texts.count; ++i) lines[i] = TextDatumGetCString(texts.values[i]);
   return {lines, lines + texts.count};
+}
+
+SpiArguments::SpiArguments(const Argument* arguments, int count) {
+  Assert(count <= kMost);
+  for (int i = 0; i < count; ++i) {
+    types[i] = arguments[i].type;
+    values[i] = arguments[i].value;
+    nulls[i] = arguments[i].is_null ? 'n' : ' ';
+  }
 }
 
 ArrayArgument::ArrayArgument(Oid element_type, int size)

@@ -51,6 +51,30 @@ struct Lines {
 };
 Lines lines_of(const Row& row, const char* column);
 
+// The elements of an array that may hold NULLs.
+struct NullableElements {
+  Datum* values;
+  bool* nulls;
+  int count;
+};
+NullableElements nullable_elements(const Row& row, const char* column);
+
+// An argument of a statement or function.
+struct Argument {
+  Oid type;
+  Datum value;
+  bool is_null = false;
+};
+
+// Arguments in the form in which SPI takes them.
+struct SpiArguments {
+  static constexpr int kMost = 8;
+  SpiArguments(const Argument* arguments, int count);
+  Oid types[kMost];
+  Datum values[kMost];
+  char nulls[kMost];
+};
+
 // An array, filled element by element; each is NULL until it is set.
 class ArrayArgument {
  public:

@@ -117,7 +117,7 @@ void store_portion(KeyedRequest* request) {
       AllocSetContextCreate(CurrentMemoryContext, "imgpress portion", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext caller = MemoryContextSwitchTo(own);
   const Portion& portion = request->portion;
-  const OwnerArgument arguments[] = {
+  const Argument arguments[] = {
       {UUIDOID, UUIDPGetDatum(&request->id)},          {INT4OID, Int32GetDatum(portion.first_no)},
       {TEXTARRAYOID, text_array(portion.keys)},        {TEXTARRAYOID, text_array(portion.names)},
       {TEXTARRAYOID, text_array(portion.image_nos)},   {INT4ARRAYOID, int_array(portion.new_nos)},
@@ -153,7 +153,7 @@ Datum options_json(FunctionCallInfo fcinfo, int quality, int effort, int others)
   return DirectFunctionCall2(jsonb_concat, PG_GETARG_DATUM(others), own);
 }
 
-OwnerArgument forward(FunctionCallInfo fcinfo, int number, Oid type) {
+Argument forward(FunctionCallInfo fcinfo, int number, Oid type) {
   return {type, PG_GETARG_DATUM(number), PG_ARGISNULL(number)};
 }
 
@@ -175,7 +175,7 @@ KeyedRequest* open_request(FunctionCallInfo fcinfo, pg_uuid_t* id) {
                           ? DirectFunctionCall1(gen_random_uuid, static_cast<Datum>(0))
                           : PG_GETARG_DATUM(kRequestId);
   *id = *DatumGetUUIDP(given);
-  const OwnerArgument arguments[] = {
+  const Argument arguments[] = {
       {UUIDOID, given},
       forward(fcinfo, kWebhookUrl, TEXTOID),
       {JSONBOID, options_json(fcinfo, kQuality, kEffort, kOptions)},
@@ -219,7 +219,7 @@ void seal_request(KeyedRequest* request, const char* key_type) {
   }
   if (!request->portion.keys.empty()) store_portion(request);
   note_repeated_keys(request);
-  const OwnerArgument arguments[] = {
+  const Argument arguments[] = {
       {UUIDOID, UUIDPGetDatum(&request->id)},
       {INT4OID, Int32GetDatum(request->product_count)},
       {INT4OID, Int32GetDatum(request->image_count)},

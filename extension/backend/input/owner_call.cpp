@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kSchema = "imgpress_internal";
 
 // Looks into the catalog itself: the parser would ask whether the caller may use the schema.
-Oid find_function(const char* name, const OwnerArgument* arguments, int count) {
+Oid find_function(const char* name, const Argument* arguments, int count) {
   Oid types[kMaxOwnerArguments];
   for (int i = 0; i < count; ++i) types[i] = arguments[i].type;
   const Oid schema = get_namespace_oid(kSchema, false);
@@ -36,7 +36,7 @@ Oid find_function(const char* name, const OwnerArgument* arguments, int count) {
 
 }  // namespace
 
-Datum call_as_owner(const char* function, const OwnerArgument* arguments, int count) {
+Datum call_as_owner(const char* function, const Argument* arguments, int count) {
   FmgrInfo info;
   fmgr_info(find_function(function, arguments, count), &info);
   LOCAL_FCINFO(call, kMaxOwnerArguments);

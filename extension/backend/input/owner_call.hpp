@@ -2,19 +2,13 @@
 // run as whoever calls them: those may neither look into that schema nor call what is in it.
 #pragma once
 
-#include "backend/bridge/postgres_api.hpp"
+#include "backend/bridge/sql_values.hpp"
 
 namespace imgpress {
-
-struct OwnerArgument {
-  Oid type;
-  Datum value;
-  bool is_null = false;
-};
 
 // Returns the result, 0 for NULL. REQUIRES: at most
 // kMaxOwnerArguments, of exactly the types that the function takes.
 constexpr int kMaxOwnerArguments = 8;
-Datum call_as_owner(const char* function, const OwnerArgument* arguments, int count);
+Datum call_as_owner(const char* function, const Argument* arguments, int count);
 
 }  // namespace imgpress

@@ -22,43 +22,28 @@ extern "C" {
 namespace imgpress {
 namespace {
 
-constexpr std::size_t kMostArguments = 8;
-
-struct Argument {
-  Oid type;
-  Datum value;
-  bool is_null = false;
-};
-
 // Runs a statement; prepares it first if it has not been used yet.
 template <typename Statement>
 void execute(Statement* statement, const Argument* arguments, int count) {
-  Oid types[kMostArguments];
-  Datum values[kMostArguments];
-  char nulls[kMostArguments];
-  for (int i = 0; i < count; ++i) {
-    types[i] = arguments[i].type;
-    values[i] = arguments[i].value;
-    nulls[i] = arguments[i].is_null ? 'n' : ' ';
-  }
+  SpiArguments spi(arguments, count);
   if (statement->plan == nullptr) {
-    SPIPlanPtr plan = SPI_prepare(statement->sql, count, types);
+    SPIPlanPtr plan = SPI_prepare(statement->sql, count, spi.types);
     if (plan == nullptr) {
       elog(ERROR, "cannot prepare \"%s\": %s", statement->sql, SPI_result_code_string(SPI_result));
     }
     SPI_keepplan(plan);
     statement->plan = plan;
   }
-  const int result = SPI_execute_plan(statement->plan, values, nulls, false, 0);
+  const int result = SPI_execute_plan(statement->plan, spi.values, spi.nulls, false, 0);
   if (result < 0) {
     elog(ERROR, "cannot execute \"%s\": %s", statement->sql, SPI_result_code_string(result));
   }
 }
 
-template <typename Statement, std::size_t N>
+template <typename Statement, int N>
 void execute(Statement* statement, const Argument (&arguments)[N]) {
-  static_assert(N <= kMostArguments);
-  execute(statement, arguments, static_cast<int>(N));
+  static_assert(N <= SpiArguments::kMost);
+  execute(statement, arguments, N);
 }
 
 Datum int8_array(const std::vector<std::int64_t>& values) {
