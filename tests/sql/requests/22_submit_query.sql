@@ -1,7 +1,7 @@
 -- Submitting with keys of one's own: what submit_query() and submit_json() store, and what they refuse. The transaction is rolled back, so
 -- that nothing is processed.
 BEGIN;
-SELECT plan(59);
+SELECT plan(60);
 
 CREATE TEMPORARY TABLE goods (sku text, id bigint, u uuid, title text, one text, list text[], gallery jsonb);
 INSERT INTO goods VALUES
