@@ -63,7 +63,8 @@ COMMENT ON COLUMN imgpress.processing_requests.reason IS
     'Why a Failed request failed, or what failed in a Completed one: "3 of 10 images failed: timeout 2, http_status 1"; '
     'NULL: nothing has failed, or it has not ended';
 COMMENT ON COLUMN imgpress.processing_requests.image_count IS 'Number of images, that is of different URLs';
-COMMENT ON COLUMN imgpress.processing_requests.last_image_no IS 'The largest image_no of its images';
+COMMENT ON COLUMN imgpress.processing_requests.last_image_no IS
+    'The largest image_no of its images, or claimed_up_to if those up to there were merged with others';
 COMMENT ON COLUMN imgpress.processing_requests.claimed_up_to IS
     'All images up to this image_no have been claimed by a worker at least once';
 COMMENT ON COLUMN imgpress.processing_requests.succeeded_count IS 'Number of images that have an output';

@@ -134,14 +134,16 @@ CREATE OR REPLACE FUNCTION imgpress.purge(
 AS $$
 BEGIN
     PERFORM imgpress_internal.check_age('older_than', older_than);
-    IF NOT coalesce(dry_run, false) THEN
+    IF dry_run IS NULL THEN
+        RAISE EXCEPTION 'dry_run is NULL' USING ERRCODE = 'null_value_not_allowed';
+    ELSIF NOT dry_run THEN
         PERFORM imgpress_internal.lock_tables();
     END IF;
     SELECT count(*) FILTER (WHERE NOT p.awaits_webhook), coalesce(sum(p.images) FILTER (WHERE NOT p.awaits_webhook), 0),
            coalesce(sum(p.bytes) FILTER (WHERE NOT p.awaits_webhook), 0), count(*) FILTER (WHERE p.awaits_webhook)
         INTO requests, images, bytes, kept_for_webhooks
         FROM imgpress_internal.purgeable(older_than) p;
-    IF NOT coalesce(dry_run, false) THEN
+    IF NOT dry_run THEN
         -- A row that another session has locked is left for the next purge.
         WITH gone AS (
             DELETE FROM imgpress.processing_requests r WHERE r.id IN (

@@ -1,6 +1,6 @@
 -- Webhooks: signature, outbox, schedule.
 BEGIN;
-SELECT plan(37);
+SELECT plan(38);
 
 -- HMAC: RFC 4231, test cases 1 and 6 (a key longer than the block).
 SELECT is(encode(imgpress_internal.hmac_sha256(decode(repeat('0b', 20), 'hex'), 'Hi There'), 'hex'),
@@ -83,6 +83,7 @@ SELECT results_eq('SELECT message_id FROM imgpress.webhook_deliveries ORDER BY i
 SELECT results_eq($$ SELECT * FROM imgpress.purge('0') $$, $$ VALUES (0::bigint, 0::bigint, 0::bigint, 1::bigint) $$,
     'purge keeps a request whose last message is not delivered yet');
 UPDATE imgpress.webhook_deliveries SET status = 'Delivered', ended_at = now(), next_attempt_at = NULL WHERE status = 'Pending';
+SELECT throws_ok($$ SELECT imgpress.purge('0', NULL) $$, '22004', 'dry_run is NULL', 'whether it deletes is not guessed');
 SELECT results_eq($$ SELECT * FROM imgpress.purge('0', dry_run => true) $$, $$ VALUES (1::bigint, 1::bigint, 0::bigint, 0::bigint) $$,
     'a dry run says what a purge would do');
 SELECT is((SELECT count(*) FROM imgpress.webhook_deliveries), 2::bigint, 'and does nothing');
