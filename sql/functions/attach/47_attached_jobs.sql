@@ -260,6 +260,9 @@ DECLARE
     what record;
     ready boolean;
     moot bigint[];
+    -- These are appended to in place; a field of the job would be copied each time.
+    all_values text[];
+    all_bytes bytea[];
 BEGIN
     FOR one IN
         SELECT d.product_no, array_agg(d.id) AS ends FROM (
@@ -287,8 +290,8 @@ BEGIN
         job.kind := 'write';
         job.keys := job.keys || known.key;
         job.digests := job.digests || known.url_digest;
-        job.values := job.values || what.value;
-        job.bytes := job.bytes || what.bytes;
+        all_values := all_values || what.value;
+        all_bytes := all_bytes || what.bytes;
         job.errors := job.errors || left(what.error, 2000);
         job.written := job.written || known.written;
         job.finals := job.finals || what.final::text;
@@ -296,6 +299,8 @@ BEGIN
         held := held + coalesce(octet_length(what.bytes), 0);
         EXIT WHEN held > most_bytes;
     END LOOP;
+    job.values := all_values;
+    job.bytes := all_bytes;
     DELETE FROM imgpress_internal.attached_ends e WHERE e.id = ANY (moot);
     RETURN job;
 END
