@@ -12,7 +12,8 @@ RESET ROLE;
 INSERT INTO imgpress_internal.attachment_progress (attachment_id) VALUES (:'id') ON CONFLICT DO NOTHING;
 -- A thousand rows whose pictures have ended, each of 16 kB.
 SELECT imgpress_internal.take_rows(:'id', array_agg(g::text ORDER BY g), array_agg(true),
-    array_agg('http://a.test/' || g ORDER BY g), array_agg(sha256(g::text::bytea) ORDER BY g), 'text', 'bytea', NULL) FROM generate_series(1, 1000) g;
+    array_agg('http://a.test/' || g ORDER BY g), array_agg(sha256(g::text::bytea) ORDER BY g), 'text', 'bytea',
+    NULL) FROM generate_series(1, 1000) g;
 UPDATE imgpress.images SET status = 'Completed', output_format = 'jpeg', ended_at = now() WHERE request_id = :'id';
 INSERT INTO imgpress_internal.blobs
     (blob_id, output_format, content_type, etag, width, height, source_bytes, kept_source, bytes)
