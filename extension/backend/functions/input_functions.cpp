@@ -14,6 +14,7 @@
 #include "backend/bridge/row_sink.hpp"
 #include "backend/bridge/sql_values.hpp"
 #include "backend/input/fault_report.hpp"
+#include "backend/input/input_values.hpp"
 
 extern "C" {
 #include "executor/executor.h"
@@ -48,10 +49,6 @@ void InputReader::take(std::optional<Product> read) {
   if (!product) return;
   ++product_count;
   if (images) images->number(product->urls, meter);
-}
-
-Datum text_datum(const std::string& text) {
-  return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size())));
 }
 
 // The fields of the last product's row; false if they need not be kept.
@@ -261,19 +258,9 @@ const CsvInput* read_header(text* csv) {
   return &*reader->csv;
 }
 
-Datum text_array(const std::vector<std::string>& texts) {
-  ArrayArgument array(TEXTOID, static_cast<int>(texts.size()));
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    array.set(static_cast<int>(i), text_datum(texts[i]));
-  }
-  return array.datum();
-}
-
-// Prepares for returning rows. URLs are compared by a hash with a random key, so that nobody can
-// construct two URLs with the same hash.
+// Prepares for returning rows.
 void expect_rows(InputReader* reader, RowSink* rows) {
-  HashKey key;
-  if (!pg_strong_random(&key, sizeof(key))) elog(ERROR, "no random numbers are available");
+  const HashKey key = random_hash_key();
   reader->rows = rows;
   reader->row_context =
       AllocSetContextCreate(CurrentMemoryContext, "imgpress row", ALLOCSET_DEFAULT_SIZES);

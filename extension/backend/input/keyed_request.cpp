@@ -8,6 +8,7 @@
 #include "backend/bridge/boundary.hpp"
 #include "backend/bridge/sql_values.hpp"
 #include "backend/input/fault_report.hpp"
+#include "backend/input/input_values.hpp"
 #include "backend/input/owner_call.hpp"
 
 extern "C" {
@@ -37,12 +38,6 @@ struct Portion {
   std::vector<int32> new_products;
   std::vector<std::string> new_urls;
 };
-
-HashKey random_hash_key() {
-  HashKey key;
-  if (!pg_strong_random(&key, sizeof(key))) elog(ERROR, "no random numbers are available");
-  return key;
-}
 
 }  // namespace
 
@@ -93,16 +88,6 @@ void KeyedRequest::add(Product product) {
 }
 
 namespace {
-
-Datum text_array(const std::vector<std::string>& texts) {
-  ArrayArgument array(TEXTOID, static_cast<int>(texts.size()));
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    const std::string& text = texts[i];
-    array.set(static_cast<int>(i), PointerGetDatum(cstring_to_text_with_len(
-                                       text.data(), static_cast<int>(text.size()))));
-  }
-  return array.datum();
-}
 
 Datum int_array(const std::vector<int32>& numbers) {
   ArrayArgument array(INT4OID, static_cast<int>(numbers.size()));
