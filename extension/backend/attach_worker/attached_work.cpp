@@ -187,6 +187,12 @@ CallEnd carry_out(Job* job) {
     job->locked = end != CallEnd::kFailed;
     job->slow = as_owner.sqlstate == ERRCODE_QUERY_CANCELED && end == CallEnd::kFailed;
   }
+  const CallEnd recorded = run_transaction(&recording, record, job);
+  if (recorded != CallEnd::kBlocked) return recorded;
+  // Somebody's transaction holds the request: this table waits, and no other one does.
+  job->trouble = pstrdup(recording.error);
+  job->locked = true;
+  job->slow = false;
   return run_transaction(&recording, record, job);
 }
 

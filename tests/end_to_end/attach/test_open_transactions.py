@@ -3,6 +3,7 @@
 import pytest
 
 from harness.attach.kept_table import KEEPER, KeptTable, make_keeper
+from harness.waiting import wait_until
 
 
 @pytest.fixture(scope="module", name="own")
@@ -82,3 +83,17 @@ def test_partitioned_table_is_locked(own):
         f"LOCK TABLE {table.name} IN ACCESS EXCLUSIVE MODE",
         lambda: own.sql("SELECT imgpress.reconcile(%s)", table.name),
     )
+
+
+def test_request_is_locked(own):
+    """What has been read cannot be recorded: this table is tried later, and others meanwhile."""
+    table, other = settled(own, "prior"), settled(own, "beside_prior")
+    retry = "SELECT retry_at FROM imgpress_internal.attachment_progress WHERE attachment_id = %s"
+    request = "SELECT FROM imgpress.processing_requests WHERE id = %s FOR UPDATE"
+    with own.cluster.session(autocommit=False) as session:
+        session.execute(request, (table.id,))
+        table.insert(2, table.url("small2.jpg"))
+        wait_until(lambda: own.value(retry, table.id), "it is tried later")
+        other.insert(2, other.url("small2.jpg"))
+        other.wait_shown(2, "small2.jpg")
+    table.wait_shown(2, "small2.jpg")
