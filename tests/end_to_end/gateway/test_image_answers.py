@@ -27,7 +27,7 @@ def test_headers(shop, image):
 @pytest.mark.parametrize("content_type", ["text/html", "image/svg+xml", "image/jpeg\r\nX-Evil: 1", ""])
 def test_an_image_is_inert(shop, content_type):
     """Whatever its bytes are, and whatever the database says that they are."""
-    request = shop.submit("small0.jpg")
+    request = shop.submit("small0.jpg?inert")  # its bytes are shared with no other request
     (product,) = shop.finish(request)
     shop.sql(
         "UPDATE imgpress_internal.blobs b SET content_type = %s, bytes = %s "

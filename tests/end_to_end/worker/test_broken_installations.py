@@ -229,7 +229,8 @@ def test_an_error_that_repeats_is_logged_once(cluster):
         )
         reason, _ = wait_for_state(cluster, "shop", "failing")
         assert reason.startswith("refused: ääää")
-        (line,) = warnings(cluster, "refused:")
+        lines = warnings(cluster, "refused:")
+        assert len(lines) == 1, cluster.log_tail(300)
         context = 'imgpress worker of database "shop", claiming images'
         assert cluster.log_lines(context)
         cluster.query("CREATE DATABASE other")
