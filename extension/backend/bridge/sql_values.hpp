@@ -61,9 +61,11 @@ NullableElements nullable_elements(const Row& row, const char* column);
 
 // An argument of a statement or function.
 struct Argument {
-  Oid type;
+  Argument(Oid of_type, Datum its_value, bool null = false)
+      : value(its_value), type(of_type), is_null(null) {}
   Datum value;
-  bool is_null = false;
+  Oid type;
+  bool is_null;
 };
 
 // Arguments in the form in which SPI takes them.
