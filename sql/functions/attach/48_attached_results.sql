@@ -1,4 +1,4 @@
--- Attached tables as their process sees them, second part: recording what it has read or written.
+-- Attached tables as their process sees them, third part: recording what it has read or written.
 
 CREATE OR REPLACE FUNCTION imgpress_internal.drop_attached_images(attachment uuid, nos integer[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
