@@ -155,10 +155,10 @@ void record(void* arg) {
 void note_suspect(const pg_uuid_t* attachment) {
   SharedState* shared = shared_state();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  for (AttachmentsSlot& slot : shared->attachments) {
-    if (slot.database != MyDatabaseId || slot.pid != MyProcPid) continue;
-    slot.has_suspect = attachment != nullptr;
-    if (attachment != nullptr) slot.suspect = *attachment;
+  AttachmentsSlot* slot = find_attachments(shared, MyDatabaseId);
+  if (slot != nullptr) {
+    slot->has_suspect = attachment != nullptr;
+    if (attachment != nullptr) slot->suspect = *attachment;
   }
   LWLockRelease(shared->lock);
 }

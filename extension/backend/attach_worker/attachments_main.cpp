@@ -1,8 +1,6 @@
 // The process of the attached tables of one database, from start to end. The drainer starts it when
 // there is something to do; it ends after a while without. It is the only process that reads and
 // writes attached tables, and does nothing else.
-#include <csignal>
-
 #include "backend/attach_worker/attached_work.hpp"
 #include "backend/attach_worker/attachments_process.hpp"
 #include "backend/attach_worker/owner_transaction.hpp"
@@ -17,25 +15,17 @@ constexpr long kIdleMs = 10L * 1000;
 constexpr long kTurnMs = 100;
 constexpr long kPauseMs = 1000;  // after an error of imgpress's own
 
-volatile sig_atomic_t got_sigterm = false;
-
-AttachmentsSlot* my_slot(SharedState* shared) {
-  for (AttachmentsSlot& slot : shared->attachments) {
-    if (slot.database == MyDatabaseId && slot.pid == MyProcPid) return &slot;
-  }
-  return nullptr;
-}
-
 bool ended_in_order = false;
 
 // The drainer starts another process if this one did not end by itself.
 void leave(int, Datum) {
   SharedState* shared = shared_state();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  AttachmentsSlot* slot = my_slot(shared);
-  if (slot != nullptr) slot->pid = 0;
+  AttachmentsSlot* slot = find_attachments(shared, MyDatabaseId);
+  const bool is_mine = slot != nullptr && slot->pid == MyProcPid;
+  if (is_mine) slot->pid = 0;
   LWLockRelease(shared->lock);
-  if (slot != nullptr && !ended_in_order) wake_attachments_now();
+  if (is_mine && !ended_in_order) wake_attachments_now();
   wake_waiters_now();  // DROP DATABASE may wait for this
 }
 
@@ -153,16 +143,6 @@ void wait_for_work(SharedState* shared, AttachmentsSlot* slot, TimestampTz turn_
   }
 }
 
-// As the drainer does: within a transaction by an error, between two without a word.
-void end_worker(SIGNAL_ARGS) {
-  got_sigterm = true;
-  if (IsTransactionState()) {
-    die(postgres_signal_arg);
-  } else {
-    SignalHandlerForShutdownRequest(postgres_signal_arg);
-  }
-}
-
 }  // namespace
 }  // namespace imgpress
 
@@ -172,7 +152,7 @@ extern "C" PGDLLEXPORT [[noreturn]] void imgpress_attachments_main(Datum);
 
 void imgpress_attachments_main(Datum) {
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
-  pqsignal(SIGTERM, end_worker);
+  pqsignal(SIGTERM, end_at_sigterm);
   BackgroundWorkerUnblockSignals();
   // As the drainer: each transaction switches to imgpress_worker, or to the owner of a table,
   // before anybody's code runs in it.

@@ -38,10 +38,8 @@ bool AttachmentsStarter::take_wanted() {
     wanted = slot.attachments_wanted;
     slot.attachments_wanted = false;
   }
-  for (const AttachmentsSlot& slot : shared->attachments) {
-    if (slot.database != MyDatabaseId || slot.pid == 0) continue;
-    strlcpy(trouble_, slot.trouble, sizeof(trouble_));
-  }
+  const AttachmentsSlot* running = find_attachments(shared, MyDatabaseId);
+  if (running != nullptr) strlcpy(trouble_, running->trouble, sizeof(trouble_));
   LWLockRelease(shared->lock);
   return wanted;
 }
@@ -53,11 +51,8 @@ bool AttachmentsStarter::process_runs() {
   if (handle_ != nullptr) pfree(handle_);
   handle_ = nullptr;
   SharedState* shared = shared_state();
-  bool runs = false;
   LWLockAcquire(shared->lock, LW_SHARED);
-  for (const AttachmentsSlot& slot : shared->attachments) {
-    runs = runs || (slot.database == MyDatabaseId && slot.pid != 0);
-  }
+  const bool runs = find_attachments(shared, MyDatabaseId) != nullptr;
   LWLockRelease(shared->lock);
   return runs;
 }
@@ -101,10 +96,10 @@ long AttachmentsStarter::due_ms() const {
 void end_attachments_process() {
   SharedState* shared = shared_state();
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  for (AttachmentsSlot& slot : shared->attachments) {
-    if (slot.database != MyDatabaseId || slot.pid == 0) continue;
-    slot.told_to_end = true;
-    SetLatch(&ProcGlobal->allProcs[slot.proc_number].procLatch);
+  AttachmentsSlot* running = find_attachments(shared, MyDatabaseId);
+  if (running != nullptr) {
+    running->told_to_end = true;
+    SetLatch(&ProcGlobal->allProcs[running->proc_number].procLatch);
   }
   LWLockRelease(shared->lock);
 }

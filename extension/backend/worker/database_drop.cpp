@@ -64,10 +64,10 @@ bool send_drainer_away(SharedState* shared, Oid database, const char* name) {
     present = true;
     kill(slot.pid, SIGTERM);
   }
-  for (const AttachmentsSlot& slot : shared->attachments) {
-    if (slot.database != database || slot.pid == 0) continue;
+  const AttachmentsSlot* attachments = find_attachments(shared, database);
+  if (attachments != nullptr) {
     present = true;
-    kill(slot.pid, SIGTERM);
+    kill(attachments->pid, SIGTERM);
   }
   LWLockRelease(shared->lock);
   return present;

@@ -1,6 +1,5 @@
 // The background worker of one database, from start to end: a drainer with a queue over SPI.
 #include <algorithm>
-#include <csignal>
 #include <optional>
 
 #include "drain/drainer.hpp"
@@ -55,8 +54,6 @@ struct Worker {
   TimestampTz tried_at;
 };
 
-volatile sig_atomic_t got_sigterm = false;
-
 HostSlots* host_slots(SharedState* shared, const DrainerSlot* slot) {
   return &shared->host_states[slot - shared->drainers];
 }
@@ -75,7 +72,7 @@ void leave(int, Datum work_context) {
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   DrainerSlot* slot = my_slot(shared);
   if (slot != nullptr) {
-    slot->ended_as_told = got_sigterm || slot->told_to_end;
+    slot->ended_as_told = got_sigterm() || slot->told_to_end;
     slot->database = InvalidOid;
   }
   LWLockRelease(shared->lock);
@@ -309,17 +306,6 @@ void sleep_until_needed(const Worker* worker) {
   }
 }
 
-// Ends the worker at once, within a transaction by an error. Between transactions it ends without
-// a word.
-void end_worker(SIGNAL_ARGS) {
-  got_sigterm = true;
-  if (IsTransactionState()) {
-    die(postgres_signal_arg);
-  } else {
-    SignalHandlerForShutdownRequest(postgres_signal_arg);
-  }
-}
-
 }  // namespace
 }  // namespace imgpress
 
@@ -329,7 +315,7 @@ extern "C" PGDLLEXPORT [[noreturn]] void imgpress_drainer_main(Datum);
 
 void imgpress_drainer_main(Datum) {
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
-  pqsignal(SIGTERM, end_worker);
+  pqsignal(SIGTERM, end_at_sigterm);
   BackgroundWorkerUnblockSignals();
   // Connects as the bootstrap superuser, who exists without the extension too; each transaction
   // then switches to imgpress_worker. Before the first one nobody else's code runs: a background

@@ -96,6 +96,13 @@ DrainerSlot* find_drainer(SharedState* shared, const char* database) {
   return nullptr;
 }
 
+AttachmentsSlot* find_attachments(SharedState* shared, Oid database) {
+  for (AttachmentsSlot& slot : shared->attachments) {
+    if (slot.database == database && slot.pid != 0) return &slot;
+  }
+  return nullptr;
+}
+
 bool earlier_worker_was_killed() {
   LWLockAcquire(state->lock, LW_SHARED);
   bool killed = state->crashed;
@@ -147,12 +154,11 @@ void wake_attachments_now() {
   if (state == nullptr) return;
   LWLockAcquire(state->lock, LW_EXCLUSIVE);
   int target = state->launcher_proc_number;
-  bool found = false;
-  for (AttachmentsSlot& slot : state->attachments) {
-    if (slot.database != MyDatabaseId || slot.pid == 0) continue;
-    target = slot.proc_number;
-    slot.woken = true;
-    found = true;
+  AttachmentsSlot* running = find_attachments(state, MyDatabaseId);
+  bool found = running != nullptr;
+  if (found) {
+    target = running->proc_number;
+    running->woken = true;
   }
   for (DrainerSlot& slot : state->drainers) {
     if (found || slot.database != MyDatabaseId) continue;

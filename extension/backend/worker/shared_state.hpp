@@ -111,6 +111,9 @@ void request_shared_state();
 // The slot of the worker of a database; nullptr if none runs. REQUIRES: the lock is held.
 DrainerSlot* find_drainer(SharedState* shared, const char* database);
 
+// Of the process of the attached tables, likewise.
+AttachmentsSlot* find_attachments(SharedState* shared, Oid database);
+
 // Whether an earlier worker of this database may have been killed or have crashed, so that what it
 // held has to be put back with suspicion. A worker that ends in any other way frees its slot.
 bool earlier_worker_was_killed();

@@ -1,5 +1,7 @@
 #include "backend/worker/worker_transaction.hpp"
 
+#include <csignal>
+
 #include "backend/worker/shared_state.hpp"
 
 extern "C" {
@@ -15,6 +17,8 @@ extern "C" {
 
 namespace imgpress {
 namespace {
+
+volatile sig_atomic_t sigterm_came = false;
 
 constexpr const char* kRole = "imgpress_worker";
 
@@ -106,6 +110,19 @@ void become(Oid role) {
   // more rights either.
   SetCurrentRoleId(role, superuser_arg(role));
   SetUserIdAndSecContext(role, SECURITY_LOCAL_USERID_CHANGE);
+}
+
+void end_at_sigterm(SIGNAL_ARGS) {
+  sigterm_came = true;
+  if (IsTransactionState()) {
+    die(postgres_signal_arg);
+  } else {
+    SignalHandlerForShutdownRequest(postgres_signal_arg);
+  }
+}
+
+bool got_sigterm() {
+  return sigterm_came;
 }
 
 void pin_settings() {

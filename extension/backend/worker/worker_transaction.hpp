@@ -18,6 +18,11 @@ using TransactionBody = void (*)(void* arg);
 // postgresql.conf can change them. Call once, before any transaction.
 void pin_settings();
 
+// The handler of SIGTERM: ends the process at once, within a transaction by an error, between two
+// without a word.
+void end_at_sigterm(SIGNAL_ARGS);
+bool got_sigterm();
+
 // A kind of transaction. An error that it meets again and again is logged once.
 struct Activity {
   const char* description;  // for pg_stat_activity
