@@ -97,7 +97,7 @@ class Run:
     def _break_and_mend(self, fault, rng, hold):
         """One fault, from its cause to the moment when images flow again. Returns how long that
         took, or the longest silence if they must not stop."""
-        begun = time.time()
+        begun = self._world.note_fault()
         fault.inject(self._world, rng)
         if not fault.alone and rng.random() < 0.5:
             self._add(rng.choice(PRESSES if fault.work_goes_on else PRESSES_AND_DRAINER), rng)
@@ -111,6 +111,7 @@ class Run:
     def _add(self, fault, rng):
         """A second fault during another; what it costs is not measured."""
         print(f"  ({fault.name}, and meanwhile:)", flush=True)
+        self._world.note_fault()
         fault.inject(self._world, rng)
         fault.end(self._world)
 

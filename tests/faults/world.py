@@ -3,6 +3,7 @@
 import contextlib
 import random
 import tempfile
+import time
 
 from faults.expectations import PICTURES, Catalogue
 from faults.flow import Flow, TimedLedger
@@ -55,6 +56,7 @@ class World:
         self._stack = contextlib.ExitStack()
         self._presses = {}
         self.purged = set()  # ids of requests
+        self.fault_times = []  # when each was injected
         self.locked_leases = set()  # tokens of those that were locked when they may have ended
         self.problems = []
         self.usual_descriptors = {}
@@ -163,6 +165,11 @@ class World:
             left = {request for (request,) in session.fetchall()}
             self.purged |= before - left
             session.connection.commit()
+
+    def note_fault(self):
+        """Remembers that a fault begins now, and returns the time."""
+        self.fault_times.append(time.time())
+        return self.fault_times[-1]
 
     def new_log_lines(self):
         """The lines of the server's log since the last call."""

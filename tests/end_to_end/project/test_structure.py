@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.building import run_build
 from harness.cluster import CHECKOUT, pg_config
 from harness.gateway import gateway_program
 
@@ -17,7 +18,7 @@ LIBRARY = CHECKOUT / "extension" / "imgpress.so"
 
 
 def make(*targets):
-    subprocess.run(["make", "-s", *targets], cwd=CHECKOUT, check=True, capture_output=True)
+    run_build("make", "-s", *targets)
 
 
 @pytest.mark.parametrize("folder", ["core", "channel", "drain", "backend/worker"])

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness.cluster import CHECKOUT
+from harness.building import BUILD, run_build
 from harness.shop import TEST_SETTINGS
 
 NAMES = (
@@ -23,14 +23,12 @@ class HostilePresses:
     """presses["hostile"] is the path of a press that PostgreSQL's user can run."""
 
     def __init__(self, folder):
-        build = CHECKOUT / "build"
         target = "imgpress-hostile-press"
-        command = ["cmake", "--build", build, "--target", target]
-        subprocess.run(command, check=True, capture_output=True)
+        run_build("cmake", "--build", BUILD, "--target", target)
         folder.mkdir()
         self._folder = folder
         for name in NAMES:
-            shutil.copy(build / "tests" / "hostile" / target, folder / name)
+            shutil.copy(BUILD / "tests" / "hostile" / target, folder / name)
             os.chmod(folder / name, 0o755)
         os.chmod(folder, 0o755)
 

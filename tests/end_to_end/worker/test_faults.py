@@ -51,6 +51,11 @@ SABOTAGE = (
         "ended as tls",
     ),
     (
+        "UPDATE imgpress.images SET error_code = 'press_died', interruptions = 4 WHERE "
+        + ONE.format("images", "error_code = 'not_an_image'"),
+        "ended as press_died",
+    ),
+    (
         "UPDATE imgpress.webhook_deliveries SET message_id = 'x' WHERE "
         + ONE.format("webhook_deliveries", "status = 'Delivered'"),
         "webhook x of",
