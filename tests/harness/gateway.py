@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -18,16 +19,21 @@ from .waiting import WaitTimeout, wait_until
 BOUNDARY = "imgpress-test-boundary"
 
 
-def free_port(preferred=0):
+# Below those that the kernel gives to outgoing connections, one of which could take a port between
+# its choice and its use.
+PORTS = range(20_000, 32_000)
+
+
+def free_port(preferred=None):
     """An unused port of 127.0.0.1; the preferred one if it is free."""
-    for port in (preferred, 0):
+    for port in ([preferred] if preferred else []) + random.sample(PORTS, 100):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return probe.getsockname()[1]
+            return port
     raise RuntimeError("127.0.0.1 has no free port")
 
 
