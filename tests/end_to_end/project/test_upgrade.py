@@ -6,10 +6,10 @@ import subprocess
 import psycopg2
 import pytest
 
-from harness import version_0_1_0
 from harness.catalogue import ERROR_TEXT
-from harness.schema_objects import schema_objects
-from harness.version_0_1_0 import REQUESTS
+from harness.upgrade import version_0_1_0
+from harness.upgrade.schema_objects import schema_objects
+from harness.upgrade.version_0_1_0 import REQUESTS
 from harness.waiting import wait_until
 
 @pytest.fixture(scope="module", name="home")

@@ -11,6 +11,7 @@ from PIL import Image
 
 from harness.catalogue import REFUSED_URL
 from harness.images import decode, encode, jpeg, painting
+from harness.processes import kill
 from harness.waiting import wait_for_exit
 
 SLACK = 0.1  # seconds within which a cancel or timeout must take effect
@@ -274,8 +275,7 @@ def test_a_press_that_has_died_since_the_last_call(shop, session, role):
     mine = presses_of(shop, session)
     died = [press.pid for press in shop.cluster.presses(role) if press.pid in mine]
     assert died
-    for pid in died:
-        os.kill(pid, 9)
+    kill(died)
     assert [row["error"] for row in compress(session, URLS, urls)] == [None] * 3
 
 
@@ -288,7 +288,7 @@ def test_a_fetcher_that_dies_while_it_downloads(shop, session):
     gate.wait_arrived(1)
     mine = presses_of(shop, session)
     (fetcher,) = [press.pid for press in shop.cluster.presses("fetcher") if press.pid in mine]
-    os.kill(fetcher, 9)
+    kill([fetcher])
     gate.open()
     thread.join()
     assert [row["error"] for row in rows_of(session)] == [None, None]
