@@ -8,7 +8,8 @@
 extern "C" {
 PG_MODULE_MAGIC;
 
-void _PG_init(void);
+// PostgreSQL calls it by this name.
+void _PG_init(void);  // NOLINT(clang-diagnostic-reserved-identifier)
 }
 
 void _PG_init(void) {
