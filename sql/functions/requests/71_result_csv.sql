@@ -6,20 +6,28 @@ AS $$
 DECLARE
     request constant imgpress.processing_requests := imgpress_internal.find_request(request_id);
     keyed constant boolean := request.key_type IS NOT NULL;
-    header constant text[] := CASE WHEN keyed THEN ARRAY['Key'] ELSE '{}'::text[] END
-        || coalesce(request.input_header, imgpress_internal.usual_headings()) || 'Output Image Urls'::text;
+    key_heading constant text[] := CASE WHEN keyed THEN ARRAY['Key'] ELSE '{}' END;
+    headings constant text[] := coalesce(request.input_header, imgpress_internal.usual_headings());
+    -- A file that was such a result itself has the column already: its old outputs are replaced.
+    place constant integer := coalesce(
+        (SELECT min(h.place) FROM unnest(headings) WITH ORDINALITY AS h(heading, place)
+         WHERE lower(regexp_replace(h.heading, '[[:space:]._]', '', 'g')) = 'outputimageurls'),
+        cardinality(headings) + 1);
 BEGIN
     RETURN QUERY
         SELECT string_to_table(q.record, E'\n')
         FROM (
-            SELECT 0 AS product_no, header AS fields
+            SELECT 0 AS product_no, key_heading || headings[:place - 1]
+                || coalesce(headings[place], 'Output Image Urls') || headings[place + 1:] AS fields
             UNION ALL
-            SELECT p.product_no, CASE WHEN keyed THEN ARRAY[p.key] ELSE '{}'::text[] END
-                || coalesce(i.input_fields, ARRAY[p.serial_number::text, p.product_name,
-                                                  array_to_string(p.input_urls, ',')])
-                || coalesce(array_to_string(p.output_urls, ',', 'Error processing image'), '')
+            SELECT p.product_no, CASE WHEN keyed THEN ARRAY[p.key] ELSE '{}' END || f.fields[:place - 1]
+                || coalesce(array_to_string(p.output_urls, ',', 'Error processing image'), '') || f.fields[place + 1:]
             FROM imgpress.product_results p
             JOIN imgpress.products i ON i.request_id = p.request_id AND i.product_no = p.product_no
+            CROSS JOIN LATERAL (
+                SELECT coalesce(i.input_fields, ARRAY[p.serial_number::text, p.product_name,
+                                                      array_to_string(p.input_urls, ',')]) AS fields
+            ) f
             WHERE p.request_id = result_csv.request_id
         ) r
         CROSS JOIN LATERAL (
@@ -32,6 +40,6 @@ END
 $$;
 COMMENT ON FUNCTION imgpress.result_csv(uuid) IS
     'The CSV that was submitted, all its columns as they were, with a last one "Output Image Urls" as from '
-    'request_products(). One row for each line of the file. In psql: SELECT * FROM imgpress.result_csv(:''request'') '
-    '\g (format=unaligned tuples_only=on) results.csv';
+    'request_products(); if it has such a column, this gets new contents. One row for each line of the file. In psql: '
+    'SELECT * FROM imgpress.result_csv(:''request'') \g (format=unaligned tuples_only=on) results.csv';
 GRANT EXECUTE ON FUNCTION imgpress.result_csv(uuid) TO imgpress_reader;

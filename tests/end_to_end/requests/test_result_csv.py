@@ -84,6 +84,33 @@ def test_the_usual_columns_are_not_stored_twice(shop):
     assert row == [str(value) for value in product.values()]
 
 
+@pytest.mark.parametrize("heading", [COLUMN, " output_image_urls"])
+def test_the_result_of_a_result_has_its_new_outputs_in_the_same_column(shop, table, heading):
+    for row in table:
+        row[3:3] = [heading if row is table[0] else "http://old.test/a_compressed.jpg,x"]
+    first = shop.submit_csv(as_file(table))
+    shop.finish(first)
+    again = shop.gateway.upload(lines(shop, first)).json()["request_id"]
+    shop.finish(again)
+    for request, came in [
+        (first, read(lines(shop, first))),
+        (again, read(shop.gateway.get(f"/api/products/{again}.csv").body.decode())),
+    ]:
+        assert came[0] == table[0]
+        assert [row[:3] + row[4:] for row in came] == [row[:3] + row[4:] for row in table]
+        for row in came[1:]:
+            output, failed = split_urls(row[3])
+            assert request in output and failed == ERROR_TEXT
+
+
+def test_a_short_row_gets_its_outputs_too(shop):
+    url = shop.origin.url("small0.jpg")
+    request = shop.submit_csv(f"S. No.,Product Name,URLs,{COLUMN},Note\n1,Mug,{url}\n")
+    shop.finish(request)
+    _, row = read(lines(shop, request))
+    assert row[:3] == ["1", "Mug", url] and request in row[3] and row[4:] == [""]
+
+
 def test_keys_come_first(shop):
     query = f"SELECT 'sku-' || n, 'Mug', '{shop.origin.url('small0.jpg')}' FROM generate_series(1, 2) n"
     request = shop.value("SELECT imgpress.submit_query(%s)", query)
