@@ -383,7 +383,8 @@ class Cluster:
         """All rows (as tuples) of one statement in a new connection; [] if it returns none."""
         with self.session(database, user) as session:
             session.execute(sql, parameters)
-            return session.fetchall() if session.description else []
+            # () describes rows without columns, as of SELECT FROM.
+            return session.fetchall() if session.description is not None else []
 
     def scalar(self, sql, parameters=None, database=None, user=SUPERUSER):
         rows = self.query(sql, parameters, database, user)

@@ -104,6 +104,12 @@ def test_receiver_follows_its_script():
         assert [delivery.headers["a-b"] for delivery in endpoint.wait(2)] == ["c", "c"]
 
 
+def test_rows_without_columns_are_rows(shop):
+    assert shop.sql("SELECT FROM generate_series(1, 2)") == [(), ()]
+    assert shop.sql("SELECT FROM generate_series(1, 0)") == []
+    assert shop.sql("SET enable_seqscan = on") == []
+
+
 def test_psnr_distinguishes_pictures():
     assert psnr(painting(seed=1), decode(jpeg(seed=1))) > 30
     assert psnr(painting(seed=1), painting(seed=2)) < 20
