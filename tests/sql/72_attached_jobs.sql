@@ -1,6 +1,6 @@
 -- The jobs of attached tables, as their process gets them. No worker runs.
 BEGIN;
-SELECT plan(3);
+SELECT plan(5);
 
 CREATE ROLE owner IN ROLE imgpress_user;
 CREATE SCHEMA shop AUTHORIZATION owner;
@@ -29,6 +29,13 @@ SELECT is((SELECT kind FROM job), 'write', 'a thousand pictures are one job, whi
 SELECT is((SELECT (cardinality(keys), cardinality(bytes), cardinality("values"), cardinality(ends))::text FROM job),
     '(1000,1000,1000,1000)', 'with an element for each row');
 SELECT is((SELECT count(*) FROM job, unnest(job.bytes) b WHERE octet_length(b) = 16000), 1000::bigint, 'and its bytes');
+
+-- Those of larger ones are gathered until they are 16 MB, so that memory has a bound; the others are later jobs.
+UPDATE imgpress_internal.blobs SET bytes = decode(repeat('cd', 1000000), 'hex') WHERE blob_id = -1;
+CREATE TEMP TABLE large AS SELECT * FROM imgpress_internal.next_attached_job();
+SELECT is((SELECT kind || cardinality(keys) || ' ' || cardinality(ends) FROM large), 'write17 17', 'no more than it takes to have 16 MB');
+DELETE FROM imgpress_internal.attached_ends e USING large l WHERE e.id = ANY (l.ends);
+SELECT is((SELECT keys[1] FROM imgpress_internal.next_attached_job()), '18', 'the next job goes on with the others');
 
 SELECT * FROM finish();
 ROLLBACK;
