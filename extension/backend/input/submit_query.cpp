@@ -1,10 +1,11 @@
 // submit_query(): submits what a query returns. The query's text runs as it is, with the rights and
-// the search_path of whoever calls.
+// the search_path of whoever calls. check_query(): whether it can be submitted.
 #include "backend/bridge/plain_output.hpp"
 #include "backend/bridge/postgres_api.hpp"
 #include "backend/input/keyed_request.hpp"
 
 extern "C" {
+#include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
@@ -159,6 +160,13 @@ void add_all_rows(KeyedRequest* request, Portal portal, const Columns& columns) 
   }
 }
 
+const char* query_of(FunctionCallInfo fcinfo) {
+  if (PG_ARGISNULL(0)) {
+    ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("query is NULL")));
+  }
+  return text_to_cstring(PG_GETARG_TEXT_PP(0));
+}
+
 [[noreturn]] void refuse(const char* what, const char* hint) {
   ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                   errmsg("submit_query() takes one query that returns rows, not %s", what),
@@ -188,6 +196,11 @@ SPIPlanPtr prepare(const char* query) {
   return plan;
 }
 
+// A relation that the session finds may not be on this path.
+void describe_check(void*) {
+  errcontext("check of the query with the search_path of a new session: %s", namespace_search_path);
+}
+
 }  // namespace
 }  // namespace imgpress
 
@@ -195,13 +208,26 @@ using namespace imgpress;
 
 extern "C" {
 PG_FUNCTION_INFO_V1(imgpress_submit_query);
+PG_FUNCTION_INFO_V1(imgpress_check_query);
+}
+
+Datum imgpress_check_query(PG_FUNCTION_ARGS) {
+  ErrorContextCallback context{error_context_stack, describe_check, nullptr};
+  error_context_stack = &context;
+  SPI_connect();
+  SPIPlanPtr plan = prepare(query_of(fcinfo));
+  // Opened, it has passed the check of rights, too; but it does not run before a row is fetched.
+  Portal portal = SPI_cursor_open(nullptr, plan, nullptr, nullptr, false);
+  columns_of(portal->tupDesc);
+  note_unused_columns(portal->tupDesc);
+  SPI_cursor_close(portal);
+  SPI_finish();
+  error_context_stack = context.previous;
+  PG_RETURN_VOID();
 }
 
 Datum imgpress_submit_query(PG_FUNCTION_ARGS) {
-  if (PG_ARGISNULL(0)) {
-    ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("query is NULL")));
-  }
-  const char* query = text_to_cstring(PG_GETARG_TEXT_PP(0));
+  const char* query = query_of(fcinfo);
   auto* id = static_cast<pg_uuid_t*>(palloc(sizeof(pg_uuid_t)));
   SPI_connect();
   SPIPlanPtr plan = prepare(query);

@@ -38,7 +38,10 @@ CREATE OR REPLACE FUNCTION imgpress_internal.schedule_job(job_name text, schedul
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF octet_length(job_name) > 63 THEN  -- pg_cron would cut it
+    IF schedule IS NULL THEN
+        RAISE EXCEPTION 'schedule is NULL' USING ERRCODE = 'null_value_not_allowed',
+            HINT = 'For example 0 3 * * *, at three each night. imgpress.unschedule() ends a job.';
+    ELSIF octet_length(job_name) > 63 THEN  -- pg_cron would cut it
         RAISE EXCEPTION 'the name of the job, "%", is longer than 63 bytes', job_name
             USING ERRCODE = 'name_too_long';
     END IF;
@@ -86,24 +89,35 @@ $$;
 COMMENT ON FUNCTION imgpress_internal.check_submission(text, jsonb, integer) IS
     'The errors of these arguments that a submission by the caller would raise';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.submission_job(query text, arguments jsonb) RETURNS text
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION imgpress_internal.check_query(query text) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'imgpress_check_query';
+COMMENT ON FUNCTION imgpress_internal.check_query(text) IS
+    'The errors of a query that submit_query() would raise before its first row; it is not run';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.submission_job_name(name text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    opened refcursor;
 BEGIN
-    -- The search path of a new session of the caller, as the job will have it. Opening the query finds its mistakes
-    -- now, and not at night; it is not run.
-    PERFORM set_config('search_path', s.reset_val, true) FROM pg_settings s WHERE s.name = 'search_path';
-    OPEN opened FOR EXECUTE query;
-    CLOSE opened;
-    RETURN format('SELECT imgpress.submit_query(%s)', concat_ws(', ', quote_literal(query), (
-        SELECT string_agg(format('%I => %L', a.key, a.value), ', ') FROM jsonb_each_text(arguments) a
-        WHERE a.value IS NOT NULL)));
+    IF name IS NULL THEN
+        RAISE EXCEPTION 'name is NULL' USING ERRCODE = 'null_value_not_allowed',
+            HINT = 'It is yours for the job: imgpress.unschedule() takes it.';
+    ELSIF btrim(name) = '' THEN
+        RAISE EXCEPTION 'name is empty' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'It is yours for the job: imgpress.unschedule() takes it.';
+    END IF;
+    RETURN 'imgpress submit ' || name;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.submission_job(text, jsonb) IS
-    'The command that submits a query of the caller; the error of the query if it has one';
+COMMENT ON FUNCTION imgpress_internal.submission_job_name(text) IS 'The name of the job that schedule_submit() makes';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.submission_job(query text, arguments jsonb) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('SELECT imgpress.submit_query(%s)', concat_ws(', ', quote_literal(query), (
+        SELECT string_agg(format('%I => %L', a.key, a.value), ', ') FROM jsonb_each_text(arguments) a
+        WHERE a.value IS NOT NULL)))
+$$;
+COMMENT ON FUNCTION imgpress_internal.submission_job(text, jsonb) IS 'The command that submits a query';
 
 CREATE OR REPLACE FUNCTION imgpress.schedule_submit(
     name text, schedule text, query text, webhook_url text DEFAULT NULL, quality integer DEFAULT NULL,
@@ -112,11 +126,17 @@ CREATE OR REPLACE FUNCTION imgpress.schedule_submit(
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT imgpress_internal.check_cron();
+    SELECT imgpress_internal.submission_job_name(name);
     SELECT imgpress_internal.check_submission(
         webhook_url, jsonb_build_object('quality', quality, 'effort', effort), priority);
-    SELECT imgpress_internal.schedule_job('imgpress submit ' || name, schedule, imgpress_internal.submission_job(
-        query, jsonb_build_object('webhook_url', webhook_url, 'quality', quality, 'effort', effort,
-                                  'priority', priority)));
+    -- The search path of a new session of the caller, as the job will have it: mistakes of the query are found now,
+    -- and not at night.
+    SELECT set_config('search_path', s.reset_val, true) FROM pg_settings s WHERE s.name = 'search_path';
+    SELECT imgpress_internal.check_query(query);
+    SELECT imgpress_internal.schedule_job(
+        imgpress_internal.submission_job_name(name), schedule, imgpress_internal.submission_job(
+            query, jsonb_build_object('webhook_url', webhook_url, 'quality', quality, 'effort', effort,
+                                      'priority', priority)));
 END;
 COMMENT ON FUNCTION imgpress.schedule_submit(text, text, text, text, integer, text, integer) IS
     'Runs a query on a schedule of pg_cron and submits its rows by submit_query(), as the caller. name: yours for it; '
@@ -162,7 +182,8 @@ COMMENT ON FUNCTION imgpress.unschedule(text) IS
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.check_cron(), imgpress_internal.schedule_job(text, text, text),
     imgpress_internal.refresh_job(regclass), imgpress_internal.check_submission(text, jsonb, integer),
-    imgpress_internal.submission_job(text, jsonb), imgpress_internal.unschedule_jobs(text),
+    imgpress_internal.submission_job(text, jsonb), imgpress_internal.submission_job_name(text),
+    imgpress_internal.check_query(text), imgpress_internal.unschedule_jobs(text),
     imgpress.schedule_refresh(regclass, text), imgpress.unschedule(text),
     imgpress.schedule_submit(text, text, text, text, integer, text, integer)
     TO imgpress_user;

@@ -125,15 +125,29 @@ def test_arguments_and_quotes(shop):
     [
         ("42P01", "SELECT id, photo FROM bads"),
         ("42601", "SELECT id, FROM goods"),
-        ("42P11", "SELECT id, photo FROM goods; SELECT 1"),
-        ("42P11", "CREATE TABLE made_by_a_check (id integer)"),
+        ("22023", "SELECT id, photo FROM goods; SELECT 1"),
+        ("22023", "CREATE TABLE made_by_a_check (id integer)"),
+        ("22023", "INSERT INTO goods VALUES (1, 'http://a.test/1')"),
+        ("22023", ""),
+        ("22004", None),
         ("42501", "SELECT jobid, command FROM market.closed"),
+        ("42804", "SELECT 1"),
+        ("42804", "SELECT photo, id FROM goods"),
     ],
 )
 def test_a_wrong_query_is_refused_at_once(shop, sqlstate, query):
     shop.sql("CREATE TABLE IF NOT EXISTS market.closed (jobid bigint, command text)")
     refused(shop, sqlstate, "SELECT imgpress.schedule_submit('x', '0 4 * * *', %s)", query)
     assert shop.sql(JOBS) == []
+
+
+def test_a_query_is_checked_as_the_job_will_run_it(shop):
+    with shop.cluster.session(user=USER) as session:
+        session.execute("SET search_path = cron")
+        statement = "SELECT imgpress.schedule_submit('x', '0 4 * * *', 'SELECT jobid, command FROM job')"
+        with pytest.raises(psycopg2.errors.UndefinedTable) as error:
+            session.execute(statement)
+    assert "with the search_path of a new session: market" in error.value.diag.context
 
 
 def test_a_query_that_writes_is_not_run_before_its_time(shop):
@@ -149,12 +163,43 @@ def test_a_query_that_writes_is_not_run_before_its_time(shop):
         ("22023", "webhook_url => 'ftp://a.test/'"),
         ("42501", "priority => 1"),
         ("22023", "priority => 1000"),
+        ("22004", "name => NULL"),
+        ("22023", "name => ' '"),
+        ("22004", "schedule => NULL"),
+        ("22023", "schedule => ''"),
+        ("22023", "schedule => 'at noon'"),
+        ("22023", "schedule => '0 25 * * *'"),
     ],
 )
 def test_wrong_arguments_are_refused_at_once(shop, sqlstate, arguments):
-    statement = f"SELECT imgpress.schedule_submit('x', '0 4 * * *', 'SELECT 1, ''http://a/''', {arguments})"
-    refused(shop, sqlstate, statement)
+    given = {"name": "'x'", "schedule": "'0 4 * * *'", "query": "'SELECT 1, ''http://a/'''"}
+    name, value = arguments.split(" => ")
+    call = ", ".join(f"{it} => {given[it]}" for it in given if it != name)
+    refused(shop, sqlstate, f"SELECT imgpress.schedule_submit({call}, {name} => {value})")
     assert shop.sql(JOBS) == []
+
+
+@pytest.mark.parametrize(
+    "sqlstate, arguments",
+    [
+        ("P0002", "NULL"),
+        ("42P01", "'no_such_table'"),
+        ("P0002", "'other_goods'"),
+        ("22004", "'goods', NULL"),
+        ("22023", "'goods', 'at noon'"),
+    ],
+)
+def test_wrong_arguments_of_a_refresh_are_refused_at_once(shop, attached, sqlstate, arguments):
+    as_user(shop, "CREATE TABLE IF NOT EXISTS other_goods (id bigint PRIMARY KEY, photo text)")
+    refused(shop, sqlstate, f"SELECT imgpress.schedule_refresh({arguments})")
+    assert shop.sql(JOBS) == []
+
+
+def test_columns_that_a_job_will_not_use_are_named(shop):
+    with shop.cluster.session(user=USER) as session:
+        query = "SELECT id, 1, 2 AS stock, photo FROM goods"
+        session.execute("SELECT imgpress.schedule_submit('x', '0 4 * * *', %s)", (query,))
+        assert '1 column of the query is not used: "stock"' in session.connection.notices[-1]
 
 
 def test_others_neither_see_nor_end_a_job(shop, attached):
