@@ -444,9 +444,6 @@ CREATE TABLE imgpress.hosts (
     paused_until        timestamptz,
     note                text,
     host_no             integer GENERATED ALWAYS AS IDENTITY UNIQUE,
-    CONSTRAINT host_is_a_lower_case_name CHECK (
-        octet_length(host) <= 260 AND host = lower(host)
-        AND host ~ '^((\*\.)?[^]:/?#@*\s[]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?$'),
     CONSTRAINT requests_per_second_in_range CHECK (requests_per_second BETWEEN 0.001 AND 100000),
     CONSTRAINT connections_in_range CHECK (connections BETWEEN 1 AND 1024)
 );

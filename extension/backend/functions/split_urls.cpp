@@ -1,4 +1,4 @@
-// split_urls(): the URLs in a column of an attached table.
+// split_urls(): the URLs in a text, for a column of an attached table and for replace_urls().
 #include <string>
 #include <vector>
 

@@ -12,16 +12,49 @@ COMMENT ON FUNCTION imgpress_internal.host_patterns(text) IS
 CREATE OR REPLACE TRIGGER wake_drainer AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON imgpress.hosts
     FOR EACH STATEMENT EXECUTE FUNCTION imgpress_internal.wake_drainer_trigger();
 
+CREATE OR REPLACE FUNCTION imgpress_internal.is_host(host text) RETURNS boolean
+    LANGUAGE plpgsql STRICT IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN octet_length(host) <= 260 AND host = lower(host)
+        AND host ~ '^((\*\.)?[^]:/?#@*\s[]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?$';
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.is_host(text) IS 'Whether this may stand in imgpress.hosts: a host, or a pattern';
+GRANT EXECUTE ON FUNCTION imgpress_internal.is_host(text) TO imgpress_admin;
+
+ALTER TABLE imgpress.hosts
+    DROP CONSTRAINT IF EXISTS host_is_a_lower_case_name,
+    ADD CONSTRAINT host_is_a_lower_case_name CHECK (imgpress_internal.is_host(host));
+
+CREATE OR REPLACE FUNCTION imgpress_internal.checked_host(given text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT imgpress_internal.is_host(lower(given)) THEN
+        RAISE EXCEPTION '"%" is not a host', left(given, 300)
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Write it as it stands in the URLs, without http:// and without a path: img.example.com, '
+                      'img.example.com:8443, or *.example.com for all hosts below a domain.';
+    END IF;
+    RETURN lower(given);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.checked_host(text) IS
+    'A host or a pattern as it stands in imgpress.hosts; error 22023 if it is neither';
+
 CREATE OR REPLACE FUNCTION imgpress.pause_host(host text, until timestamptz DEFAULT 'infinity') RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF until IS NULL OR until <= clock_timestamp() THEN
+    IF host IS NULL THEN
+        RAISE EXCEPTION 'host is NULL' USING ERRCODE = 'null_value_not_allowed';
+    ELSIF until IS NULL OR until <= clock_timestamp() THEN
         RAISE EXCEPTION 'a pause must end in the future, not at %', coalesce(until::text, 'NULL')
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Leave it out to pause the host until imgpress.resume_host() is called.';
     END IF;
-    INSERT INTO imgpress.hosts AS h (host, paused_until) VALUES (lower(pause_host.host), until)
+    INSERT INTO imgpress.hosts AS h (host, paused_until) VALUES (imgpress_internal.checked_host(pause_host.host), until)
         ON CONFLICT ON CONSTRAINT hosts_pkey DO UPDATE SET paused_until = excluded.paused_until;
 END
 $$;

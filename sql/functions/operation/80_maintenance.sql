@@ -44,7 +44,7 @@ END
 $$;
 COMMENT ON FUNCTION imgpress.retry_recent(interval) IS
     'Tries images again that failed with a transient error (see images.transient), in requests that were submitted '
-    'within this time and have completed; returns how many images';
+    'within this time and have completed, not in those of attached tables; returns how many images';
 
 GRANT EXECUTE ON FUNCTION
     imgpress.retry_recent(interval), imgpress.schedule_maintenance(interval, text, text, interval) TO imgpress_admin;

@@ -37,11 +37,13 @@ COMMENT ON FUNCTION imgpress_internal.granted_priority(text) IS
 CREATE OR REPLACE FUNCTION imgpress.set_priority(request_id uuid, priority integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    granted smallint;
 BEGIN
     PERFORM imgpress_internal.lock_tables();
     PERFORM imgpress_internal.find_request(request_id);
-    UPDATE imgpress.processing_requests r
-        SET priority = imgpress_internal.granted_priority(coalesce(set_priority.priority::text, 'NULL'))
+    granted := imgpress_internal.granted_priority(coalesce(set_priority.priority::text, 'NULL'));
+    UPDATE imgpress.processing_requests r SET priority = granted
         WHERE r.id = set_priority.request_id AND imgpress_internal.may_see(r.submitted_by);
 END
 $$;

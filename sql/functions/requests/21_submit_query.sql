@@ -7,11 +7,14 @@ CREATE OR REPLACE FUNCTION imgpress_internal.open_request(
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
+DECLARE
+    -- Not in the INSERT: psql would show it as the context of their errors.
+    url constant text := imgpress_internal.checked_webhook_url(webhook_url);
+    all_options constant jsonb := imgpress_internal.complete_options(options);
+    granted constant smallint := imgpress_internal.granted_priority(priority::text);
 BEGIN
     INSERT INTO imgpress.processing_requests (id, webhook_url, options, priority)
-        VALUES (request_id, imgpress_internal.checked_webhook_url(webhook_url),
-                imgpress_internal.complete_options(options), imgpress_internal.granted_priority(priority::text))
-        ON CONFLICT DO NOTHING;
+        VALUES (request_id, url, all_options, granted) ON CONFLICT DO NOTHING;
     IF FOUND THEN
         RETURN true;
     END IF;

@@ -23,7 +23,7 @@ CREATE OR REPLACE FUNCTION imgpress.retry_failed(
 AS $$
 DECLARE
     only_code text;
-    only_host constant text := lower(host);
+    only_host constant text := imgpress_internal.checked_host(host);
     again bigint := 0;
     one record;
     reset_images integer;
@@ -46,7 +46,7 @@ BEGIN
                 failed_attempts = 0, codec_crashes = 0, interruptions = 0,
                 error_code = NULL, error = NULL, http_status = NULL
             WHERE i.request_id = one.id AND i.error_code IS NOT NULL AND i.status = 'Failed'
-              AND (i.transient OR NOT only_transient)
+              AND (i.transient OR only_transient IS NOT TRUE)
               AND (only_code IS NULL OR i.error_code = only_code)
               AND (only_host IS NULL OR only_host = ANY (imgpress_internal.host_patterns(i.url)));
         GET DIAGNOSTICS reset_images = ROW_COUNT;
@@ -68,8 +68,7 @@ COMMENT ON FUNCTION imgpress.retry_failed(uuid, boolean, text, text) IS
     'with this error; host: only those from this host, or pattern, as in imgpress.hosts. Returns the number of images';
 GRANT EXECUTE ON FUNCTION imgpress.retry_failed(uuid, boolean, text, text) TO imgpress_user;
 
-CREATE OR REPLACE FUNCTION imgpress_internal.checked_pairs(old text[], new text[])
-    RETURNS TABLE (old_url text, new_url text)
+CREATE OR REPLACE FUNCTION imgpress_internal.check_pairs(old text[], new text[]) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -85,18 +84,25 @@ BEGIN
         RAISE EXCEPTION 'the new URL % is not an http:// or https:// URL of at most 8192 bytes',
             coalesce('"' || left(fault.new, 100) || '"', 'NULL') USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    SELECT p.new, cardinality(u.urls) AS urls INTO fault FROM unnest(old, new) AS p(old, new)
+        CROSS JOIN LATERAL (SELECT imgpress_internal.split_urls(p.new) AS urls) u
+        WHERE cardinality(u.urls) > 1 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the new URL "%" is a list of % URLs', left(fault.new, 200), fault.urls
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'One URL takes the place of another. If it is one URL, write its comma as %2C.';
+    END IF;
     SELECT p.old, min(btrim(p.new)) AS one, max(btrim(p.new)) AS other INTO fault
         FROM unnest(old, new) AS p(old, new) GROUP BY p.old HAVING count(DISTINCT btrim(p.new)) > 1 LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'the old URL "%" has two new ones, "%" and "%"', fault.old, fault.one, fault.other
             USING ERRCODE = 'cardinality_violation', HINT = 'Give each old URL once.';
     END IF;
-    RETURN QUERY SELECT DISTINCT p.old, btrim(p.new) FROM unnest(old, new) AS p(old, new);
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.checked_pairs(text[], text[]) IS
-    'Which URL becomes which, each pair once; error 22023 for a new URL that cannot be downloaded, 21000 for an old '
-    'one with two new ones';
+COMMENT ON FUNCTION imgpress_internal.check_pairs(text[], text[]) IS
+    'Error 22023 for a new URL that cannot be downloaded, or is a list of several; 21000 for an old one with two new '
+    'ones';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.move_images(request_id uuid, nos integer[], targets integer[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -194,22 +200,15 @@ COMMENT ON FUNCTION imgpress_internal.settle_repair(uuid, integer, integer, inte
     'After images of a request were created and deleted: its counters, and whether it is open. images to output_size: '
     'as from drop_images()';
 
-CREATE OR REPLACE FUNCTION imgpress.replace_urls(
-    request_id uuid, old text[], new text[], OUT replaced bigint, OUT merged bigint, OUT not_found bigint
-)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    -- A request that was just submitted has no statistics yet: nested loops would take the square of the pairs.
-    SET enable_nestloop = off SET jit = off
+CREATE OR REPLACE FUNCTION imgpress_internal.lock_for_repair(request_id uuid) RETURNS imgpress.processing_requests
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     request imgpress.processing_requests;
-    nos integer[];
-    targets integer[];
-    gone record;
 BEGIN
     PERFORM imgpress_internal.lock_tables();
     PERFORM FROM imgpress.processing_requests r
-        WHERE r.id = replace_urls.request_id AND imgpress_internal.may_see(r.submitted_by) FOR NO KEY UPDATE;
+        WHERE r.id = lock_for_repair.request_id AND imgpress_internal.may_see(r.submitted_by) FOR NO KEY UPDATE;
     request := imgpress_internal.find_request(request_id);
     IF request.standing THEN
         RAISE EXCEPTION 'request % belongs to an attached table', request_id
@@ -217,19 +216,31 @@ BEGIN
     ELSIF request.product_count = 0 THEN  -- by the very query that is submitted
         RAISE EXCEPTION 'request % is being submitted', request_id USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    -- A worker that has one of them does not wait for a lock: it is told that its lease is gone.
-    PERFORM FROM imgpress.images i WHERE i.request_id = replace_urls.request_id AND i.url = ANY (old)
-        ORDER BY i.image_no FOR UPDATE;
+    RETURN request;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.lock_for_repair(uuid) IS
+    'Locks and returns a request of the caller whose URLs are to be replaced; an error if they cannot be';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.create_replacements(
+    request imgpress.processing_requests, old text[], new text[],
+    OUT nos integer[], OUT targets integer[], OUT replaced bigint, OUT merged bigint, OUT not_found bigint
+)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    -- As move_images().
+    SET enable_nestloop = off SET jit = off
+AS $$
+BEGIN
     WITH pair AS MATERIALIZED (
-        SELECT * FROM imgpress_internal.checked_pairs(old, new)
+        SELECT DISTINCT p.old AS old_url, btrim(p.new) AS new_url FROM unnest(old, new) AS p(old, new)
     ), found AS MATERIALIZED (
         SELECT p.old_url, p.new_url, i.image_no FROM pair p
-        LEFT JOIN imgpress.images i ON i.request_id = replace_urls.request_id AND i.url = p.old_url
+        LEFT JOIN imgpress.images i ON i.request_id = request.id AND i.url = p.old_url
     ), goal AS MATERIALIZED (
         -- A URL that stays in the request has an image already; another gets one, with a number not used before.
         SELECT f.new_url, s.image_no AS there, min(f.image_no) AS first_no
         FROM found f
-        LEFT JOIN imgpress.images s ON s.request_id = replace_urls.request_id AND s.url = f.new_url
+        LEFT JOIN imgpress.images s ON s.request_id = request.id AND s.url = f.new_url
             AND NOT EXISTS (SELECT FROM found c WHERE c.image_no = s.image_no AND c.new_url <> c.old_url)
         WHERE f.image_no IS NOT NULL GROUP BY 1, 2
     ), numbered AS MATERIALIZED (
@@ -239,8 +250,8 @@ BEGIN
         FROM goal g
     ), created AS (
         INSERT INTO imgpress.images (request_id, image_no, first_product_no, url)
-            SELECT replace_urls.request_id, n.target, i.first_product_no, n.new_url FROM numbered n
-            JOIN imgpress.images i ON i.request_id = replace_urls.request_id AND i.image_no = n.first_no
+            SELECT request.id, n.target, i.first_product_no, n.new_url FROM numbered n
+            JOIN imgpress.images i ON i.request_id = request.id AND i.image_no = n.first_no
             WHERE n.there IS NULL
     )
     SELECT array_agg(f.image_no) FILTER (WHERE f.new_url <> f.old_url),
@@ -250,9 +261,36 @@ BEGIN
         INTO nos, targets, replaced, not_found, merged
         FROM found f LEFT JOIN numbered n ON n.new_url = f.new_url AND f.image_no IS NOT NULL;
     merged := merged - replaced;
-    IF nos IS NOT NULL THEN
-        PERFORM imgpress_internal.move_images(request_id, nos, targets);
-        gone := imgpress_internal.drop_images(request_id, nos);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.create_replacements(imgpress.processing_requests, text[], text[]) IS
+    'Creates an image for each new URL that the request does not have. nos: the images of the old URLs; targets: those '
+    'that take their places. replaced, merged, not_found: as replace_urls() returns them';
+
+CREATE OR REPLACE FUNCTION imgpress.replace_urls(
+    request_id uuid, old text[], new text[], OUT replaced bigint, OUT merged bigint, OUT not_found bigint
+)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    -- As move_images().
+    SET enable_nestloop = off SET jit = off
+AS $$
+DECLARE
+    request imgpress.processing_requests;
+    made record;
+    gone record;
+BEGIN
+    request := imgpress_internal.lock_for_repair(request_id);
+    PERFORM imgpress_internal.check_pairs(old, new);
+    -- A worker that has one of them does not wait for a lock: it is told that its lease is gone.
+    PERFORM FROM imgpress.images i WHERE i.request_id = replace_urls.request_id AND i.url = ANY (old)
+        ORDER BY i.image_no FOR UPDATE;
+    made := imgpress_internal.create_replacements(request, old, new);
+    replaced := made.replaced;
+    merged := made.merged;
+    not_found := made.not_found;
+    IF made.nos IS NOT NULL THEN
+        PERFORM imgpress_internal.move_images(request_id, made.nos, made.targets);
+        gone := imgpress_internal.drop_images(request_id, made.nos);
         PERFORM imgpress_internal.settle_repair(request_id, replaced::integer, gone.images, gone.succeeded, gone.failed,
                                                 gone.source_size, gone.output_size);
         PERFORM imgpress_internal.wake_drainer();

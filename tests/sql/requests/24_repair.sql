@@ -1,7 +1,7 @@
 -- Repair: URLs are replaced, and failed images tried again by filter. The transaction is rolled back, so that no
 -- drainer sees it.
 BEGIN;
-SELECT plan(54);
+SELECT plan(57);
 
 CREATE FUNCTION pg_temp.request(VARIADIC urls text[]) RETURNS uuid LANGUAGE sql AS $$
     SELECT imgpress.submit(array_agg((n, 'P' || n, string_to_array(u, ' '))::imgpress.product_input ORDER BY n), 'http://hook/')
@@ -50,6 +50,7 @@ SELECT throws_ok(format('SELECT imgpress.retry_failed(%L, error_code => ''timeuo
     'a misspelt code');
 SELECT is(imgpress.retry_failed(:'id', error_code => 'damaged_image'), 0::bigint, 'no image has this error');
 SELECT is(imgpress.retry_failed(:'id', host => 'c'), 0::bigint, 'no image is from this host');
+SELECT throws_ok(format('SELECT imgpress.retry_failed(%L, host => ''http://b/'')', :'id'), '22023', '"http://b/" is not a host', 'a URL');
 SELECT is(pg_temp.state(:'id'), 'Completed 1 4 1 3 9 5', 'then the request is not reopened');
 SELECT is(imgpress.retry_failed(:'id', error_code => 'timeout', host => 'B'), 1::bigint, 'by error and host');
 SELECT is(pg_temp.state(:'id'), 'Processing 2 4 1 2 9 5', 'one image is tried again');
@@ -59,7 +60,7 @@ SELECT is((SELECT string_agg(output_image_urls, '|') FROM imgpress.request_produ
 SELECT is(pg_temp.claim(2, :'id'), ARRAY[3]);
 SELECT pg_temp.finish(2, :'id', 3);
 SELECT is((SELECT reason FROM imgpress.processing_requests WHERE id = :'id'), '2 of 4 images failed: not_an_image 1, timeout 1');
-SELECT is(imgpress.retry_failed(:'id'), 2::bigint, 'all others');
+SELECT is(imgpress.retry_failed(:'id', only_transient => NULL), 2::bigint, 'all others: NULL is as false');
 SELECT pg_temp.claim(3, :'id');
 SELECT pg_temp.finish(3, :'id', 1, 'timeout', true), pg_temp.finish(3, :'id', 2);
 SELECT is((SELECT reason FROM imgpress.processing_requests WHERE id = :'id'), '1 of 4 images failed: timeout');
@@ -120,6 +121,9 @@ SELECT is(pg_temp.claim(8, :'other'), ARRAY[4], 'the next one has a new number')
 -- What is refused.
 SELECT throws_ok(format('SELECT imgpress.replace_url(%L, ''http://a/3'', ''ftp://a/3'')', :'id'), '22023',
     'the new URL "ftp://a/3" is not an http:// or https:// URL of at most 8192 bytes');
+SELECT throws_ok(format('SELECT imgpress.replace_url(%L, ''http://a/3'', ''http://x/1,http://x/2 http://x/3'')', :'id'), '22023',
+    'the new URL "http://x/1,http://x/2 http://x/3" is a list of 3 URLs', 'as in a CSV');
+SELECT is(pg_temp.answer(:'id', ARRAY['http://a/9'], ARRAY['http://x/w_1,h_2/1,2.jpg']), '0 0 1', 'a comma in a URL makes no list');
 SELECT throws_ok(format('SELECT imgpress.replace_urls(%L, ARRAY[''a'', ''a''], ARRAY[''http://x'', ''http://y''])', :'id'), '21000',
     'the old URL "a" has two new ones, "http://x" and "http://y"');
 UPDATE imgpress.processing_requests SET status = 'Processing', ended_at = NULL, standing = true, failed_count = 0 WHERE id = :'id';
