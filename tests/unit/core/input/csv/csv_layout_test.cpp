@@ -154,6 +154,62 @@ TEST_F(Layout, HeadingsMayHoldNoBreakSpaces) {
   EXPECT_TRUE(from({"S.\xC2\xA0No.", "Product\xC2\xA0Name", "URLs"}));
 }
 
+TEST_F(Layout, KeepsTheHeadingsAsTheyAreWritten) {
+  const auto layout = from({" S. No.", "product_NAME", "", "URLs", "Price ", "", " "});
+  ASSERT_TRUE(layout);
+  EXPECT_EQ(layout->headings(),
+            (std::vector<std::string>{" S. No.", "product_NAME", "", "URLs", "Price "}));
+}
+
+TEST_F(Layout, UsualAreTheThreeColumnsInTheirOrder) {
+  EXPECT_TRUE(from({"Serial Number", "Product Name", "URLs"})->is_usual());
+  EXPECT_TRUE(from({"S. No.", "Product Name", "Input Image Urls", ""})->is_usual());
+  EXPECT_FALSE(from({"Product Name", "S. No.", "URLs"})->is_usual());
+  EXPECT_FALSE(from({"S. No.", "Product Name", "Note", "URLs"})->is_usual());
+  EXPECT_FALSE(from({"S. No.", "Product Name", "URLs", "Note"})->is_usual());
+  EXPECT_FALSE(from({"S. No.", "Product Name", "Image 1", "Image 2"})->is_usual());
+  EXPECT_FALSE(from({"", "S. No.", "Product Name", "URLs"})->is_usual());
+}
+
+TEST_F(Layout, ARowHasAFieldForEachHeading) {
+  auto layout = from({"Note", "S. No.", "Product Name", "URLs", ""});
+  ASSERT_TRUE(layout);
+  const auto fields = [&](const CsvFields& row) {
+    const CsvRecord read_row = record(2, row);
+    EXPECT_TRUE(layout->read_cells(read_row, meter_, cells_, faults_));
+    return layout->fields_of(read_row, cells_);
+  };
+  EXPECT_EQ(fields({"x", "1.0", " n ", "http://a/1"}),
+            (CsvFields{"x", "1.0", " n ", "http://a/1"}));
+  EXPECT_EQ(fields({"x", "1"}), (CsvFields{"x", "1", "", ""}));
+  EXPECT_EQ(fields({"x", "1", "n", "http://a/1", "http://a/2", ""}),
+            (CsvFields{"x", "1", "n", "http://a/1,http://a/2,"}));
+  EXPECT_EQ(fields({"x", "1", "n", "http://a/1", "", " "}),
+            (CsvFields{"x", "1", "n", "http://a/1"}));
+}
+
+TEST_F(Layout, KnowsARepeatedHeader) {
+  const auto layout = from({"Note", "S. No.", "Product Name", "URLs"});
+  ASSERT_TRUE(layout);
+  EXPECT_TRUE(layout->is_header(record(9, {"Note", "S. No.", "Product Name", "URLs"})));
+  EXPECT_TRUE(layout->is_header(record(9, {"", "serial_number", "product name"})));
+  EXPECT_FALSE(layout->is_header(record(9, {"Note", "7", "Product Name", "URLs"})));
+  EXPECT_FALSE(layout->is_header(record(9, {"Note", "S. No.", "Mug", "URLs"})));
+  EXPECT_FALSE(layout->is_header(record(9, {"Note", "S. No."})));
+}
+
+TEST_F(Layout, NamesColumnsForMessages) {
+  const auto layout = from({"Note", "sno", "product_name", "Image 1", "Stock", "Image 2"});
+  ASSERT_TRUE(layout);
+  EXPECT_EQ(layout->column_name(0), "column 1");
+  EXPECT_EQ(layout->column_name(1), kSerialColumn);
+  EXPECT_EQ(layout->column_name(2), kNameColumn);
+  EXPECT_EQ(layout->column_name(3), kUrlsColumn);
+  EXPECT_EQ(layout->column_name(4), "column 5");
+  EXPECT_EQ(layout->column_name(5), kUrlsColumn);
+  EXPECT_EQ(layout->column_name(6), kUrlsColumn) << "a surplus one";
+}
+
 TEST_F(Layout, ShortRowsHaveEmptyCells) {
   auto layout = from({"S. No.", "Product Name", "URLs"});
   ASSERT_TRUE(layout);
