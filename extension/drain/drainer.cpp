@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -14,14 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// At most this much is recorded in one transaction.
-constexpr std::size_t kBatchImages = 64;
-constexpr std::uint64_t kBatchBytes = 8 << 20;
-// How long an ended image waits for others to share a commit.
-constexpr milliseconds kBatchPause{25};
-// Pauses before images whose rows are locked are recorded again: doubled as long as there are any.
-constexpr milliseconds kFirstPutOff{250};
-constexpr seconds kLongestPutOff{2};
 constexpr milliseconds kBlockedPause{250};  // when something is due but cannot be claimed
 constexpr seconds kLockedPause{1};       // when a lease, or an image that must be alone, is locked
 constexpr milliseconds kClaimPause{50};  // longest wait for a claim to become worth its cost
@@ -100,20 +91,15 @@ void Drainer::take_outcomes() {
   const TimePoint now = now_();
   const std::size_t hung_before = std::exchange(hanging_, pipeline_.hanging());
   if (hanging_ > hung_before) claim_wanted_ = true;  // there are more slots
-  const bool had_none = ended_.empty();
   for (ImageOutcome& outcome : pipeline_.take_image_outcomes()) {
     if (outcome.key == lone_key_) {
       lone_key_ = 0;
       no_lone_before_ = now + (now - lone_since_);
       claim_wanted_ = true;
     }
-    ended_.push_back(window_.judge(std::move(outcome), settings_.retry, unit_random()));
+    ended_.add(window_.judge(std::move(outcome), settings_.retry, unit_random()), now);
   }
-  if (put_off_until_ <= now) {
-    std::move(put_off_.begin(), put_off_.end(), std::back_inserter(ended_));
-    put_off_.clear();
-  }
-  if (had_none) ended_since_ = now;
+  ended_.resume(now);
   for (DeliveryOutcome& outcome : pipeline_.take_delivery_outcomes()) {
     deliveries_.judge(std::move(outcome), settings_.webhook_retry_delays_ms, unit_random());
   }
@@ -168,8 +154,7 @@ void Drainer::note_failure(std::size_t kind, CallEnd end) {
 }
 
 TimePoint Drainer::deadline() const {
-  TimePoint earliest = pipeline_.deadline();
-  if (!put_off_.empty()) earliest = std::min(earliest, put_off_until_);
+  TimePoint earliest = std::min(pipeline_.deadline(), ended_.resumes_at());
   if (call_) return earliest;  // the queue wakes the owner when it has ended
   for (std::size_t kind = 0; kind < kKinds; ++kind) earliest = std::min(earliest, due_at(kind));
   return earliest;
@@ -189,7 +174,7 @@ TimePoint Drainer::wanted_at(std::size_t kind) const {
     case kRelease:
       return lost_tokens_.empty() ? kNever : kNow;
     case kFinish:
-      return finish_due_at();
+      return ended_.due(window_.size());
     case kFinishDeliveries:
       return deliveries_.due();
     case kHostRules:
@@ -212,17 +197,6 @@ TimePoint Drainer::paused_until(std::size_t kind) const {
   return until;
 }
 
-// A single image is recorded at once. Under load, several share one commit.
-TimePoint Drainer::finish_due_at() const {
-  if (ended_.empty()) return kNever;
-  if (ended_.size() >= kBatchImages || ended_.size() + put_off_.size() == window_.size()) {
-    return kNow;
-  }
-  std::uint64_t bytes = 0;
-  for (const FinishedImage& image : ended_) bytes += image.output_bytes;
-  return bytes >= kBatchBytes ? kNow : ended_since_ + kBatchPause;
-}
-
 TimePoint Drainer::claim_due_at() const {
   if (free_slots() == 0 || !pipeline_.ready()) return kNever;
   if (claim_wanted_) return kNow;
@@ -238,7 +212,7 @@ TimePoint Drainer::claim_deliveries_due_at() const {
 }
 
 bool Drainer::is_idle() const {
-  return window_.size() == ended_.size() + put_off_.size();
+  return window_.size() == ended_.size();
 }
 
 bool Drainer::lone_is_due() const {
@@ -250,7 +224,7 @@ bool Drainer::lone_is_due() const {
 int Drainer::free_slots() const {
   if (lone_key_ != 0 || (lone_is_due() && !is_idle())) return 0;
   const int most = settings_.images_in_flight;
-  const int idle = std::min(static_cast<int>(put_off_.size() + hanging_), most);
+  const int idle = std::min(static_cast<int>(ended_.locked().size() + hanging_), most);
   return std::max(0, most + idle - static_cast<int>(window_.size()));
 }
 
@@ -258,8 +232,9 @@ int Drainer::free_slots() const {
 // again may have locked rows, so that they hold up no other retries.
 int Drainer::free_retry_slots() const {
   const int most = settings_.images_in_flight / 2;
+  const auto& put_off = ended_.locked();
   const auto locked =
-      std::count_if(put_off_.begin(), put_off_.end(),
+      std::count_if(put_off.begin(), put_off.end(),
                     [&](const FinishedImage& image) { return window_.is_retry(image.key); });
   const int idle = std::min(static_cast<int>(locked), most);
   return std::max(0, most + idle - static_cast<int>(window_.held_retries()));
@@ -274,7 +249,7 @@ Call Drainer::make_call(std::size_t kind) {
     case kRelease:
       return ReleaseCall{lost_tokens_};
     case kFinish:
-      return make_finish();
+      return FinishCall{ended_.take_batch()};
     case kFinishDeliveries:
       return FinishDeliveriesCall{deliveries_.due_now(now_())};
     case kHostRules:
@@ -292,19 +267,6 @@ RenewCall Drainer::make_renew() {
   const std::vector<std::int64_t> of_deliveries = deliveries_.tokens();
   tokens.insert(tokens.end(), of_deliveries.begin(), of_deliveries.end());
   return {std::move(tokens), settings_.lease};
-}
-
-// As many images as a batch may hold, but at least one.
-FinishCall Drainer::make_finish() {
-  FinishCall call;
-  std::uint64_t bytes = 0;
-  while (!ended_.empty() && call.images.size() < kBatchImages) {
-    bytes += ended_.front().output_bytes;
-    if (bytes > kBatchBytes && !call.images.empty()) break;
-    call.images.push_back(std::move(ended_.front()));
-    ended_.pop_front();
-  }
-  return call;
 }
 
 HostRulesCall Drainer::make_read_host_rules() {
@@ -343,18 +305,6 @@ void Drainer::take(ReleaseCall&, ReleaseAnswer&) {
   claim_wanted_ = true;
 }
 
-// Images whose rows are locked are recorded again all together.
-void Drainer::put_off(FinishedImage image, TimePoint now) {
-  if (put_off_.empty()) {
-    const bool again = now < put_off_until_ + put_off_pause_;
-    put_off_pause_ =
-        again ? std::min<Clock::duration>(2 * put_off_pause_, kLongestPutOff) : kFirstPutOff;
-    put_off_until_ = now + put_off_pause_;
-  }
-  image.output.set_aside();
-  put_off_.push_back(std::move(image));
-}
-
 void Drainer::take(FinishCall& call, FinishAnswer& answer) {
   const TimePoint now = now_();
   auto next_put_off = answer.put_off.begin();
@@ -363,14 +313,14 @@ void Drainer::take(FinishCall& call, FinishAnswer& answer) {
     FinishedImage& image = call.images[i];
     if (next_put_off != answer.put_off.end() && *next_put_off == i) {
       ++next_put_off;
-      put_off(std::move(image), now);
+      ended_.put_off(std::move(image), now);
       continue;
     }
     any_retry = any_retry || image.verdict.kind == Verdict::Kind::kRetry;
     window_.release(image.key);
     ++finished_;
   }
-  ended_since_ = now;
+  ended_.note_recorded(now);
   // A claim of few images costs nearly as much as one of many. So it waits until a quarter of the
   // window has ended, or for kClaimPause, because the remaining images may be slow. A claim also
   // tells when retries and webhooks are due: if there may be new ones, it does not wait.
@@ -440,7 +390,7 @@ void Drainer::take(ClaimDeliveriesCall& call, ClaimDeliveriesAnswer& answer) {
 // have been committed.
 void Drainer::undo(Call& call, CallEnd end) {
   if (auto* finish = std::get_if<FinishCall>(&call)) {
-    std::move(finish->images.rbegin(), finish->images.rend(), std::front_inserter(ended_));
+    ended_.take_back(std::move(finish->images));
   } else if (auto* claim = std::get_if<ClaimCall>(&call)) {
     claim_wanted_ = true;
     if (end == CallEnd::kUnknown) lost_tokens_.push_back(claim->token);

@@ -8,13 +8,13 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <optional>
 #include <random>
 #include <vector>
 
 #include "drain/deliveries.hpp"
+#include "drain/ended_images.hpp"
 #include "drain/pipeline/pipeline.hpp"
 #include "drain/queue.hpp"
 #include "drain/window.hpp"
@@ -65,13 +65,11 @@ class Drainer {
   void begin_next_call();
   bool take_answer();
   void note_failure(std::size_t kind, CallEnd end);
-  void put_off(FinishedImage image, TimePoint now);
   double unit_random();
 
   TimePoint due_at(std::size_t kind) const;
   TimePoint wanted_at(std::size_t kind) const;
   TimePoint paused_until(std::size_t kind) const;
-  TimePoint finish_due_at() const;
   TimePoint claim_due_at() const;
   TimePoint claim_deliveries_due_at() const;
   int free_slots() const;
@@ -81,7 +79,6 @@ class Drainer {
 
   Call make_call(std::size_t kind);
   RenewCall make_renew();
-  FinishCall make_finish();
   HostRulesCall make_read_host_rules();
   ClaimCall make_claim();
   ClaimDeliveriesCall make_claim_deliveries();
@@ -113,11 +110,7 @@ class Drainer {
   std::vector<std::int64_t> lost_tokens_;  // of claims whose commit is uncertain
 
   Window window_;
-  std::deque<FinishedImage> ended_;     // to be recorded
-  TimePoint ended_since_{};             // when the first of them ended
-  std::vector<FinishedImage> put_off_;  // to be recorded later: their rows are locked
-  TimePoint put_off_until_{};
-  Clock::duration put_off_pause_{};
+  EndedImages ended_;
   std::uint64_t finished_ = 0;
 
   TimePoint read_host_rules_at_{};
