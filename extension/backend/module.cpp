@@ -1,8 +1,8 @@
 // Loading of the library: settings, shared memory, the launcher.
 #include "backend/access/caller.hpp"
-#include "backend/worker/database_drop.hpp"
-#include "backend/worker/launcher.hpp"
+#include "backend/launcher/launcher.hpp"
 #include "backend/settings.hpp"
+#include "backend/worker/database_drop.hpp"
 #include "backend/worker/shared_state.hpp"
 
 extern "C" {

@@ -41,7 +41,6 @@ class SpiQueue final : public Queue {
   void carry_out(const ClaimCall& call, ClaimAnswer* answer);
   void carry_out(const ClaimDeliveriesCall& call, ClaimDeliveriesAnswer* answer);
 
-  static void note_claimed(const Row& row, ClaimAnswer* answer);
   static void note_claimed_delivery(const Row& row, ClaimDeliveriesAnswer* answer);
   TupleDesc outcome_descriptor();
 

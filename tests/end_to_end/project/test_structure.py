@@ -106,11 +106,11 @@ def test_an_include_across_a_boundary_is_found(tree, folder, include):
 
 
 def test_a_second_place_that_asks_for_the_version_is_found(tree):
-    source = tree / "extension/backend/worker/launcher.cpp"
+    source = tree / "extension/backend/launcher/launcher.cpp"
     source.write_text(f"{source.read_text()}\n#if PG_VERSION_NUM >= 180000\n#endif\n")
     result = check_boundaries(tree)
     assert result.returncode == 1
-    assert "backend/worker/launcher.cpp" in result.stdout
+    assert "backend/launcher/launcher.cpp" in result.stdout
 
 
 TOP_FOLDERS = ("bench", "demo", "docker", "docs", "extension", "gateway", "scripts", "sql", "tests")
