@@ -39,6 +39,20 @@ COMMENT ON FUNCTION imgpress_internal.count_turns(smallint, integer, uuid[], uui
     'How many requests of a priority wait for a turn, at most that many, including those that another session has '
     'locked';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.put_empty_turns_last(ids uuid[], firsts integer[], lasts integer[])
+    RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE imgpress.processing_requests q SET claimed_at = clock_timestamp()
+        WHERE q.id = ANY (array(
+            SELECT t.id FROM unnest(ids, firsts, lasts) AS t(id, first, last) WHERE t.last < t.first));
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.put_empty_turns_last(uuid[], integer[], integer[]) IS
+    'Puts the requests whose next image is locked at the end of the queue. Called where they have used up all turns, so '
+    'that they do not hold up those behind them; otherwise they keep their place, because each update leaves a dead row';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.take_turns_of(
     of_priority smallint, slots integer, bounded boolean, served_before uuid[],
     held_requests uuid[], held_counts integer[],
@@ -92,11 +106,7 @@ BEGIN
         EXIT WHEN slots - taken <= slots / 16;  -- a turn for one or two images is not worth its cost
     END LOOP;
     IF blocked AND served = least(slots, turns_per_claim) THEN
-        -- Requests whose next image is locked have used up turns: they go to the end of the queue, so that they do
-        -- not hold up those behind them. Otherwise they keep their place, because each update leaves a dead row.
-        UPDATE imgpress.processing_requests q SET claimed_at = clock_timestamp()
-            WHERE q.id = ANY (array(
-                SELECT t.id FROM unnest(ids, firsts, lasts) AS t(id, first, last) WHERE t.last < t.first));
+        PERFORM imgpress_internal.put_empty_turns_last(ids, firsts, lasts);
     END IF;
     IF slots - taken > slots / 16 THEN
         more := more OR served = turns_per_claim;
@@ -321,6 +331,7 @@ COMMENT ON FUNCTION imgpress_internal.lock_due_retries(integer, integer, uuid[],
 GRANT EXECUTE ON FUNCTION
     imgpress_internal.share_of_turn(integer, integer, integer, integer, boolean, boolean),
     imgpress_internal.count_turns(smallint, integer, uuid[], uuid[], integer[], integer),
+    imgpress_internal.put_empty_turns_last(uuid[], integer[], integer[]),
     imgpress_internal.take_turns_of(smallint, integer, boolean, uuid[], uuid[], integer[]),
     imgpress_internal.waiting_priorities(),
     imgpress_internal.reserved_places(smallint[], integer, uuid[], integer[]),

@@ -122,34 +122,20 @@ $$;
 COMMENT ON FUNCTION imgpress_internal.next_delivery_in_ms() IS
     'Milliseconds until the next webhook is due; NULL if there is none';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.claim_images(
-    drainer integer, token bigint, slots integer, retry_slots integer,
-    held_requests uuid[], held_counts integer[], lease interval, idle boolean DEFAULT false
-) RETURNS TABLE (
-    request_id uuid, image_no integer, url text, options jsonb,
-    attempts smallint, failed_attempts smallint, codec_crashes smallint, interruptions smallint, alone boolean,
-    source_key bytea, blob_id bigint, source_digest bytea, source_etag text, last_modified text,
-    more boolean, due_in_ms bigint, lone_due_in_ms bigint, delivery_due_in_ms bigint, headers text[]
+CREATE OR REPLACE FUNCTION imgpress_internal.lock_images_to_claim(
+    slots integer, retry_slots integer, held_requests uuid[], held_counts integer[], idle boolean,
+    OUT retry_ids uuid[], OUT retry_nos integer[], OUT ids uuid[], OUT firsts integer[], OUT lasts integer[],
+    OUT more boolean, OUT blocked boolean, OUT aside bigint
 )
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
     retries record;
     released record;
     turns record;
-    paused boolean;
     lone boolean := false;
     fresh_slots integer := 0;
-    aside bigint := 0;
-    any_headers constant boolean := imgpress_internal.has_origin_headers();
 BEGIN
-    PERFORM imgpress_internal.lock_tables();
-    paused := EXISTS (SELECT FROM imgpress_internal.queue_pause);
-    IF paused THEN  -- resume_queue() wakes the drainer
-        slots := 0;
-        idle := false;
-    END IF;
     IF idle THEN
         retries := imgpress_internal.lock_lone_image();
         lone := retries.ids IS NOT NULL;
@@ -164,20 +150,58 @@ BEGIN
         fresh_slots := slots - coalesce(cardinality(retries.ids), 0);
     END IF;
     turns := imgpress_internal.take_open_turns(fresh_slots, held_requests, held_counts);
+    retry_ids := retries.ids;
+    retry_nos := retries.nos;
+    ids := turns.ids;
+    firsts := turns.firsts;
+    lasts := turns.lasts;
+    more := turns.more;
+    blocked := turns.blocked;
     aside := turns.aside + imgpress_internal.set_aside(retries.ids, retries.nos, retries.nos);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.lock_images_to_claim(integer, integer, uuid[], integer[], boolean) IS
+    'Chooses the images of a claim, and locks them: one that must be alone if the drainer is idle, and no other; or '
+    'else those that are due for a retry or that waited for the end of a pause, and fresh ones in turns. aside: how '
+    'many of them were set aside, because their hosts are paused';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.claim_images(
+    drainer integer, token bigint, slots integer, retry_slots integer,
+    held_requests uuid[], held_counts integer[], lease interval, idle boolean DEFAULT false
+) RETURNS TABLE (
+    request_id uuid, image_no integer, url text, options jsonb,
+    attempts smallint, failed_attempts smallint, codec_crashes smallint, interruptions smallint, alone boolean,
+    source_key bytea, blob_id bigint, source_digest bytea, source_etag text, last_modified text,
+    more boolean, due_in_ms bigint, lone_due_in_ms bigint, delivery_due_in_ms bigint, headers text[]
+)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    paused boolean;
+    chosen record;
+    any_headers constant boolean := imgpress_internal.has_origin_headers();
+BEGIN
+    PERFORM imgpress_internal.lock_tables();
+    paused := EXISTS (SELECT FROM imgpress_internal.queue_pause);
+    IF paused THEN  -- resume_queue() wakes the drainer
+        slots := 0;
+        idle := false;
+    END IF;
+    chosen := imgpress_internal.lock_images_to_claim(slots, retry_slots, held_requests, held_counts, idle);
     RETURN QUERY
         WITH turn AS MATERIALIZED (
-            SELECT * FROM unnest(turns.ids, turns.firsts, turns.lasts) AS t(id, first, last) WHERE t.last >= t.first
+            SELECT * FROM unnest(chosen.ids, chosen.firsts, chosen.lasts) AS t(id, first, last) WHERE t.last >= t.first
         ), wanted AS MATERIALIZED (
             SELECT * FROM turn
             UNION ALL
-            SELECT * FROM unnest(retries.ids, retries.nos, retries.nos)
+            SELECT * FROM unnest(chosen.retry_ids, chosen.retry_nos, chosen.retry_nos)
         ), claimed AS (
             UPDATE imgpress.images i
                 SET status = 'Processing', attempts = i.attempts + 1, lease_token = token, retry_at = NULL,
                     host_no = NULL
                 FROM wanted w WHERE i.request_id = w.id AND i.image_no >= w.first AND i.image_no <= w.last
-                  AND NOT (aside > 0 AND imgpress_internal.was_set_aside(i.host_no, i.retry_at))
+                  AND NOT (chosen.aside > 0 AND imgpress_internal.was_set_aside(i.host_no, i.retry_at))
                 RETURNING i.request_id, i.image_no, i.url, i.attempts, i.failed_attempts, i.codec_crashes,
                           i.interruptions, i.alone, i.transient
         ), leased AS (
@@ -192,7 +216,7 @@ BEGIN
                 FROM turn t WHERE q.id = t.id
         ), resumed AS (
             UPDATE imgpress.processing_requests q SET worked_until = clock_timestamp()
-                FROM unnest(imgpress_internal.lock_idle(retries.ids, held_requests || turns.ids)) AS l(id)
+                FROM unnest(imgpress_internal.lock_idle(chosen.retry_ids, held_requests || chosen.ids)) AS l(id)
                 WHERE q.id = l.id
         ), request AS MATERIALIZED (
             -- Read once for each request, not for each image: while another session holds an old snapshot, each
@@ -214,8 +238,8 @@ BEGIN
         ) s ON true;
     RETURN QUERY SELECT NULL::uuid, NULL::integer, NULL::text, NULL::jsonb,
         NULL::smallint, NULL::smallint, NULL::smallint, NULL::smallint, NULL::boolean,
-        NULL::bytea, NULL::bigint, NULL::bytea, NULL::text, NULL::text, turns.more,
-        CASE WHEN paused THEN NULL WHEN turns.blocked OR aside > 0 THEN 0
+        NULL::bytea, NULL::bigint, NULL::bytea, NULL::text, NULL::text, chosen.more,
+        CASE WHEN paused THEN NULL WHEN chosen.blocked OR chosen.aside > 0 THEN 0
              ELSE imgpress_internal.next_retry_in_ms() END,
         CASE WHEN paused THEN NULL ELSE imgpress_internal.next_lone_image_in_ms() END,
         imgpress_internal.next_delivery_in_ms(), NULL::text[];
@@ -234,6 +258,7 @@ GRANT EXECUTE ON FUNCTION
     imgpress_internal.lock_tables(), imgpress_internal.lock_lone_image(), imgpress_internal.next_lone_image_in_ms(),
     imgpress_internal.lock_next_images(uuid, integer, integer),
     imgpress_internal.lock_idle(uuid[], uuid[]),
+    imgpress_internal.lock_images_to_claim(integer, integer, uuid[], integer[], boolean),
     imgpress_internal.milliseconds_until(timestamptz),
     imgpress_internal.next_retry_in_ms(), imgpress_internal.next_delivery_in_ms(),
     imgpress_internal.claim_images(integer, bigint, integer, integer, uuid[], integer[], interval, boolean)
