@@ -9,6 +9,7 @@ extern "C" {
 #include "catalog/pg_namespace.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "parser/parse_relation.h"
 #include "tcop/cmdtag.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
@@ -196,6 +197,19 @@ SPIPlanPtr prepare(const char* query) {
   return plan;
 }
 
+// What only this session has would be missing where the query runs later.
+void refuse_what_is_of_this_session(SPIPlanPtr plan) {
+  const auto* source = static_cast<CachedPlanSource*>(linitial(SPI_plan_get_plan_sources(plan)));
+  const bool is_temporary = isQueryUsingTempRelation(linitial_node(Query, source->query_list));
+  const bool is_named = source->commandTag == CMDTAG_EXECUTE || source->commandTag == CMDTAG_FETCH;
+  if (!is_temporary && !is_named) return;
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("the query uses %s of this session, which a job does not see",
+                         is_temporary                           ? "a temporary table"
+                         : source->commandTag == CMDTAG_EXECUTE ? "a prepared statement"
+                                                                : "a cursor")));
+}
+
 // A relation that the session finds may not be on this path.
 void describe_check(void*) {
   errcontext("check of the query with the search_path of a new session: %s", namespace_search_path);
@@ -216,6 +230,7 @@ Datum imgpress_check_query(PG_FUNCTION_ARGS) {
   error_context_stack = &context;
   SPI_connect();
   SPIPlanPtr plan = prepare(query_of(fcinfo));
+  refuse_what_is_of_this_session(plan);
   // Opened, it has passed the check of rights, too; but it does not run before a row is fetched.
   Portal portal = SPI_cursor_open(nullptr, plan, nullptr, nullptr, false);
   columns_of(portal->tupDesc);

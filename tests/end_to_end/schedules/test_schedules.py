@@ -150,6 +150,28 @@ def test_a_query_is_checked_as_the_job_will_run_it(shop):
     assert "with the search_path of a new session: market" in error.value.diag.context
 
 
+@pytest.mark.parametrize(
+    "prepare, query, what",
+    [
+        ("CREATE TEMP TABLE tonight (id int, photo text)", "TABLE tonight", "a temporary table"),
+        (
+            "CREATE TEMP TABLE tonight (id int)",
+            "SELECT g.* FROM goods g WHERE g.id IN (SELECT t.id FROM tonight t)",
+            "a temporary table",
+        ),
+        ("PREPARE sold AS SELECT id, photo FROM goods", "EXECUTE sold", "a prepared statement"),
+        ("DECLARE sold CURSOR WITH HOLD FOR SELECT 1, ''", "FETCH ALL FROM sold", "a cursor"),
+    ],
+)
+def test_a_query_of_what_only_the_session_has_is_refused(shop, prepare, query, what):
+    with shop.cluster.session(user=USER) as session:
+        session.execute(prepare)
+        with pytest.raises(psycopg2.Error, match=f"uses {what} of this session") as error:
+            session.execute("SELECT imgpress.schedule_submit('x', '0 4 * * *', %s)", (query,))
+    assert error.value.pgcode == "22023"
+    assert shop.sql(JOBS) == []
+
+
 def test_a_query_that_writes_is_not_run_before_its_time(shop):
     query = "INSERT INTO goods VALUES (1, 'http://a.test/1') RETURNING id, photo"
     as_user(shop, "SELECT imgpress.schedule_submit('writes', '0 4 1 1 *', %s)", query)
