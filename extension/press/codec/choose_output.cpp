@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "press/jpeg/pixel_encoder.hpp"
+#include "press/jpeg/pixels/pixel_encoder.hpp"
 
 namespace imgpress::press {
 namespace {

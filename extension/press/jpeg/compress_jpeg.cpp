@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "press/codec/choose_output.hpp"
-#include "press/jpeg/pixel_encoder.hpp"
+#include "press/jpeg/pixels/pixel_encoder.hpp"
 #include "press/jpeg/read/segment_parser.hpp"
 #include "press/jpeg/transcoder.hpp"
 

@@ -16,6 +16,11 @@ constexpr int kMaxLevel = 1023;
 // DC coefficients reach one further down, since samples are coded as -128 to 127.
 constexpr int kMinDc = -kMaxLevel - 1;
 
+// Dequantised DC from which on all samples of a block round to white (255) or black (0). Halves are
+// rounded up.
+constexpr int kWhiteDc = 8 * 127 - 4;
+constexpr int kBlackDc = -8 * 128 + 3;
+
 struct alignas(64) Block {
   std::int16_t at[kBlockSize];
 };

@@ -21,10 +21,6 @@ constexpr double kRateBias = 0.005;
 // With more than this, levels would vanish altogether where the new step is close to the old one.
 constexpr double kMaxBias = 0.4;
 
-// Dequantised DC from which on all samples of a block round to white (255) or black (0).
-constexpr int kWhiteDc = 8 * 127 - 4;
-constexpr int kBlackDc = -(8 * 128 - 4);
-
 int divide_up(int a, int b) {
   return (a + b - 1) / b;
 }
@@ -42,7 +38,7 @@ IMGPRESS_INLINE void count_magnitude(const Block& block, int magnitude, NarrowCo
 // The new DC levels of blocks that are pure white or black, which must stay so: a white background
 // that turns grey is seen at once.
 struct Extremes {
-  int dc_step;
+  float dc_step;
   std::int16_t white_level;
   std::int16_t black_level;
 };
@@ -52,7 +48,7 @@ void requantise(Block* blocks, std::size_t count, const float* scale, const floa
                 const Extremes& extremes) {
   for (Block* block = blocks; block < blocks + count; ++block) {
     std::int16_t* const levels = block->at;
-    const int dc = levels[0] * extremes.dc_step;
+    const float dc = static_cast<float>(levels[0]) * extremes.dc_step;
     for (std::size_t i = 0; i < kBlockSize; ++i) {
       const int value = levels[i];
       const float exact = static_cast<float>(std::abs(value)) * scale[i] + offset[i];
@@ -96,10 +92,11 @@ double CoefficientSample::bias(std::size_t i) const {
 // Adding 0.5 to the integer addend keeps the quotient at least 0.5/t away from any integer, so that
 // truncating the float is exact for |k| * s below 2^20.
 BlockRequantiser::BlockRequantiser(const QuantTable& from, const QuantTable& to,
-                                   const CoefficientSample& sample) {
-  dc_step_ = from[0];
-  white_level_ = static_cast<std::int16_t>(divide_up(kWhiteDc, std::max<int>(to[0], 1)));
-  black_level_ = static_cast<std::int16_t>(-divide_up(-kBlackDc, std::max<int>(to[0], 1)));
+                                   const CoefficientSample& sample, int fineness) {
+  dc_step_ = static_cast<float>(from[0]) / static_cast<float>(fineness);
+  const int dc_target = std::max<int>(to[0], 1);
+  white_level_ = static_cast<std::int16_t>(divide_up(kWhiteDc * fineness, dc_target));
+  black_level_ = static_cast<std::int16_t>(-divide_up(-kBlackDc * fineness, dc_target));
   for (std::size_t i = 0; i < kBlockSize; ++i) {
     const double step = from[i];
     const double target = std::max<int>(to[i], 1);

@@ -35,8 +35,9 @@ class CoefficientSample {
 
 class BlockRequantiser {
  public:
-  // No step of `to` may be smaller than that of `from`.
-  BlockRequantiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample);
+  // No step of `to` may be smaller than that of `from`. Both are in units of 1 / `fineness`.
+  BlockRequantiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample,
+                   int fineness = 1);
 
   // In place. Levels are clamped to what a baseline JPEG can hold.
   void apply(Block* blocks, std::size_t count) const;
@@ -45,7 +46,7 @@ class BlockRequantiser {
   int addend(std::size_t i) const { return addend_[i]; }
 
  private:
-  int dc_step_ = 0;
+  float dc_step_ = 0;
   std::int16_t white_level_ = 0;
   std::int16_t black_level_ = 0;
   std::array<int, kBlockSize> addend_;

@@ -50,6 +50,11 @@ void requantise_with_trellis(Plane& plane, const BlockRequantiser& requantiser,
   }
 }
 
+TrellisQuantiser::Measure measure_of(const Plane& plane) {
+  return plane.channel == Channel::kLuma ? TrellisQuantiser::Measure::kSamples
+                                         : TrellisQuantiser::Measure::kSteps;
+}
+
 }  // namespace
 
 void requantise_plane(Plane& plane, const QuantTable& to, Effort effort) {
@@ -65,10 +70,21 @@ void requantise_plane(Plane& plane, const QuantTable& to, Effort effort) {
     return;
   }
   const SymbolCounts counts = count_symbols(plane, every, requantiser);
-  const auto measure = plane.channel == Channel::kLuma ? TrellisQuantiser::Measure::kSamples
-                                                       : TrellisQuantiser::Measure::kSteps;
   requantise_with_trellis(plane, requantiser,
-                          {from, plane.steps, sample, counts, measure, kLambda});
+                          {from, plane.steps, sample, counts, measure_of(plane), kLambda});
+}
+
+void quantise_plane(Plane& plane, const QuantTable& to) {
+  plane.steps = to;
+  QuantTable from;
+  from.fill(1);
+  QuantTable fine_to = to;
+  for (std::uint16_t& step : fine_to) step = static_cast<std::uint16_t>(step * kFineness);
+  const CoefficientSample no_bias;  // but for a fraction of the fine units
+  const BlockRequantiser quantiser(from, fine_to, no_bias, kFineness);
+  const SymbolCounts counts = count_symbols(plane, stride_of(plane, Effort::kSmall), quantiser);
+  requantise_with_trellis(plane, quantiser,
+                          {from, fine_to, no_bias, counts, measure_of(plane), kLambda, kFineness});
 }
 
 }  // namespace imgpress::press

@@ -1,4 +1,4 @@
-// Requantises a plane of an image.
+// Quantises or requantises a plane of an image.
 #pragma once
 
 #include "core/rules/options.hpp"
@@ -9,5 +9,12 @@ namespace imgpress::press {
 // In place. Only the steps of `to` that are coarser than the plane's replace them. Effort "small"
 // also runs trellis quantisation.
 void requantise_plane(Plane& plane, const QuantTable& to, Effort effort);
+
+// Coefficients that are still to be quantised are in units of 1 / kFineness, so that nothing is
+// lost by rounding them to integers.
+constexpr int kFineness = 16;
+
+// In place. Quantises such coefficients, with trellis quantisation.
+void quantise_plane(Plane& plane, const QuantTable& to);
 
 }  // namespace imgpress::press

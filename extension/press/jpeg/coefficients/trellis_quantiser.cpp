@@ -48,15 +48,15 @@ struct TrellisQuantiser::Trellis {
 
 TrellisQuantiser::TrellisQuantiser(const QuantTable& from, const QuantTable& to,
                                    const CoefficientSample& sample, const SymbolCounts& counts,
-                                   Measure measure, double lambda)
+                                   Measure measure, double lambda, int fineness)
     : lambda_(static_cast<float>(lambda)) {
   const float typical = typical_step(to);
   for (std::size_t i = 0; i < kBlockSize; ++i) {
     const auto after = static_cast<float>(std::max<int>(to[i], 1));
     weight_[i] = measure == Measure::kSamples ? squared(after / typical) : 1;
-    step_[i] = static_cast<float>(from[i]);
+    step_[i] = static_cast<float>(from[i]) / static_cast<float>(fineness);
     bias_[i] = static_cast<float>(sample.bias(i));
-    scale_[i] = step_[i] / after;
+    scale_[i] = static_cast<float>(from[i]) / after;
   }
   SymbolCounts smoothed = counts;
   smooth_ac_counts(smoothed);

@@ -29,9 +29,9 @@ class TrellisQuantiser {
 
   // `sample`: statistics of the source blocks. `counts`: how often each symbol occurs in (a sample
   // of) the requantised blocks. `lambda`: what a bit is worth in a typical block, in squared
-  // errors.
+  // errors. `fineness`: both tables are in units of 1 / `fineness`.
   TrellisQuantiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample,
-                   const SymbolCounts& counts, Measure measure, double lambda);
+                   const SymbolCounts& counts, Measure measure, double lambda, int fineness = 1);
 
   // Changes the requantised `blocks` in place; `before` are the source blocks. DC stays.
   void apply(const Block* before, Block* blocks, std::size_t count) const;

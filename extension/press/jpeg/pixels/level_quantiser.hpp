@@ -1,0 +1,67 @@
+// Quantises the coefficients of a forward DCT.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <algorithm>
+
+#include "press/jpeg/coefficients/quant_table.hpp"
+#include "press/jpeg/cpu_targets.hpp"
+#include "press/jpeg/pixels/forward_dct.hpp"
+#include "press/jpeg/symbols.hpp"
+
+namespace imgpress::press {
+
+class LevelQuantiser {
+ public:
+  // Levels are in units of a step / `fineness`, which must not be so small that they overflow.
+  LevelQuantiser(const QuantTable& steps, int fineness);
+
+  // `rows`: as forward_dct() leaves them.
+  IMGPRESS_INLINE void quantise(const Eight* rows, Block& block) const;
+
+ private:
+  // Two levels in each number.
+  typedef std::uint32_t EightPairs __attribute__((vector_size(32)));
+
+  // A number to which small ones are added so that they are rounded to integers, which are then the
+  // lower bits of the sum.
+  static constexpr float kRounder = 3 << 22;
+
+  // From here on it takes less time to move all levels than to find those that are not zero.
+  static constexpr int kDense = 24;
+
+  alignas(32) std::array<Eight, kSide> scale_;
+  std::array<std::uint8_t, kBlockSize> place_;  // in zigzag order, of each level
+  float white_ = 0;                             // DC, as it comes from the transform
+  float black_ = 0;
+  std::int16_t white_level_ = 0;
+  std::int16_t black_level_ = 0;
+};
+
+void LevelQuantiser::quantise(const Eight* rows, Block& block) const {
+  Block levels;
+  for (std::size_t i = 0; i < kSide; i += 2) {
+    const Eight first = rows[i] * scale_[i] + kRounder;
+    const Eight second = rows[i + 1] * scale_[i + 1] + kRounder;
+    const EightPairs pairs = (reinterpret_cast<EightPairs>(first) & 0xFFFFU) |
+                             reinterpret_cast<EightPairs>(second) << 16U;
+    std::memcpy(levels.at + i * kSide, &pairs, sizeof pairs);
+  }
+  std::uint64_t nonzero = nonzero_in(levels);
+  if (__builtin_popcountll(nonzero) >= kDense) {
+    for (std::size_t i = 0; i < kBlockSize; ++i) block.at[place_[i]] = levels.at[i];
+  } else {
+    clear(block);
+    for (; nonzero != 0; nonzero &= nonzero - 1) {
+      const auto i = static_cast<std::size_t>(__builtin_ctzll(nonzero));
+      block.at[place_[i]] = levels.at[i];
+    }
+  }
+  const float dc = rows[0][0];
+  if (dc >= white_) block.at[0] = std::max(block.at[0], white_level_);
+  if (dc <= black_) block.at[0] = std::min(block.at[0], black_level_);
+}
+
+}  // namespace imgpress::press

@@ -1,0 +1,135 @@
+#include "press/jpeg/pixels/pixel_encoder.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "press/jpeg/coefficients/plane_requantisation.hpp"
+#include "press/jpeg/libjpeg_quant_tables.hpp"
+#include "press/jpeg/pixels/pixel_transform.hpp"
+#include "press/jpeg/write/coefficient_writer.hpp"
+
+namespace imgpress::press {
+namespace {
+
+void check_sides(const PixelImage& image) {
+  const std::uint32_t longer = std::max(image.width, image.height);
+  if (longer > JPEG_MAX_DIMENSION) {
+    throw FaultError(Fault::kUnsupportedImage, "a side of the image has " + std::to_string(longer) +
+                                                   " pixels; a JPEG file can have at most " +
+                                                   std::to_string(JPEG_MAX_DIMENSION));
+  }
+}
+
+// Without colour conversion or interpolation of chroma where the source is YCbCr, so that the
+// encoder's subsampling averages the source's own samples.
+void start_reading(jpeg_decompress_struct& in) {
+  in.out_color_space = in.jpeg_color_space == JCS_YCbCr ? JCS_YCbCr : JCS_RGB;
+  in.do_fancy_upsampling = FALSE;
+  jpeg_start_decompress(&in);
+}
+
+// Reads up to `count` rows; returns how many.
+std::size_t read_rows(jpeg_decompress_struct& in, JSAMPROW* rows, std::size_t count) {
+  std::size_t done = 0;
+  while (done < count && in.output_scanline < in.output_height) {
+    done += jpeg_read_scanlines(&in, rows + done, static_cast<JDIMENSION>(count - done));
+  }
+  return done;
+}
+
+// Steps of luma are never finer than the source's. Steps of chroma cannot be compared, since its
+// resolution changes, nor can those of RGB.
+QualityTables choose_tables(LibjpegGuard& guard, const LibjpegDecoder& decoder, int quality) {
+  QualityTables tables = quality_tables(guard, quality);
+  if (decoder.state().jpeg_color_space == JCS_YCbCr) {
+    tables.luma = coarser_of(tables.luma, source_tables(decoder)[0]);
+  }
+  return tables;
+}
+
+// For effort "small" the coefficients are left to the trellis quantiser, which wants to know what
+// rounding would take away.
+PixelTransform transform_for(Effort effort, PixelColours colours, std::uint32_t width,
+                             std::uint32_t height, const QualityTables& tables) {
+  if (effort != Effort::kSmall) return PixelTransform(colours, width, height, tables, 1);
+  QualityTables fine;
+  fine.luma.fill(1);
+  fine.chroma.fill(1);
+  return PixelTransform(colours, width, height, fine, kFineness);
+}
+
+FrameHeader header_for(std::uint32_t width, std::uint32_t height) {
+  FrameHeader header;
+  header.width = width;
+  header.height = height;
+  header.jfif = true;
+  return header;
+}
+
+std::optional<std::vector<std::uint8_t>> write_image(CoefficientImage image,
+                                                     const FrameHeader& header,
+                                                     const QualityTables& tables,
+                                                     const ImageMetadata& metadata, Effort effort,
+                                                     std::size_t size_limit) {
+  if (effort == Effort::kSmall) {
+    for (Plane& plane : image) {
+      quantise_plane(plane, plane.channel == Channel::kLuma ? tables.luma : tables.chroma);
+    }
+  }
+  return write_coefficients(image, header, metadata, effort, size_limit);
+}
+
+}  // namespace
+
+std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
+                                                       const CodecOptions& options,
+                                                       std::size_t size_limit) {
+  check_sides(image);
+  LibjpegGuard guard;
+  const auto colours = image.channels == 1 ? PixelColours::kGrey : PixelColours::kRgb;
+  const QualityTables tables = quality_tables(guard, options.quality);
+  PixelTransform transform =
+      transform_for(options.effort, colours, image.width, image.height, tables);
+  std::vector<const std::uint8_t*> rows;
+  for (std::size_t y = 0; y < image.height; y += rows.size()) {
+    rows.clear();
+    const std::size_t count = std::min(transform.portion(), image.height - y);
+    for (std::size_t i = 0; i < count; ++i) {
+      rows.push_back(image.samples.data() + (y + i) * image.row_bytes());
+    }
+    transform.add(rows);
+  }
+  return write_image(transform.take(), header_for(image.width, image.height), tables,
+                     image.metadata, options.effort, size_limit);
+}
+
+std::optional<std::vector<std::uint8_t>> reencode_jpeg(LibjpegGuard& guard, LibjpegDecoder& decoder,
+                                                       const CodecOptions& options,
+                                                       const ImageMetadata& metadata,
+                                                       std::size_t size_limit) {
+  jpeg_decompress_struct& in = decoder.state();
+  guard.run([&in] { start_reading(in); });  // reads all scans of a file that has several
+  decoder.check_complete();
+  const auto colours = in.out_color_space == JCS_YCbCr ? PixelColours::kYcc : PixelColours::kRgb;
+  const QualityTables tables = choose_tables(guard, decoder, options.quality);
+  PixelTransform transform =
+      transform_for(options.effort, colours, in.image_width, in.image_height, tables);
+  const std::size_t row_bytes = std::size_t{in.image_width} * 3;
+  std::vector<std::uint8_t> samples(row_bytes * transform.portion());
+  std::vector<JSAMPROW> buffers;
+  for (std::size_t i = 0; i < transform.portion(); ++i) {
+    buffers.push_back(samples.data() + i * row_bytes);
+  }
+  while (in.output_scanline < in.output_height) {
+    std::size_t count = 0;
+    guard.run([&] { count = read_rows(in, buffers.data(), buffers.size()); });
+    std::vector<const std::uint8_t*> rows(buffers.begin(),
+                                          buffers.begin() + static_cast<std::ptrdiff_t>(count));
+    transform.add(rows);
+  }
+  decoder.check_complete();
+  return write_image(transform.take(), header_for(in.image_width, in.image_height), tables,
+                     metadata, options.effort, size_limit);
+}
+
+}  // namespace imgpress::press

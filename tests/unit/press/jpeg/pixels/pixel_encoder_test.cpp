@@ -1,0 +1,78 @@
+// Compares the encoder of pixels with libjpeg's.
+#include <gtest/gtest.h>
+
+#include "press/jpeg/pixels/pixel_encoder.hpp"
+#include "support/images/image_fixtures.hpp"
+
+namespace imgpress::press {
+namespace {
+
+using namespace fixtures;
+
+Bytes encoded(const Picture& picture, Effort effort, int quality) {
+  PixelImage image;
+  image.width = std::uint32_t(picture.width);
+  image.height = std::uint32_t(picture.height);
+  image.channels = picture.channels;
+  image.samples = picture.samples;
+  CodecOptions options;
+  options.effort = effort;
+  options.quality = quality;
+  return encode_pixels(image, options, 10'000'000).value();
+}
+
+Bytes by_libjpeg(const Picture& picture, Effort effort, int quality) {
+  JpegForm form;
+  form.quality = quality;
+  form.optimised = effort != Effort::kFast;
+  if (picture.channels == 1) form.luma_across = form.luma_down = 1;
+  return make_jpeg(picture, form);
+}
+
+class EncoderQualities : public testing::TestWithParam<std::pair<int, int>> {};
+
+TEST_P(EncoderQualities, FilesAreNeitherWorseNorLargerThanThoseOfLibjpeg) {
+  const auto [channels, quality] = GetParam();
+  const Picture picture = photograph(533, 401, channels);
+  for (const Effort effort : {Effort::kFast, Effort::kBalanced}) {
+    const Bytes ours = encoded(picture, effort, quality);
+    const Bytes theirs = by_libjpeg(picture, effort, quality);
+    EXPECT_LE(ours.size(), theirs.size() * 1001 / 1000);
+    EXPECT_GE(psnr(read_jpeg(ours).picture, picture),
+              psnr(read_jpeg(theirs).picture, picture) - 0.001);
+    EXPECT_EQ(read_jpeg(ours).tables, read_jpeg(theirs).tables);
+    EXPECT_EQ(read_jpeg(ours).warnings, 0);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EncoderQualities,
+                         testing::Values(std::pair{1, 50}, std::pair{1, 92}, std::pair{3, 10},
+                                         std::pair{3, 50}, std::pair{3, 75}, std::pair{3, 95},
+                                         std::pair{3, 100}));
+
+TEST(PixelEncoder, EverySizeUpToTwoUnits) {
+  for (int side = 1; side <= 33; ++side) {
+    for (const int channels : {1, 3}) {
+      const Picture picture = photograph(side, 34 - side, channels, side);
+      for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
+        const JpegFacts facts = read_jpeg(encoded(picture, effort, 90));
+        EXPECT_EQ(facts.warnings, 0);
+        EXPECT_EQ(facts.components, channels);
+        EXPECT_EQ(facts.picture.width, picture.width);
+        EXPECT_GT(psnr(facts.picture, picture), 30) << side << " " << channels;
+      }
+    }
+  }
+}
+
+TEST(PixelEncoder, StopsAtTheSizeLimit) {
+  PixelImage image;
+  image.width = image.height = 64;
+  image.samples = photograph(64, 64).samples;
+  const std::size_t size = encode_pixels(image, {}, 1'000'000)->size();
+  EXPECT_TRUE(encode_pixels(image, {}, size + 1));
+  EXPECT_FALSE(encode_pixels(image, {}, size));
+}
+
+}  // namespace
+}  // namespace imgpress::press
