@@ -1,10 +1,33 @@
 #include "press/codec/pixel_image.hpp"
 
+#include <cstring>
 #include <string>
 
 #include "core/rules/fault.hpp"
+#include "press/jpeg/cpu_targets.hpp"
 
 namespace imgpress::press {
+namespace {
+
+using Bytes = std::uint8_t __attribute__((vector_size(16)));
+using Words = std::uint16_t __attribute__((vector_size(32)));
+
+// Pixels of red, green, blue and alpha become such without alpha, and four bytes without a meaning.
+IMGPRESS_INLINE void blend_four(const std::uint8_t* in, std::uint8_t* out) {
+  Bytes bytes;
+  std::memcpy(&bytes, in, sizeof bytes);
+  const Bytes repeated =
+      __builtin_shufflevector(bytes, bytes, 3, 3, 3, 3, 7, 7, 7, 7, 11, 11, 11, 11, 15, 15, 15, 15);
+  const Words alpha = __builtin_convertvector(repeated, Words);
+  const Words sum = __builtin_convertvector(bytes, Words) * alpha + (255 - alpha) * 255 + 127;
+  const Words quotient = (sum + 1 + (sum >> 8)) >> 8;  // of a division by 255
+  bytes = __builtin_convertvector(quotient, Bytes);
+  bytes =
+      __builtin_shufflevector(bytes, bytes, 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 7, 11, 15);
+  std::memcpy(out, &bytes, sizeof bytes);
+}
+
+}  // namespace
 
 void check_pixel_count(std::uint64_t width, std::uint64_t height, const PixelLimits& limits) {
   if (width == 0 || height == 0) {
@@ -19,7 +42,16 @@ void check_pixel_count(std::uint64_t width, std::uint64_t height, const PixelLim
   if (width * height > limits.large_above) throw LargeImage();
 }
 
-void blend_on_white(const std::uint8_t* in, int colours, std::size_t count, std::uint8_t* out) {
+IMGPRESS_CPU_TARGETS void blend_on_white(const std::uint8_t* in, int colours, std::size_t count,
+                                         std::uint8_t* out) {
+  if (colours == 3) {
+    // Four pixels at a time. Four bytes more than their twelve are written.
+    for (; count >= 6; count -= 4) {
+      blend_four(in, out);
+      in += 16;
+      out += 12;
+    }
+  }
   for (std::size_t i = 0; i < count; ++i) {
     const unsigned alpha = in[colours];
     for (int c = 0; c < colours; ++c) {

@@ -15,6 +15,7 @@
 #include "press/codec/exif_orientation.hpp"
 #include "press/codec/pixel_image.hpp"
 #include "press/formats/png_chunks.hpp"
+#include "press/formats/png_rows.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -123,14 +124,32 @@ std::vector<std::uint8_t> read_icc_profile(PngDecoder& decoder) {
   return std::vector<std::uint8_t>(profile, profile + size);
 }
 
-// The decoded samples, alpha included.
-std::vector<std::uint8_t> read_samples(PngDecoder& decoder, std::uint32_t height) {
+// Decodes what libpng alone can decode. Returns the number of channels, alpha included.
+int read_slowly(PngDecoder& decoder, std::uint32_t height, std::vector<std::uint8_t>& samples) {
+  decoder.run([&decoder] { normalise(decoder.png(), decoder.info()); });
   const std::size_t stride = png_get_rowbytes(decoder.png(), decoder.info());
-  std::vector<std::uint8_t> samples(stride * height);
+  samples.resize(stride * height);
   std::vector<png_bytep> rows(height);
   for (std::size_t y = 0; y < height; ++y) rows[y] = samples.data() + y * stride;
   decoder.run([&decoder, &rows] { png_read_image(decoder.png(), rows.data()); });
-  return samples;
+  return png_get_channels(decoder.png(), decoder.info());
+}
+
+// Decodes what has samples of 8 bits, no palette and no interlacing. Returns the number of
+// channels, or 0 if this is another file or damaged.
+int read_quickly(const PngDecoder& decoder, const PngChunks& chunks, PixelImage& image) {
+  png_structp png = decoder.png();
+  png_infop info = decoder.info();
+  if (png_get_bit_depth(png, info) != 8 ||
+      png_get_interlace_type(png, info) != PNG_INTERLACE_NONE ||
+      png_get_color_type(png, info) == PNG_COLOR_TYPE_PALETTE ||
+      png_get_valid(png, info, PNG_INFO_tRNS) != 0) {
+    return 0;
+  }
+  const int channels = png_get_channels(png, info);
+  const bool complete = read_png_rows(chunks, image.width, image.height,
+                                      static_cast<std::size_t>(channels), image.samples);
+  return complete ? channels : 0;
 }
 
 PixelImage read_png(ByteView source, const PngChunks& chunks, const PixelLimits& limits) {
@@ -144,9 +163,8 @@ PixelImage read_png(ByteView source, const PngChunks& chunks, const PixelLimits&
   image.metadata.orientation = std::max(1, read_orientation(chunks.exif));
   image.has_more_frames = chunks.animated;
 
-  decoder.run([&decoder] { normalise(decoder.png(), decoder.info()); });
-  const int channels = png_get_channels(decoder.png(), decoder.info());
-  image.samples = read_samples(decoder, image.height);
+  int channels = read_quickly(decoder, chunks, image);
+  if (channels == 0) channels = read_slowly(decoder, image.height, image.samples);
   image.channels = channels <= 2 ? 1 : 3;
   if (channels != image.channels) {
     const std::size_t pixels = std::size_t{image.width} * image.height;

@@ -1,6 +1,6 @@
 #include "press/formats/png_chunks.hpp"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <algorithm>
 #include <string_view>
@@ -11,7 +11,11 @@ namespace imgpress::press {
 namespace {
 
 constexpr std::uint8_t kSignature[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-constexpr std::size_t kOverhead = 12;  // of a chunk: length, type and checksum
+// Of a chunk: length and type, and the checksum of type and payload.
+constexpr std::size_t kLengthBytes = 4;
+constexpr std::size_t kTypeBytes = 4;
+constexpr std::size_t kChecksumBytes = 4;
+constexpr std::size_t kOverhead = kLengthBytes + kTypeBytes + kChecksumBytes;
 constexpr std::string_view kNeededAncillary[] = {"tRNS", "gAMA", "cHRM", "sRGB",
                                                  "iCCP", "sBIT", "pHYs", "cICP"};
 
@@ -36,25 +40,39 @@ void append_chunk(std::vector<std::uint8_t>& bytes, std::string_view type, ByteV
   const std::size_t checked_from = bytes.size();
   bytes.insert(bytes.end(), type.begin(), type.end());
   bytes.insert(bytes.end(), payload.data, payload.data + payload.size);
-  const auto checked = static_cast<unsigned>(bytes.size() - checked_from);
-  append_u32(bytes, static_cast<std::uint32_t>(crc32(0, bytes.data() + checked_from, checked)));
+  append_u32(bytes, libdeflate_crc32(0, bytes.data() + checked_from, bytes.size() - checked_from));
 }
 
 }  // namespace
+
+std::string_view PngChunk::type() const {
+  return {reinterpret_cast<const char*>(whole.data + kLengthBytes), kTypeBytes};
+}
+
+ByteView PngChunk::payload() const {
+  return {whole.data + kLengthBytes + kTypeBytes, whole.size - kOverhead};
+}
+
+bool PngChunk::is_intact() const {
+  const std::size_t checked = kTypeBytes + payload().size;
+  return libdeflate_crc32(0, whole.data + kLengthBytes, checked) ==
+         read_u32(whole.data + kLengthBytes + checked);
+}
 
 PngChunks parse_png_chunks(ByteView source) {
   PngChunks chunks;
   std::size_t at = sizeof kSignature;
   while (at < source.size && source.size - at >= kOverhead) {
-    const std::uint8_t* chunk = source.data + at;
-    const std::size_t length = read_u32(chunk);
+    const std::size_t length = read_u32(source.data + at);
     if (length > source.size - at - kOverhead) break;
-    const std::string_view type(reinterpret_cast<const char*>(chunk + 4), 4);
+    const PngChunk chunk{{source.data + at, length + kOverhead}};
+    const std::string_view type = chunk.type();
     if (type == "IEND") break;
-    if (type == "eXIf") chunks.exif = {chunk + 8, length};
+    if (type == "eXIf") chunks.exif = chunk.payload();
     if (type == "acTL") chunks.animated = true;
-    if (is_needed(type)) chunks.needed.push_back({chunk, length + kOverhead});
-    at += length + kOverhead;
+    if (type == "IDAT") chunks.data.push_back(chunk);
+    if (is_needed(type)) chunks.needed.push_back(chunk);
+    at += chunk.whole.size;
   }
   return chunks;
 }
@@ -62,8 +80,8 @@ PngChunks parse_png_chunks(ByteView source) {
 std::vector<std::uint8_t> strip_png(const PngChunks& chunks, int orientation) {
   std::vector<std::uint8_t> bytes(std::begin(kSignature), std::end(kSignature));
   bool first = true;
-  for (const ByteView& chunk : chunks.needed) {
-    bytes.insert(bytes.end(), chunk.data, chunk.data + chunk.size);
+  for (const PngChunk& chunk : chunks.needed) {
+    bytes.insert(bytes.end(), chunk.whole.data, chunk.whole.data + chunk.whole.size);
     if (first && orientation != 1) {
       const auto tiff = minimal_exif(orientation);
       append_chunk(bytes, "eXIf", {tiff.data(), tiff.size()});

@@ -2,16 +2,26 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "core/text/bytes.hpp"
 
 namespace imgpress::press {
 
-// Views into the source; valid as long as it is.
+// A view into the source; valid as long as it is.
+struct PngChunk {
+  ByteView whole;  // length, type, payload and checksum
+
+  std::string_view type() const;
+  ByteView payload() const;
+  bool is_intact() const;  // according to its checksum
+};
+
 struct PngChunks {
   ByteView exif;                 // payload of the eXIf chunk; empty when there is none
-  std::vector<ByteView> needed;  // the chunks that decoding and colours need, in file order
+  std::vector<PngChunk> needed;  // the chunks that decoding and colours need, in file order
+  std::vector<PngChunk> data;    // those of them with the compressed pixels (IDAT)
   bool animated = false;
 };
 
