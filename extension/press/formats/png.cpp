@@ -3,6 +3,7 @@
 #include <png.h>
 
 #include <algorithm>
+#include <array>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -135,21 +136,51 @@ int read_slowly(PngDecoder& decoder, std::uint32_t height, std::vector<std::uint
   return png_get_channels(decoder.png(), decoder.info());
 }
 
-// Decodes what has samples of 8 bits, no palette and no interlacing. Returns the number of
-// channels, or 0 if this is another file or damaged.
+// The palette's colours on white. Those that it lacks are black, as libpng has them.
+std::array<std::uint8_t, 3 * 256> colours_on_white(png_structp png, png_infop info) {
+  png_colorp colours = nullptr;
+  png_bytep alphas = nullptr;
+  int count = 0;
+  int alpha_count = 0;
+  png_get_PLTE(png, info, &colours, &count);
+  png_get_tRNS(png, info, &alphas, &alpha_count, nullptr);
+  std::array<std::uint8_t, 3 * 256> table{};
+  for (int i = 0; i < count; ++i) {
+    const png_byte alpha = i < alpha_count ? alphas[i] : 255;
+    const std::uint8_t pixel[] = {colours[i].red, colours[i].green, colours[i].blue, alpha};
+    blend_on_white(pixel, 3, 1, table.data() + std::size_t{3} * i);
+  }
+  return table;
+}
+
+// Turns pixels of one byte into the colours that it stands for.
+void apply_palette(const std::array<std::uint8_t, 3 * 256>& colours,
+                   std::vector<std::uint8_t>& samples) {
+  std::size_t i = samples.size();
+  samples.resize(3 * i);
+  while (i-- > 0) std::memcpy(&samples[3 * i], &colours[std::size_t{3} * samples[i]], 3);
+}
+
+// Decodes what has samples of 8 bits and no interlacing. Returns the number of channels, or 0 if
+// this is another file or damaged.
 int read_quickly(const PngDecoder& decoder, const PngChunks& chunks, PixelImage& image) {
   png_structp png = decoder.png();
   png_infop info = decoder.info();
-  if (png_get_bit_depth(png, info) != 8 ||
-      png_get_interlace_type(png, info) != PNG_INTERLACE_NONE ||
-      png_get_color_type(png, info) == PNG_COLOR_TYPE_PALETTE ||
-      png_get_valid(png, info, PNG_INFO_tRNS) != 0) {
+  const bool has_palette = png_get_color_type(png, info) == PNG_COLOR_TYPE_PALETTE;
+  const bool has_one_clear_colour = !has_palette && png_get_valid(png, info, PNG_INFO_tRNS) != 0;
+  if (png_get_bit_depth(png, info) != 8 || has_one_clear_colour ||
+      png_get_interlace_type(png, info) != PNG_INTERLACE_NONE) {
     return 0;
   }
   const int channels = png_get_channels(png, info);
-  const bool complete = read_png_rows(chunks, image.width, image.height,
-                                      static_cast<std::size_t>(channels), image.samples);
-  return complete ? channels : 0;
+  if (has_palette) image.samples.reserve(std::size_t{3} * image.width * image.height);
+  if (!read_png_rows(chunks, image.width, image.height, static_cast<std::size_t>(channels),
+                     image.samples)) {
+    return 0;
+  }
+  if (!has_palette) return channels;
+  apply_palette(colours_on_white(png, info), image.samples);
+  return 3;
 }
 
 PixelImage read_png(ByteView source, const PngChunks& chunks, const PixelLimits& limits) {

@@ -58,8 +58,7 @@ class Wave {
   // Without some of its three neighbours, which are 0 then, Paeth's predictor is that of the other
   // filters, but for kAverage. `above`: the pixel above the first row's.
   IMGPRESS_INLINE Pixels step(Pixels differences, std::uint32_t first_above) {
-    const Pixels above =
-        __builtin_shufflevector(left_, Pixels{first_above, 0, 0, 0}, 4, 0, 1, 2);
+    const Pixels above = __builtin_shufflevector(left_, Pixels{first_above, 0, 0, 0}, 4, 0, 1, 2);
     const Bytes prediction =
         paeth(reinterpret_cast<Bytes>(left_ & keep_left_),
               reinterpret_cast<Bytes>(above & keep_above_),

@@ -41,8 +41,8 @@ Bytes data_of(const Bytes& file) {
 Bytes with_data(const Bytes& file, const std::vector<std::pair<const char*, Bytes>>& chunks) {
   Bytes other(file.begin(), file.begin() + 8 + 25);
   for (const auto& [type, payload] : chunks) {
-    const Bytes chunk = png_chunk(type, {reinterpret_cast<const char*>(payload.data()),
-                                         payload.size()});
+    const Bytes chunk =
+        png_chunk(type, {reinterpret_cast<const char*>(payload.data()), payload.size()});
     other.insert(other.end(), chunk.begin(), chunk.end());
   }
   const Bytes end = png_chunk("IEND", "");
@@ -106,8 +106,7 @@ TEST(PngRows, DamagedDataIsLeftToLibpng) {
 
   Bytes wrong_checksum = data;
   wrong_checksum.back() ^= 1;
-  expect_left_to_libpng(with_data(file, {{"IDAT", wrong_checksum}}),
-                        "IDAT: incorrect data check");
+  expect_left_to_libpng(with_data(file, {{"IDAT", wrong_checksum}}), "IDAT: incorrect data check");
 
   constexpr std::size_t kRow = kWidth * 3 + 1;
   Bytes rows(kRow * kHeight);

@@ -81,6 +81,12 @@ TEST(Png, TransparentPalettesAreBlendedWithWhite) {
   EXPECT_NEAR(pink.picture.pixel(60, 60)[1], 137, 6);
 }
 
+TEST(Png, ColoursThatThePaletteLacksAreBlack) {
+  const JpegFacts black = read_jpeg(press(make_palette_png(120, {250, 20, 30}, 0, 1)).bytes);
+  EXPECT_LE(int(black.picture.pixel(60, 60)[0]), 2);
+  EXPECT_LE(int(black.picture.pixel(60, 60)[1]), 2);
+}
+
 TEST(Png, ColourProfilesAndOrientationAreKept) {
   // libpng checks profiles that it writes, so this one needs a valid header.
   std::string profile(512, '\0');

@@ -80,13 +80,14 @@ inline Bytes with_chunk(const Bytes& png, std::string_view type, std::string_vie
   return bytes;
 }
 
-// A picture of one colour, with a palette of one entry.
-inline Bytes make_palette_png(int side, const Bytes& colour, int alpha) {
+// A picture of one colour, with a palette of one entry. `index`: of every pixel.
+inline Bytes make_palette_png(int side, const Bytes& colour, int alpha, std::uint8_t index = 0) {
   std::string header(13, '\0');
   header[3] = header[7] = char(side);
   header[8] = 8;  // bits
   header[9] = 3;  // palette
-  Bytes rows(std::size_t(side) * std::size_t(side + 1));
+  Bytes rows(std::size_t(side) * std::size_t(side + 1), index);
+  for (int y = 0; y < side; ++y) rows[std::size_t(y) * std::size_t(side + 1)] = 0;  // no filter
   Bytes packed(compressBound(uLong(rows.size())));
   uLongf size = uLongf(packed.size());
   compress2(packed.data(), &size, rows.data(), uLong(rows.size()), 0);
