@@ -185,6 +185,16 @@ $$;
 COMMENT ON FUNCTION imgpress_internal.check_replica_identity(regclass) IS
     'Error 55000 if PostgreSQL would refuse each UPDATE of the table, because of a publication';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.is_always_true(expression pg_node_tree) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- pg_get_expr() locks the tables that an expression is about, also those of a subquery, and would wait for
+    -- somebody's migration. A constant is about none.
+    SELECT CASE WHEN expression::text LIKE '{CONST %' THEN pg_get_expr(expression, 0) = 'true' ELSE false END;
+$$;
+COMMENT ON FUNCTION imgpress_internal.is_always_true(pg_node_tree) IS
+    'Whether the expression of a policy is the constant true';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.is_hidden_from_owner(relation regclass) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -193,8 +203,8 @@ AS $$
              OR NOT EXISTS (
                  SELECT FROM pg_policy p
                  WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd = '*'
-                   AND pg_get_expr(p.polqual, p.polrelid) = 'true'
-                   AND coalesce(pg_get_expr(p.polwithcheck, p.polrelid), 'true') = 'true'
+                   AND imgpress_internal.is_always_true(p.polqual)
+                   AND (p.polwithcheck IS NULL OR imgpress_internal.is_always_true(p.polwithcheck))
                    AND EXISTS (SELECT FROM unnest(p.polroles) r WHERE r = 0 OR pg_has_role(c.relowner, r, 'USAGE'))))
     FROM pg_class c JOIN pg_roles o ON o.oid = c.relowner WHERE c.oid = relation;
 $$;

@@ -100,6 +100,7 @@ AS $$
     LEFT JOIN imgpress_internal.attachment_progress p ON p.attachment_id = a.id
     WHERE a.paused_at IS NULL AND (a.detached_at IS NULL OR a.scan = 'clear')
       AND (p.retry_at IS NULL OR p.retry_at <= at)
+      AND imgpress_internal.is_hidden_from_owner(a.relation) IS NOT TRUE
     ORDER BY p.worked_at NULLS FIRST
 $$;
 COMMENT ON FUNCTION imgpress_internal.workable_attachments(timestamptz) IS

@@ -266,14 +266,37 @@ def test_forced_row_security(shop, table):
     assert shop.state(mine) == ("active", None)
     shop.sql(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
     assert shop.state(mine)[0] == "paused" and "row security" in shop.state(mine)[1]
+    workable = "SELECT imgpress_internal.workable_attachments('infinity')"
+    assert (mine,) not in shop.root(workable), "the process does not read it"
     shop.sql(f"SELECT imgpress.detach('{table}'); CREATE POLICY part ON {table} USING (id > 1)")
     with pytest.raises(psycopg2.errors.ObjectNotInPrerequisiteState) as refusal:
         shop.attach(table)
     assert f"TO {OWNER} USING (true)" in refusal.value.diag.message_hint
     shop.sql(f"CREATE POLICY owner ON {table} TO {OWNER} USING (true)")
     assert shop.attach(table) == mine and shop.state(mine) == ("active", None)
+    assert (mine,) in shop.root(workable)
     shop.sql(f"CREATE POLICY less ON {table} AS RESTRICTIVE USING (id > 1)")
     assert shop.state(mine)[0] == "paused"
+
+
+def test_policies_are_looked_at_without_a_lock(shop, table):
+    """A migration that holds the table, or one that its policy asks, does not hold up the work on
+    other tables."""
+    shop.sql(f"CREATE TABLE {table}_allowed (id int)")
+    mine = shop.attach(table)
+    shop.sql(
+        f"CREATE POLICY allowed ON {table} USING (EXISTS (SELECT FROM {table}_allowed)); "
+        f"CREATE POLICY own ON {table} TO {OWNER} USING (id > 0); "
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    )
+    with shop.session(autocommit=False) as migration:
+        migration.execute(f"LOCK TABLE {table}, {table}_allowed")
+        with shop.session(user="postgres") as session:
+            session.execute("SET lock_timeout = '1ms'")
+            session.execute("SELECT FROM imgpress.attachments")
+            session.execute("SELECT imgpress_internal.look_after_attachments()")
+            session.execute("SELECT state FROM imgpress.attachments WHERE request_id = %s", (mine,))
+            assert session.fetchall() == [("paused",)]
 
 
 def test_its_request_cannot_be_cancelled(shop, table):
