@@ -37,11 +37,12 @@ COMMENT ON COLUMN imgpress_internal.attached_rows.changes IS
     'How often its URL has changed since changes_since, at most an hour ago';
 
 CREATE TABLE imgpress_internal.attached_ends (
-    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id            bigint GENERATED ALWAYS AS IDENTITY,
     attachment_id uuid NOT NULL,
     product_no    integer NOT NULL,
     due_at        timestamptz NOT NULL DEFAULT now(),
-    tries         smallint NOT NULL DEFAULT 0
+    tries         smallint NOT NULL DEFAULT 0,
+    PRIMARY KEY (attachment_id, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 500);
 COMMENT ON TABLE imgpress_internal.attached_ends IS
     'Rows of attached tables that may have to be written, because one of their images has ended, or their URL was '
@@ -56,7 +57,8 @@ CREATE TABLE imgpress_internal.attachment_progress (
     failures        smallint NOT NULL DEFAULT 0,
     retry_at        timestamptz,
     trouble         text,
-    scan_gone_after text
+    scan_gone_after text,
+    scan_again      boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE imgpress_internal.attachment_progress IS
     'How far the work on each attached table has come, and what is in its way';
@@ -68,6 +70,8 @@ COMMENT ON COLUMN imgpress_internal.attachment_progress.trouble IS
     'Why reading or writing the table fails at present; it is tried again at retry_at';
 COMMENT ON COLUMN imgpress_internal.attachment_progress.scan_gone_after IS
     'Second half of a scan, which looks for rows that are gone: the last key that it has looked at. NULL: first half';
+COMMENT ON COLUMN imgpress_internal.attachment_progress.scan_again IS
+    'Whether rows that the scan has passed may have changed since, so that another one follows it';
 
 CREATE TYPE imgpress_internal.attached_job AS (
     kind            text,
@@ -101,3 +105,18 @@ CREATE TYPE imgpress_internal.attached_job AS (
 COMMENT ON TYPE imgpress_internal.attached_job IS
     'What is to be done next for an attached table, as its owner. kind: read (the rows with these keys), scan (the rows '
     'after a key), write (values into the rows with these keys, where the URL still has this digest)';
+
+CREATE TYPE imgpress_internal.changed_row AS (
+    kind        text,
+    key         text,
+    url         text,
+    digest      bytea,
+    product_no  integer,
+    url_changed boolean,
+    obsolete    integer[],
+    wanted      integer[]
+);
+COMMENT ON TYPE imgpress_internal.changed_row IS
+    'A row of an attached table for which something is to be done after it was read. kind: gone, new, changed (also '
+    'where its images are only asked for again) or restless (its URL changes too often). obsolete: the images that '
+    'nothing shows or wants any more; wanted: those that it wants now';

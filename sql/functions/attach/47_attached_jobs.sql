@@ -27,8 +27,9 @@ BEGIN
             LEFT JOIN imgpress.images s ON s.request_id = one.attachment_id AND s.status = 'Completed'
                 AND s.image_no = one.shown[w.place] AND one.shown_digest = one.url_digest
             CROSS JOIN LATERAL (
-                SELECT n.status = 'Failed' OR imgpress_internal.etag_of(one.attachment_id, w.no)
-                    = imgpress_internal.etag_of(one.attachment_id, s.image_no) AS stays
+                SELECT n.status = 'Failed' OR CASE WHEN s.image_no IS NOT NULL
+                    THEN imgpress_internal.etag_of(one.attachment_id, w.no)
+                         = imgpress_internal.etag_of(one.attachment_id, s.image_no) END AS stays
             ) k
             CROSS JOIN LATERAL (
                 SELECT CASE WHEN k.stays THEN coalesce(s.image_no, w.no) ELSE w.no END AS no,
