@@ -1,4 +1,5 @@
--- Attached tables. An attachment is a standing request: its id is in the output URLs that it writes.
+-- Attached tables. An attachment is a standing request: its id is in the output URLs that it writes. attachment_* is
+-- about an attachment as a whole, attached_* about rows of its table.
 
 CREATE TABLE imgpress_internal.attachments (
     id              uuid PRIMARY KEY,
@@ -71,5 +72,5 @@ CREATE TABLE imgpress_internal.attached_keys (
 ALTER TABLE imgpress_internal.attached_keys ALTER COLUMN keys SET STORAGE EXTERNAL;
 COMMENT ON TABLE imgpress_internal.attached_keys IS
     'Rows of attached tables that have changed, by key: one row for each transaction that changed some, or for 10,000 '
-    'keys. A key of several columns is the text of a text[] of them. keys is NULL: the table was truncated, so that '
-    'all rows are to be looked at';
+    'keys. A key of several columns is the text of a text[] of them. keys is NULL: all rows are to be looked at, since '
+    'the table was truncated, or too many keys waited';

@@ -125,18 +125,24 @@ void record_read(Job* job, Datum attachment) {
         {TEXTOID, scans ? (Datum)0 : keys.values[keys.count - 1], scans}});
 }
 
+void record_trouble(Job* job, Datum attachment) {
+  // Only a write is tried with fewer rows at once.
+  const Argument none{TEXTARRAYOID, (Datum)0, true};
+  call("SELECT imgpress_internal.note_trouble($1, $2, $3, $4, $5, $6)",
+       {{UUIDOID, attachment},
+        text_argument(job->trouble),
+        {BOOLOID, BoolGetDatum(job->locked)},
+        {BOOLOID, BoolGetDatum(job->slow)},
+        job->kind == Kind::kWrite ? field(*job, "keys", TEXTARRAYOID) : none,
+        field(*job, "ends", INT8ARRAYOID)});
+}
+
 void record(void* arg) {
   auto* job = static_cast<Job*>(arg);
   reset_session();
   const Datum attachment = UUIDPGetDatum(&job->attachment);
   if (job->trouble != nullptr) {
-    call("SELECT imgpress_internal.note_trouble($1, $2, $3, $4, $5, $6)",
-         {{UUIDOID, attachment},
-          text_argument(job->trouble),
-          {BOOLOID, BoolGetDatum(job->locked)},
-          {BOOLOID, BoolGetDatum(job->slow)},
-          field(*job, "keys", TEXTARRAYOID),
-          field(*job, "ends", INT8ARRAYOID)});
+    record_trouble(job, attachment);
   } else if (job->kind == Kind::kWrite) {
     call("SELECT imgpress_internal.record_writes($1, $2, $3, $4, $5, $6, $7)",
          {{UUIDOID, attachment},
@@ -188,10 +194,10 @@ CallEnd carry_out(Job* job) {
     job->slow = as_owner.sqlstate == ERRCODE_QUERY_CANCELED && end == CallEnd::kFailed;
   }
   const CallEnd recorded = run_transaction(&recording, record, job);
-  if (recorded != CallEnd::kBlocked) return recorded;
-  // Somebody's transaction holds the request: this table waits, and no other one does.
+  if (recorded != CallEnd::kBlocked && recorded != CallEnd::kFailed) return recorded;
+  // Perhaps somebody's transaction holds the request: this table waits, and no other one does.
   job->trouble = pstrdup(recording.error);
-  job->locked = true;
+  job->locked = recorded == CallEnd::kBlocked;
   job->slow = false;
   return run_transaction(&recording, record, job);
 }

@@ -157,8 +157,12 @@ BEGIN
               AND (a.table_name, a.key_columns, a.url_column, a.output_column, a.error_column) IS DISTINCT FROM
                   (a.relation::text, attachment_columns.key_columns, attachment_columns.url_column,
                    attachment_columns.output_column, attachment_columns.error_column);
+        -- If somebody has locked it: the next time. Nobody else's table is to wait for that.
         UPDATE imgpress.processing_requests r SET submitted_by = attachment_columns.owner
-            WHERE r.id = attachment_columns.attachment_id AND r.submitted_by <> attachment_columns.owner;
+            WHERE r.id = (
+                SELECT o.id FROM imgpress.processing_requests o
+                WHERE o.id = attachment_columns.attachment_id AND o.submitted_by <> attachment_columns.owner
+                FOR NO KEY UPDATE SKIP LOCKED);
         SELECT n.partitions INTO known FROM imgpress_internal.attachment_anchors n
             WHERE n.attachment_id = attachment_columns.attachment_id AND n.relation = attachment_columns.relation;
         found_now := imgpress_internal.partitions_of(attachment_columns.relation);
@@ -185,8 +189,8 @@ AS $$
         SET scan = CASE WHEN a.scan = 'refresh' AND kind <> 'clear' THEN a.scan ELSE kind END,
             scan_after = NULL, scan_rows = 0, scan_started_at = clock_timestamp()
         WHERE a.id = attachment_id AND a.scan IS DISTINCT FROM 'clear';
-    UPDATE imgpress_internal.attachment_progress p SET scan_gone_after = NULL
-        WHERE p.attachment_id = begin_scan.attachment_id AND p.scan_gone_after IS NOT NULL;
+    UPDATE imgpress_internal.attachment_progress p SET scan_gone_after = NULL, scan_again = false
+        WHERE p.attachment_id = begin_scan.attachment_id AND (p.scan_gone_after IS NOT NULL OR p.scan_again);
     SELECT imgpress_internal.wake_attachments();
 $$;
 COMMENT ON FUNCTION imgpress_internal.begin_scan(uuid, text) IS

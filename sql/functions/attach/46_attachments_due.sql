@@ -107,6 +107,37 @@ COMMENT ON FUNCTION imgpress_internal.workable_attachments(timestamptz) IS
     'The attachments that are neither paused nor detached nor waiting for another attempt, the one served longest ago '
     'first';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.bound_keys() RETURNS uuid[]
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    most_rows constant bigint := 10000;
+    most_bytes constant bigint := 64 * 1024 * 1024;
+    one record;
+    queued uuid[];
+BEGIN
+    FOR one IN
+        SELECT q.*, count(*) OVER () AS attachments, sum(q.rows) OVER () AS all_rows, sum(q.bytes) OVER () AS all_bytes
+        FROM (
+            SELECT k.attachment_id AS id, count(*) AS rows, sum(pg_column_size(k.keys)) AS bytes,
+                   min(k.queued_at) AS since
+            FROM imgpress_internal.attached_keys k GROUP BY 1) q
+    LOOP
+        queued := queued || one.id;
+        IF one.all_rows > most_rows AND one.rows > most_rows / one.attachments
+            OR one.all_bytes > most_bytes AND one.bytes > most_bytes / one.attachments THEN
+            DELETE FROM imgpress_internal.attached_keys k WHERE k.attachment_id = one.id;
+            INSERT INTO imgpress_internal.attached_keys (attachment_id, queued_at) VALUES (one.id, one.since);
+        END IF;
+    END LOOP;
+    RETURN queued;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.bound_keys() IS
+    'The attachments that have keys in the queue. It is read from end to end each time, so it must stay short, also '
+    'while an attachment is paused or slower than its writers: where it is too long, the keys of those that have more '
+    'than their share become one mark that all rows are to be looked at';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.scan_is_due(attachment uuid) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -120,22 +151,22 @@ CREATE OR REPLACE FUNCTION imgpress_internal.attachments_due_in_ms() RETURNS big
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    ids uuid[];
+    moment constant timestamptz := clock_timestamp();
+    queued uuid[];
 BEGIN
     IF NOT EXISTS (SELECT FROM imgpress_internal.attachments) THEN
         RETURN NULL;
     END IF;
-    ids := array(SELECT imgpress_internal.workable_attachments('infinity'));
+    queued := array(SELECT DISTINCT k.attachment_id FROM imgpress_internal.attached_keys k);
     RETURN imgpress_internal.milliseconds_until((
-        SELECT min(greatest(d.due_at, p.retry_at)) FROM (
-            SELECT k.attachment_id, clock_timestamp() AS due_at FROM imgpress_internal.attached_keys k
-            UNION ALL
-            SELECT a.id, clock_timestamp() FROM imgpress_internal.attachments a
-            WHERE imgpress_internal.scan_is_due(a.id)
-            UNION ALL
-            SELECT e.attachment_id, e.due_at FROM imgpress_internal.attached_ends e
-        ) d LEFT JOIN imgpress_internal.attachment_progress p ON p.attachment_id = d.attachment_id
-        WHERE d.attachment_id = ANY (ids)));
+        SELECT min(greatest(d.due_at, p.retry_at))
+        FROM imgpress_internal.workable_attachments('infinity') w (id)
+            LEFT JOIN imgpress_internal.attachment_progress p ON p.attachment_id = w.id
+            CROSS JOIN LATERAL (
+                SELECT CASE WHEN w.id = ANY (queued) OR imgpress_internal.scan_is_due(w.id) THEN moment
+                            ELSE (SELECT min(e.due_at) FROM imgpress_internal.attached_ends e
+                                  WHERE e.attachment_id = w.id) END AS due_at) d
+        WHERE d.due_at IS NOT NULL));
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.attachments_due_in_ms() IS

@@ -117,7 +117,7 @@ BEGIN
     END LOOP;
     job.values := all_values;
     job.bytes := all_bytes;
-    DELETE FROM imgpress_internal.attached_ends e WHERE e.id = ANY (moot);
+    DELETE FROM imgpress_internal.attached_ends e WHERE e.attachment_id = job.attachment_id AND e.id = ANY (moot);
     RETURN job;
 END
 $$;
@@ -125,7 +125,7 @@ COMMENT ON FUNCTION imgpress_internal.write_job(imgpress_internal.attached_job, 
     'The rows of an attachment whose images have all ended, with what is to be written into them; the kind of the job '
     'stays NULL if there are none';
 
-CREATE OR REPLACE FUNCTION imgpress_internal.clear_job(job imgpress_internal.attached_job)
+CREATE OR REPLACE FUNCTION imgpress_internal.clear_job(job imgpress_internal.attached_job, batch integer)
     RETURNS imgpress_internal.attached_job
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -137,7 +137,7 @@ BEGIN
             SELECT c.key, c.written FROM imgpress_internal.attached_rows c
             WHERE c.attachment_id = job.attachment_id AND c.key > coalesce(job.scan_after[1], '')
               AND (c.written IS NOT NULL OR c.state = 'failed')
-            ORDER BY c.key LIMIT 1000
+            ORDER BY c.key LIMIT batch
         ) r;
     IF job.keys IS NOT NULL THEN
         job.kind := 'write';
@@ -160,8 +160,32 @@ BEGIN
     RETURN job;
 END
 $$;
-COMMENT ON FUNCTION imgpress_internal.clear_job(imgpress_internal.attached_job) IS
+COMMENT ON FUNCTION imgpress_internal.clear_job(imgpress_internal.attached_job, integer) IS
     'The next rows of a detached table whose outputs are to be removed; forgets the attachment when there are no more';
+
+CREATE OR REPLACE FUNCTION imgpress_internal.scan_for_mark(attachment uuid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    scan_now text;
+    begun boolean;
+BEGIN
+    SELECT a.scan, a.scan_after IS NOT NULL OR p.scan_gone_after IS NOT NULL INTO scan_now, begun
+        FROM imgpress_internal.attachments a JOIN imgpress_internal.attachment_progress p ON p.attachment_id = a.id
+        WHERE a.id = attachment;
+    IF scan_now IS NULL THEN
+        -- Not a repair: what has failed is not asked for again because of this.
+        PERFORM imgpress_internal.begin_scan(attachment, 'backfill');
+    ELSIF begun THEN
+        -- Beginning again at once might never come to an end.
+        UPDATE imgpress_internal.attachment_progress p SET scan_again = true
+            WHERE p.attachment_id = attachment AND NOT p.scan_again;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.scan_for_mark(uuid) IS
+    'Sees to it that each row of the table is looked at after now: by the scan that is due, or by another one behind '
+    'the one that is under way';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.read_job(job imgpress_internal.attached_job)
     RETURNS imgpress_internal.attached_job
@@ -178,8 +202,7 @@ BEGIN
         job.queue_xmins := job.queue_xmins || one.made_by;
         job.keys := job.keys || one.keys;
         IF one.keys IS NULL THEN
-            -- The table was truncated. A scan that is under way begins again.
-            PERFORM imgpress_internal.begin_scan(job.attachment_id, 'repair');
+            PERFORM imgpress_internal.scan_for_mark(job.attachment_id);
         END IF;
         EXIT WHEN cardinality(job.keys) >= 1000;
     END LOOP;
@@ -194,6 +217,8 @@ CREATE OR REPLACE FUNCTION imgpress_internal.scan_job(job imgpress_internal.atta
     RETURNS imgpress_internal.attached_job
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    again boolean;
 BEGIN
     IF gone_after IS NULL THEN
         job.kind := 'scan';
@@ -210,8 +235,13 @@ BEGIN
     END IF;
     UPDATE imgpress_internal.attachments a SET scan = NULL, scan_after = NULL
         WHERE a.id = job.attachment_id AND a.scan_started_at = job.scan_started_at;
-    UPDATE imgpress_internal.attachment_progress p SET scan_gone_after = NULL
+    again := (SELECT p.scan_again FROM imgpress_internal.attachment_progress p
+              WHERE p.attachment_id = job.attachment_id);
+    UPDATE imgpress_internal.attachment_progress p SET scan_gone_after = NULL, scan_again = false
         WHERE p.attachment_id = job.attachment_id;
+    IF again THEN
+        PERFORM imgpress_internal.begin_scan(job.attachment_id, 'backfill');
+    END IF;
     RETURN job;
 END
 $$;
@@ -251,49 +281,69 @@ COMMENT ON FUNCTION imgpress_internal.describe_attachment(uuid) IS
     'A job for an attached table with the names that the table and its columns have now, but no kind yet; state: '
     'as attachment_columns() says';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.job_of(candidate uuid) RETURNS imgpress_internal.attached_job
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    described constant record := imgpress_internal.describe_attachment(candidate);
+    job imgpress_internal.attached_job := described.job;
+    attachment imgpress_internal.attachments;
+    progress imgpress_internal.attachment_progress;
+BEGIN
+    SELECT * INTO attachment FROM imgpress_internal.attachments a WHERE a.id = candidate;
+    SELECT * INTO progress FROM imgpress_internal.attachment_progress p WHERE p.attachment_id = candidate;
+    IF described.state = 'detached' AND attachment.scan IS DISTINCT FROM 'clear'
+        OR job.output_shape IS NULL OR job.url_shape IS NULL THEN
+        IF attachment.scan = 'clear' THEN
+            PERFORM imgpress_internal.forget_attachment(candidate);
+        ELSE
+            PERFORM imgpress_internal.stop_attachment(candidate);
+        END IF;
+        RETURN job;
+    END IF;
+    IF attachment.scan = 'clear' THEN
+        RETURN imgpress_internal.clear_job(job, progress.batch);
+    END IF;
+    job := imgpress_internal.write_job(job, attachment.stale, progress.batch);
+    IF job.kind IS NULL THEN
+        job := imgpress_internal.read_job(job);
+    END IF;
+    IF job.kind IS NULL AND imgpress_internal.scan_is_due(candidate) THEN
+        job := imgpress_internal.scan_job(job, progress.scan_gone_after);
+    END IF;
+    RETURN job;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.job_of(uuid) IS
+    'What is to be done next for an attached table, whose attachment is held; its kind is NULL: nothing. Writing comes '
+    'before reading, and reading before scans';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.next_attached_job() RETURNS imgpress_internal.attached_job
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    moment constant timestamptz := clock_timestamp();
+    queued constant uuid[] := imgpress_internal.bound_keys();
     candidate uuid;
-    attachment imgpress_internal.attachments;
-    progress imgpress_internal.attachment_progress;
-    described record;
     job imgpress_internal.attached_job;
-    moment timestamptz := clock_timestamp();
 BEGIN
     FOR candidate IN SELECT imgpress_internal.workable_attachments(moment) LOOP
-        CONTINUE WHEN NOT (imgpress_internal.scan_is_due(candidate)
+        CONTINUE WHEN NOT (candidate = ANY (coalesce(queued, '{}'))
+            OR imgpress_internal.scan_is_due(candidate)
             OR EXISTS (SELECT FROM imgpress_internal.attached_ends e
-                       WHERE e.attachment_id = candidate AND e.due_at <= moment)
-            OR EXISTS (SELECT FROM imgpress_internal.attached_keys k WHERE k.attachment_id = candidate));
+                       WHERE e.attachment_id = candidate AND e.due_at <= moment));
         CONTINUE WHEN NOT imgpress_internal.hold_attachment(candidate);
         INSERT INTO imgpress_internal.attachment_progress AS p (attachment_id, worked_at) VALUES (candidate, moment)
             ON CONFLICT (attachment_id) DO UPDATE SET worked_at = moment, retry_at = NULL;
-        described := imgpress_internal.describe_attachment(candidate);
-        job := described.job;
-        SELECT * INTO attachment FROM imgpress_internal.attachments a WHERE a.id = candidate;
-        SELECT * INTO progress FROM imgpress_internal.attachment_progress p WHERE p.attachment_id = candidate;
-        IF described.state = 'detached' AND attachment.scan IS DISTINCT FROM 'clear'
-            OR job.output_shape IS NULL OR job.url_shape IS NULL THEN
-            IF attachment.scan = 'clear' THEN
-                PERFORM imgpress_internal.forget_attachment(candidate);
-            ELSE
-                PERFORM imgpress_internal.stop_attachment(candidate);
-            END IF;
-            CONTINUE;
-        END IF;
-        IF attachment.scan = 'clear' THEN
-            job := imgpress_internal.clear_job(job);
-        ELSE
-            job := imgpress_internal.write_job(job, attachment.stale, progress.batch);
-            IF job.kind IS NULL THEN
-                job := imgpress_internal.read_job(job);
-            END IF;
-            IF job.kind IS NULL AND imgpress_internal.scan_is_due(candidate) THEN
-                job := imgpress_internal.scan_job(job, progress.scan_gone_after);
-            END IF;
-        END IF;
+        BEGIN
+            job := imgpress_internal.job_of(candidate);
+        EXCEPTION WHEN OTHERS THEN
+            -- This one waits, and no other one does.
+            RAISE WARNING 'attached table %: %', candidate, SQLERRM;
+            job := NULL;
+            PERFORM imgpress_internal.note_trouble(candidate, SQLERRM,
+                SQLSTATE IN ('55P03', '40P01'), false, NULL, NULL);
+        END;
         IF job.kind IS NOT NULL THEN
             RETURN job;
         END IF;
@@ -302,8 +352,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.next_attached_job() IS
-    'What is to be done next for any attached table; its kind is NULL: nothing at present. Writing comes before '
-    'reading, and reading before scans';
+    'What is to be done next for any attached table; its kind is NULL: nothing at present';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.stop_attachment(attachment uuid) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

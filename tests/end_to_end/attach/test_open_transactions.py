@@ -97,3 +97,20 @@ def test_request_is_locked(own):
         other.insert(2, other.url("small2.jpg"))
         other.wait_shown(2, "small2.jpg")
     table.wait_shown(2, "small2.jpg")
+
+
+def test_request_is_locked_while_the_owner_changes(own):
+    """Whose request it is cannot be noted then: it is noted later, and others are served meanwhile."""
+    table, other = settled(own, "inherited"), settled(own, "beside_inherited")
+    own.sql("CREATE ROLE heir LOGIN IN ROLE imgpress_user; GRANT USAGE ON SCHEMA catalogue TO heir")
+    request = "SELECT FROM imgpress.processing_requests WHERE id = %s FOR UPDATE"
+    with own.cluster.session(autocommit=False) as session:
+        session.execute(request, (table.id,))
+        own.sql(f"ALTER TABLE {table.name} OWNER TO heir")
+        own.sql(f"INSERT INTO {table.name} (id, url) VALUES (2, %s)", table.url("small2.jpg"))
+        for number in range(2, 5):
+            other.insert(number, other.url(f"small{number}.jpg"))
+            other.wait_shown(number, f"small{number}.jpg", timeout=10)
+    table.wait_shown(2, "small2.jpg")
+    owner = "SELECT submitted_by FROM imgpress.processing_requests WHERE id = %s"
+    assert own.value(owner, table.id) == "heir"
