@@ -115,6 +115,28 @@ void append_after(StringInfo sql, const TableColumns& table) {
   }
 }
 
+// The statement that reads the rows after the cursor, in the order of their keys.
+SPIPlanPtr prepare_scan(const Row& job, const TableColumns& table, int arguments, Oid* types) {
+  StringInfoData sql;
+  initStringInfo(&sql);
+  appendStringInfoString(&sql, "SELECT ");
+  append_list(&sql, table, "t");
+  appendStringInfo(&sql, ", t.%s::pg_catalog.text FROM %s AS t", table.url.name, table.table);
+  if (arguments > 0) append_after(&sql, table);
+  appendStringInfoString(&sql, " ORDER BY ");
+  append_list(&sql, table, "t");
+  appendStringInfo(&sql, " LIMIT %d", job.get_int4("scan_limit"));
+  return prepare_with_index(sql.data, arguments, types);
+}
+
+// The cursor behind a key, as the job has it.
+Datum cursor_at(const TableColumns& table, const char* key) {
+  const Datum* parts = key_parts(table, key);
+  ArrayArgument cursor(TEXTOID, table.key_count);
+  for (int i = 0; i < table.key_count; ++i) cursor.set(i, parts[i]);
+  return cursor.datum();
+}
+
 // The statement that locks the rows of a job and reads what is in them.
 SPIPlanPtr prepare_lock(const TableColumns& table, Oid* types) {
   StringInfoData sql;
@@ -272,27 +294,17 @@ void scan_rows(const Row& job, MemoryContext memory, ReadRows* rows) {
   Oid types[INDEX_MAX_KEYS];
   Datum values[INDEX_MAX_KEYS];
   const int arguments = cursor_arguments(job, *table, types, values);
-  StringInfoData sql;
-  initStringInfo(&sql);
-  appendStringInfoString(&sql, "SELECT ");
-  append_list(&sql, *table, "t");
-  appendStringInfo(&sql, ", t.%s::pg_catalog.text FROM %s AS t", table->url.name, table->table);
-  if (arguments > 0) append_after(&sql, *table);
-  appendStringInfoString(&sql, " ORDER BY ");
-  append_list(&sql, *table, "t");
-  appendStringInfo(&sql, " LIMIT %d", job.get_int4("scan_limit"));
-  execute(prepare_with_index(sql.data, arguments, types), values, true);
-
-  const auto count = static_cast<int>(SPI_processed);
+  execute(prepare_scan(job, *table, arguments, types), values, true);
+  rows->count = static_cast<int>(SPI_processed);
   AttrNumber numbers[INDEX_MAX_KEYS];
   for (int i = 0; i < table->key_count; ++i) numbers[i] = static_cast<AttrNumber>(i + 1);
   TupleDesc descriptor = SPI_tuptable->tupdesc;
   KeyFormat* format = key_format(descriptor, numbers, table->key_count, CurrentMemoryContext);
   TupleTableSlot* slot = MakeSingleTupleTableSlot(descriptor, &TTSOpsHeapTuple);
-  ArrayArgument keys(TEXTOID, count);
-  RowArrays read(count);
+  ArrayArgument keys(TEXTOID, rows->count);
+  RowArrays read(rows->count);
   const char* last = nullptr;
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < rows->count; ++i) {
     CHECK_FOR_INTERRUPTS();
     ExecStoreHeapTuple(SPI_tuptable->vals[i], slot, false);
     last = key_text(format, slot);
@@ -300,15 +312,11 @@ void scan_rows(const Row& job, MemoryContext memory, ReadRows* rows) {
     read.set(i, static_cast<uint64>(i), table->key_count + 1);
   }
   ExecDropSingleTupleTableSlot(slot);
-  ArrayArgument cursor(TEXTOID, table->key_count);
-  Datum* parts = last != nullptr ? key_parts(*table, last) : nullptr;
-  for (int i = 0; parts != nullptr && i < table->key_count; ++i) cursor.set(i, parts[i]);
-  const MemoryContext before = MemoryContextSwitchTo(memory);
-  rows->count = count;
-  rows->keys = keys.datum();
-  rows->cursor = last != nullptr ? cursor.datum() : (Datum)0;
-  MemoryContextSwitchTo(before);
   read.store(memory, rows);
+  const MemoryContext before = MemoryContextSwitchTo(memory);
+  rows->keys = keys.datum();
+  rows->cursor = last != nullptr ? cursor_at(*table, last) : (Datum)0;
+  MemoryContextSwitchTo(before);
 }
 
 void write_rows(const Row& job, MemoryContext memory, WrittenRows* rows) {
