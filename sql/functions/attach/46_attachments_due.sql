@@ -107,6 +107,24 @@ COMMENT ON FUNCTION imgpress_internal.workable_attachments(timestamptz) IS
     'The attachments that are neither paused nor detached nor waiting for another attempt, the one served longest ago '
     'first';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.merge_keys(attachment uuid, since timestamptz) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    WITH small AS (
+        DELETE FROM imgpress_internal.attached_keys k
+            WHERE k.attachment_id = attachment AND pg_column_size(k.keys) < 4096 RETURNING k.keys
+    ), numbered AS (
+        SELECT d.key, row_number() OVER () - 1 AS no
+        FROM (SELECT DISTINCT u.key FROM small s CROSS JOIN LATERAL unnest(s.keys) u (key)) d
+    )
+    INSERT INTO imgpress_internal.attached_keys (attachment_id, queued_at, keys)
+        SELECT attachment, since, array_agg(n.key) FROM numbered n GROUP BY n.no / 10000;
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.merge_keys(uuid, timestamptz) IS
+    'Makes few rows of the queue out of many with few keys each, and one key out of equal ones';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.bound_keys() RETURNS uuid[]
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -117,17 +135,19 @@ DECLARE
     queued uuid[];
 BEGIN
     FOR one IN
-        SELECT q.*, count(*) OVER () AS attachments, sum(q.rows) OVER () AS all_rows, sum(q.bytes) OVER () AS all_bytes
+        SELECT q.*, sum(q.rows) OVER () > most_rows AND q.rows > most_rows / count(*) OVER () AS has_many,
+               sum(q.bytes) OVER () > most_bytes AND q.bytes > most_bytes / count(*) OVER () AS is_large
         FROM (
             SELECT k.attachment_id AS id, count(*) AS rows, sum(pg_column_size(k.keys)) AS bytes,
-                   min(k.queued_at) AS since
+                   min(k.queued_at) AS since, bool_or(k.keys IS NULL) AS is_marked
             FROM imgpress_internal.attached_keys k GROUP BY 1) q
     LOOP
         queued := queued || one.id;
-        IF one.all_rows > most_rows AND one.rows > most_rows / one.attachments
-            OR one.all_bytes > most_bytes AND one.bytes > most_bytes / one.attachments THEN
+        IF one.is_large OR one.has_many AND one.is_marked THEN
             DELETE FROM imgpress_internal.attached_keys k WHERE k.attachment_id = one.id;
             INSERT INTO imgpress_internal.attached_keys (attachment_id, queued_at) VALUES (one.id, one.since);
+        ELSIF one.has_many THEN
+            PERFORM imgpress_internal.merge_keys(one.id, one.since);
         END IF;
     END LOOP;
     RETURN queued;
@@ -135,8 +155,8 @@ END
 $$;
 COMMENT ON FUNCTION imgpress_internal.bound_keys() IS
     'The attachments that have keys in the queue. It is read from end to end each time, so it must stay short, also '
-    'while an attachment is paused or slower than its writers: where it is too long, the keys of those that have more '
-    'than their share become one mark that all rows are to be looked at';
+    'while an attachment is paused or slower than its writers. Where it is too long, the keys of those that have more '
+    'than their share are merged; where it is too large, one mark that all rows are to be looked at stands for them';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.scan_is_due(attachment uuid) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -25,20 +25,32 @@ def fixture_two(shop):
     shop.sql("SELECT imgpress.detach_all()")
 
 
-def queue(shop, attachment, rows, since="2020-01-01"):
+def queue(shop, attachment, rows):
+    """Rows of the queue with a key each."""
     shop.root(
         "INSERT INTO imgpress_internal.attached_keys "
-        "SELECT %s, %s::timestamptz + n * interval '1 s', ARRAY[n::text] FROM generate_series(1, %s) n",
-        (attachment, since, rows),
+        "SELECT %s, '2020-01-01'::timestamptz + n * interval '1 s', ARRAY[n::text] "
+        "FROM generate_series(1, %s) n",
+        (attachment, rows),
+    )
+
+
+def queue_large(query, attachment, megabytes):
+    query(
+        "INSERT INTO imgpress_internal.attached_keys SELECT %s, now(), "
+        "array(SELECT lpad(n::text, 100, 'k') FROM generate_series(1, 10000) n) "
+        "FROM generate_series(1, %s)",
+        (attachment, megabytes),
     )
 
 
 def queued(shop, attachment):
-    """(rows of the queue, whether one of them is the mark for all rows)"""
+    """(rows of the queue, different keys, whether there is a mark for all rows)"""
     return shop.root(
-        "SELECT count(*), coalesce(bool_or(keys IS NULL), false) FROM imgpress_internal.attached_keys "
-        "WHERE attachment_id = %s",
-        (attachment,),
+        "SELECT count(*), (SELECT count(DISTINCT u) FROM imgpress_internal.attached_keys a, unnest(a.keys) u "
+        "WHERE a.attachment_id = %s), coalesce(bool_or(keys IS NULL), false) "
+        "FROM imgpress_internal.attached_keys WHERE attachment_id = %s",
+        (attachment, attachment),
     )[0]
 
 
@@ -55,28 +67,22 @@ def scan_of(shop, attachment):
     return shop.root("SELECT scan FROM imgpress_internal.attachments WHERE id = %s", (attachment,))[0][0]
 
 
-def test_keys_of_a_paused_attachment_become_a_mark(shop, two):
+def test_keys_of_a_paused_attachment_are_merged(shop, two):
     paused, busy = two
     shop.sql("SELECT imgpress.pause('one')")
     queue(shop, paused, MOST)
+    queue(shop, paused, MOST)
     queue(shop, busy, 1)
     assert next_job(shop) == ("read", busy, ["1"])
-    assert queued(shop, paused) == (1, True) and queued(shop, busy) == (1, False)
+    assert queued(shop, paused) == (1, MOST, False) and queued(shop, busy) == (1, 1, False)
     since = "SELECT behind_since = '2020-01-01 00:00:01' FROM imgpress.attachments WHERE request_id = %s"
     assert shop.root(since, (paused,)) == [(True,)]
     queue(shop, paused, 5)
     next_job(shop)
-    assert queued(shop, paused) == (6, True), "a few more keys are left alone"
-    assert scan_of(shop, paused) is None
-
-
-def test_a_mark_makes_a_scan_due(shop, two):
-    one, _ = two
-    queue(shop, one, MOST + 1)
-    assert next_job(shop) == ("read", one, [])
-    assert scan_of(shop, one) == "backfill", "what has failed is not asked for again"
-    record_read(shop, one)
-    assert next_job(shop)[:2] == ("scan", one)
+    assert queued(shop, paused) == (6, MOST, False), "a few more rows are left alone"
+    queue(shop, paused, MOST)
+    next_job(shop)
+    assert queued(shop, paused) == (2, MOST, False), "what was merged is not written once more"
 
 
 def test_only_who_has_more_than_a_share(shop, two):
@@ -84,21 +90,28 @@ def test_only_who_has_more_than_a_share(shop, two):
     queue(shop, many, MOST * 3 // 4)
     queue(shop, some, MOST // 4)
     next_job(shop)
-    assert queued(shop, many) == (MOST * 3 // 4, False), "not before there are too many"
+    assert queued(shop, many)[0] == MOST * 3 // 4, "not before there are too many"
     queue(shop, some, 1)
     next_job(shop)
-    assert queued(shop, many) == (1, True) and queued(shop, some) == (MOST // 4 + 1, False)
+    assert queued(shop, many)[0] == 1 and queued(shop, some)[0] == MOST // 4 + 1
 
 
-def test_large_arrays_of_keys(shop, two):
-    one, _ = two
-    shop.root(
-        "INSERT INTO imgpress_internal.attached_keys SELECT %s, now(), "
-        "array(SELECT repeat('k', 100) || n FROM generate_series(1, 10000) n) FROM generate_series(1, 70)",
-        (one,),
-    )
+def test_a_mark_stands_for_very_many_keys(shop, two):
+    one, other = two
+    queue_large(shop.root, one, 60)
+    queue_large(shop.root, other, 1)
     next_job(shop)
-    assert queued(shop, one) == (1, True)
+    assert not queued(shop, one)[2], "not before there are too many"
+    queue_large(shop.root, one, 10)
+    record_read(shop, other)
+    assert next_job(shop) == ("read", one, [])
+    assert queued(shop, one) == (1, 0, True)
+    assert scan_of(shop, one) == "backfill", "what has failed is not asked for again"
+    queue(shop, one, MOST)
+    next_job(shop)
+    assert queued(shop, one) == (1, 0, True), "it stands for these as well"
+    record_read(shop, one)
+    assert next_job(shop)[:2] == ("scan", one)
 
 
 def test_a_scan_that_is_under_way_comes_to_its_end(shop, two):
@@ -106,8 +119,8 @@ def test_a_scan_that_is_under_way_comes_to_its_end(shop, two):
     one, _ = two
     shop.sql("SELECT imgpress.reconcile('one')")
     shop.root("UPDATE imgpress_internal.attachments SET scan_after = '{5}' WHERE id = %s", (one,))
-    queue(shop, one, MOST + 1)
-    assert next_job(shop)[0] == "read"
+    shop.sql("TRUNCATE one")
+    assert next_job(shop) == ("read", one, [])
     record_read(shop, one)
     after = shop.root("SELECT kind, scan_after FROM imgpress_internal.next_attached_job()")[0]
     assert after == ("scan", ["5"])
@@ -128,9 +141,10 @@ def fixture_own(open_shop):
         yield shop
 
 
-def test_what_changed_meanwhile_is_found(own):
+@pytest.mark.parametrize("name", ["merged", "marked"])
+def test_what_changed_meanwhile_is_found(own, name):
     """While a table is paused, more keys are noted than the queue keeps."""
-    table = KeptTable(own, "flooded")
+    table = KeptTable(own, name)
     for number in range(1, 5):
         table.insert(number, table.url("small1.jpg"))
     table.wait_settled()
@@ -138,17 +152,20 @@ def test_what_changed_meanwhile_is_found(own):
     table.change(1, table.url("small2.jpg"))
     table.owner(f"DELETE FROM {table.name} WHERE id = 2")
     table.insert(5, table.url("small3.jpg"))
-    own.sql(
-        "INSERT INTO imgpress_internal.attached_keys "
-        "SELECT %s, now(), ARRAY['3'] FROM generate_series(1, %s)",
-        table.id,
-        MOST,
-    )
-    other = KeptTable(own, "beside_flooded")
+    if name == "marked":
+        queue_large(own.cluster.query, table.id, 70)
+    else:
+        own.sql(
+            "INSERT INTO imgpress_internal.attached_keys "
+            "SELECT %s, now(), ARRAY['3'] FROM generate_series(1, %s)",
+            table.id,
+            MOST,
+        )
+    other = KeptTable(own, f"beside_{name}")
     other.insert(1, other.url("small1.jpg"))
     other.wait_shown(1, "small1.jpg")
     rows = "SELECT count(*) FROM imgpress_internal.attached_keys"
-    wait_until(lambda: own.value(rows) == 1, "only the mark is left")
+    wait_until(lambda: own.value(rows) == 1, "one row of the queue is left")
     table.owner("SELECT imgpress.resume(%s)", table.name)
     table.wait_shown(1, "small2.jpg")
     table.wait_shown(5, "small3.jpg")
