@@ -64,6 +64,19 @@ COMMENT ON FUNCTION imgpress_internal.row_outcome(imgpress_internal.attached_row
     'the error column. final: the images that the output then shows; an image that has only been asked for again keeps '
     'its number if it is the same or has failed. final is NULL: the output is only cleared until there is a new one';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.resume_row(attachment uuid, of_key text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE imgpress_internal.attached_rows r SET changes = 0, state = 'waiting', reason = NULL, since = now()
+        WHERE r.attachment_id = attachment AND r.key = of_key;
+    INSERT INTO imgpress_internal.attached_keys (attachment_id, queued_at, keys)
+        VALUES (attachment, now(), ARRAY[of_key]);
+END
+$$;
+COMMENT ON FUNCTION imgpress_internal.resume_row(uuid, text) IS
+    'Has a row read again that was left alone because its URL changed too often';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.write_job(job imgpress_internal.attached_job, stale text, batch integer)
     RETURNS imgpress_internal.attached_job
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -91,10 +104,7 @@ BEGIN
             ON r.attachment_id = p.request_id AND r.key = p.key
             WHERE p.request_id = job.attachment_id AND p.product_no = one.product_no;
         IF known.state = 'paused' THEN
-            UPDATE imgpress_internal.attached_rows r SET changes = 0, state = 'waiting', reason = NULL, since = now()
-                WHERE r.attachment_id = job.attachment_id AND r.key = known.key;
-            INSERT INTO imgpress_internal.attached_keys (attachment_id, queued_at, keys)
-                VALUES (job.attachment_id, now(), ARRAY[known.key]);
+            PERFORM imgpress_internal.resume_row(job.attachment_id, known.key);
         ELSIF known.key IS NOT NULL THEN
             what := imgpress_internal.row_outcome(known, job.output_shape, stale);
             ready := what.ready;
