@@ -114,3 +114,27 @@ def test_request_is_locked_while_the_owner_changes(own):
     table.wait_shown(2, "small2.jpg")
     owner = "SELECT submitted_by FROM imgpress.processing_requests WHERE id = %s"
     assert own.value(owner, table.id) == "heir"
+
+
+def test_what_is_known_about_a_row_is_locked(own):
+    """Choosing what to do next meets the lock: this table is tried later, and others meanwhile."""
+    table, other = settled(own, "noted"), settled(own, "beside_noted")
+    failures = "SELECT failures FROM imgpress_internal.attachment_progress WHERE attachment_id = %s"
+    row = "imgpress_internal.attached_rows WHERE attachment_id = %s"
+    own.sql(
+        "UPDATE imgpress_internal.attached_rows SET state = 'paused' WHERE attachment_id = %s", table.id
+    )
+    with own.cluster.session(autocommit=False) as session:
+        session.execute(f"SELECT FROM {row} FOR UPDATE", (table.id,))
+        own.sql(
+            "INSERT INTO imgpress_internal.attached_ends (attachment_id, product_no) "
+            f"SELECT attachment_id, product_no FROM {row}",
+            table.id,
+        )
+        own.sql("SELECT imgpress_internal.wake_attachments()")
+        wait_until(lambda: own.value(failures, table.id) > 0, "it is tried later")
+        for number in range(2, 5):
+            other.insert(number, other.url(f"small{number}.jpg"))
+            other.wait_shown(number, f"small{number}.jpg", timeout=10)
+    wait_until(lambda: own.value(f"SELECT state FROM {row}", table.id) == "waiting", "it is looked at")
+    wait_until(lambda: own.value(failures, table.id) == 0, "what was read is recorded")
