@@ -23,10 +23,11 @@ BEGIN
             SELECT p.product_no, CASE WHEN keyed THEN ARRAY[p.key] ELSE '{}' END || f.fields[:place - 1]
                 || coalesce(array_to_string(p.output_urls, ',', 'Error processing image'), '') || f.fields[place + 1:]
             FROM imgpress.product_results p
-            JOIN imgpress.products i ON i.request_id = p.request_id AND i.product_no = p.product_no
             CROSS JOIN LATERAL (
+                -- OFFSET 0 has each product looked up by its key. Before the first statistics the planner would read all.
                 SELECT coalesce(i.input_fields, ARRAY[p.serial_number::text, p.product_name,
                                                       array_to_string(p.input_urls, ',')]) AS fields
+                FROM imgpress.products i WHERE i.request_id = p.request_id AND i.product_no = p.product_no OFFSET 0
             ) f
             WHERE p.request_id = result_csv.request_id
         ) r

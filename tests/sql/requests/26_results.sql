@@ -1,6 +1,6 @@
 -- Results by the caller's own key, by product and by URL. The transaction is rolled back, so that no drainer sees it.
 BEGIN;
-SELECT plan(18);
+SELECT plan(19);
 
 CREATE FUNCTION pg_temp.claim(token bigint) RETURNS bigint LANGUAGE sql AS $$
     SELECT count(*) FROM imgpress_internal.claim_images(0, token, 99, 99, '{}', '{}', '1 minute')
@@ -71,6 +71,20 @@ RESET ROLE;
 -- A URL may be longer than what other indexes can hold.
 SELECT lives_ok($$ SELECT imgpress.submit_query('SELECT 1, ''http://a/'' || string_agg(md5(n::text), '''') FROM generate_series(1, 250) n') $$,
     'a URL of 8000 bytes that cannot be compressed');
+
+-- Of a request that is new, and larger than all others, there are no statistics yet.
+CREATE FUNCTION pg_temp.took(query text) RETURNS interval LANGUAGE plpgsql AS $$
+DECLARE
+    begun constant timestamptz := clock_timestamp();
+BEGIN
+    EXECUTE query;
+    RETURN clock_timestamp() - begun;
+END
+$$;
+SELECT imgpress.submit_query('SELECT n, ''http://a/'' || n FROM generate_series(1, 10000) n') AS large \gset
+SELECT cmp_ok(pg_temp.took(format('SELECT count(*) FROM imgpress.result_csv(%L)', :'large')), '<',
+    8 * pg_temp.took(format('SELECT count(*) FROM imgpress.request_products(%L)', :'large')),
+    'the time of result_csv() does not grow with the square of the products');
 
 SELECT * FROM finish();
 ROLLBACK;
