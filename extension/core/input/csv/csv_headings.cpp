@@ -19,7 +19,7 @@ struct Spelling {
   Heading meaning;
 };
 
-constexpr std::array<Spelling, 34> kSpellings = {{
+constexpr std::array<Spelling, 35> kSpellings = {{
     {"sno", Heading::kSerialNumber},
     {"srno", Heading::kSerialNumber},
     {"slno", Heading::kSerialNumber},
@@ -54,6 +54,7 @@ constexpr std::array<Spelling, 34> kSpellings = {{
     {"photourl", Heading::kImageUrls},
     {"urls", Heading::kImageUrls},
     {"url", Heading::kLink},
+    {"outputimageurls", Heading::kOutputUrls},
 }};
 
 // The letters (in lower case), digits and non-ASCII characters of a heading; empty if it is too

@@ -15,8 +15,9 @@ enum class Heading {
   kOther,
   kSerialNumber,
   kProductName,
-  kImageUrls,  // numbered or not: "Input Image Urls", "Image 3"
-  kLink,       // "URL": taken for the images if no other column is
+  kImageUrls,   // numbered or not: "Input Image Urls", "Image 3"
+  kLink,        // "URL": taken for the images if no other column is
+  kOutputUrls,  // of a file that is a result itself: not read
 };
 
 // Ignores case, blanks, dots, underscores, hyphens and quotes.

@@ -93,6 +93,15 @@ TEST_F(Layout, SuggestsTheNearestName) {
   }
 }
 
+TEST_F(Layout, DoesNotTakeOutputsForMisspeltInputs) {
+  EXPECT_FALSE(from({"S. No.", "Product Name", "Output Image Urls"}));
+  ASSERT_EQ(faults_.count(), 1u);
+  EXPECT_EQ(faults_.listed()[0].message.find("Rename"), std::string::npos);
+  const auto layout = from({"S. No.", "Product Name", "URLs", "output_image_urls"});
+  ASSERT_TRUE(layout);
+  EXPECT_EQ(layout->ignored(), std::vector<std::string>{"output_image_urls"});
+}
+
 TEST_F(Layout, DataInsteadOfAHeaderIsOneFault) {
   for (const CsvFields& data :
        {CsvFields{"1", "SKU1", "http://a/1"}, CsvFields{"1", "SKU1", "a.jpg"},
