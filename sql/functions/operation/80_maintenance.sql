@@ -7,7 +7,12 @@ CREATE OR REPLACE FUNCTION imgpress.schedule_maintenance(
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+    PERFORM imgpress_internal.check_age('purge_older_than', purge_older_than);
+    PERFORM imgpress_internal.check_age('retry_for', retry_for);
+    IF purge_schedule IS NULL OR retry_schedule IS NULL THEN
+        RAISE EXCEPTION 'a schedule is NULL' USING ERRCODE = 'null_value_not_allowed',
+            HINT = 'To end a job: SELECT cron.unschedule(''imgpress purge'')';
+    ELSIF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
         RAISE EXCEPTION 'pg_cron is not installed in database "%"', current_database()
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'CREATE EXTENSION pg_cron first, or call imgpress.purge() and imgpress.retry_recent() from '

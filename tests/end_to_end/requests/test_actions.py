@@ -79,6 +79,20 @@ def test_schedule_maintenance(shop):
         shop.sql(command.replace("%", "%%"))
 
 
+@pytest.mark.parametrize(
+    "sqlstate, argument",
+    [
+        ("22023", "purge_older_than => NULL"),
+        ("22023", "purge_older_than => '-1 day'"),
+        ("22023", "retry_for => NULL"),
+        ("22004", "purge_schedule => NULL"),
+        ("22004", "retry_schedule => NULL"),
+    ],
+)
+def test_maintenance_that_would_fail_is_not_scheduled(shop, sqlstate, argument):
+    shop.refused(sqlstate, f"SELECT imgpress.schedule_maintenance({argument})")
+
+
 def test_schedule_maintenance_without_pg_cron(shop):
     shop.cluster.query("CREATE DATABASE plain")
     shop.cluster.query("CREATE EXTENSION imgpress", database="plain")
