@@ -78,12 +78,16 @@ PngChunks parse_png_chunks(ByteView source) {
 }
 
 std::vector<std::uint8_t> strip_png(const PngChunks& chunks, int orientation) {
-  std::vector<std::uint8_t> bytes(std::begin(kSignature), std::end(kSignature));
+  const auto tiff = minimal_exif(orientation);
+  std::size_t size = sizeof kSignature + kOverhead + tiff.size() + kOverhead;
+  for (const PngChunk& chunk : chunks.needed) size += chunk.whole.size;
+  std::vector<std::uint8_t> bytes;
+  bytes.reserve(size);
+  bytes.insert(bytes.end(), std::begin(kSignature), std::end(kSignature));
   bool first = true;
   for (const PngChunk& chunk : chunks.needed) {
     bytes.insert(bytes.end(), chunk.whole.data, chunk.whole.data + chunk.whole.size);
     if (first && orientation != 1) {
-      const auto tiff = minimal_exif(orientation);
       append_chunk(bytes, "eXIf", {tiff.data(), tiff.size()});
     }
     first = false;

@@ -36,7 +36,9 @@ std::vector<std::uint8_t> strip_webp(ByteView source, int orientation) {
   std::vector<std::uint8_t> whole(source.data, source.data + source.size);
   if (source.size < kFileHeaderBytes) return whole;
   const std::size_t end = std::min(source.size, read_u32(source.data + 4) + std::size_t{8});
-  std::vector<std::uint8_t> bytes(source.data, source.data + kFileHeaderBytes);
+  std::vector<std::uint8_t> bytes;
+  bytes.reserve(source.size);
+  bytes.insert(bytes.end(), source.data, source.data + kFileHeaderBytes);
   std::size_t flags_at = 0;  // offset of the VP8X flags; files without VP8X have no metadata
   for (std::size_t at = kFileHeaderBytes; at < end;) {
     if (end - at < kChunkHeaderBytes) return whole;
