@@ -56,6 +56,8 @@ void decode(const WebPData& data, WEBP_CSP_MODE mode, std::uint8_t* out, std::si
             std::size_t size) {
   WebPDecoderConfig config;
   if (WebPInitDecoderConfig(&config) == 0) refuse("libwebp has another version");
+  // Without interpolation of chroma the encoder's subsampling averages the source's own samples.
+  config.options.no_fancy_upsampling = 1;
   config.output.colorspace = mode;
   config.output.is_external_memory = 1;
   config.output.u.RGBA.rgba = out;
