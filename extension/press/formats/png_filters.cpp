@@ -46,7 +46,7 @@ IMGPRESS_INLINE Bytes paeth(Bytes left, Bytes above, Bytes corner) {
 // Undoes the filters of four rows at the same time, a pixel of each in a step. Each row is a pixel
 // behind the one above it, whose pixels are known just in time. Without that every pixel would wait
 // for the one to its left.
-class Wave {
+class FourRows {
  public:
   void set_filter(std::size_t row, std::uint8_t filter) {
     keep_left_[row] = mask(filter == kSub || filter == kPaeth);
@@ -56,19 +56,19 @@ class Wave {
   }
 
   // Without some of its three neighbours, which are 0 then, Paeth's predictor is that of the other
-  // filters, but for kAverage. `above`: the pixel above the first row's.
-  IMGPRESS_INLINE Pixels step(Pixels differences, std::uint32_t first_above) {
-    const Pixels above = __builtin_shufflevector(left_, Pixels{first_above, 0, 0, 0}, 4, 0, 1, 2);
+  // filters, but for kAverage.
+  IMGPRESS_INLINE void step(Pixels differences, Pixels above) {
     const Bytes prediction =
-        paeth(reinterpret_cast<Bytes>(left_ & keep_left_),
+        paeth(reinterpret_cast<Bytes>(pixels_ & keep_left_),
               reinterpret_cast<Bytes>(above & keep_above_),
               reinterpret_cast<Bytes>(corner_ & keep_corner_)) |
-        (mean_of(reinterpret_cast<Bytes>(left_), reinterpret_cast<Bytes>(above)) &
+        (mean_of(reinterpret_cast<Bytes>(pixels_), reinterpret_cast<Bytes>(above)) &
          reinterpret_cast<Bytes>(keep_mean_));
-    left_ = reinterpret_cast<Pixels>(reinterpret_cast<Bytes>(differences) + prediction);
+    pixels_ = reinterpret_cast<Pixels>(reinterpret_cast<Bytes>(differences) + prediction);
     corner_ = above;
-    return left_;
   }
+
+  Pixels pixels() const { return pixels_; }  // of the last step
 
  private:
   static std::uint32_t mask(bool set) { return set ? ~std::uint32_t{0} : 0; }
@@ -77,8 +77,30 @@ class Wave {
   Pixels keep_above_{};
   Pixels keep_corner_{};
   Pixels keep_mean_{};
-  Pixels left_{};
+  Pixels pixels_{};
   Pixels corner_{};
+};
+
+// Eight rows: the CPU works on the second four while it waits for results of the first.
+class Wave {
+ public:
+  void set_filter(std::size_t row, std::uint8_t filter) {
+    (row < 4 ? first_ : second_).set_filter(row % 4, filter);
+  }
+
+  // `above`: the pixel above the first row's.
+  IMGPRESS_INLINE void step(Pixels first, Pixels second, std::uint32_t above) {
+    const Pixels before = first_.pixels();
+    second_.step(second, __builtin_shufflevector(before, second_.pixels(), 3, 4, 5, 6));
+    first_.step(first, __builtin_shufflevector(before, Pixels{above, 0, 0, 0}, 4, 0, 1, 2));
+  }
+
+  Pixels first() const { return first_.pixels(); }
+  Pixels second() const { return second_.pixels(); }
+
+ private:
+  FourRows first_;
+  FourRows second_;
 };
 
 // Up to kFilterRows rows.
@@ -110,39 +132,49 @@ IMGPRESS_INLINE void store(std::uint8_t* bytes, std::uint32_t pixel) {
 // A step in which not all rows have a pixel.
 template <std::size_t kPixelBytes>
 IMGPRESS_INLINE void edge_step(const Group& group, Wave& wave, std::size_t step) {
-  const auto has_pixel = [&](std::size_t row) { return step >= row && step - row < group.width; };
-  Pixels differences{};
-  for (std::size_t row = 0; row < group.rows; ++row) {
+  const auto has_pixel = [&](std::size_t row) {
+    return row < group.rows && step >= row && step - row < group.width;
+  };
+  Pixels differences[2] = {};
+  for (std::size_t row = 0; row < kFilterRows; ++row) {
     if (!has_pixel(row)) continue;
-    differences[row] = load<kPixelBytes>(group.in_row(row) + (step - row) * kPixelBytes);
+    differences[row / 4][row % 4] =
+        load<kPixelBytes>(group.in_row(row) + (step - row) * kPixelBytes);
   }
-  const std::uint32_t above =
-      has_pixel(0) ? load<kPixelBytes>(group.above + step * kPixelBytes) : 0;
-  const Pixels pixels = wave.step(differences, above);
-  for (std::size_t row = 0; row < group.rows; ++row) {
+  wave.step(differences[0], differences[1],
+            has_pixel(0) ? load<kPixelBytes>(group.above + step * kPixelBytes) : 0);
+  const Pixels pixels[2] = {wave.first(), wave.second()};
+  for (std::size_t row = 0; row < kFilterRows; ++row) {
     if (!has_pixel(row)) continue;
-    store<kPixelBytes>(group.out_row(row) + (step - row) * kPixelBytes, pixels[row]);
+    store<kPixelBytes>(group.out_row(row) + (step - row) * kPixelBytes, pixels[row / 4][row % 4]);
   }
 }
 
-// Reads and writes four bytes of each pixel, whatever its size.
+// Four bytes of four pixels, whatever their size.
+IMGPRESS_INLINE Pixels load_four(const std::uint8_t* in, std::size_t step) {
+  return Pixels{load<4>(in), load<4>(in + step), load<4>(in + 2 * step), load<4>(in + 3 * step)};
+}
+
+IMGPRESS_INLINE void store_four(std::uint8_t* out, std::size_t step, Pixels pixels) {
+  store<4>(out, pixels[0]);
+  store<4>(out + step, pixels[1]);
+  store<4>(out + 2 * step, pixels[2]);
+  store<4>(out + 3 * step, pixels[3]);
+}
+
+// The steps in which all rows have a pixel, and bytes enough behind it.
 template <std::size_t kPixelBytes>
 IMGPRESS_INLINE void middle_steps(const Group& group, Wave& wave, std::size_t begin,
                                   std::size_t end) {
-  static_assert(kFilterRows == 4);
   const std::uint8_t* above = group.above + begin * kPixelBytes;
   const std::uint8_t* in = group.in_row(0) + begin * kPixelBytes;
   std::uint8_t* out = group.out_row(0) + begin * kPixelBytes;
   const std::size_t in_step = group.row_bytes + 1 - kPixelBytes;
   const std::size_t out_step = group.row_bytes - kPixelBytes;
   for (std::size_t step = begin; step < end; ++step) {
-    const Pixels differences = {load<4>(in), load<4>(in + in_step), load<4>(in + 2 * in_step),
-                                load<4>(in + 3 * in_step)};
-    const Pixels pixels = wave.step(differences, load<4>(above));
-    store<4>(out, pixels[0]);
-    store<4>(out + out_step, pixels[1]);
-    store<4>(out + 2 * out_step, pixels[2]);
-    store<4>(out + 3 * out_step, pixels[3]);
+    wave.step(load_four(in, in_step), load_four(in + 4 * in_step, in_step), load<4>(above));
+    store_four(out, out_step, wave.first());
+    store_four(out + 4 * out_step, out_step, wave.second());
     above += kPixelBytes;
     in += kPixelBytes;
     out += kPixelBytes;
@@ -179,12 +211,12 @@ IMGPRESS_INLINE void add(const std::uint8_t* a, const std::uint8_t* b, std::size
                          std::uint8_t* sum) {
   std::size_t i = 0;
   for (; i + sizeof(Bytes) <= size; i += sizeof(Bytes)) {
-    Bytes sixteen;
+    Bytes several;
     Bytes others;
-    std::memcpy(&sixteen, a + i, sizeof sixteen);
+    std::memcpy(&several, a + i, sizeof several);
     std::memcpy(&others, b + i, sizeof others);
-    sixteen += others;
-    std::memcpy(sum + i, &sixteen, sizeof sixteen);
+    several += others;
+    std::memcpy(sum + i, &several, sizeof several);
   }
   for (; i < size; ++i) sum[i] = static_cast<std::uint8_t>(a[i] + b[i]);
 }

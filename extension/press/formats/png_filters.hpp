@@ -20,7 +20,7 @@ struct FilteredRows {
 };
 
 // So many rows are worked on at the same time.
-constexpr std::size_t kFilterRows = 4;
+constexpr std::size_t kFilterRows = 8;
 
 // Writes the pixels, row after row without the filters' bytes, to `out`, which may begin
 // kFilterRows rows of pixels or more before `rows.data` in the same memory. Returns false when a
