@@ -136,15 +136,17 @@ int read_slowly(PngDecoder& decoder, std::uint32_t height, std::vector<std::uint
   return png_get_channels(decoder.png(), decoder.info());
 }
 
+using Palette = std::array<std::uint8_t, std::size_t{3} * 256>;
+
 // The palette's colours on white. Those that it lacks are black, as libpng has them.
-std::array<std::uint8_t, 3 * 256> colours_on_white(png_structp png, png_infop info) {
+Palette colours_on_white(png_structp png, png_infop info) {
   png_colorp colours = nullptr;
   png_bytep alphas = nullptr;
   int count = 0;
   int alpha_count = 0;
   png_get_PLTE(png, info, &colours, &count);
   png_get_tRNS(png, info, &alphas, &alpha_count, nullptr);
-  std::array<std::uint8_t, 3 * 256> table{};
+  Palette table{};
   for (int i = 0; i < count; ++i) {
     const png_byte alpha = i < alpha_count ? alphas[i] : 255;
     const std::uint8_t pixel[] = {colours[i].red, colours[i].green, colours[i].blue, alpha};
@@ -154,8 +156,7 @@ std::array<std::uint8_t, 3 * 256> colours_on_white(png_structp png, png_infop in
 }
 
 // Turns pixels of one byte into the colours that it stands for.
-void apply_palette(const std::array<std::uint8_t, 3 * 256>& colours,
-                   std::vector<std::uint8_t>& samples) {
+void apply_palette(const Palette& colours, std::vector<std::uint8_t>& samples) {
   std::size_t i = samples.size();
   samples.resize(3 * i);
   while (i-- > 0) std::memcpy(&samples[3 * i], &colours[std::size_t{3} * samples[i]], 3);
