@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "press/jpeg/cpu_targets.hpp"
 #include "press/jpeg/huffman_code.hpp"
 
 namespace imgpress::press {
@@ -21,6 +22,24 @@ float typical_step(const QuantTable& steps) {
   for (std::size_t i = 1; i < kCommon; ++i) sum += steps[i];
   return std::max(1.0F, sum / (kCommon - 1));
 }
+
+// In eight sums, so that SIMD instructions can be used.
+IMGPRESS_CPU_TARGETS
+float energy_of(const Block& block, const float* steps) {
+  constexpr std::size_t kSums = 8;
+  float sums[kSums] = {};
+  for (std::size_t i = 0; i < kBlockSize; i += kSums) {
+    for (std::size_t k = 0; k < kSums; ++k) {
+      sums[k] += squared(static_cast<float>(block.at[i + k]) * steps[i + k]);
+    }
+  }
+  float energy = 0;
+  for (const float sum : sums) energy += sum;
+  return energy;
+}
+
+// A block whose only levels are among these, the first ones in each direction, is a gradient.
+constexpr unsigned kLastSlope = 2;
 
 }  // namespace
 
@@ -58,6 +77,7 @@ TrellisQuantiser::TrellisQuantiser(const QuantTable& from, const QuantTable& to,
     bias_[i] = static_cast<float>(sample.bias(i));
     scale_[i] = static_cast<float>(from[i]) / after;
   }
+  step_[0] = 0;  // DC is no texture
   SymbolCounts smoothed = counts;
   smooth_ac_counts(smoothed);
   const HuffmanCode code = optimal_huffman_code(smoothed);
@@ -71,10 +91,7 @@ TrellisQuantiser::TrellisQuantiser(const QuantTable& from, const QuantTable& to,
 float TrellisQuantiser::lambda_for(const Block& before) const {
   constexpr float kTypicalVariance = 300;  // of a block's samples
   constexpr float kNoise = 58.5F;          // SSIM's C2 = (0.03 * 255)^2
-  float energy = 0;
-  for (std::size_t i = 1; i < kBlockSize; ++i) {
-    energy += squared(static_cast<float>(before.at[i]) * step_[i]);
-  }
+  const float energy = energy_of(before, step_.data());
   const float activity = std::sqrt((energy / kBlockSize + kNoise) / kTypicalVariance);
   return lambda_ * std::min(std::max(activity, 0.6F), 4.0F);
 }
@@ -126,9 +143,11 @@ int TrellisQuantiser::choose_last_level(const Trellis& trellis) const {
 }
 
 void TrellisQuantiser::quantise_block(const Block& before, Block& block) const {
+  const std::uint64_t nonzero = nonzero_in(block) & bits_between(1, kBlockSize - 1);
+  // Without its slope a smooth gradient would show its blocks.
+  if ((nonzero & ~bits_between(1, kLastSlope)) == 0) return;
   Trellis trellis(lambda_for(before));
-  for (std::uint64_t rest = nonzero_in(block) & bits_between(1, kBlockSize - 1); rest != 0;
-       rest &= rest - 1) {
+  for (std::uint64_t rest = nonzero; rest != 0; rest &= rest - 1) {
     const int at = trellis.count++;
     trellis.position[at] = __builtin_ctzll(rest);
     const auto i = static_cast<std::size_t>(trellis.position[at]);

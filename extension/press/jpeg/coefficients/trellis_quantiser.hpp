@@ -33,7 +33,8 @@ class TrellisQuantiser {
   TrellisQuantiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample,
                    const SymbolCounts& counts, Measure measure, double lambda, int fineness = 1);
 
-  // Changes the requantised `blocks` in place; `before` are the source blocks. DC stays.
+  // Changes the requantised `blocks` in place; `before` are the source blocks. DC stays, and so
+  // does a block that is no more than a gradient.
   void apply(const Block* before, Block* blocks, std::size_t count) const;
 
   // Lambda for a block: the more texture a block has, the less an error is seen.
@@ -47,7 +48,7 @@ class TrellisQuantiser {
   float rate(int zeros, int level) const;
 
   float lambda_;
-  std::array<float, kBlockSize> step_;    // of the source
+  std::array<float, kBlockSize> step_;    // of the source; 0 for DC
   std::array<float, kBlockSize> bias_;    // CoefficientSample::bias
   std::array<float, kBlockSize> scale_;   // old step / new step
   std::array<float, kBlockSize> weight_;  // of a squared error in new steps

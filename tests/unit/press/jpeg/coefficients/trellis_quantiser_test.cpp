@@ -104,6 +104,7 @@ TEST(TrellisQuantiser, FindsTheOptimum) {
                                    TrellisQuantiser::Measure::kSteps, base_price);
     Block before{};
     before.at[0] = static_cast<std::int16_t>(random() % 300);
+    before.at[30] = 5;  // not only a gradient
     for (unsigned i = 0; i < 1 + random() % 7; ++i) {
       before.at[1 + random() % 63] = static_cast<std::int16_t>(int(random() % 31) - 15);
     }
@@ -128,6 +129,21 @@ TEST(TrellisQuantiser, GivesUpALoneHighFrequencyButNotALowOne) {
   trellis.apply(&before, &levels, 1);
   EXPECT_EQ(levels.at[1], -1);
   EXPECT_EQ(levels.at[60], 0);
+}
+
+TEST(TrellisQuantiser, AGradientKeepsItsSlope) {
+  const TrellisQuantiser trellis(uniform(6), uniform(10), CoefficientSample(), common_counts(),
+                                 TrellisQuantiser::Measure::kSteps, 5);
+  Block before{};
+  before.at[1] = 1;  // 0.6 steps
+  before.at[2] = -2;
+  Block levels = before;
+  trellis.apply(&before, &levels, 1);
+  EXPECT_EQ(levels.at[1], 1);
+  EXPECT_EQ(levels.at[2], -2);
+  before.at[3] = levels.at[3] = 1;
+  trellis.apply(&before, &levels, 1);
+  EXPECT_EQ(levels.at[1], 0);
 }
 
 TEST(TrellisQuantiser, LambdaGrowsWithTexture) {
