@@ -1,10 +1,10 @@
 // Quantises the coefficients of a forward DCT.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <algorithm>
 
 #include "press/jpeg/coefficients/quant_table.hpp"
 #include "press/jpeg/cpu_targets.hpp"
@@ -12,6 +12,24 @@
 #include "press/jpeg/symbols.hpp"
 
 namespace imgpress::press {
+
+// Where LevelQuantiser has the level of row `u` and column `v` at first: rows are paired.
+constexpr std::size_t index_of(std::size_t u, std::size_t v) {
+  constexpr bool kLittleEndian = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+  const std::size_t second = u % 2;
+  return u / 2 * 2 * kSide + 2 * v + (kLittleEndian ? second : 1 - second);
+}
+
+// For each of these indices, its place in zigzag order.
+constexpr std::array<std::uint8_t, kBlockSize> make_places() {
+  std::array<std::uint8_t, kBlockSize> places{};
+  for (std::size_t i = 0; i < kBlockSize; ++i) {
+    places[index_of(kZigzag[i] % kSide, kZigzag[i] / kSide)] = static_cast<std::uint8_t>(i);
+  }
+  return places;
+}
+
+constexpr auto kPlaces = make_places();
 
 class LevelQuantiser {
  public:
@@ -30,11 +48,10 @@ class LevelQuantiser {
   static constexpr float kRounder = 3 << 22;
 
   // From here on it takes less time to move all levels than to find those that are not zero.
-  static constexpr int kDense = 24;
+  static constexpr int kDense = 16;
 
   alignas(32) std::array<Eight, kSide> scale_;
-  std::array<std::uint8_t, kBlockSize> place_;  // in zigzag order, of each level
-  float white_ = 0;                             // DC, as it comes from the transform
+  float white_ = 0;  // DC, as it comes from the transform
   float black_ = 0;
   std::int16_t white_level_ = 0;
   std::int16_t black_level_ = 0;
@@ -51,12 +68,13 @@ void LevelQuantiser::quantise(const Eight* rows, Block& block) const {
   }
   std::uint64_t nonzero = nonzero_in(levels);
   if (__builtin_popcountll(nonzero) >= kDense) {
-    for (std::size_t i = 0; i < kBlockSize; ++i) block.at[place_[i]] = levels.at[i];
+#pragma GCC unroll 64
+    for (std::size_t i = 0; i < kBlockSize; ++i) block.at[kPlaces[i]] = levels.at[i];
   } else {
     clear(block);
     for (; nonzero != 0; nonzero &= nonzero - 1) {
       const auto i = static_cast<std::size_t>(__builtin_ctzll(nonzero));
-      block.at[place_[i]] = levels.at[i];
+      block.at[kPlaces[i]] = levels.at[i];
     }
   }
   const float dc = rows[0][0];
