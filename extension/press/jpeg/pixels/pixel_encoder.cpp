@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
-#include "press/jpeg/coefficients/plane_requantisation.hpp"
 #include "press/jpeg/libjpeg_quant_tables.hpp"
-#include "press/jpeg/pixels/pixel_transform.hpp"
-#include "press/jpeg/write/coefficient_writer.hpp"
+#include "press/jpeg/pixels/row_encoder.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -47,38 +46,6 @@ QualityTables choose_tables(LibjpegGuard& guard, const LibjpegDecoder& decoder, 
   return tables;
 }
 
-// For effort "small" the coefficients are left to the trellis quantiser, which wants to know what
-// rounding would take away.
-PixelTransform transform_for(Effort effort, PixelColours colours, std::uint32_t width,
-                             std::uint32_t height, const QualityTables& tables) {
-  if (effort != Effort::kSmall) return PixelTransform(colours, width, height, tables, 1);
-  QualityTables fine;
-  fine.luma.fill(1);
-  fine.chroma.fill(1);
-  return PixelTransform(colours, width, height, fine, kFineness);
-}
-
-FrameHeader header_for(std::uint32_t width, std::uint32_t height) {
-  FrameHeader header;
-  header.width = width;
-  header.height = height;
-  header.jfif = true;
-  return header;
-}
-
-std::optional<std::vector<std::uint8_t>> write_image(CoefficientImage image,
-                                                     const FrameHeader& header,
-                                                     const QualityTables& tables,
-                                                     const ImageMetadata& metadata, Effort effort,
-                                                     std::size_t size_limit) {
-  if (effort == Effort::kSmall) {
-    for (Plane& plane : image) {
-      quantise_plane(plane, plane.channel == Channel::kLuma ? tables.luma : tables.chroma);
-    }
-  }
-  return write_coefficients(image, header, metadata, effort, size_limit);
-}
-
 }  // namespace
 
 std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
@@ -88,19 +55,15 @@ std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
   LibjpegGuard guard;
   const auto colours = image.channels == 1 ? PixelColours::kGrey : PixelColours::kRgb;
   const QualityTables tables = quality_tables(guard, options.quality);
-  PixelTransform transform =
-      transform_for(options.effort, colours, image.width, image.height, tables);
-  std::vector<const std::uint8_t*> rows;
-  for (std::size_t y = 0; y < image.height; y += rows.size()) {
-    rows.clear();
-    const std::size_t count = std::min(transform.portion(), image.height - y);
-    for (std::size_t i = 0; i < count; ++i) {
-      rows.push_back(image.samples.data() + (y + i) * image.row_bytes());
+  RowEncoder encoder(colours, image.width, image.height, tables, options.effort);
+  for (std::size_t y = 0; y < image.height; y += encoder.portion()) {
+    std::vector<const std::uint8_t*> rows;
+    for (std::size_t i = y; i < std::min<std::size_t>(image.height, y + encoder.portion()); ++i) {
+      rows.push_back(image.samples.data() + i * image.row_bytes());
     }
-    transform.add(rows);
+    encoder.add(std::move(rows));
   }
-  return write_image(transform.take(), header_for(image.width, image.height), tables,
-                     image.metadata, options.effort, size_limit);
+  return encoder.finish(image.metadata, size_limit);
 }
 
 std::optional<std::vector<std::uint8_t>> reencode_jpeg(LibjpegGuard& guard, LibjpegDecoder& decoder,
@@ -112,24 +75,20 @@ std::optional<std::vector<std::uint8_t>> reencode_jpeg(LibjpegGuard& guard, Libj
   decoder.check_complete();
   const auto colours = in.out_color_space == JCS_YCbCr ? PixelColours::kYcc : PixelColours::kRgb;
   const QualityTables tables = choose_tables(guard, decoder, options.quality);
-  PixelTransform transform =
-      transform_for(options.effort, colours, in.image_width, in.image_height, tables);
+  RowEncoder encoder(colours, in.image_width, in.image_height, tables, options.effort);
   const std::size_t row_bytes = std::size_t{in.image_width} * 3;
-  std::vector<std::uint8_t> samples(row_bytes * transform.portion());
+  std::vector<std::uint8_t> samples(row_bytes * encoder.portion());
   std::vector<JSAMPROW> buffers;
-  for (std::size_t i = 0; i < transform.portion(); ++i) {
+  for (std::size_t i = 0; i < encoder.portion(); ++i) {
     buffers.push_back(samples.data() + i * row_bytes);
   }
   while (in.output_scanline < in.output_height) {
     std::size_t count = 0;
     guard.run([&] { count = read_rows(in, buffers.data(), buffers.size()); });
-    std::vector<const std::uint8_t*> rows(buffers.begin(),
-                                          buffers.begin() + static_cast<std::ptrdiff_t>(count));
-    transform.add(rows);
+    encoder.add({buffers.begin(), buffers.begin() + static_cast<std::ptrdiff_t>(count)});
   }
   decoder.check_complete();
-  return write_image(transform.take(), header_for(in.image_width, in.image_height), tables,
-                     metadata, options.effort, size_limit);
+  return encoder.finish(metadata, size_limit);
 }
 
 }  // namespace imgpress::press

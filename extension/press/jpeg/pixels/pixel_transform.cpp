@@ -23,20 +23,6 @@ Plane make_plane(std::uint8_t id, Channel channel, std::uint32_t width, std::uin
   return plane;
 }
 
-CoefficientImage make_image(PixelColours colours, std::uint32_t width, std::uint32_t height,
-                            const QualityTables& steps) {
-  CoefficientImage image;
-  image.push_back(make_plane(1, Channel::kLuma, width, height));
-  image[0].steps = steps.luma;
-  if (colours == PixelColours::kGrey) return image;
-  image[0].h_factor = image[0].v_factor = 2;
-  for (const std::uint8_t id : {2, 3}) {
-    image.push_back(make_plane(id, Channel::kChroma, (width + 1) / 2, (height + 1) / 2));
-    image.back().steps = steps.chroma;
-  }
-  return image;
-}
-
 // Rows of pixels whose width is a multiple of a tile's: at the right edge the last pixel is
 // repeated.
 template <std::size_t kRows, std::size_t kChannels>
@@ -161,25 +147,35 @@ void transform_grey(const std::uint8_t* const* rows, std::uint32_t width, std::u
 
 }  // namespace
 
-PixelTransform::PixelTransform(PixelColours colours, std::uint32_t width, std::uint32_t height,
+CoefficientImage make_image(PixelColours colours, std::uint32_t width, std::uint32_t height) {
+  CoefficientImage image;
+  image.push_back(make_plane(1, Channel::kLuma, width, height));
+  if (colours == PixelColours::kGrey) return image;
+  image[0].h_factor = image[0].v_factor = 2;
+  for (const std::uint8_t id : {2, 3}) {
+    image.push_back(make_plane(id, Channel::kChroma, (width + 1) / 2, (height + 1) / 2));
+  }
+  return image;
+}
+
+PixelTransform::PixelTransform(PixelColours colours, std::uint32_t width,
                                const QualityTables& steps, int fineness)
     : colours_(colours),
       width_(width),
       luma_(steps.luma, fineness),
-      chroma_(steps.chroma, fineness),
-      image_(make_image(colours, width, height, steps)) {}
+      chroma_(steps.chroma, fineness) {}
 
 // Below the last row of the image that row is repeated.
-void PixelTransform::add(std::vector<const std::uint8_t*>& rows) {
+void PixelTransform::transform(std::vector<const std::uint8_t*> rows, CoefficientImage& image,
+                               std::uint32_t mcu_y) const {
   rows.resize(portion(), rows.back());
   if (colours_ == PixelColours::kRgb) {
-    transform_rgb(rows.data(), width_, next_row_, {luma_, chroma_}, image_);
+    transform_rgb(rows.data(), width_, mcu_y, {luma_, chroma_}, image);
   } else if (colours_ == PixelColours::kYcc) {
-    transform_ycc(rows.data(), width_, next_row_, {luma_, chroma_}, image_);
+    transform_ycc(rows.data(), width_, mcu_y, {luma_, chroma_}, image);
   } else {
-    transform_grey(rows.data(), width_, next_row_, luma_, image_);
+    transform_grey(rows.data(), width_, mcu_y, luma_, image);
   }
-  ++next_row_;
 }
 
 }  // namespace imgpress::press

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "press/jpeg/coefficients/coefficient_image.hpp"
@@ -14,28 +13,27 @@ namespace imgpress::press {
 
 enum class PixelColours { kGrey, kRgb, kYcc };
 
+// Grey, or YCbCr in 4:2:0. Its blocks are uninitialised.
+CoefficientImage make_image(PixelColours colours, std::uint32_t width, std::uint32_t height);
+
 class PixelTransform {
  public:
   // `fineness`: see LevelQuantiser.
-  PixelTransform(PixelColours colours, std::uint32_t width, std::uint32_t height,
-                 const QualityTables& steps, int fineness);
+  PixelTransform(PixelColours colours, std::uint32_t width, const QualityTables& steps,
+                 int fineness);
 
-  // Rows that make a row of MCUs. Every call of add() takes so many, but for the last one.
+  // Rows of pixels in a row of MCUs.
   std::size_t portion() const { return colours_ == PixelColours::kGrey ? kSide : 2 * kSide; }
 
-  // The next rows of the image, from the top. `rows` has room for a whole portion.
-  void add(std::vector<const std::uint8_t*>& rows);
-
-  // Grey, or YCbCr in 4:2:0. To be called after the last row.
-  CoefficientImage take() { return std::move(image_); }
+  // Makes row `mcu_y` of MCUs. There may be fewer rows of pixels than a portion.
+  void transform(std::vector<const std::uint8_t*> rows, CoefficientImage& image,
+                 std::uint32_t mcu_y) const;
 
  private:
   PixelColours colours_;
   std::uint32_t width_;
-  std::uint32_t next_row_ = 0;  // of MCUs
   LevelQuantiser luma_;
   LevelQuantiser chroma_;
-  CoefficientImage image_;
 };
 
 }  // namespace imgpress::press

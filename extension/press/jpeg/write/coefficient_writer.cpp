@@ -1,11 +1,10 @@
 #include "press/jpeg/write/coefficient_writer.hpp"
 
 #include <array>
+#include <utility>
 
 #include "press/jpeg/write/bit_packer.hpp"
 #include "press/jpeg/write/progressive_scans.hpp"
-#include "press/jpeg/write/mcu_order.hpp"
-#include "press/jpeg/write/symbol_stream.hpp"
 #include "press/jpeg/cpu_targets.hpp"
 
 namespace imgpress::press {
@@ -52,6 +51,12 @@ void put_uncounted(const CoefficientImage& image, std::uint32_t y, DcPredictor& 
   put_mcu_row<false>(image, y, dc, stream);
 }
 
+std::optional<std::vector<std::uint8_t>> finished(SegmentWriter file, std::size_t size_limit) {
+  file.put_marker(JpegMarker::kEndOfImage);
+  if (file.size() >= size_limit) return std::nullopt;
+  return file.take();
+}
+
 // Chooses the codes after the counts, and writes them to the file.
 HuffmanEncoder put_codes(bool sampled, SymbolStream& stream, SegmentWriter& file) {
   HuffmanEncoder codes;
@@ -70,42 +75,51 @@ HuffmanEncoder put_codes(bool sampled, SymbolStream& stream, SegmentWriter& file
   return codes;
 }
 
-bool put_baseline_scan(const CoefficientImage& image, Effort effort, std::size_t size_limit,
-                       SegmentWriter& file) {
-  const std::uint32_t rows = mcus_for(image[0].height, image[0].v_factor);
-  const bool sampled = effort == Effort::kFast && rows >= kMinRowsToSample;
-  SymbolStream stream;
-  DcPredictor dc;
-  for (std::uint32_t y = 0; y < rows; ++y) {
-    const auto put = sampled && y % kSampledRowStride != 0 ? put_uncounted : put_counted;
-    put(image, y, dc, stream);
-  }
-  const HuffmanEncoder codes = put_codes(sampled, stream, file);
+}  // namespace
+
+BaselineWriter::BaselineWriter(std::uint32_t rows, Effort effort)
+    : sampled_(effort == Effort::kFast && rows >= kMinRowsToSample) {}
+
+void BaselineWriter::add(const CoefficientImage& part, std::uint32_t y) {
+  const auto put = sampled_ && next_row_ % kSampledRowStride != 0 ? put_uncounted : put_counted;
+  put(part, y, dc_, stream_);
+  ++next_row_;
+}
+
+std::optional<std::vector<std::uint8_t>> BaselineWriter::finish(const CoefficientImage& image,
+                                                                const FrameHeader& header,
+                                                                const ImageMetadata& metadata,
+                                                                std::size_t size_limit) {
+  SegmentWriter file(size_limit);
+  file.put_start(header, metadata);
+  file.put_quant_tables(image);
+  file.put_frame(header, image, false);
+  const HuffmanEncoder codes = put_codes(sampled_, stream_, file);
   std::vector<ScanComponent> components;
   for (std::size_t i = 0; i < image.size(); ++i) {
     components.push_back({i, code_slot(image[i]), code_slot(image[i])});
   }
   file.put_scan(image, components, {});
-  return pack_symbols(stream, codes, size_limit, file);
+  if (!pack_symbols(stream_, codes, size_limit, file)) return std::nullopt;
+  return finished(std::move(file), size_limit);
 }
-
-}  // namespace
 
 std::optional<std::vector<std::uint8_t>> write_coefficients(const CoefficientImage& image,
                                                             const FrameHeader& header,
                                                             const ImageMetadata& metadata,
                                                             Effort effort, std::size_t size_limit) {
-  const bool progressive = effort == Effort::kSmall;
+  if (effort != Effort::kSmall) {
+    const std::uint32_t rows = mcus_for(image[0].height, image[0].v_factor);
+    BaselineWriter writer(rows, effort);
+    for (std::uint32_t y = 0; y < rows; ++y) writer.add(image, y);
+    return writer.finish(image, header, metadata, size_limit);
+  }
   SegmentWriter file(size_limit);
   file.put_start(header, metadata);
   file.put_quant_tables(image);
-  file.put_frame(header, image, progressive);
-  const bool fits = progressive ? put_progressive_scans(image, size_limit, file)
-                                : put_baseline_scan(image, effort, size_limit, file);
-  if (!fits) return std::nullopt;
-  file.put_marker(JpegMarker::kEndOfImage);
-  if (file.size() >= size_limit) return std::nullopt;
-  return file.take();
+  file.put_frame(header, image, true);
+  if (!put_progressive_scans(image, size_limit, file)) return std::nullopt;
+  return finished(std::move(file), size_limit);
 }
 
 }  // namespace imgpress::press
