@@ -1,6 +1,9 @@
 // Compares the encoder of pixels with libjpeg's.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <tuple>
+
 #include "press/jpeg/pixels/pixel_encoder.hpp"
 #include "support/images/image_fixtures.hpp"
 
@@ -62,6 +65,56 @@ TEST(PixelEncoder, EverySizeUpToTwoUnits) {
         EXPECT_GT(psnr(facts.picture, picture), 30) << side << " " << channels;
       }
     }
+  }
+}
+
+// A sphere in soft light.
+Picture gradient(double x0, double y0, double radius) {
+  Picture picture{320, 240, 1, {}};
+  for (int y = 0; y < 240; ++y) {
+    for (int x = 0; x < 320; ++x) {
+      const double light = 128 + 60 * std::cos(std::hypot(x - x0, y - y0) / radius);
+      picture.samples.push_back(std::uint8_t(std::lround(light)));
+    }
+  }
+  return picture;
+}
+
+// How much an image differs from its source on one side of a block's border and not on the other.
+double jumps_at_borders(const Picture& picture, const Picture& source) {
+  const auto error = [&](int x, int y) {
+    return double(picture.pixel(x, y)[0]) - source.pixel(x, y)[0];
+  };
+  double sum = 0;
+  for (int y = 8; y < source.height; ++y) {
+    for (int x = 8; x < source.width; ++x) {
+      if (x % 8 == 0) sum += std::abs(error(x, y) - error(x - 1, y));
+      if (y % 8 == 0) sum += std::abs(error(x, y) - error(x, y - 1));
+    }
+  }
+  return sum;
+}
+
+TEST(PixelEncoder, GradientsShowTheirBlocksNoMoreThanByLibjpeg) {
+  for (const int quality : {30, 50, 75}) {
+    double from_pixels = 0;
+    double pixels_by_libjpeg = 0;
+    double from_jpeg = 0;
+    double jpeg_by_libjpeg = 0;
+    for (const auto& [x, y, radius] :
+         std::vector<std::tuple<int, int, int>>{{160, 120, 130}, {-30, 40, 240}, {300, -50, 90}}) {
+      const Picture source = gradient(x, y, radius);
+      const auto jumps = [&](const Bytes& file) {
+        return jumps_at_borders(read_jpeg(file).picture, source);
+      };
+      from_pixels += jumps(encoded(source, Effort::kSmall, quality));
+      pixels_by_libjpeg += jumps(by_libjpeg(source, Effort::kFast, quality));
+      const Bytes fine = by_libjpeg(source, Effort::kFast, 92);
+      from_jpeg += jumps(press(fine, Effort::kSmall, quality).bytes);
+      jpeg_by_libjpeg += jumps(by_libjpeg(read_jpeg(fine).picture, Effort::kFast, quality));
+    }
+    EXPECT_LE(from_pixels, pixels_by_libjpeg * 1.02) << quality;
+    EXPECT_LE(from_jpeg, jpeg_by_libjpeg * 1.02) << quality;
   }
 }
 
