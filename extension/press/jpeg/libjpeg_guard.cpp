@@ -58,10 +58,6 @@ void LibjpegGuard::leave(j_common_ptr jpeg, Stop stop) {
   std::longjmp(state.landing, 1);
 }
 
-void LibjpegGuard::stop_at_size_limit(j_common_ptr jpeg) {
-  leave(jpeg, Stop::kSizeLimit);
-}
-
 void LibjpegGuard::stop_at_scan_limit(j_common_ptr jpeg) {
   leave(jpeg, Stop::kScanLimit);
 }
@@ -99,14 +95,9 @@ void LibjpegGuard::on_message(j_common_ptr jpeg, int level) {
 // Replaces libjpeg's default, which writes to standard error.
 void LibjpegGuard::on_output(j_common_ptr) {}
 
-bool LibjpegGuard::explain() const {
-  switch (state_.stop) {
-    case Stop::kSizeLimit:
-      return false;
-    case Stop::kScanLimit:
-      throw FaultError(Fault::kOutOfResources, "the JPEG file has too many scans");
-    case Stop::kError:
-      break;
+void LibjpegGuard::explain() const {
+  if (state_.stop == Stop::kScanLimit) {
+    throw FaultError(Fault::kOutOfResources, "the JPEG file has too many scans");
   }
   if (state_.manager.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
   if (state_.manager.msg_code == JERR_NO_BACKING_STORE) {

@@ -30,13 +30,12 @@ class LibjpegGuard {
   // For the `err` member of libjpeg objects, of which several may share a guard.
   jpeg_error_mgr* errors() { return &state_.manager; }
 
-  // Runs `step`. Its variables, and those of all it calls, must be trivially destructible. Returns
-  // false when the output reached its size limit; throws FaultError on any other failure.
+  // Runs `step`. Its variables, and those of all it calls, must be trivially destructible. Throws
+  // FaultError when it fails.
   template <typename Step>
-  __attribute__((noinline)) bool run(Step step) {
-    if (setjmp(state_.landing) != 0) return explain();
+  __attribute__((noinline)) void run(Step step) {
+    if (setjmp(state_.landing) != 0) explain();
     step();
-    return true;
   }
 
   // From now on a file that ends too early is no failure; what is missing reads as zeros.
@@ -55,14 +54,11 @@ class LibjpegGuard {
   // libjpeg's first warning about something harmless; empty when there was none.
   const char* warning() const { return state_.warning; }
 
-  // Ends the running step because the output has reached its size limit.
-  [[noreturn]] static void stop_at_size_limit(j_common_ptr jpeg);
-
   // Ends the running step because the file has too many scans.
   [[noreturn]] static void stop_at_scan_limit(j_common_ptr jpeg);
 
  private:
-  enum class Stop { kError, kSizeLimit, kScanLimit };
+  enum class Stop { kError, kScanLimit };
 
   // `manager` comes first, so that libjpeg's pointer to it is a pointer to the whole state.
   struct State {
@@ -83,7 +79,7 @@ class LibjpegGuard {
   static void on_error(j_common_ptr jpeg);
   static void on_message(j_common_ptr jpeg, int level);
   static void on_output(j_common_ptr jpeg);
-  bool explain() const;
+  [[noreturn]] void explain() const;
 
   State state_{};
 };

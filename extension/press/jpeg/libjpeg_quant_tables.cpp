@@ -18,6 +18,16 @@ const JQUANT_TBL* table_of(const jpeg_decompress_struct& state, const jpeg_compo
   return slot >= 0 && slot < NUM_QUANT_TBLS ? state.quant_tbl_ptrs[slot] : nullptr;
 }
 
+// That of libjpeg, which has the standard tables.
+struct Compressor {
+  jpeg_compress_struct state{};
+
+  Compressor() = default;
+  Compressor(const Compressor&) = delete;
+  Compressor& operator=(const Compressor&) = delete;
+  ~Compressor() { jpeg_destroy_compress(&state); }
+};
+
 }  // namespace
 
 bool has_all_tables(const LibjpegDecoder& decoder) {
@@ -38,28 +48,14 @@ ComponentTables source_tables(const LibjpegDecoder& decoder) {
 }
 
 QualityTables quality_tables(LibjpegGuard& guard, int quality) {
-  LibjpegEncoder encoder(guard, 0);
-  jpeg_compress_struct& state = encoder.state();
-  guard.run([&state, quality] { jpeg_set_quality(&state, quality, TRUE); });
+  Compressor compressor;
+  jpeg_compress_struct& state = compressor.state;
+  state.err = guard.errors();
+  guard.run([&state, quality] {
+    jpeg_create_compress(&state);
+    jpeg_set_quality(&state, quality, TRUE);
+  });
   return {value_of(*state.quant_tbl_ptrs[0]), value_of(*state.quant_tbl_ptrs[1])};
-}
-
-void use_tables(LibjpegGuard& guard, LibjpegEncoder& encoder, const ComponentTables& tables) {
-  jpeg_compress_struct& state = encoder.state();
-  for (int i = 0; i < state.num_components; ++i) {
-    const QuantTable& table = tables[static_cast<std::size_t>(i)];
-    const auto same = std::find(tables.begin(), tables.end(), table);
-    const int slot = static_cast<int>(same - tables.begin());
-    JQUANT_TBL*& place = state.quant_tbl_ptrs[slot];
-    if (place == nullptr) {
-      guard.run([&state, &place] {
-        place = jpeg_alloc_quant_table(reinterpret_cast<j_common_ptr>(&state));
-      });
-    }
-    for (std::size_t k = 0; k < kBlockSize; ++k) place->quantval[kZigzag[k]] = table[k];
-    place->sent_table = FALSE;
-    state.comp_info[i].quant_tbl_no = slot;
-  }
 }
 
 }  // namespace imgpress::press

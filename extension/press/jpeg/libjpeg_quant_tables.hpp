@@ -4,7 +4,6 @@
 #include <array>
 
 #include "press/jpeg/read/libjpeg_decoder.hpp"
-#include "press/jpeg/write/libjpeg_encoder.hpp"
 #include "press/jpeg/coefficients/quant_table.hpp"
 
 namespace imgpress::press {
@@ -26,8 +25,5 @@ struct QualityTables {
 
 // The standard tables, scaled to a quality of 1 to 100 (IJG).
 QualityTables quality_tables(LibjpegGuard& guard, int quality);
-
-// Stores the tables in `encoder`; equal tables share a slot.
-void use_tables(LibjpegGuard& guard, LibjpegEncoder& encoder, const ComponentTables& tables);
 
 }  // namespace imgpress::press
