@@ -33,6 +33,23 @@ $$;
 COMMENT ON FUNCTION imgpress_internal.column_names(oid, smallint[], name[]) IS
     'The present names of columns that are given by number, or else by name; NULL in the place of one that is gone';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.columns_of_trigger(attachment_id uuid) RETURNS name[]
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array_agg(c.attname ORDER BY n.place) FROM (
+        SELECT t.tgrelid, v.found[1]::smallint AS number, min(v.place) AS place
+        FROM imgpress_internal.triggers_of($1) k
+            JOIN imgpress_internal.attachments a ON a.id = $1
+            JOIN pg_trigger t ON t.tgrelid = a.relation AND t.tgname = k.name
+            CROSS JOIN LATERAL regexp_matches(t.tgqual::text, '\{VAR :varno \d+ :varattno (\d+) ', 'g')
+                WITH ORDINALITY v (found, place)
+        WHERE k.kind = 'UPDATE' GROUP BY 1, 2) n
+    JOIN pg_attribute c ON c.attrelid = n.tgrelid AND c.attnum = n.number
+$$;
+COMMENT ON FUNCTION imgpress_internal.columns_of_trigger(uuid) IS
+    'The URL column and the key columns as the condition of the trigger for UPDATE has them: in this order, and also '
+    'right in a dump that was made just after a column was renamed. If it cannot be read, the stored names count';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.attachment_state(
     attachment_id uuid,
     OUT relation regclass, OUT owner name, OUT key_columns name[], OUT url_column name, OUT output_column name,
@@ -55,6 +72,13 @@ BEGIN
     END IF;
     SELECT * INTO anchors FROM imgpress_internal.attachment_anchors n
         WHERE n.attachment_id = attachment_state.attachment_id AND n.relation = stored.relation;
+    IF anchors.relation IS NULL THEN
+        present := imgpress_internal.columns_of_trigger(attachment_id);
+        IF cardinality(present) = 1 + cardinality(stored.key_columns) THEN
+            stored.url_column := present[1];
+            stored.key_columns := present[2:];
+        END IF;
+    END IF;
     names := stored.key_columns || ARRAY[stored.url_column, stored.output_column, stored.error_column];
     present := imgpress_internal.column_names(stored.relation,
         CASE WHEN anchors.relation IS NOT NULL

@@ -81,6 +81,23 @@ def test_a_whole_database(shop, attached, copy, parallel):
     assert shop.state(plain) == ("active", None)
 
 
+def test_a_dump_just_after_columns_were_renamed(shop, copy):
+    """No process has noted the new names yet: the triggers of the restored table tell them."""
+    shop.sql("CREATE TABLE renamed (gone int, a int, b int, url text, small text, PRIMARY KEY (b, a))")
+    shop.sql("ALTER TABLE renamed DROP COLUMN gone")
+    mine = shop.attach("renamed", ["b", "a"])
+    for old, new in (("url", "b2"), ("a", "url"), ("b", "the first")):
+        shop.sql(f'ALTER TABLE renamed RENAME COLUMN {old} TO "{new}"')
+    again = copy()
+    assert again.state(mine) == ("active", None)
+    names = "SELECT c.url_column, c.key_columns::text[] FROM imgpress_internal.attachment_columns(%s) c"
+    assert again.root(names, (mine,)) == [("b2", ["the first", "url"])]
+    again.keys()
+    again.sql("INSERT INTO shop.renamed VALUES (1, 2, 'c')")
+    assert again.keys() == ["{2,1}"]
+    shop.sql("SELECT imgpress.detach('renamed')")
+
+
 def test_a_dump_of_the_table_alone(shop, attached, copy):
     """Its triggers name an attachment that this database has not: the error says what to do."""
     shop.cluster.query("CREATE EXTENSION imgpress", database="copy")
