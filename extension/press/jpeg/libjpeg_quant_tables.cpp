@@ -47,7 +47,9 @@ ComponentTables source_tables(const LibjpegDecoder& decoder) {
   return tables;
 }
 
-QualityTables quality_tables(LibjpegGuard& guard, int quality) {
+QualityTables quality_tables(LibjpegGuard& guard, const CodecOptions& options) {
+  const int quality = options.quality;
+  if (options.effort == Effort::kSmall) return visual_tables(quality);
   Compressor compressor;
   jpeg_compress_struct& state = compressor.state;
   state.err = guard.errors();

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "press/codec/codec.hpp"
 #include "press/jpeg/read/libjpeg_decoder.hpp"
 #include "press/jpeg/coefficients/quant_table.hpp"
 
@@ -18,12 +19,8 @@ ComponentTables source_tables(const LibjpegDecoder& decoder);
 // False if a component refers to a table that the file does not define.
 bool has_all_tables(const LibjpegDecoder& decoder);
 
-struct QualityTables {
-  QuantTable luma;
-  QuantTable chroma;
-};
-
-// The standard tables, scaled to a quality of 1 to 100 (IJG).
-QualityTables quality_tables(LibjpegGuard& guard, int quality);
+// The tables for a quality of 1 to 100: the standard ones, scaled by the rule of the IJG, or for
+// effort "small" visual_tables().
+QualityTables quality_tables(LibjpegGuard& guard, const CodecOptions& options);
 
 }  // namespace imgpress::press

@@ -54,7 +54,7 @@ std::optional<std::vector<std::uint8_t>> transcode_jpeg(LibjpegGuard& guard,
                                                         std::size_t size_limit) {
   const jpeg_decompress_struct& in = decoder.state();
   CoefficientImage image = read_coefficients(guard, decoder);
-  const QualityTables to = quality_tables(guard, options.quality);
+  const QualityTables to = quality_tables(guard, options);
   if (has_full_or_half_chroma(in) && full_resolution_axes(image).any() &&
       is_worth_subsampling(image[1].steps, to.chroma)) {
     subsample_chroma(image);

@@ -14,11 +14,10 @@ namespace {
 constexpr std::uint64_t kSampledBlocks = 1024;
 constexpr std::uint64_t kSampledBlocksFast = 512;
 
-// The Lagrange multiplier in a typical block: what a bit is worth, in squared steps. Measured on
-// photographs of quality 60 to 95 that were compressed to quality 50: on average, SSIM is above
-// that of decoding and encoding (by 0.016 for sources of quality 75; up to 0.002 below it for 85
-// and more), and PSNR is never below.
-constexpr double kLambda = 0.036;
+// The Lagrange multiplier in a typical block: what a bit is worth, in squared steps. Chosen with
+// the steps (quant_table.cpp) for the fewest bytes at equal SSIMULACRA2 and butteraugli.
+constexpr double kLambdaLuma = 0.08;
+constexpr double kLambdaChroma = 0.13;
 
 // Every nth row of blocks is sampled.
 std::uint32_t stride_of(const Plane& plane, Effort effort) {
@@ -50,16 +49,15 @@ void requantise_with_trellis(Plane& plane, const BlockRequantiser& requantiser,
   }
 }
 
-TrellisQuantiser::Measure measure_of(const Plane& plane) {
-  return plane.channel == Channel::kLuma ? TrellisQuantiser::Measure::kSamples
-                                         : TrellisQuantiser::Measure::kSteps;
+double lambda_for(const Plane& plane) {
+  return plane.channel == Channel::kLuma ? kLambdaLuma : kLambdaChroma;
 }
 
 }  // namespace
 
 void requantise_plane(Plane& plane, const QuantTable& to, Effort effort) {
   const QuantTable from = plane.steps;
-  plane.steps = coarser_of(from, to);
+  plane.steps = effort == Effort::kSmall ? whole_multiples(from, to) : coarser_of(from, to);
   if (plane.steps == from) return;
   const std::uint32_t every = stride_of(plane, effort);
   CoefficientSample sample;
@@ -71,7 +69,7 @@ void requantise_plane(Plane& plane, const QuantTable& to, Effort effort) {
   }
   const SymbolCounts counts = count_symbols(plane, every, requantiser);
   requantise_with_trellis(plane, requantiser,
-                          {from, plane.steps, sample, counts, measure_of(plane), kLambda});
+                          {from, plane.steps, sample, counts, lambda_for(plane)});
 }
 
 void quantise_plane(Plane& plane, const QuantTable& to) {
@@ -84,7 +82,7 @@ void quantise_plane(Plane& plane, const QuantTable& to) {
   const BlockRequantiser quantiser(from, fine_to, no_bias, kFineness);
   const SymbolCounts counts = count_symbols(plane, stride_of(plane, Effort::kSmall), quantiser);
   requantise_with_trellis(plane, quantiser,
-                          {from, fine_to, no_bias, counts, measure_of(plane), kLambda, kFineness});
+                          {from, fine_to, no_bias, counts, lambda_for(plane), kFineness});
 }
 
 }  // namespace imgpress::press

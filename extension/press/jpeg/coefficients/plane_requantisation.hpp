@@ -6,8 +6,9 @@
 
 namespace imgpress::press {
 
-// In place. Only the steps of `to` that are coarser than the plane's replace them. Effort "small"
-// also runs trellis quantisation.
+// In place. Only the steps of `to` that are coarser than the plane's replace them; with effort
+// "small" whole_multiples() of the plane's do, and levels that are not worth their bits are given
+// up.
 void requantise_plane(Plane& plane, const QuantTable& to, Effort effort);
 
 // Coefficients that are still to be quantised are in units of 1 / kFineness, so that nothing is

@@ -19,4 +19,18 @@ inline QuantTable coarser_of(const QuantTable& a, const QuantTable& b) {
   return coarser;
 }
 
+// The steps with which effort "small" requantises. In a step that is only a little coarser than the
+// source's, levels would keep their bits and lose their exact values. So up to 5/4 of the source's
+// it stays, and up to 5/2 it is twice the source's, so that even levels are stored exactly.
+QuantTable whole_multiples(const QuantTable& from, const QuantTable& to);
+
+struct QualityTables {
+  QuantTable luma;
+  QuantTable chroma;
+};
+
+// The tables of effort "small" for a quality of 1 to 100. In them an image looks at least as good,
+// by SSIMULACRA2 and butteraugli, as in the standard tables with the same quality.
+QualityTables visual_tables(int quality);
+
 }  // namespace imgpress::press

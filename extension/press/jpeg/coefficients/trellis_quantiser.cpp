@@ -67,12 +67,14 @@ struct TrellisQuantiser::Trellis {
 
 TrellisQuantiser::TrellisQuantiser(const QuantTable& from, const QuantTable& to,
                                    const CoefficientSample& sample, const SymbolCounts& counts,
-                                   Measure measure, double lambda, int fineness)
+                                   double lambda, int fineness)
     : lambda_(static_cast<float>(lambda)) {
   const float typical = typical_step(to);
   for (std::size_t i = 0; i < kBlockSize; ++i) {
     const auto after = static_cast<float>(std::max<int>(to[i], 1));
-    weight_[i] = measure == Measure::kSamples ? squared(after / typical) : 1;
+    // Half way between errors in steps, of which coarse ones hide too much, and errors as they are
+    // in the samples, where the eye sees less of the coarsely quantised frequencies.
+    weight_[i] = after / typical;
     step_[i] = static_cast<float>(from[i]) / static_cast<float>(fineness);
     bias_[i] = static_cast<float>(sample.bias(i));
     scale_[i] = static_cast<float>(from[i]) / after;

@@ -21,17 +21,11 @@ namespace imgpress::press {
 
 class TrellisQuantiser {
  public:
-  // The unit of errors.
-  enum class Measure {
-    kSteps,    // the step of each frequency: errors of coarsely quantised ones count for less
-    kSamples,  // one typical step for all frequencies: errors count as they show in the samples
-  };
-
   // `sample`: statistics of the source blocks. `counts`: how often each symbol occurs in (a sample
   // of) the requantised blocks. `lambda`: what a bit is worth in a typical block, in squared
-  // errors. `fineness`: both tables are in units of 1 / `fineness`.
+  // steps. `fineness`: both tables are in units of 1 / `fineness`.
   TrellisQuantiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample,
-                   const SymbolCounts& counts, Measure measure, double lambda, int fineness = 1);
+                   const SymbolCounts& counts, double lambda, int fineness = 1);
 
   // Changes the requantised `blocks` in place; `before` are the source blocks. DC stays, and so
   // does a block that is no more than a gradient.

@@ -38,8 +38,9 @@ std::size_t read_rows(jpeg_decompress_struct& in, JSAMPROW* rows, std::size_t co
 
 // Steps of luma are never finer than the source's. Steps of chroma cannot be compared, since its
 // resolution changes, nor can those of RGB.
-QualityTables choose_tables(LibjpegGuard& guard, const LibjpegDecoder& decoder, int quality) {
-  QualityTables tables = quality_tables(guard, quality);
+QualityTables choose_tables(LibjpegGuard& guard, const LibjpegDecoder& decoder,
+                            const CodecOptions& options) {
+  QualityTables tables = quality_tables(guard, options);
   if (decoder.state().jpeg_color_space == JCS_YCbCr) {
     tables.luma = coarser_of(tables.luma, source_tables(decoder)[0]);
   }
@@ -54,7 +55,7 @@ std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
   check_sides(image);
   LibjpegGuard guard;
   const auto colours = image.channels == 1 ? PixelColours::kGrey : PixelColours::kRgb;
-  const QualityTables tables = quality_tables(guard, options.quality);
+  const QualityTables tables = quality_tables(guard, options);
   RowEncoder encoder(colours, image.width, image.height, tables, options.effort);
   for (std::size_t y = 0; y < image.height; y += encoder.portion()) {
     std::vector<const std::uint8_t*> rows;
@@ -74,7 +75,7 @@ std::optional<std::vector<std::uint8_t>> reencode_jpeg(LibjpegGuard& guard, Libj
   guard.run([&in] { start_reading(in); });  // reads all scans of a file that has several
   decoder.check_complete();
   const auto colours = in.out_color_space == JCS_YCbCr ? PixelColours::kYcc : PixelColours::kRgb;
-  const QualityTables tables = choose_tables(guard, decoder, options.quality);
+  const QualityTables tables = choose_tables(guard, decoder, options);
   RowEncoder encoder(colours, in.image_width, in.image_height, tables, options.effort);
   const std::size_t row_bytes = std::size_t{in.image_width} * 3;
   std::vector<std::uint8_t> samples(row_bytes * encoder.portion());

@@ -101,7 +101,7 @@ TEST(TrellisQuantiser, FindsTheOptimum) {
   for (int round = 0; round < 300; ++round) {
     const double base_price = 0.01 * (1 + random() % 40);
     const TrellisQuantiser trellis(uniform(3), uniform(10), CoefficientSample(), common_counts(),
-                                   TrellisQuantiser::Measure::kSteps, base_price);
+                                   base_price);
     Block before{};
     before.at[0] = static_cast<std::int16_t>(random() % 300);
     before.at[30] = 5;  // not only a gradient
@@ -122,7 +122,7 @@ TEST(TrellisQuantiser, FindsTheOptimum) {
 
 TEST(TrellisQuantiser, GivesUpALoneHighFrequencyButNotALowOne) {
   const TrellisQuantiser trellis(uniform(6), uniform(10), CoefficientSample(), common_counts(),
-                                 TrellisQuantiser::Measure::kSteps, 0.05);
+                                 0.05);
   Block before{};
   before.at[1] = before.at[60] = -1;  // 0.6 steps
   Block levels = before;
@@ -132,8 +132,7 @@ TEST(TrellisQuantiser, GivesUpALoneHighFrequencyButNotALowOne) {
 }
 
 TEST(TrellisQuantiser, AGradientKeepsItsSlope) {
-  const TrellisQuantiser trellis(uniform(6), uniform(10), CoefficientSample(), common_counts(),
-                                 TrellisQuantiser::Measure::kSteps, 5);
+  const TrellisQuantiser trellis(uniform(6), uniform(10), CoefficientSample(), common_counts(), 5);
   Block before{};
   before.at[1] = 1;  // 0.6 steps
   before.at[2] = -2;
@@ -148,7 +147,7 @@ TEST(TrellisQuantiser, AGradientKeepsItsSlope) {
 
 TEST(TrellisQuantiser, LambdaGrowsWithTexture) {
   const TrellisQuantiser trellis(uniform(6), uniform(10), CoefficientSample(), common_counts(),
-                                 TrellisQuantiser::Measure::kSteps, 0.05);
+                                 0.05);
   Block calm{};
   calm.at[1] = 2;
   Block busy{};
@@ -161,8 +160,7 @@ TEST(TrellisQuantiser, LambdaGrowsWithTexture) {
 
 TEST(TrellisQuantiser, ChangesNothingAtLambdaZero) {
   std::mt19937 random(6);
-  const TrellisQuantiser trellis(uniform(5), uniform(10), CoefficientSample(), common_counts(),
-                                 TrellisQuantiser::Measure::kSamples, 0);
+  const TrellisQuantiser trellis(uniform(5), uniform(10), CoefficientSample(), common_counts(), 0);
   for (int round = 0; round < 100; ++round) {
     Block before;
     for (auto& level : before.at) level = static_cast<std::int16_t>(int(random() % 41) - 20);
@@ -180,27 +178,26 @@ TEST(TrellisQuantiser, ChangesNothingAtLambdaZero) {
   }
 }
 
-TEST(TrellisQuantiser, MeasureSamplesWeighsCoarseStepsMore) {
-  QuantTable steps = uniform(10);
-  steps[60] = 60;
-  const auto kept = [&steps](TrellisQuantiser::Measure measure) {
+TEST(TrellisQuantiser, WeighsCoarseStepsMore) {
+  const auto kept = [](std::uint16_t step) {
+    QuantTable steps = uniform(10);
+    steps[30] = step;
     QuantTable from = steps;
-    for (auto& step : from) step = static_cast<std::uint16_t>(step * 6 / 10);
-    const TrellisQuantiser trellis(from, steps, CoefficientSample(), common_counts(), measure,
-                                   0.05);
+    for (auto& it : from) it = static_cast<std::uint16_t>(it * 6 / 10);
+    const TrellisQuantiser trellis(from, steps, CoefficientSample(), common_counts(), 0.02);
     Block before{};
-    before.at[60] = 1;
+    before.at[30] = 1;  // 0.6 steps
     Block levels = before;
     trellis.apply(&before, &levels, 1);
-    return levels.at[60] != 0;
+    return levels.at[30] != 0;
   };
-  EXPECT_TRUE(kept(TrellisQuantiser::Measure::kSamples));
-  EXPECT_FALSE(kept(TrellisQuantiser::Measure::kSteps));
+  EXPECT_TRUE(kept(60));
+  EXPECT_FALSE(kept(10));
 }
 
 TEST(TrellisQuantiser, StepsOfZeroInInvalidTablesAreSafe) {
   const TrellisQuantiser trellis(uniform(0), uniform(0), CoefficientSample(), common_counts(),
-                                 TrellisQuantiser::Measure::kSamples, 0.05);
+                                 0.05);
   Block before;
   std::fill(std::begin(before.at), std::end(before.at), std::int16_t{9});
   Block levels = before;

@@ -1,0 +1,86 @@
+#include "press/jpeg/coefficients/quant_table.hpp"
+
+namespace imgpress::press {
+namespace {
+
+// Steps fit into a byte, as in a baseline file.
+constexpr int kMaxStep = 255;
+
+// The steps for quality 50, row by row. Their shape is the model of Ahumada and Peterson
+// ("Luminance-model-based DCT quantization for color image compression", 1992): the logarithm of
+// the least visible amplitude is a parabola in the logarithm of the frequency. For column u and row
+// v
+//     f = sqrt(u^2 + v^2),  step = 16 * 10^(1.8 * log10(f / 2.4)^2),  16 where f is below 2.4
+// without their factor for diagonal frequencies. Two things differ from the standard tables and
+// from those of other encoders. The mean and the lowest frequencies are finer: smooth surfaces show
+// every step between blocks. High frequencies are finer, too, since the trellis, not the step,
+// decides which of them are worth their bits: so texture that a block lives by is kept. The
+// parameters were chosen on 12 photographs for the fewest bytes at the SSIMULACRA2 and butteraugli
+// of libjpeg's quality 50; docs/performance.md has the figures for others.
+constexpr std::uint16_t kLumaSteps[kBlockSize] = {
+    8,  12, 16, 17, 20, 24, 31, 39,  //
+    12, 15, 16, 17, 20, 25, 31, 40,  //
+    16, 16, 16, 18, 22, 27, 33, 42,  //
+    17, 17, 18, 21, 24, 30, 37, 45,  //
+    20, 20, 22, 24, 28, 34, 41, 50,  //
+    24, 25, 27, 30, 34, 40, 48, 57,  //
+    31, 31, 33, 37, 41, 48, 56, 66,  //
+    39, 40, 42, 45, 50, 57, 66, 77,
+};
+
+// Chroma has the same steps but for its lowest frequencies.
+constexpr std::uint16_t kLowestChromaStep = 14;
+
+// How much coarser the steps are than the rule of the IJG would make them from those for quality
+// 50, in per cent, so that each quality looks at least as good as libjpeg's: linear in between.
+struct Coarsening {
+  int quality;
+  int percent;
+};
+constexpr Coarsening kCoarsening[] = {{1, 95},   {10, 95},  {25, 100}, {50, 120},
+                                      {75, 130}, {90, 140}, {100, 150}};
+
+int coarsening(int quality) {
+  const Coarsening* above = kCoarsening + 1;
+  while (above->quality < quality) ++above;
+  const Coarsening& below = above[-1];
+  return below.percent + (above->percent - below.percent) * (quality - below.quality) /
+                             (above->quality - below.quality);
+}
+
+// The rule of the IJG: how large the steps of a quality are, in per cent of those of quality 50.
+int scale_of(int quality) {
+  return quality < 50 ? 5000 / quality : 200 - 2 * quality;
+}
+
+std::uint16_t scaled(int step, int quality) {
+  const int exact = (step * scale_of(quality) * coarsening(quality) + 5000) / 10000;
+  return static_cast<std::uint16_t>(std::clamp(exact, 1, kMaxStep));
+}
+
+}  // namespace
+
+QuantTable whole_multiples(const QuantTable& from, const QuantTable& to) {
+  QuantTable steps = coarser_of(from, to);
+  for (std::size_t i = 0; i < kBlockSize; ++i) {
+    const int before = from[i];
+    if (4 * steps[i] < 5 * before) {
+      steps[i] = from[i];
+    } else if (2 * steps[i] < 5 * before && 2 * before <= kMaxStep) {
+      steps[i] = static_cast<std::uint16_t>(2 * before);
+    }
+  }
+  return steps;
+}
+
+QualityTables visual_tables(int quality) {
+  QualityTables tables;
+  for (std::size_t i = 0; i < kBlockSize; ++i) {
+    const int step = kLumaSteps[kZigzag[i]];
+    tables.luma[i] = scaled(step, quality);
+    tables.chroma[i] = scaled(i == 1 || i == 2 ? kLowestChromaStep : step, quality);
+  }
+  return tables;
+}
+
+}  // namespace imgpress::press
