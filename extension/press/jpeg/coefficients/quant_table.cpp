@@ -18,8 +18,8 @@ constexpr int kMaxStep = 255;
 // parameters were chosen on 12 photographs for the fewest bytes at the SSIMULACRA2 and butteraugli
 // of libjpeg's quality 50; docs/performance.md has the figures for others.
 constexpr std::uint16_t kLumaSteps[kBlockSize] = {
-    8,  12, 16, 17, 20, 24, 31, 39,  //
-    12, 15, 16, 17, 20, 25, 31, 40,  //
+    8,  10, 16, 17, 20, 24, 31, 39,  //
+    10, 15, 16, 17, 20, 25, 31, 40,  //
     16, 16, 16, 18, 22, 27, 33, 42,  //
     17, 17, 18, 21, 24, 30, 37, 45,  //
     20, 20, 22, 24, 28, 34, 41, 50,  //
@@ -37,8 +37,12 @@ struct Coarsening {
   int quality;
   int percent;
 };
-constexpr Coarsening kCoarsening[] = {{1, 95},   {10, 95},  {25, 100}, {50, 120},
+constexpr Coarsening kCoarsening[] = {{1, 95},   {10, 95},  {25, 106}, {50, 131},
                                       {75, 130}, {90, 140}, {100, 150}};
+
+// The mean and the slopes of a block, up to this place, are left out: they make up a smooth
+// gradient, which must not show its blocks more than with libjpeg.
+constexpr std::size_t kSlopes = 3;
 
 int coarsening(int quality) {
   const Coarsening* above = kCoarsening + 1;
@@ -53,8 +57,8 @@ int scale_of(int quality) {
   return quality < 50 ? 5000 / quality : 200 - 2 * quality;
 }
 
-std::uint16_t scaled(int step, int quality) {
-  const int exact = (step * scale_of(quality) * coarsening(quality) + 5000) / 10000;
+std::uint16_t scaled(int step, int quality, int percent) {
+  const int exact = (step * scale_of(quality) * percent + 5000) / 10000;
   return static_cast<std::uint16_t>(std::clamp(exact, 1, kMaxStep));
 }
 
@@ -77,8 +81,9 @@ QualityTables visual_tables(int quality) {
   QualityTables tables;
   for (std::size_t i = 0; i < kBlockSize; ++i) {
     const int step = kLumaSteps[kZigzag[i]];
-    tables.luma[i] = scaled(step, quality);
-    tables.chroma[i] = scaled(i == 1 || i == 2 ? kLowestChromaStep : step, quality);
+    const int percent = i < kSlopes ? 100 : coarsening(quality);
+    tables.luma[i] = scaled(step, quality, percent);
+    tables.chroma[i] = scaled(i == 1 || i == 2 ? kLowestChromaStep : step, quality, percent);
   }
   return tables;
 }
