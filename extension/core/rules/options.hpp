@@ -33,7 +33,7 @@ constexpr std::array kRefreshNames = {"changed", "always"};
 
 // Incremented whenever the codecs make other outputs of the same sources and options. What was made
 // before is then made anew when it is submitted again.
-constexpr int kEncoderVersion = 1;
+constexpr int kEncoderVersion = 2;
 
 // The initial values are the defaults.
 struct ImageOptions {
