@@ -14,6 +14,7 @@
 #   make faults           break a busy imgpress in many ways and check that nothing is lost;
 #                         SECONDS=60 how long, SEED=n repeats the order of a run
 #   make bench            run all benchmarks (minutes); make bench-codec: one of them;
+#                         make bench-quality: compare files at equal visual quality, apart from the others;
 #                         make bench-publish: copy the results into docs/performance.md
 #   make format           format the C++ sources
 #   make lint             look for mistakes in the sources of all languages (minutes)
@@ -156,7 +157,9 @@ faults: deps
 
 # Programs in bench/, without .py; each prints its tables and writes them to results/.
 BENCHES := codec pipeline nightly codecs overhead backlog submission gateway attach
-BENCH_TARGETS := $(addprefix bench-,$(BENCHES))
+# `make bench` leaves this one out: it takes long, and needs programs that not every release of Debian has.
+BENCHES_APART := quality
+BENCH_TARGETS := $(addprefix bench-,$(BENCHES) $(BENCHES_APART))
 .PHONY: $(BENCH_TARGETS)
 
 bench: bench-programs

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Copies the tables of results/ into docs/performance.md, and the plot beside it.
+"""Copies the tables of results/ into docs/performance.md, and the plots beside it.
 
-A table goes between <!-- NAME --> and <!-- end -->. If results/ has no table of this name, the one
-in the document stays.
+A table goes between <!-- NAME --> and <!-- end -->. If results/ has no table or plot of this name,
+the one in the documentation stays.
 """
 
 import re
@@ -11,7 +11,7 @@ import shutil
 from kit.report import RESULTS, ROOT
 
 DOCUMENT = ROOT / "docs/performance.md"
-PLOT = "performance.svg"
+PLOTS = ("performance.svg", "quality.svg")
 PLACE = re.compile(r"(<!-- ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -24,7 +24,9 @@ def main():
         return match[1] + table.read_text(encoding="utf-8") + match[3]
 
     DOCUMENT.write_text(PLACE.sub(current, DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
-    shutil.copyfile(RESULTS / PLOT, DOCUMENT.parent / PLOT)
+    for plot in PLOTS:
+        if (RESULTS / plot).exists():
+            shutil.copyfile(RESULTS / plot, DOCUMENT.parent / plot)
 
 
 if __name__ == "__main__":

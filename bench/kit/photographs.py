@@ -2,6 +2,7 @@
 that is not set."""
 
 import io
+import math
 import os
 import shutil
 import sys
@@ -32,9 +33,13 @@ def corpus_files():
     return [path for path in sorted(Path(folder, "photos").glob("*.jpg")) if _is_photograph(path)]
 
 
-def _is_photograph(path):
+def size_of(path):
     with Image.open(path) as image:
-        pixels = image.width * image.height
+        return image.size
+
+
+def _is_photograph(path):
+    pixels = math.prod(size_of(path))
     return pixels >= LEAST_PIXELS and path.stat().st_size * 8 >= LEAST_BITS_PER_PIXEL * pixels
 
 
@@ -60,7 +65,8 @@ def write_pristine(folder):
         for top in range(4, picture.height - height + 1, height):
             for left in range(4, picture.width - width + 1, width):
                 tile = picture.crop((left, top, left + width, top + height))
-                tile.save(folder / f"{name}-{left}-{top}.png", compress_level=1)
+                # Without the profile, which some peers keep and some drop.
+                tile.save(folder / f"{name}-{left}-{top}.png", compress_level=1, icc_profile=None)
 
 
 def write_sources(pristine, folder, quality, subsampling):

@@ -16,6 +16,7 @@ from kit.report import BUILD
 HERE = Path(__file__).resolve().parent
 SHARP = BUILD / "sharp"
 MODULES = {"NODE_PATH": str(SHARP / "node_modules")}
+QUALITY = 50
 STARTS = 5
 REPEATS = 4
 
@@ -93,6 +94,13 @@ def _said(command):
     return (said.stdout + said.stderr).strip().partition("\n")[0]
 
 
+_PILLOW = f"Pillow {PIL.__version__}"
+
+
+def _sharp_version():
+    return "sharp " + _said(["node", "-p", "require('sharp').versions.sharp"])
+
+
 def _install_sharp():
     """Installs sharp below build/. Returns None, or the reason why it cannot."""
     if shutil.which("npm") is None or shutil.which("node") is None:
@@ -104,7 +112,9 @@ def _install_sharp():
         if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode != 0:
             return "npm could not install it"
     loads = ["node", "-e", "require('sharp')"]  # an earlier installation may be incomplete
-    if subprocess.run(loads, env={**os.environ, **MODULES}, capture_output=True, check=False).returncode:
+    if subprocess.run(
+        loads, env={**os.environ, **MODULES}, capture_output=True, check=False
+    ).returncode:
         return "what npm installed does not run"
     return None
 
@@ -112,28 +122,44 @@ def _install_sharp():
 def _vips(files, outputs):
     """Only decodes and encodes, like `vips copy` for many files: no scaling, no rotation."""
     size = ["--size", "100000x100000>", "--no-rotate"]
-    return ["vipsthumbnail", *size, "-o", f"{outputs}/%s.jpg[Q=50,strip]", *files]
+    return ["vipsthumbnail", *size, "-o", f"{outputs}/%s.jpg[Q={QUALITY},strip]", *files]
 
 
 def _jpegtran(files, outputs):
     return ["jpegtran", "-copy", "none", "-outfile", outputs / files[0].name, files[0]]
 
 
-def _open_sharp():
-    node = ["node", str(HERE / "codec_sharp.js")]
-    return {
-        "sharp": ServingPeer(node, MODULES),
-        "sharp mozjpeg": ServingPeer([*node, "mozjpeg"], MODULES),
-    }
+def _open_pillow(quality):
+    return ServingPeer([sys.executable, str(HERE / "codec_pillow.py"), str(quality)])
+
+
+def _open_imgpress(effort, quality):
+    codec = str(BUILD / "imgpress-bench-codec")
+    return ServingPeer([codec, "--effort", effort, "--quality", str(quality)])
+
+
+def _open_sharp(quality, *words):
+    return ServingPeer(["node", str(HERE / "codec_sharp.js"), str(quality), *words], MODULES)
+
+
+def open_encoders(quality):
+    """Like open_peers(), those whose files differ in more than their codes."""
+    peers = {"Pillow": _open_pillow(quality)}
+    for effort in ("balanced", "small"):
+        peers[f"imgpress {effort}"] = _open_imgpress(effort, quality)
+    reason = _install_sharp()
+    if reason is not None:
+        return peers, [f"mozjpeg: skipped, sharp brings it, and {reason}"], [_PILLOW]
+    peers["mozjpeg"] = _open_sharp(quality, "mozjpeg")
+    return peers, [], [_PILLOW, _sharp_version()]
 
 
 def open_peers(folder):
     """({name: peer}, notes about missing ones, versions of the others)"""
-    codec = str(BUILD / "imgpress-bench-codec")
-    peers = {"Pillow": ServingPeer([sys.executable, str(HERE / "codec_pillow.py")])}
+    peers = {"Pillow": _open_pillow(QUALITY)}
     for effort in ("fast", "balanced", "small"):
-        peers[f"imgpress {effort}"] = ServingPeer([codec, "--effort", effort])
-    missing, versions = [], [f"Pillow {PIL.__version__}"]
+        peers[f"imgpress {effort}"] = _open_imgpress(effort, QUALITY)
+    missing, versions = [], [_PILLOW]
     if shutil.which("vipsthumbnail"):
         peers["libvips"] = CommandPeer(_vips, folder, takes_many=True)
         versions.append(_said(["vips", "--version"]).replace("vips-", "libvips "))
@@ -146,8 +172,9 @@ def open_peers(folder):
         missing.append("jpegtran: skipped, libjpeg-turbo-progs is not installed")
     reason = _install_sharp()
     if reason is None:
-        peers.update(_open_sharp())
-        versions.append("sharp " + _said(["node", "-p", "require('sharp').versions.sharp"]))
+        peers["sharp"] = _open_sharp(QUALITY)
+        peers["sharp mozjpeg"] = _open_sharp(QUALITY, "mozjpeg")
+        versions.append(_sharp_version())
     else:
         missing.append(f"sharp and mozjpeg: skipped, {reason}")
     return peers, missing, versions

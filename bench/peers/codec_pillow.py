@@ -1,6 +1,8 @@
 #!/usr/bin/python3
-"""Pillow with the interface of imgpress-bench-codec: the same input lines, the same output
-lines."""
+"""Pillow with the interface of imgpress-bench-codec: the same input lines, the same output lines.
+
+    codec_pillow.py QUALITY
+"""
 
 import io
 import sys
@@ -11,6 +13,7 @@ from PIL import Image
 
 
 def main():
+    quality = int(sys.argv[1])
     for line in sys.stdin:
         sources, outputs = map(Path, line.rstrip("\n").split("\t"))
         files = [(path.name, path.read_bytes()) for path in sorted(sources.iterdir())]
@@ -18,7 +21,7 @@ def main():
         begin = time.process_time()
         for _, source in files:
             output = io.BytesIO()
-            Image.open(io.BytesIO(source)).save(output, "JPEG", quality=50)
+            Image.open(io.BytesIO(source)).save(output, "JPEG", quality=quality)
             results.append(output.getvalue())
         seconds = time.process_time() - begin
         for (name, _), result in zip(files, results):

@@ -1,5 +1,5 @@
 // sharp with the interface of imgpress-bench-codec: the same input lines, the same output lines.
-//   node codec_sharp.js [mozjpeg]
+//   node codec_sharp.js QUALITY [mozjpeg]
 'use strict';
 
 const fs = require('fs');
@@ -7,7 +7,7 @@ const path = require('path');
 const readline = require('readline');
 const sharp = require('sharp');
 
-const options = { quality: 50, mozjpeg: process.argv[2] === 'mozjpeg' };
+const options = { quality: Number(process.argv[2]), mozjpeg: process.argv[3] === 'mozjpeg' };
 sharp.concurrency(1);
 sharp.cache(false);
 
