@@ -12,3 +12,5 @@
 // Forces a function inline into its caller, so that the caller's target applies to it as well and
 // its state stays in registers.
 #define IMGPRESS_INLINE inline __attribute__((always_inline))
+// The same for a lambda, behind its parameters.
+#define IMGPRESS_INLINE_LAMBDA __attribute__((always_inline))

@@ -18,6 +18,10 @@ constexpr unsigned kMaxCodeBits = 16;
 struct HuffmanCode {
   std::array<std::uint8_t, 17> lengths{};   // how many codes have 1 to 16 bits; [0] is unused
   std::array<std::uint8_t, 256> symbols{};  // by increasing length of their codes
+
+  bool operator==(const HuffmanCode& other) const {
+    return lengths == other.lengths && symbols == other.symbols;
+  }
 };
 
 // Calls visit(symbol, bits of its code) for every symbol that has one, in the order of the codes.

@@ -39,6 +39,7 @@ IMGPRESS_INLINE std::uint64_t nonzero_in(const Block& block) {
   std::uint64_t nonzero = 0;
 #ifdef __SSE2__
   const auto* eights = reinterpret_cast<const __m128i*>(block.at);
+#pragma GCC unroll 4
   for (std::size_t i = 0; i < 4; ++i) {
     const __m128i zero = _mm_setzero_si128();
     const __m128i zeros =
@@ -75,10 +76,14 @@ constexpr unsigned extra_bits(unsigned symbol) {
 constexpr int kMaxDcDifference = 2 * kMaxLevel + 1;
 extern const std::array<PackedSymbol, 2 * kMaxDcDifference + 1> kPackedValues;
 
+IMGPRESS_INLINE PackedSymbol packed_value(std::ptrdiff_t value) {
+  return *(kPackedValues.data() + kMaxDcDifference + value);
+}
+
 // Puts `value` after a run of zeros. `Sink::put` takes a packed symbol.
 template <typename Sink>
 IMGPRESS_INLINE void put_value(int value, unsigned zeros, Sink& sink) {
-  sink.put(kPackedValues[value + kMaxDcDifference] | zeros << 4);
+  sink.put(packed_value(value) | zeros << 4);
 }
 
 // Puts the coefficients whose bits are set in `nonzero`, counting zeros from index `previous` on.
@@ -103,6 +108,51 @@ IMGPRESS_INLINE void put_block(const Block& block, Sink& sink) {
   if (put_levels(block, nonzero_in(block) & bits_between(1, kLast), 0, sink) < kLast) {
     sink.put(kEndOfBlock);
   }
+}
+
+// True if there are more than 15 zeros before a coefficient whose bit is set in `nonzero`.
+constexpr bool has_long_run(std::uint64_t nonzero) {
+  std::uint64_t covered = nonzero | 1;  // and the 15 places behind each
+  covered |= covered << 1;
+  covered |= covered << 2;
+  covered |= covered << 4;
+  covered |= covered << 8;
+  return (nonzero >> 1 & ~covered) != 0;
+}
+
+// A sink that writes to memory. `table` is added to each symbol.
+struct SymbolWriter {
+  PackedSymbol* to;
+  PackedSymbol table;
+
+  IMGPRESS_INLINE void put(PackedSymbol symbol) { *to++ = symbol | table; }
+};
+
+// The same as put_block() for a sink that writes to memory; returns the end of what was written. Up
+// to three symbols beyond that are garbage. `table`: is added to each symbol.
+IMGPRESS_INLINE PackedSymbol* write_block(const Block& block, PackedSymbol table,
+                                          PackedSymbol* to) {
+  constexpr std::uint64_t kLast = std::uint64_t{1} << (kBlockSize - 1);
+  std::uint64_t rest = nonzero_in(block) & ~std::uint64_t{1};
+  if (__builtin_expect(has_long_run(rest), 0)) {
+    SymbolWriter writer{to, table};
+    put_block(block, writer);
+    return writer.to;
+  }
+  PackedSymbol* const end = to + __builtin_popcountll(rest);
+  const bool is_full = (rest & kLast) != 0;
+  // Four at a time, whether there are four or not: how often a loop is repeated cannot be foretold.
+  for (unsigned previous = 0; to < end;) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const auto at = static_cast<unsigned>(__builtin_ctzll(rest | kLast));
+      *to++ = packed_value(block.at[at]) | (at - previous - 1) << 4 | table;
+      previous = at;
+      rest &= rest - 1;
+    }
+  }
+  *end = kEndOfBlock | table;
+  return end + !is_full;
 }
 
 struct SymbolCounter {

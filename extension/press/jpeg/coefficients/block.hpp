@@ -29,9 +29,13 @@ struct alignas(64) Block {
 typedef std::int16_t Sixteen __attribute__((vector_size(32)));
 
 // The code that the compiler makes of `block = {}` takes longer than filling the block afterwards.
-inline void clear(Block& block) {
-  auto* sixteens = reinterpret_cast<Sixteen*>(block.at);
+inline void clear(std::int16_t* levels) {
+  auto* sixteens = reinterpret_cast<Sixteen*>(levels);
   for (std::size_t i = 0; i < kBlockSize / 16; ++i) sixteens[i] = Sixteen{};
+}
+
+inline void clear(Block& block) {
+  clear(block.at);
 }
 
 // For each position in zigzag order, its index in a block that is stored row by row.

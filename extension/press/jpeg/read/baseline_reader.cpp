@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "press/jpeg/read/ac_decoder.hpp"
 #include "press/jpeg/read/bit_reader.hpp"
 #include "press/jpeg/read/huffman_decoder.hpp"
 #include "press/jpeg/libjpeg_quant_tables.hpp"
@@ -18,10 +21,6 @@ namespace {
 
 constexpr unsigned kLast = kBlockSize - 1;
 
-// So many AC values, with their codes, can be read from one fill of the bit reader.
-constexpr int kValuesPerFill = 2;
-static_assert(kValuesPerFill * (kMaxCodeBits + kMaxLevelBits) <= BitReader::kFilled);
-
 // No block takes more bytes than this. The reader checks for the end of its data once for each MCU;
 // in between it may run into the slack, but not beyond.
 constexpr std::size_t kMaxBlockBytes = 64 * (kMaxCodeBits + kMaxLevelBits + 7) / 8;
@@ -30,7 +29,7 @@ static_assert(kMaxBlocksInMcu * kMaxBlockBytes + 64 < ScanData::kSlack);
 struct PlaneReader {
   Plane* plane;
   const HuffmanDecoder* dc_code;
-  const HuffmanDecoder* ac_code;
+  const AcDecoder* ac_code;
   int previous_dc;
 };
 
@@ -39,27 +38,6 @@ HuffmanCode value_of(const JHUFF_TBL& table) {
   std::copy(std::begin(table.bits), std::end(table.bits), code.lengths.begin());
   std::copy(std::begin(table.huffval), std::end(table.huffval), code.symbols.begin());
   return code;
-}
-
-// Reads the AC coefficients of a block, which must be all zeros. False if the data is corrupt.
-IMGPRESS_INLINE bool read_ac(BitReader& in, const HuffmanDecoder& code, std::int16_t* block) {
-  unsigned at = 0;
-  while (true) {
-    in.fill();
-    for (int i = 0; i < kValuesPerFill; ++i) {
-      SymbolLookup searched;
-      const SymbolLookup* found = &code.peek(in.upcoming());
-      if (__builtin_expect(found->bits == 0, 0)) {
-        searched = code.search(in.upcoming());
-        if (searched.bits == 0) return false;
-        found = &searched;
-      }
-      at += found->advance;
-      block[at % kBlockSize] = static_cast<std::int16_t>(value_in(in.upcoming(), *found));
-      in.consume(found->bits);
-      if (at >= kLast) return at == kLast || at >= kEobAdvance;
-    }
-  }
 }
 
 // std::nullopt if the data is corrupt.
@@ -94,24 +72,28 @@ class Scan {
   std::uint32_t mcus_down_;
 };
 
-// Reads the blocks of one plane in an MCU.
+// Reads a block; false if the data is corrupt.
+IMGPRESS_INLINE bool read_block(BitReader& in, PlaneReader& reader, AcDecoder::Scratch& scratch) {
+  clear(scratch.levels);
+  const std::optional<int> difference = read_dc_difference(in, *reader.dc_code);
+  if (!difference) return false;
+  reader.previous_dc += *difference;
+  if (reader.previous_dc < kMinDc || reader.previous_dc > kMaxLevel) return false;
+  scratch.levels[0] = static_cast<std::int16_t>(reader.previous_dc);
+  return reader.ac_code->read(in, scratch);
+}
+
+// Reads the blocks of one plane in an MCU. Padding blocks beyond the edge are dropped.
 IMGPRESS_INLINE bool read_mcu(BitReader& in, PlaneReader& reader, std::uint32_t mcu_x,
-                              std::uint32_t mcu_y) {
+                              std::uint32_t mcu_y, AcDecoder::Scratch& scratch) {
   Plane& plane = *reader.plane;
   const std::uint32_t left = mcu_x * plane.h_factor;
   const std::uint32_t top = mcu_y * plane.v_factor;
   for (std::uint32_t y = top; y < top + plane.v_factor; ++y) {
     Block* const row = y < plane.height ? plane.row(y) : nullptr;
     for (std::uint32_t x = left; x < left + plane.h_factor; ++x) {
-      Block filler;  // padding blocks beyond the edge are read and dropped
-      Block& block = row != nullptr && x < plane.width ? row[x] : filler;
-      clear(block);
-      const std::optional<int> difference = read_dc_difference(in, *reader.dc_code);
-      if (!difference) return false;
-      reader.previous_dc += *difference;
-      if (reader.previous_dc < kMinDc || reader.previous_dc > kMaxLevel) return false;
-      block.at[0] = static_cast<std::int16_t>(reader.previous_dc);
-      if (!read_ac(in, *reader.ac_code, block.at)) return false;
+      if (!read_block(in, reader, scratch)) return false;
+      if (row != nullptr && x < plane.width) std::memcpy(row + x, scratch.levels, sizeof(Block));
     }
   }
   return true;
@@ -121,12 +103,13 @@ bool Scan::read(const std::uint8_t* begin, const std::uint8_t* end, std::uint64_
                 std::uint64_t to) {
   for (PlaneReader& reader : planes_) reader.previous_dc = 0;
   BitReader in(begin);
+  AcDecoder::Scratch scratch;
   auto x = static_cast<std::uint32_t>(from % mcus_across_);
   auto y = static_cast<std::uint32_t>(from / mcus_across_);
   for (; from < to; ++from) {
     if (in.left(end) < 0) return false;
     for (PlaneReader& reader : planes_) {
-      if (!read_mcu(in, reader, x, y)) return false;
+      if (!read_mcu(in, reader, x, y, scratch)) return false;
     }
     if (++x < mcus_across_) continue;
     x = 0;
@@ -149,28 +132,55 @@ bool is_plain_baseline(const jpeg_decompress_struct& header) {
   return true;
 }
 
-// The Huffman codes of a scan; planes may share them.
-class Decoders {
+// The decoders of one kind that were used last. To make one takes as long as to read a thumbnail,
+// and most files have the codes that the standard gives as an example (ITU-T T.81, K.3).
+template <typename Decoder>
+class DecoderCache {
  public:
-  explicit Decoders(const jpeg_decompress_struct& header) : header_(header) {}
-
-  // nullptr if the file does not define the code, or defines an invalid one.
-  const HuffmanDecoder* find(CodeClass kind, int slot) {
-    if (slot < 0 || slot >= NUM_HUFF_TBLS) return nullptr;  // from the file
-    const bool is_dc = kind == CodeClass::kDc;
-    auto& decoder = (is_dc ? dc_ : ac_)[static_cast<std::size_t>(slot)];
-    const JHUFF_TBL* table = (is_dc ? header_.dc_huff_tbl_ptrs : header_.ac_huff_tbl_ptrs)[slot];
-    if (!decoder && table != nullptr) decoder = HuffmanDecoder::make(kind, value_of(*table));
-    return decoder ? &*decoder : nullptr;
+  // nullptr for an invalid code. The decoder remains while no more than kSize others are asked for.
+  template <typename Make>
+  const Decoder* find(const HuffmanCode& code, Make make) {
+    auto place = std::find_if(entries_.begin(), entries_.end(), [&code](const auto& entry) {
+      return entry != nullptr && entry->code == code;
+    });
+    if (place == entries_.end()) {
+      std::optional<Decoder> decoder = make(code);
+      if (!decoder) return nullptr;
+      entries_.back() = std::make_unique<Entry>(Entry{code, *decoder});
+      place = entries_.end() - 1;
+    }
+    std::rotate(entries_.begin(), place, place + 1);
+    return &entries_.front()->decoder;
   }
 
  private:
-  using Slots = std::array<std::optional<HuffmanDecoder>, NUM_HUFF_TBLS>;
+  static constexpr std::size_t kSize = NUM_HUFF_TBLS;  // that an image may have of one class
 
-  const jpeg_decompress_struct& header_;
-  Slots dc_;
-  Slots ac_;
+  struct Entry {
+    HuffmanCode code;
+    Decoder decoder;
+  };
+
+  std::array<std::unique_ptr<Entry>, kSize> entries_;  // the one that was used last comes first
 };
+
+// The table in a slot, which is from the file. nullptr if the file does not define it.
+const JHUFF_TBL* table_in(JHUFF_TBL* const* tables, int slot) {
+  return slot >= 0 && slot < NUM_HUFF_TBLS ? tables[slot] : nullptr;
+}
+
+const HuffmanDecoder* find_dc_decoder(const JHUFF_TBL* table) {
+  thread_local DecoderCache<HuffmanDecoder> cache;
+  const auto make = [](const HuffmanCode& code) {
+    return HuffmanDecoder::make(CodeClass::kDc, code);
+  };
+  return table != nullptr ? cache.find(value_of(*table), make) : nullptr;
+}
+
+const AcDecoder* find_ac_decoder(const JHUFF_TBL* table) {
+  thread_local DecoderCache<AcDecoder> cache;
+  return table != nullptr ? cache.find(value_of(*table), AcDecoder::make) : nullptr;
+}
 
 // `interval`: MCUs between two restart markers.
 bool read_intervals(Scan& scan, const ScanData& data, std::uint64_t interval) {
@@ -191,12 +201,11 @@ bool read_baseline(const LibjpegDecoder& decoder, CoefficientImage& image) {
   const jpeg_decompress_struct& header = decoder.state();
   if (!is_plain_baseline(header) || !has_all_tables(decoder)) return false;
   if (blocks_in_mcu(image) > kMaxBlocksInMcu) return false;
-  Decoders decoders(header);
   std::vector<PlaneReader> planes;
   for (std::size_t i = 0; i < image.size(); ++i) {
     const jpeg_component_info& info = header.comp_info[i];
-    planes.push_back({&image[i], decoders.find(CodeClass::kDc, info.dc_tbl_no),
-                      decoders.find(CodeClass::kAc, info.ac_tbl_no), 0});
+    planes.push_back({&image[i], find_dc_decoder(table_in(header.dc_huff_tbl_ptrs, info.dc_tbl_no)),
+                      find_ac_decoder(table_in(header.ac_huff_tbl_ptrs, info.ac_tbl_no)), 0});
     if (planes.back().dc_code == nullptr || planes.back().ac_code == nullptr) return false;
   }
   Scan scan(std::move(planes));

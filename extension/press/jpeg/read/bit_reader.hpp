@@ -35,6 +35,12 @@ class BitReader {
     count_ -= bits;
   }
 
+  // Undoes the last consume(). `upcoming`: what was upcoming before.
+  IMGPRESS_INLINE void take_back(std::uint64_t upcoming, unsigned bits) {
+    upcoming_ = upcoming;
+    count_ += bits;
+  }
+
   // Bits that are left before `end`; negative if more were consumed than there were.
   std::ptrdiff_t left(const std::uint8_t* end) const {
     return (end - next_) * 8 + static_cast<std::ptrdiff_t>(count_);

@@ -47,6 +47,12 @@ class HuffmanDecoder {
     return peek_table_[upcoming >> (64 - kPeekBits)];
   }
 
+  // Either way.
+  SymbolLookup find(std::uint64_t upcoming) const {
+    const SymbolLookup& found = peek(upcoming);
+    return found.bits != 0 ? found : search(upcoming);
+  }
+
   // Slow path for codes that are longer than the peek table's index. Not found if there is no such
   // code, or if its symbol cannot occur with 8-bit samples.
   SymbolLookup search(std::uint64_t upcoming) const;

@@ -23,6 +23,11 @@ IMGPRESS_INLINE void add(std::uint64_t bits, unsigned count, PendingBits& pendin
   pending.bits |= bits << (64 - pending.count);
 }
 
+IMGPRESS_INLINE void add(PackedSymbol symbol, const HuffmanEncoder& codes, PendingBits& pending) {
+  const HuffmanEncoder::Entry entry = codes[symbol & 0x3FF];
+  add(entry.bits | symbol >> 16, entry.count, pending);
+}
+
 // Writes all eight bytes, but advances only over the full ones: the others are overwritten later.
 IMGPRESS_INLINE void store(PendingBits& pending, std::uint8_t*& to) {
   std::uint64_t word = pending.bits;
@@ -40,9 +45,13 @@ IMGPRESS_CPU_TARGETS
 std::uint8_t* pack(const PackedSymbol* symbol, const PackedSymbol* end, const HuffmanEncoder& codes,
                    PendingBits& carried, std::uint8_t* to) {
   PendingBits pending = carried;
-  for (; symbol < end; ++symbol) {
-    const HuffmanEncoder::Entry entry = codes[*symbol & 0x3FF];
-    add(entry.bits | *symbol >> 16, entry.count, pending);
+  for (; end - symbol >= 2; symbol += 2) {  // both fit
+    add(symbol[0], codes, pending);
+    add(symbol[1], codes, pending);
+    store(pending, to);
+  }
+  if (symbol < end) {
+    add(*symbol, codes, pending);
     store(pending, to);
   }
   carried = pending;

@@ -19,36 +19,22 @@ std::size_t table_of(CodeClass kind, std::uint8_t slot) {
 }
 
 // Appends the symbols of row `y` of MCUs.
-template <bool kCounted>
-IMGPRESS_INLINE void put_mcu_row(const CoefficientImage& image, std::uint32_t y, DcPredictor& dc,
-                                 SymbolStream& stream) {
+IMGPRESS_CPU_TARGETS
+void put_mcu_row(const CoefficientImage& image, std::uint32_t y, DcPredictor& dc,
+                 SymbolStream& stream) {
   PackedSymbol* next = stream.open(blocks_in_mcu_row(image) * kMaxBlockSymbols);
-  visit_mcu_row(image, y, [&](std::size_t i, const Block* block) {
+  visit_mcu_row(image, y, [&](std::size_t i, const Block* block) IMGPRESS_INLINE_LAMBDA {
     const std::uint8_t slot = code_slot(image[i]);
-    const std::size_t dc_table = table_of(CodeClass::kDc, slot);
-    const std::size_t ac_table = table_of(CodeClass::kAc, slot);
-    SymbolSink<kCounted> dc_sink{next, stream.counts(dc_table), dc_table};
-    SymbolSink<kCounted> ac_sink{next, stream.counts(ac_table), ac_table};
-    put_value(dc.difference(i, block), 0, dc_sink);
+    const auto dc_table = static_cast<PackedSymbol>(table_of(CodeClass::kDc, slot)) << 8;
+    const auto ac_table = static_cast<PackedSymbol>(table_of(CodeClass::kAc, slot)) << 8;
+    *next++ = packed_value(dc.difference(i, block)) | dc_table;
     if (block != nullptr) {
-      put_block(*block, ac_sink);
+      next = write_block(*block, ac_table, next);
     } else {
-      ac_sink.put(kEndOfBlock);
+      *next++ = kEndOfBlock | ac_table;
     }
   });
   stream.close(next);
-}
-
-IMGPRESS_CPU_TARGETS
-void put_counted(const CoefficientImage& image, std::uint32_t y, DcPredictor& dc,
-                 SymbolStream& stream) {
-  put_mcu_row<true>(image, y, dc, stream);
-}
-
-IMGPRESS_CPU_TARGETS
-void put_uncounted(const CoefficientImage& image, std::uint32_t y, DcPredictor& dc,
-                   SymbolStream& stream) {
-  put_mcu_row<false>(image, y, dc, stream);
 }
 
 std::optional<std::vector<std::uint8_t>> finished(SegmentWriter file, std::size_t size_limit) {
@@ -81,8 +67,9 @@ BaselineWriter::BaselineWriter(std::uint32_t rows, Effort effort)
     : sampled_(effort == Effort::kFast && rows >= kMinRowsToSample) {}
 
 void BaselineWriter::add(const CoefficientImage& part, std::uint32_t y) {
-  const auto put = sampled_ && next_row_ % kSampledRowStride != 0 ? put_uncounted : put_counted;
-  put(part, y, dc_, stream_);
+  const std::size_t first = stream_.size();
+  put_mcu_row(part, y, dc_, stream_);
+  if (!sampled_ || next_row_ % kSampledRowStride == 0) stream_.count(first);
   ++next_row_;
 }
 

@@ -32,7 +32,7 @@ void collect_dc_symbols(const CoefficientImage& image, SymbolStream& stream) {
     PackedSymbol* next = stream.open(blocks_in_mcu_row(image));
     visit_mcu_row(image, y, [&](std::size_t i, const Block* block) {
       const std::size_t table = code_slot(image[i]);
-      SymbolSink<true> sink{next, stream.counts(table), table};
+      SymbolSink sink{next, stream.counts(table), table};
       put_value(dc.difference(i, block), 0, sink);
     });
     stream.close(next);
@@ -47,7 +47,7 @@ void collect_band_symbols(const Plane& plane, Band band, unsigned max_eob_run,
   unsigned eob_run = 0;  // not written yet
   for (std::uint32_t y = 0; y < plane.height; ++y) {
     PackedSymbol* next = stream.open(std::size_t{plane.width} * kMaxBlockSymbols);
-    SymbolSink<true> sink{next, stream.counts(0), 0};
+    SymbolSink sink{next, stream.counts(0), 0};
     for (const Block *block = plane.row(y), *end = block + plane.width; block < end; ++block) {
       const std::uint64_t nonzero = nonzero_in(*block) & within;
       if (nonzero != 0) {

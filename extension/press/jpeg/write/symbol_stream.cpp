@@ -4,6 +4,17 @@
 #include <new>
 
 namespace imgpress::press {
+namespace {
+
+IMGPRESS_CPU_TARGETS
+void count_symbols(const PackedSymbol* symbol, const PackedSymbol* end,
+                   std::array<SymbolCounts, kCodeTables>& counts) {
+  static_assert(sizeof counts == kCodeTables * 256 * sizeof(std::uint32_t));
+  std::uint32_t* const flat = counts[0].data();
+  for (; symbol < end; ++symbol) ++flat[*symbol % (kCodeTables * 256)];
+}
+
+}  // namespace
 
 void HuffmanEncoder::set_table(std::size_t table, const HuffmanCode& code) {
   std::uint32_t next = 0;
@@ -27,6 +38,10 @@ PackedSymbol* SymbolStream::open(std::size_t count) {
     capacity_ = capacity;
   }
   return symbols_.get() + size_;
+}
+
+void SymbolStream::count(std::size_t first) {
+  count_symbols(begin() + first, end(), counts_);
 }
 
 }  // namespace imgpress::press

@@ -49,7 +49,12 @@ class SymbolStream {
   PackedSymbol* open(std::size_t count);
   void close(const PackedSymbol* end) { size_ = static_cast<std::size_t>(end - symbols_.get()); }
 
-  // How often each symbol of a table occurs. Kept by those who append.
+  // Counts the symbols from number `first` on.
+  void count(std::size_t first);
+
+  std::size_t size() const { return size_; }
+
+  // How often each symbol of a table occurs. Kept by those who append, or by count().
   SymbolCounts& counts(std::size_t table) { return counts_[table]; }
 
   const PackedSymbol* begin() const { return symbols_.get(); }
@@ -66,8 +71,7 @@ class SymbolStream {
   std::array<SymbolCounts, kCodeTables> counts_{};
 };
 
-// A sink for the symbols of one table, writing to `next`.
-template <bool kCounted>
+// A sink for the symbols of one table, counting them and writing to `next`.
 struct SymbolSink {
   PackedSymbol*& next;
   SymbolCounts& counts;
@@ -75,7 +79,7 @@ struct SymbolSink {
 
   IMGPRESS_INLINE void put(PackedSymbol symbol) {
     *next++ = symbol | static_cast<PackedSymbol>(table) << 8;
-    if (kCounted) ++counts[symbol & 0xFF];
+    ++counts[symbol & 0xFF];
   }
 };
 

@@ -33,20 +33,41 @@ void count_slowly(const Block& block, SymbolCounts& counts) {
   if (zeros > 0) ++counts[0x00];
 }
 
+// With few coefficients or many.
+Block random_block(std::mt19937& random) {
+  const unsigned density = 1 + random() % 64;
+  Block block{};
+  for (auto& value : block.at) {
+    if (random() % 64 < density) value = static_cast<std::int16_t>(int(random() % 2047) - 1023);
+  }
+  return block;
+}
+
 TEST(Symbols, AgreeWithTheStandardsProcedure) {
   std::mt19937 random(7);
   for (int round = 0; round < 2000; ++round) {
-    const unsigned density = 1 + random() % 64;
-    Block block{};
-    for (auto& value : block.at) {
-      if (random() % 64 < density) value = static_cast<std::int16_t>(int(random() % 2047) - 1023);
-    }
+    const Block block = random_block(random);
     SymbolCounts fast{};
     SymbolCounter counter{fast};
     put_block(block, counter);
     SymbolCounts slow{};
     count_slowly(block, slow);
     ASSERT_EQ(fast, slow);
+  }
+}
+
+TEST(Symbols, AreTheSameWrittenFourAtATime) {
+  constexpr PackedSymbol kTable = 2U << 8;
+  std::mt19937 random(8);
+  for (int round = 0; round < 2000; ++round) {
+    const Block block = random_block(random);
+    std::vector<PackedSymbol> expected(80);
+    SymbolWriter writer{expected.data(), kTable};
+    put_block(block, writer);
+    std::vector<PackedSymbol> written(80);
+    const auto count = write_block(block, kTable, written.data()) - written.data();
+    ASSERT_EQ(count, writer.to - expected.data());
+    ASSERT_TRUE(std::equal(written.begin(), written.begin() + count, expected.begin()));
   }
 }
 
