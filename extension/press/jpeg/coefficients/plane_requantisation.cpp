@@ -72,11 +72,10 @@ void requantise_plane(Plane& plane, const QuantTable& to, Effort effort) {
                           {from, plane.steps, sample, counts, lambda_for(plane)});
 }
 
-void quantise_plane(Plane& plane, const QuantTable& to) {
-  plane.steps = to;
+void quantise_plane(Plane& plane) {
   QuantTable from;
   from.fill(1);
-  QuantTable fine_to = to;
+  QuantTable fine_to = plane.steps;
   for (std::uint16_t& step : fine_to) step = static_cast<std::uint16_t>(step * kFineness);
   const CoefficientSample no_bias;  // but for a fraction of the fine units
   const BlockRequantiser quantiser(from, fine_to, no_bias, kFineness);

@@ -15,7 +15,7 @@ void requantise_plane(Plane& plane, const QuantTable& to, Effort effort);
 // lost by rounding them to integers.
 constexpr int kFineness = 16;
 
-// In place. Quantises such coefficients, with trellis quantisation.
-void quantise_plane(Plane& plane, const QuantTable& to);
+// In place. Quantises such coefficients to the plane's steps, with trellis quantisation.
+void quantise_plane(Plane& plane);
 
 }  // namespace imgpress::press

@@ -31,8 +31,7 @@ FrameHeader header_for(std::uint32_t width, std::uint32_t height) {
 
 RowEncoder::RowEncoder(PixelColours colours, std::uint32_t width, std::uint32_t height,
                        const QualityTables& tables, Effort effort)
-    : tables_(tables),
-      effort_(effort),
+    : effort_(effort),
       header_(header_for(width, height)),
       transform_(transform_for(colours, width, tables, effort)),
       image_(make_image(colours, width,
@@ -58,7 +57,7 @@ void RowEncoder::add(std::vector<const std::uint8_t*> rows) {
 std::optional<std::vector<std::uint8_t>> RowEncoder::finish(const ImageMetadata& metadata,
                                                             std::size_t size_limit) {
   if (effort_ != Effort::kSmall) return baseline_.finish(image_, header_, metadata, size_limit);
-  for (Plane& plane : image_) quantise_plane(plane, plane.steps);
+  for (Plane& plane : image_) quantise_plane(plane);
   return write_coefficients(image_, header_, metadata, effort_, size_limit);
 }
 

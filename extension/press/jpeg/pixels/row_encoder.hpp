@@ -28,7 +28,6 @@ class RowEncoder {
                                                   std::size_t size_limit);
 
  private:
-  QualityTables tables_;
   Effort effort_;
   FrameHeader header_;
   PixelTransform transform_;
