@@ -1,6 +1,7 @@
 #include "press/jpeg/coefficients/plane_requantisation.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #include "press/jpeg/coefficients/trellis_quantiser.hpp"
@@ -76,7 +77,10 @@ void quantise_plane(Plane& plane) {
   QuantTable from;
   from.fill(1);
   QuantTable fine_to = plane.steps;
-  for (std::uint16_t& step : fine_to) step = static_cast<std::uint16_t>(step * kFineness);
+  // Steps that do not fit are so coarse that all AC levels are zero either way.
+  for (std::uint16_t& step : fine_to) {
+    step = static_cast<std::uint16_t>(std::min<int>(step * kFineness, UINT16_MAX));
+  }
   const CoefficientSample no_bias;  // but for a fraction of the fine units
   const BlockRequantiser quantiser(from, fine_to, no_bias, kFineness);
   const SymbolCounts counts = count_symbols(plane, stride_of(plane, Effort::kSmall), quantiser);
