@@ -8,10 +8,11 @@ DECLARE
     keyed constant boolean := request.key_type IS NOT NULL;
     key_heading constant text[] := CASE WHEN keyed THEN ARRAY['Key'] ELSE '{}' END;
     headings constant text[] := coalesce(request.input_header, imgpress_internal.usual_headings());
-    -- A file that was such a result itself has the column already: its old outputs are replaced.
+    -- A file that was such a result itself has the column already, perhaps with other punctuation in its heading: its
+    -- old outputs are replaced.
     place constant integer := coalesce(
         (SELECT min(h.place) FROM unnest(headings) WITH ORDINALITY AS h(heading, place)
-         WHERE lower(regexp_replace(h.heading, '[[:space:]._]', '', 'g')) = 'outputimageurls'),
+         WHERE lower(regexp_replace(h.heading, '[[:space:]!-/:-@\[-`{-~]', '', 'g')) = 'outputimageurls'),
         cardinality(headings) + 1);
 BEGIN
     RETURN QUERY

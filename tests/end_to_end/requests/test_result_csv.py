@@ -84,7 +84,7 @@ def test_the_usual_columns_are_not_stored_twice(shop):
     assert row == [str(value) for value in product.values()]
 
 
-@pytest.mark.parametrize("heading", [COLUMN, " output_image_urls"])
+@pytest.mark.parametrize("heading", [COLUMN, " output_image_urls", "Output-Image-Urls", '"Output image [URLs]"'])
 def test_the_result_of_a_result_has_its_new_outputs_in_the_same_column(shop, table, heading):
     for row in table:
         row[3:3] = [heading if row is table[0] else "http://old.test/a_compressed.jpg,x"]
