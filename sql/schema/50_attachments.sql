@@ -48,19 +48,20 @@ COMMENT ON COLUMN imgpress_internal.attachments.scan_after IS
     'Key of the last row that the scan has read, one element for each key column; NULL: it has read none yet';
 
 CREATE TABLE imgpress_internal.attachment_anchors (
-    attachment_id uuid PRIMARY KEY,
-    relation      oid NOT NULL,
-    key_attnums   int2[] NOT NULL,
-    url_attnum    int2 NOT NULL,
-    output_attnum int2 NOT NULL,
-    error_attnum  int2,
-    partitions    oid[] NOT NULL DEFAULT '{}'
+    attachment_id   uuid PRIMARY KEY,
+    relation        oid NOT NULL,
+    key_attnums     int2[] NOT NULL,
+    url_attnum      int2 NOT NULL,
+    output_attnum   int2 NOT NULL,
+    error_attnum    int2,
+    partition_files oid[] NOT NULL DEFAULT '{}'
 );
 COMMENT ON TABLE imgpress_internal.attachment_anchors IS
     'The columns of an attachment by number, so that a column that is renamed is followed. Not dumped: a restored '
     'database finds them by their names';
-COMMENT ON COLUMN imgpress_internal.attachment_anchors.partitions IS
-    'The partitions when they were last looked at: a new one makes a scan due, since its rows fired no trigger';
+COMMENT ON COLUMN imgpress_internal.attachment_anchors.partition_files IS
+    'The files of the partitions when they were last looked at: a new one makes a scan due, since no trigger has fired '
+    'for the rows of a partition that was attached or truncated';
 
 -- Append-only for writers, without an index or a counter that they would wait for each other at.
 CREATE TABLE imgpress_internal.attached_keys (

@@ -134,12 +134,23 @@ AS $$
 $$;
 COMMENT ON FUNCTION imgpress_internal.partitions_of(oid) IS 'The partitions of a table that hold rows';
 
+CREATE OR REPLACE FUNCTION imgpress_internal.partition_files_of(of_table oid) RETURNS oid[]
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- A foreign table has no file.
+    SELECT coalesce(array_agg(f.file ORDER BY f.file), '{}') FROM pg_class c
+        CROSS JOIN LATERAL (SELECT CASE WHEN c.relfilenode = 0 THEN c.oid ELSE c.relfilenode END AS file) f
+        WHERE c.oid = ANY (imgpress_internal.partitions_of(of_table));
+$$;
+COMMENT ON FUNCTION imgpress_internal.partition_files_of(oid) IS
+    'The numbers of the files of these partitions: TRUNCATE of a partition fires no trigger, but gives it another file';
+
 CREATE OR REPLACE FUNCTION imgpress_internal.set_anchors(attachment_id uuid) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO imgpress_internal.attachment_anchors
         SELECT a.id, a.relation, array_agg(k.attnum ORDER BY n.place), u.attnum, o.attnum, e.attnum,
-               imgpress_internal.partitions_of(a.relation)
+               imgpress_internal.partition_files_of(a.relation)
         FROM imgpress_internal.attachments a
             CROSS JOIN unnest(a.key_columns) WITH ORDINALITY n (name, place)
             JOIN pg_attribute k ON k.attrelid = a.relation AND k.attname = n.name
@@ -151,7 +162,7 @@ AS $$
     ON CONFLICT ON CONSTRAINT attachment_anchors_pkey DO UPDATE
         SET relation = excluded.relation, key_attnums = excluded.key_attnums, url_attnum = excluded.url_attnum,
             output_attnum = excluded.output_attnum, error_attnum = excluded.error_attnum,
-            partitions = excluded.partitions;
+            partition_files = excluded.partition_files;
 $$;
 COMMENT ON FUNCTION imgpress_internal.set_anchors(uuid) IS
     'Notes the numbers of the columns that an attachment names, and the partitions of its table';
@@ -187,13 +198,13 @@ BEGIN
                 SELECT o.id FROM imgpress.processing_requests o
                 WHERE o.id = attachment_columns.attachment_id AND o.submitted_by <> attachment_columns.owner
                 FOR NO KEY UPDATE SKIP LOCKED);
-        SELECT n.partitions INTO known FROM imgpress_internal.attachment_anchors n
+        SELECT n.partition_files INTO known FROM imgpress_internal.attachment_anchors n
             WHERE n.attachment_id = attachment_columns.attachment_id AND n.relation = attachment_columns.relation;
-        found_now := imgpress_internal.partitions_of(attachment_columns.relation);
+        found_now := imgpress_internal.partition_files_of(attachment_columns.relation);
         IF known IS NULL THEN
             PERFORM imgpress_internal.set_anchors(attachment_columns.attachment_id);
         ELSIF known <> found_now THEN
-            UPDATE imgpress_internal.attachment_anchors n SET partitions = found_now
+            UPDATE imgpress_internal.attachment_anchors n SET partition_files = found_now
                 WHERE n.attachment_id = attachment_columns.attachment_id;
             PERFORM imgpress_internal.begin_scan(attachment_columns.attachment_id, 'repair');
         END IF;
@@ -203,7 +214,7 @@ END
 $$;
 COMMENT ON FUNCTION imgpress_internal.attachment_columns(uuid) IS
     'As attachment_state(), and notes what has changed: names of columns, the owner of the table. A scan becomes due '
-    'when partitions have come or gone';
+    'when partitions have come or gone, or were truncated';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.begin_scan(attachment_id uuid, kind text) RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp

@@ -172,6 +172,27 @@ def test_partitions_that_come_and_go_make_a_scan_due(shop):
     assert triggers(shop, "parts_2") == triggers(shop, "parts") == []
 
 
+def test_a_partition_that_is_truncated_makes_a_scan_due(shop):
+    """It fires no trigger. Without a scan its rows would be taken for present for ever."""
+    shop.sql(
+        "CREATE TABLE years (id int PRIMARY KEY, url text, small text) PARTITION BY RANGE (id); "
+        "CREATE TABLE years_1 PARTITION OF years FOR VALUES FROM (0) TO (100); "
+        "CREATE TABLE years_2 PARTITION OF years FOR VALUES FROM (100) TO (200); "
+        "INSERT INTO years VALUES (1, 'u'), (101, 'u')"
+    )
+    mine = shop.attach("years", more=", backfill => false")
+    shop.sql("INSERT INTO years VALUES (2, 'u'); UPDATE years SET url = 'v'; DELETE FROM years_1")
+    columns(shop, mine)
+    assert columns(shop, mine)["scan"] is None, "these rows have fired triggers"
+    shop.sql("TRUNCATE years_2")
+    columns(shop, mine)
+    assert columns(shop, mine)["scan"] == "repair"
+    shop.root("UPDATE imgpress_internal.attachments SET scan = NULL")
+    columns(shop, mine)
+    assert columns(shop, mine)["scan"] is None
+    shop.sql("SELECT imgpress.detach('years'); DROP TABLE years")
+
+
 def test_disabled_triggers(shop, table):
     mine = shop.attach(table)
     shop.sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
