@@ -129,6 +129,27 @@ SPIPlanPtr prepare_scan(const Row& job, const TableColumns& table, int arguments
   return prepare_with_index(sql.data, arguments, types);
 }
 
+// The keys of the rows of a result that begins with the key columns.
+class RowKeys {
+ public:
+  explicit RowKeys(const TableColumns& table)
+      : slot_(MakeSingleTupleTableSlot(SPI_tuptable->tupdesc, &TTSOpsHeapTuple)) {
+    AttrNumber numbers[INDEX_MAX_KEYS];
+    for (int i = 0; i < table.key_count; ++i) numbers[i] = static_cast<AttrNumber>(i + 1);
+    format_ = key_format(SPI_tuptable->tupdesc, numbers, table.key_count, CurrentMemoryContext);
+  }
+  const char* of(uint64 row) {
+    ExecStoreHeapTuple(SPI_tuptable->vals[row], slot_, false);
+    return key_text(format_, slot_);
+  }
+  // Not by a destructor: an error may leave it out, which the end of the transaction makes up for.
+  void end() { ExecDropSingleTupleTableSlot(slot_); }
+
+ private:
+  KeyFormat* format_;
+  TupleTableSlot* slot_;
+};
+
 // The cursor behind a key, as the job has it.
 Datum cursor_at(const TableColumns& table, const char* key) {
   const Datum* parts = key_parts(table, key);
@@ -274,7 +295,9 @@ void read_keys(const Row& job, MemoryContext memory, ReadRows* rows) {
   key_arrays(*table, keys, nullptr, keys.count, types, values);
   StringInfoData sql;
   initStringInfo(&sql);
-  appendStringInfo(&sql, "SELECT k.n, t.%s::pg_catalog.text FROM ", table->url.name);
+  appendStringInfoString(&sql, "SELECT ");
+  append_list(&sql, *table, "t");
+  appendStringInfo(&sql, ", k.n, t.%s::pg_catalog.text FROM ", table->url.name);
   append_rows_from(&sql, *table, 0);
   appendStringInfoString(&sql, " AS k");
   append_key_names(&sql, *table);
@@ -283,7 +306,14 @@ void read_keys(const Row& job, MemoryContext memory, ReadRows* rows) {
   execute(prepare_with_index(sql.data, table->key_count, types), values, true);
   RowArrays read(keys.count);
   for (int i = 0; i < keys.count; ++i) read.found.set(i, BoolGetDatum(false));
-  for (uint64 row = 0; row < SPI_processed; ++row) read.set(ordinal_of(row, 1), row, 2);
+  // A key may be equal and yet another text, 1.0 and 1.00: then it is the former one of the row.
+  RowKeys row_keys(*table);
+  for (uint64 row = 0; row < SPI_processed; ++row) {
+    const int i = ordinal_of(row, table->key_count + 1);
+    const char* asked = TextDatumGetCString(keys.values[i]);
+    if (strcmp(row_keys.of(row), asked) == 0) read.set(i, row, table->key_count + 2);
+  }
+  row_keys.end();
   rows->count = keys.count;
   rows->keys = job.get("keys");
   read.store(memory, rows);
@@ -296,22 +326,17 @@ void scan_rows(const Row& job, MemoryContext memory, ReadRows* rows) {
   const int arguments = cursor_arguments(job, *table, types, values);
   execute(prepare_scan(job, *table, arguments, types), values, true);
   rows->count = static_cast<int>(SPI_processed);
-  AttrNumber numbers[INDEX_MAX_KEYS];
-  for (int i = 0; i < table->key_count; ++i) numbers[i] = static_cast<AttrNumber>(i + 1);
-  TupleDesc descriptor = SPI_tuptable->tupdesc;
-  KeyFormat* format = key_format(descriptor, numbers, table->key_count, CurrentMemoryContext);
-  TupleTableSlot* slot = MakeSingleTupleTableSlot(descriptor, &TTSOpsHeapTuple);
+  RowKeys row_keys(*table);
   ArrayArgument keys(TEXTOID, rows->count);
   RowArrays read(rows->count);
   const char* last = nullptr;
   for (int i = 0; i < rows->count; ++i) {
     CHECK_FOR_INTERRUPTS();
-    ExecStoreHeapTuple(SPI_tuptable->vals[i], slot, false);
-    last = key_text(format, slot);
+    last = row_keys.of(static_cast<uint64>(i));
     keys.set(i, CStringGetTextDatum(last));
     read.set(i, static_cast<uint64>(i), table->key_count + 1);
   }
-  ExecDropSingleTupleTableSlot(slot);
+  row_keys.end();
   read.store(memory, rows);
   const MemoryContext before = MemoryContextSwitchTo(memory);
   rows->keys = keys.datum();

@@ -86,6 +86,19 @@ def test_truncate(own):
     table.wait_settled()
 
 
+def test_a_key_that_becomes_an_equal_one(own):
+    """Its row is known by the new text only: it is compressed and counted once."""
+    table = KeptTable(own, "equal_keys", "id numeric PRIMARY KEY, url text, small text, err text")
+    table.insert("1.00", table.url("small1.jpg"))
+    table.wait_shown(1, "small1.jpg")
+    table.wait_settled()
+    table.owner(f"UPDATE {table.name} SET id = 1.0")
+    rows = "SELECT array_agg(key) FROM imgpress_internal.attached_rows WHERE attachment_id = %s"
+    wait_until(lambda: own.value(rows, table.id) == ["1.0"], "the former key is forgotten")
+    table.wait_settled()
+    assert table.counts() == (1, 1, 1)
+
+
 def test_partition_that_is_attached(own):
     columns = "id int PRIMARY KEY, url text, small text, err text"
     table = KeptTable(own, "ranges", f"{columns}) PARTITION BY RANGE (id", attach=False)
