@@ -38,6 +38,8 @@ ALTER VIEW imgpress.outputs OWNER TO imgpress_views;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA imgpress, imgpress_internal FROM PUBLIC;
 -- It tells a role about itself only, and decides which rows it sees of a table or view that it was granted.
 GRANT EXECUTE ON FUNCTION imgpress_internal.may_see(name) TO PUBLIC;
+-- A CHECK of the table hosts calls it as whoever writes there, who may be a role that was granted the table.
+GRANT EXECUTE ON FUNCTION imgpress_internal.is_host(text) TO PUBLIC;
 GRANT USAGE ON SCHEMA imgpress
     TO imgpress_reader, imgpress_user, imgpress_gateway, imgpress_admin, imgpress_worker, imgpress_owner;
 GRANT USAGE ON SCHEMA imgpress_internal TO imgpress_gateway, imgpress_worker, imgpress_owner;

@@ -23,7 +23,9 @@ BEGIN
         SELECT o.kind, o.name, a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC'
             ELSE a.grantee::regrole::text END AS grantee
         FROM object o, aclexplode(o.acl) a
-        WHERE a.grantee <> o.owner AND (o.name, a.grantee) <> ('imgpress_internal.may_see(name)', 0)
+        WHERE a.grantee <> o.owner
+          AND (o.name, a.grantee) NOT IN (
+              ('imgpress_internal.may_see(name)', 0), ('imgpress_internal.is_host(text)', 0))
           AND (a.grantee NOT IN (
                    SELECT r.oid FROM pg_roles r WHERE r.rolname IN (
                        'imgpress_reader', 'imgpress_user', 'imgpress_gateway', 'imgpress_admin', 'imgpress_worker',

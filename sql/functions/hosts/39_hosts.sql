@@ -21,7 +21,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.is_host(text) IS 'Whether this may stand in imgpress.hosts: a host, or a pattern';
-GRANT EXECUTE ON FUNCTION imgpress_internal.is_host(text) TO imgpress_admin;
 
 ALTER TABLE imgpress.hosts
     DROP CONSTRAINT IF EXISTS host_is_a_lower_case_name,

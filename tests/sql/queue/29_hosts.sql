@@ -1,6 +1,6 @@
 -- Rules for hosts: what the table refuses, and how claims set aside the images of a paused host.
 BEGIN;
-SELECT plan(36);
+SELECT plan(37);
 
 CREATE FUNCTION pg_temp.request(VARIADIC urls text[]) RETURNS uuid LANGUAGE sql AS $$
     SELECT imgpress.submit(array_agg((n, 'P', url)::imgpress.product_input ORDER BY n)) FROM unnest(urls) WITH ORDINALITY u(url, n)
@@ -61,6 +61,15 @@ DELETE FROM imgpress.hosts;
 SELECT is((SELECT count(*)::int FROM pg_temp.claim(7, 4)), 2, 'at most half of the slots');
 SELECT is((SELECT count(*)::int FROM pg_temp.claim(8, 10)), 1, 'and the rest');
 SELECT is_empty($$ SELECT FROM imgpress.images WHERE host_no IS NOT NULL $$, 'nothing waits any more');
+
+-- Whoever was granted the table only can write to it.
+CREATE ROLE host_keeper;
+GRANT USAGE ON SCHEMA imgpress TO host_keeper;
+GRANT INSERT ON imgpress.hosts TO host_keeper;
+SET LOCAL ROLE host_keeper;
+INSERT INTO imgpress.hosts (host) VALUES ('kept.example');
+RESET ROLE;
+SELECT is((SELECT count(*) FROM imgpress.hosts WHERE host = 'kept.example'), 1::bigint, 'its CHECK runs for everybody');
 
 SELECT * FROM finish();
 ROLLBACK;
