@@ -47,9 +47,7 @@ ComponentTables source_tables(const LibjpegDecoder& decoder) {
   return tables;
 }
 
-QualityTables quality_tables(LibjpegGuard& guard, const CodecOptions& options) {
-  const int quality = options.quality;
-  if (options.effort == Effort::kSmall) return visual_tables(quality);
+QualityTables standard_tables(LibjpegGuard& guard, int quality) {
   Compressor compressor;
   jpeg_compress_struct& state = compressor.state;
   state.err = guard.errors();
@@ -58,6 +56,11 @@ QualityTables quality_tables(LibjpegGuard& guard, const CodecOptions& options) {
     jpeg_set_quality(&state, quality, TRUE);
   });
   return {value_of(*state.quant_tbl_ptrs[0]), value_of(*state.quant_tbl_ptrs[1])};
+}
+
+QualityTables quality_tables(LibjpegGuard& guard, const CodecOptions& options) {
+  return options.effort == Effort::kSmall ? visual_tables(options.quality)
+                                          : standard_tables(guard, options.quality);
 }
 
 }  // namespace imgpress::press

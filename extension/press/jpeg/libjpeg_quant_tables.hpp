@@ -19,8 +19,10 @@ ComponentTables source_tables(const LibjpegDecoder& decoder);
 // False if a component refers to a table that the file does not define.
 bool has_all_tables(const LibjpegDecoder& decoder);
 
-// The tables for a quality of 1 to 100: the standard ones, scaled by the rule of the IJG, or for
-// effort "small" visual_tables().
+// The standard tables for a quality of 1 to 100, scaled by the rule of the IJG.
+QualityTables standard_tables(LibjpegGuard& guard, int quality);
+
+// The tables for a quality and an effort: the standard ones, or for "small" visual_tables().
 QualityTables quality_tables(LibjpegGuard& guard, const CodecOptions& options);
 
 }  // namespace imgpress::press

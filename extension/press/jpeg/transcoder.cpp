@@ -54,7 +54,10 @@ std::optional<std::vector<std::uint8_t>> transcode_jpeg(LibjpegGuard& guard,
                                                         std::size_t size_limit) {
   const jpeg_decompress_struct& in = decoder.state();
   CoefficientImage image = read_coefficients(guard, decoder);
-  const QualityTables to = quality_tables(guard, options);
+  QualityTables to = quality_tables(guard, options);
+  const bool gently =
+      options.effort == Effort::kSmall && is_nearly_as_coarse(image[0].steps, to.luma);
+  if (gently) to = standard_tables(guard, options.quality);
   if (has_full_or_half_chroma(in) && full_resolution_axes(image).any() &&
       is_worth_subsampling(image[1].steps, to.chroma)) {
     subsample_chroma(image);
@@ -64,7 +67,8 @@ std::optional<std::vector<std::uint8_t>> transcode_jpeg(LibjpegGuard& guard,
     throw FaultError(Fault::kUnsupportedImage, "JPEG file: its sampling factors are too large");
   }
   for (Plane& plane : image) {
-    requantise_plane(plane, plane.channel == Channel::kLuma ? to.luma : to.chroma, options.effort);
+    requantise_plane(plane, plane.channel == Channel::kLuma ? to.luma : to.chroma, options.effort,
+                     gently);
   }
   return write_coefficients(image, header_of(in), metadata, options.effort, size_limit);
 }

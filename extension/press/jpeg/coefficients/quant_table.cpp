@@ -1,5 +1,7 @@
 #include "press/jpeg/coefficients/quant_table.hpp"
 
+#include <numeric>
+
 namespace imgpress::press {
 namespace {
 
@@ -80,6 +82,13 @@ QuantTable whole_multiples(const QuantTable& from, const QuantTable& to) {
     }
   }
   return steps;
+}
+
+bool is_nearly_as_coarse(const QuantTable& from, const QuantTable& to) {
+  constexpr std::ptrdiff_t kLowest = 20;
+  const int before = std::accumulate(from.begin(), from.begin() + kLowest, 0);
+  const int after = std::accumulate(to.begin(), to.begin() + kLowest, 0);
+  return 10 * after < 21 * before;
 }
 
 QualityTables visual_tables(int quality) {

@@ -24,6 +24,12 @@ inline QuantTable coarser_of(const QuantTable& a, const QuantTable& b) {
 // it stays, and up to 5/2 it is twice the source's, so that even levels are stored exactly.
 QuantTable whole_multiples(const QuantTable& from, const QuantTable& to);
 
+// Whether the low frequencies of `from`, which most levels belong to, have steps of at least about
+// half of those in `to`. Then visual_tables() are no good: a step that is only a little coarser
+// than the source's takes more than it should, and twice the source's is more than was asked for.
+// The standard tables serve such sources better, whose steps often have their shape.
+bool is_nearly_as_coarse(const QuantTable& from, const QuantTable& to);
+
 struct QualityTables {
   QuantTable luma;
   QuantTable chroma;

@@ -24,6 +24,8 @@ TEST_P(SourceQualities, MoreEffortMakesSmallerFilesThatLookAsGood) {
   const Picture decoded = read_jpeg(reference).picture;
   std::size_t last = source.size();
   double last_psnr = 99;
+  // There is little to gain without a loss that is seen; small then has the standard tables, too.
+  const bool is_coarse = GetParam() < 70;
   for (const Effort effort : kEfforts) {
     const CodecResult result = press(source, effort);
     const JpegFacts facts = read_jpeg(result.bytes);
@@ -32,7 +34,7 @@ TEST_P(SourceQualities, MoreEffortMakesSmallerFilesThatLookAsGood) {
     const std::size_t room = shown > last_psnr ? last / 100 : 0;
     EXPECT_LT(result.bytes.size(), last + room) << kEffortNames[static_cast<int>(effort)];
     last_psnr = shown;
-    if (effort != Effort::kSmall) {
+    if (effort != Effort::kSmall || is_coarse) {
       EXPECT_GT(psnr(facts.picture, photo()), psnr(decoded, photo()) - 0.15)
           << kEffortNames[static_cast<int>(effort)];
     }
@@ -42,10 +44,10 @@ TEST_P(SourceQualities, MoreEffortMakesSmallerFilesThatLookAsGood) {
     EXPECT_EQ(facts.warnings, 0);
     last = result.bytes.size();
   }
-  EXPECT_LT(last, reference.size() * 97 / 100);
+  EXPECT_LT(last, reference.size() * (is_coarse ? 99 : 97) / 100);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, SourceQualities, testing::Values(60, 75, 85, 95));
+INSTANTIATE_TEST_SUITE_P(All, SourceQualities, testing::Values(60, 66, 70, 75, 85, 95));
 
 class Qualities : public testing::TestWithParam<int> {};
 

@@ -122,7 +122,7 @@ inline std::vector<double> quarter_size(const Picture& picture) {
     for (int x = 0; x + 4 <= picture.width; x += 4) {
       for (int channel = 0; channel < picture.channels; ++channel) {
         double sum = 0;
-        for (int i = 0; i < 16; ++i) sum += picture.pixel(x + i % 4, y + i / 4)[channel];
+        for (int i = 0; i < 16; ++i) sum += picture.pixel(x + (i & 3), y + (i >> 2))[channel];
         means.push_back(sum / 16);
       }
     }

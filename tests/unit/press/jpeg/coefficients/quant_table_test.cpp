@@ -36,6 +36,15 @@ TEST(WholeMultiples, ChangeNothingTheSecondTime) {
   }
 }
 
+TEST(QuantTable, IsNearlyAsCoarseWithAtLeastAboutHalfTheSteps) {
+  EXPECT_TRUE(is_nearly_as_coarse(uniform(30), uniform(20)));
+  EXPECT_TRUE(is_nearly_as_coarse(uniform(10), uniform(20)));
+  EXPECT_FALSE(is_nearly_as_coarse(uniform(9), uniform(20)));
+  QuantTable coarse_at_the_end = uniform(5);
+  coarse_at_the_end.back() = 2000;
+  EXPECT_FALSE(is_nearly_as_coarse(coarse_at_the_end, uniform(20)));
+}
+
 TEST(VisualTables, AreCoarserForALowerQuality) {
   int last = 1 << 20;
   for (int quality = 1; quality <= 100; ++quality) {
