@@ -95,8 +95,7 @@ IMGPRESS_INLINE bool AcDecoder::look_up(BitReader& in, std::int16_t* levels, uns
 
 IMGPRESS_INLINE bool AcDecoder::read_one(BitReader& in, std::int16_t* levels, unsigned& at) const {
   in.fill();
-  SymbolLookup symbol = symbols_.peek(in.upcoming());
-  if (symbol.bits == 0) symbol = symbols_.search(in.upcoming());
+  const SymbolLookup symbol = symbols_.find(in.upcoming());
   if (symbol.bits == 0) return false;
   at += symbol.advance;
   levels[at] = static_cast<std::int16_t>(value_in(in.upcoming(), symbol));

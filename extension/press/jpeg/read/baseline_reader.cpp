@@ -43,8 +43,7 @@ HuffmanCode value_of(const JHUFF_TBL& table) {
 // std::nullopt if the data is corrupt.
 IMGPRESS_INLINE std::optional<int> read_dc_difference(BitReader& in, const HuffmanDecoder& code) {
   in.fill();
-  SymbolLookup found = code.peek(in.upcoming());
-  if (found.bits == 0) found = code.search(in.upcoming());
+  const SymbolLookup found = code.find(in.upcoming());
   if (found.bits == 0) return std::nullopt;
   const int difference = value_in(in.upcoming(), found);
   in.consume(found.bits);

@@ -48,7 +48,7 @@ class HuffmanDecoder {
   }
 
   // Either way.
-  SymbolLookup find(std::uint64_t upcoming) const {
+  IMGPRESS_INLINE SymbolLookup find(std::uint64_t upcoming) const {
     const SymbolLookup& found = peek(upcoming);
     return found.bits != 0 ? found : search(upcoming);
   }
