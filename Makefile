@@ -149,7 +149,7 @@ endif
 END_TO_END_TESTS := tests/end_to_end
 
 check-end-to-end:
-	@$(PYTHON) -m pytest -q --numprocesses 2 --dist loadfile $(END_TO_END_TESTS)
+	@$(PYTHON) -m pytest -q --numprocesses 3 --dist loadfile $(END_TO_END_TESTS)
 
 faults: deps
 	@$(MAKE) install

@@ -17,7 +17,8 @@ CREATE OR REPLACE FUNCTION imgpress_internal.is_host(host text) RETURNS boolean
 AS $$
 BEGIN
     RETURN octet_length(host) <= 260 AND host = lower(host)
-        AND host ~ '^((\*\.)?[^]:/?#@*\s[]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?$';
+        AND host ~ '^((\*\.)?[^]:/?#@*\s[]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?$'
+        AND coalesce(substring(host FROM ':([0-9]+)$')::integer <= 65535, true);
 END
 $$;
 COMMENT ON FUNCTION imgpress_internal.is_host(text) IS 'Whether this may stand in imgpress.hosts: a host, or a pattern';

@@ -150,8 +150,11 @@ def test_clients_that_do_not_read_their_answers(shop, gateway, finished):
         request = nginx.upload(HEADER_LINE + rows).json()["request_id"]
         shop.finish(request)
         get = f"GET /api/products/{request}/ HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
-        for _ in range(10):
-            stack.enter_context(nginx.connect(receive_buffer=4096)).sendall(get)
+        clients = [stack.enter_context(nginx.connect(receive_buffer=4096)) for _ in range(10)]
+        for client in clients:
+            client.sendall(get)
+        for client in clients:
+            assert client.recv(1), "the gateway has begun to answer"
         # Sooner than the gateway itself gives up a client that does not read.
         wait_until(lambda: connections_to(gateway.port) == 0, "the gateway is done", 8)
         assert_undisturbed(nginx, gateway, finished)

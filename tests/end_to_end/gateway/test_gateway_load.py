@@ -40,9 +40,9 @@ def write_products(file, count, padding):
 
 @pytest.fixture(scope="module", name="products")
 def fixture_products(shop, unserved):
-    """The path of 100,000 products."""
+    """The path of 40,000 products: more than the buffers of a connection hold."""
     with tempfile.TemporaryFile() as file, shop.new_gateway(database=unserved) as gateway:
-        write_products(file, 100_000, 0)
+        write_products(file, 40_000, 0)
         file.seek(0)
         return f"/api/products/{gateway.upload(file.read()).json()['request_id']}/"
 

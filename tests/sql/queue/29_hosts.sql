@@ -1,6 +1,6 @@
 -- Rules for hosts: what the table refuses, and how claims set aside the images of a paused host.
 BEGIN;
-SELECT plan(37);
+SELECT plan(38);
 
 CREATE FUNCTION pg_temp.request(VARIADIC urls text[]) RETURNS uuid LANGUAGE sql AS $$
     SELECT imgpress.submit(array_agg((n, 'P', url)::imgpress.product_input ORDER BY n)) FROM unnest(urls) WITH ORDINALITY u(url, n)
@@ -25,6 +25,7 @@ SELECT throws_ok($$ INSERT INTO imgpress.hosts (host, requests_per_second) VALUE
 SELECT throws_ok($$ INSERT INTO imgpress.hosts (host, connections) VALUES ('a', 1025) $$, '23514', NULL, 'not that many connections');
 SELECT throws_ok($$ SELECT imgpress.pause_host('a', now() - interval '1 second') $$, '22023', NULL, 'a pause ends in the future');
 SELECT throws_ok($$ SELECT imgpress.pause_host('http://img.example/') $$, '22023', '"http://img.example/" is not a host', 'a URL is no host');
+SELECT throws_ok($$ SELECT imgpress.pause_host('img.example:65536') $$, '22023', '"img.example:65536" is not a host', 'ports end at 65535');
 SELECT throws_ok($$ SELECT imgpress.pause_host(NULL) $$, '22004', 'host is NULL');
 
 -- A paused host: its images are passed over, in the same claim as those of others.
