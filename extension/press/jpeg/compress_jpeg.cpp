@@ -31,10 +31,11 @@ CodecResult compress_jpeg(ByteView source, const CodecOptions& options) {
   }
   decoder.read_header(options.accept_truncated ? segments.whole_segments : source, options);
   const ImageMetadata metadata = read_metadata(segments);
-  std::vector<std::uint8_t> stripped = strip(source, segments, metadata.orientation);
   const auto convert = can_transcode(decoder.state()) ? transcode_jpeg : reencode_jpeg;
-  CodecResult result = choose_smaller(convert(guard, decoder, options, metadata, source.size),
-                                      source, std::move(stripped), ImageFormat::kJpeg);
+  auto converted = convert(guard, decoder, options, metadata, source.size);
+  CodecResult result =
+      choose_smaller(std::move(converted), source, strip(source, segments, metadata.orientation),
+                     ImageFormat::kJpeg);
   result.width = decoder.state().image_width;
   result.height = decoder.state().image_height;
   result.warning = guard.truncation() != nullptr ? decoder.missing_part() : guard.warning();

@@ -1,10 +1,14 @@
 #include "press/jpeg/transcoder.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <numeric>
+#include <utility>
 
 #include "press/jpeg/coefficients/chroma_subsampling.hpp"
 #include "press/jpeg/libjpeg_quant_tables.hpp"
 #include "press/jpeg/read/coefficient_reader.hpp"
+#include "press/jpeg/rows/requantised_rows.hpp"
 #include "press/jpeg/write/coefficient_writer.hpp"
 #include "press/jpeg/coefficients/plane_requantisation.hpp"
 
@@ -40,6 +44,45 @@ bool is_worth_subsampling(const QuantTable& from, const QuantTable& to) {
   return std::accumulate(from.begin(), from.end(), 0) <= std::accumulate(to.begin(), to.end(), 0);
 }
 
+bool should_subsample(const jpeg_decompress_struct& header, const CoefficientImage& image,
+                      const QualityTables& to) {
+  return has_full_or_half_chroma(header) && full_resolution_axes(image).any() &&
+         is_worth_subsampling(image[1].steps, to.chroma);
+}
+
+const QuantTable& table_for(const Plane& plane, const QualityTables& to) {
+  return plane.channel == Channel::kLuma ? to.luma : to.chroma;
+}
+
+Plane loaded(const Plane& plane, std::unique_ptr<BlockRows> rows) {
+  Plane whole = plane_like(plane, plane.height);
+  for (std::uint32_t y = 0; y < whole.height; ++y) rows->read(y, whole.row(y));
+  return whole;
+}
+
+// Row by row. `image`: the planes of the new file, which are the rows' without their blocks.
+std::optional<std::vector<std::uint8_t>> write_rows(const CoefficientImage& image,
+                                                    const ImageRows& rows,
+                                                    const FrameHeader& header,
+                                                    const ImageMetadata& metadata, Effort effort,
+                                                    std::size_t size_limit) {
+  CoefficientImage part;  // a row of MCUs
+  for (const Plane& plane : image) part.push_back(plane_like(plane, plane.v_factor));
+  const std::uint32_t count = mcus_for(image[0].height, image[0].v_factor);
+  BaselineWriter writer(count, effort);
+  for (std::uint32_t y = 0; y < count; ++y) {
+    for (std::size_t i = 0; i < image.size(); ++i) {
+      const std::uint32_t top = std::min(y * image[i].v_factor, image[i].height);
+      part[i].height = std::min(image[i].v_factor, image[i].height - top);
+      for (std::uint32_t dy = 0; dy < part[i].height; ++dy) {
+        rows[i]->read(top + dy, part[i].row(dy));
+      }
+    }
+    writer.add(part, 0);
+  }
+  return writer.finish(image, header, metadata, size_limit);
+}
+
 }  // namespace
 
 bool can_transcode(const jpeg_decompress_struct& header) {
@@ -53,22 +96,27 @@ std::optional<std::vector<std::uint8_t>> transcode_jpeg(LibjpegGuard& guard,
                                                         const ImageMetadata& metadata,
                                                         std::size_t size_limit) {
   const jpeg_decompress_struct& in = decoder.state();
-  CoefficientImage image = read_coefficients(guard, decoder);
+  CoefficientImage image = describe_image(in);
+  ImageRows rows = read_coefficients(guard, decoder, image);
   QualityTables to = quality_tables(guard, options);
   const bool gently =
       options.effort == Effort::kSmall && is_nearly_as_coarse(image[0].steps, to.luma);
   if (gently) to = standard_tables(guard, options.quality);
-  if (has_full_or_half_chroma(in) && full_resolution_axes(image).any() &&
-      is_worth_subsampling(image[1].steps, to.chroma)) {
-    subsample_chroma(image);
-  }
+  if (should_subsample(in, image, to)) subsample_chroma(image, rows);
   reduce_sampling_factors(image);
   if (blocks_in_mcu(image) > kMaxBlocksInMcu) {
     throw FaultError(Fault::kUnsupportedImage, "JPEG file: its sampling factors are too large");
   }
-  for (Plane& plane : image) {
-    requantise_plane(plane, plane.channel == Channel::kLuma ? to.luma : to.chroma, options.effort,
-                     gently);
+  if (options.effort != Effort::kSmall) {
+    for (std::size_t i = 0; i < image.size(); ++i) {
+      rows[i] = std::make_unique<RequantisedRows>(image[i], std::move(rows[i]),
+                                                  table_for(image[i], to), options.effort);
+    }
+    return write_rows(image, rows, header_of(in), metadata, options.effort, size_limit);
+  }
+  for (std::size_t i = 0; i < image.size(); ++i) {
+    image[i] = loaded(image[i], std::move(rows[i]));
+    requantise_plane(image[i], table_for(image[i], to), gently);
   }
   return write_coefficients(image, header_of(in), metadata, options.effort, size_limit);
 }

@@ -1,40 +1,61 @@
 #include "press/jpeg/coefficients/chroma_subsampling.hpp"
 
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
 namespace imgpress::press {
 namespace {
 
-std::uint32_t half_of(std::uint32_t blocks) {
+template <typename Count>
+Count half_of(Count blocks) {
   return (blocks + 1) / 2;
 }
 
-// The blocks that become the new one at x, y.
-BlockDownsampler::Neighbours neighbours(const Plane& plane, HalvedAxes axes, std::uint32_t x,
-                                        std::uint32_t y) {
-  const std::uint32_t left = axes.across ? 2 * x : x;
-  const std::uint32_t top = axes.down ? 2 * y : y;
-  const bool has_right = left + 1 < plane.width;
-  const Block* upper = plane.row(top) + left;
-  const Block* lower = top + 1 < plane.height ? plane.row(top + 1) + left : nullptr;
-  return {{upper, has_right ? upper + 1 : nullptr},
-          {lower, has_right && lower != nullptr ? lower + 1 : nullptr}};
+// The blocks that become number `x` of a row. `lower`: nullptr if there is no such row, or if rows
+// are not halved.
+BlockDownsampler::Neighbours neighbours(const Block* upper, const Block* lower, std::size_t width,
+                                        bool across, std::size_t x) {
+  const std::size_t left = across ? 2 * x : x;
+  const bool has_right = left + 1 < width;
+  return {{upper + left, has_right ? upper + left + 1 : nullptr},
+          {lower != nullptr ? lower + left : nullptr,
+           has_right && lower != nullptr ? lower + left + 1 : nullptr}};
 }
 
-Plane halved(const Plane& plane, HalvedAxes axes) {
-  const BlockDownsampler downsampler(plane.steps, axes);
-  Plane result;
-  result.id = plane.id;
-  result.channel = plane.channel;
-  result.steps.fill(1);
-  result.width = axes.across ? half_of(plane.width) : plane.width;
-  result.height = axes.down ? half_of(plane.height) : plane.height;
-  result.make_blocks();
-  for (std::uint32_t y = 0; y < result.height; ++y) {
-    for (std::uint32_t x = 0; x < result.width; ++x) {
-      downsampler.downsample(neighbours(plane, axes, x, y), result.row(y)[x]);
+// Halves a plane when its rows are read.
+class HalvedRows : public BlockRows {
+ public:
+  HalvedRows(const Plane& plane, std::unique_ptr<BlockRows> rows, HalvedAxes axes)
+      : downsampler_(plane.steps, axes),
+        axes_(axes),
+        height_(plane.height),
+        rows_(std::move(rows)),
+        upper_(plane.width),
+        lower_(plane.width) {}
+
+  void read(std::uint32_t y, Block* to) override {
+    const std::uint32_t top = axes_.down ? 2 * y : y;
+    const bool has_lower = axes_.down && top + 1 < height_;
+    rows_->read(top, upper_.data());
+    if (has_lower) rows_->read(top + 1, lower_.data());
+    const std::size_t width = upper_.size();
+    for (std::size_t x = 0; x < (axes_.across ? half_of(width) : width); ++x) {
+      downsampler_.downsample(
+          neighbours(upper_.data(), has_lower ? lower_.data() : nullptr, width, axes_.across, x),
+          to[x]);
     }
   }
-  return result;
-}
+
+ private:
+  BlockDownsampler downsampler_;
+  HalvedAxes axes_;
+  std::uint32_t height_;
+  std::unique_ptr<BlockRows> rows_;
+  std::vector<Block> upper_;
+  std::vector<Block> lower_;
+};
 
 bool is_full_or_half(int chroma, int luma) {
   return chroma == luma || 2 * chroma == luma;
@@ -57,10 +78,15 @@ HalvedAxes full_resolution_axes(const CoefficientImage& image) {
   return {chroma.h_factor == luma.h_factor, chroma.v_factor == luma.v_factor};
 }
 
-void subsample_chroma(CoefficientImage& image) {
+void subsample_chroma(CoefficientImage& image, ImageRows& rows) {
   const HalvedAxes axes = full_resolution_axes(image);
   for (const std::size_t i : {1, 2}) {
-    image[i] = halved(image[i], axes);
+    Plane& plane = image[i];
+    rows[i] = std::make_unique<HalvedRows>(plane, std::move(rows[i]), axes);
+    plane.h_factor = plane.v_factor = 1;
+    plane.steps.fill(1);
+    if (axes.across) plane.width = half_of(plane.width);
+    if (axes.down) plane.height = half_of(plane.height);
   }
   image[0].h_factor = image[0].v_factor = 2;
 }

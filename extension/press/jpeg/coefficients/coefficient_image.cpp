@@ -4,6 +4,19 @@
 
 namespace imgpress::press {
 
+Plane plane_like(const Plane& plane, std::uint32_t height) {
+  Plane copy;
+  copy.id = plane.id;
+  copy.channel = plane.channel;
+  copy.h_factor = plane.h_factor;
+  copy.v_factor = plane.v_factor;
+  copy.steps = plane.steps;
+  copy.width = plane.width;
+  copy.height = height;
+  copy.make_blocks();
+  return copy;
+}
+
 void reduce_sampling_factors(CoefficientImage& image) {
   std::uint32_t across = 0;
   std::uint32_t down = 0;

@@ -26,13 +26,16 @@ struct Plane {
   QuantTable steps{};
   std::uint32_t width = 0;  // in blocks
   std::uint32_t height = 0;
-  std::unique_ptr<Block[]> blocks;  // uninitialised at first
+  std::unique_ptr<Block[]> blocks;  // where they are all there at once; uninitialised at first
 
   std::size_t count() const { return std::size_t{width} * height; }
   void make_blocks() { blocks.reset(new Block[count()]); }
   Block* row(std::uint32_t y) { return blocks.get() + std::size_t{y} * width; }
   const Block* row(std::uint32_t y) const { return blocks.get() + std::size_t{y} * width; }
 };
+
+// A plane that differs in its height only, with uninitialised blocks.
+Plane plane_like(const Plane& plane, std::uint32_t height);
 
 constexpr std::size_t kMaxPlanes = 4;
 

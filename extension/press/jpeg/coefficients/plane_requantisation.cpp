@@ -25,12 +25,6 @@ constexpr double kLambdaChroma = 0.13;
 // SSIMULACRA2 below libjpeg's quality 50 on average; with the usual ones they were 4 to 8.
 constexpr double kGentleLambda = 0.036;
 
-// Every nth row of blocks is sampled.
-std::uint32_t stride_of(const Plane& plane, Effort effort) {
-  const std::uint64_t blocks = effort == Effort::kFast ? kSampledBlocksFast : kSampledBlocks;
-  return static_cast<std::uint32_t>(1 + plane.count() / blocks);
-}
-
 SymbolCounts count_symbols(const Plane& plane, std::uint32_t every,
                            const BlockRequantiser& requantiser) {
   SymbolCounts counts{};
@@ -61,19 +55,19 @@ double lambda_for(const Plane& plane) {
 
 }  // namespace
 
-void requantise_plane(Plane& plane, const QuantTable& to, Effort effort, bool gently) {
+std::uint32_t sampling_stride(const Plane& plane, Effort effort) {
+  const std::uint64_t blocks = effort == Effort::kFast ? kSampledBlocksFast : kSampledBlocks;
+  return static_cast<std::uint32_t>(1 + plane.count() / blocks);
+}
+
+void requantise_plane(Plane& plane, const QuantTable& to, bool gently) {
   const QuantTable from = plane.steps;
-  plane.steps =
-      effort == Effort::kSmall && !gently ? whole_multiples(from, to) : coarser_of(from, to);
+  plane.steps = gently ? coarser_of(from, to) : whole_multiples(from, to);
   if (plane.steps == from) return;
-  const std::uint32_t every = stride_of(plane, effort);
+  const std::uint32_t every = sampling_stride(plane, Effort::kSmall);
   CoefficientSample sample;
   for (std::uint32_t y = 0; y < plane.height; y += every) sample.add(plane.row(y), plane.width);
   const BlockRequantiser requantiser(from, plane.steps, sample);
-  if (effort != Effort::kSmall) {
-    requantiser.apply(plane.blocks.get(), plane.count());
-    return;
-  }
   const SymbolCounts counts = count_symbols(plane, every, requantiser);
   requantise_with_trellis(
       plane, requantiser,
@@ -90,7 +84,8 @@ void quantise_plane(Plane& plane) {
   }
   const CoefficientSample no_bias;  // but for a fraction of the fine units
   const BlockRequantiser quantiser(from, fine_to, no_bias, kFineness);
-  const SymbolCounts counts = count_symbols(plane, stride_of(plane, Effort::kSmall), quantiser);
+  const SymbolCounts counts =
+      count_symbols(plane, sampling_stride(plane, Effort::kSmall), quantiser);
   requantise_with_trellis(plane, quantiser,
                           {from, fine_to, no_bias, counts, lambda_for(plane), kFineness});
 }

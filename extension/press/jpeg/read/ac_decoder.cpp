@@ -24,7 +24,7 @@ bool AcDecoder::set_last(std::size_t index, const SymbolLookup& symbol) {
   const unsigned bits = first_bits + symbol.bits;
   const bool is_whole = bits <= kPeekBits;
   const unsigned number_bits = is_whole ? 0 : symbol.value_bits;
-  if (symbol.bits == 0 || bits - number_bits > kPeekBits || number_bits > kMaxNumberBits)
+  if (symbol.bits == 0 || bits - number_bits > kPeekBits || symbol.value_bits > kMaxNumberBits)
     return false;
   const std::uint64_t upcoming = std::uint64_t{index} << (64 - kPeekBits) << first_bits;
   Lookup& found = lookups_[index];

@@ -18,6 +18,7 @@ class AcDecoder {
   // knows whether that belongs to the block.
   struct alignas(64) Scratch {
     std::int16_t levels[4 * kBlockSize];
+    bool is_wide = false;  // set when an AC level may not fit into a byte
   };
 
   // std::nullopt if the code is invalid.
@@ -46,7 +47,7 @@ class AcDecoder {
   static constexpr unsigned kNotFound = 3 * kBlockSize;
   static_assert(kEobAdvance + kBlockSize - 1 <= kNotFound);
 
-  // The most extra bits of a symbol that is looked up.
+  // The most extra bits of a symbol that is looked up. With so many a level fits into a byte.
   static constexpr unsigned kMaxNumberBits = 7;
   static constexpr unsigned kMaxLookupBits = kPeekBits + kMaxNumberBits;
 
@@ -62,7 +63,7 @@ class AcDecoder {
                                std::uint64_t& before) const;
 
   // Reads one symbol. False if the data is corrupt.
-  IMGPRESS_INLINE bool read_one(BitReader& in, std::int16_t* levels, unsigned& at) const;
+  IMGPRESS_INLINE bool read_one(BitReader& in, Scratch& scratch, unsigned& at) const;
 
   bool set_last(std::size_t index, const SymbolLookup& symbol);
 
@@ -93,12 +94,13 @@ IMGPRESS_INLINE bool AcDecoder::look_up(BitReader& in, std::int16_t* levels, uns
   return false;
 }
 
-IMGPRESS_INLINE bool AcDecoder::read_one(BitReader& in, std::int16_t* levels, unsigned& at) const {
+IMGPRESS_INLINE bool AcDecoder::read_one(BitReader& in, Scratch& scratch, unsigned& at) const {
   in.fill();
   const SymbolLookup symbol = symbols_.find(in.upcoming());
   if (symbol.bits == 0) return false;
   at += symbol.advance;
-  levels[at] = static_cast<std::int16_t>(value_in(in.upcoming(), symbol));
+  scratch.levels[at] = static_cast<std::int16_t>(value_in(in.upcoming(), symbol));
+  scratch.is_wide = scratch.is_wide || symbol.value_bits > kMaxNumberBits;
   in.consume(symbol.bits);
   return at < kBlockSize || at >= kEobAdvance;
 }
@@ -119,7 +121,7 @@ IMGPRESS_INLINE bool AcDecoder::read(BitReader& in, Scratch& scratch) const {
     const std::size_t index = before >> (64 - kPeekBits);
     at -= lookups_[index].advance;
     in.take_back(before, bits_[index]);
-    if (!read_one(in, levels, at)) return false;
+    if (!read_one(in, scratch, at)) return false;
     if (at >= kLast) return true;
     stopped = false;
   }

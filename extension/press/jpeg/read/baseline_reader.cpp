@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -14,6 +13,7 @@
 #include "press/jpeg/read/huffman_decoder.hpp"
 #include "press/jpeg/libjpeg_quant_tables.hpp"
 #include "press/jpeg/read/scan_data.hpp"
+#include "press/jpeg/rows/narrow_plane.hpp"
 #include "press/jpeg/cpu_targets.hpp"
 
 namespace imgpress::press {
@@ -27,7 +27,8 @@ constexpr std::size_t kMaxBlockBytes = 64 * (kMaxCodeBits + kMaxLevelBits + 7) /
 static_assert(kMaxBlocksInMcu * kMaxBlockBytes + 64 < ScanData::kSlack);
 
 struct PlaneReader {
-  Plane* plane;
+  const Plane* plane;
+  NarrowPlane* blocks;
   const HuffmanDecoder* dc_code;
   const AcDecoder* ac_code;
   int previous_dc;
@@ -74,6 +75,7 @@ class Scan {
 // Reads a block; false if the data is corrupt.
 IMGPRESS_INLINE bool read_block(BitReader& in, PlaneReader& reader, AcDecoder::Scratch& scratch) {
   clear(scratch.levels);
+  scratch.is_wide = false;
   const std::optional<int> difference = read_dc_difference(in, *reader.dc_code);
   if (!difference) return false;
   reader.previous_dc += *difference;
@@ -85,14 +87,15 @@ IMGPRESS_INLINE bool read_block(BitReader& in, PlaneReader& reader, AcDecoder::S
 // Reads the blocks of one plane in an MCU. Padding blocks beyond the edge are dropped.
 IMGPRESS_INLINE bool read_mcu(BitReader& in, PlaneReader& reader, std::uint32_t mcu_x,
                               std::uint32_t mcu_y, AcDecoder::Scratch& scratch) {
-  Plane& plane = *reader.plane;
+  const Plane& plane = *reader.plane;
   const std::uint32_t left = mcu_x * plane.h_factor;
   const std::uint32_t top = mcu_y * plane.v_factor;
   for (std::uint32_t y = top; y < top + plane.v_factor; ++y) {
-    Block* const row = y < plane.height ? plane.row(y) : nullptr;
     for (std::uint32_t x = left; x < left + plane.h_factor; ++x) {
       if (!read_block(in, reader, scratch)) return false;
-      if (row != nullptr && x < plane.width) std::memcpy(row + x, scratch.levels, sizeof(Block));
+      if (y < plane.height && x < plane.width) {
+        reader.blocks->set(x, y, scratch.levels, scratch.is_wide);
+      }
     }
   }
   return true;
@@ -196,16 +199,20 @@ bool read_intervals(Scan& scan, const ScanData& data, std::uint64_t interval) {
 
 }  // namespace
 
-bool read_baseline(const LibjpegDecoder& decoder, CoefficientImage& image) {
+ImageRows read_baseline(const LibjpegDecoder& decoder, const CoefficientImage& image) {
   const jpeg_decompress_struct& header = decoder.state();
-  if (!is_plain_baseline(header) || !has_all_tables(decoder)) return false;
-  if (blocks_in_mcu(image) > kMaxBlocksInMcu) return false;
+  if (!is_plain_baseline(header) || !has_all_tables(decoder)) return {};
+  if (blocks_in_mcu(image) > kMaxBlocksInMcu) return {};
+  ImageRows rows;
   std::vector<PlaneReader> planes;
   for (std::size_t i = 0; i < image.size(); ++i) {
     const jpeg_component_info& info = header.comp_info[i];
-    planes.push_back({&image[i], find_dc_decoder(table_in(header.dc_huff_tbl_ptrs, info.dc_tbl_no)),
+    auto blocks = std::make_unique<NarrowPlane>(image[i].width, image[i].height);
+    planes.push_back({&image[i], blocks.get(),
+                      find_dc_decoder(table_in(header.dc_huff_tbl_ptrs, info.dc_tbl_no)),
                       find_ac_decoder(table_in(header.ac_huff_tbl_ptrs, info.ac_tbl_no)), 0});
-    if (planes.back().dc_code == nullptr || planes.back().ac_code == nullptr) return false;
+    rows.push_back(std::move(blocks));
+    if (planes.back().dc_code == nullptr || planes.back().ac_code == nullptr) return {};
   }
   Scan scan(std::move(planes));
   const std::uint64_t interval =
@@ -213,7 +220,8 @@ bool read_baseline(const LibjpegDecoder& decoder, CoefficientImage& image) {
   const std::uint64_t intervals = (scan.mcu_count() + interval - 1) / interval;
   const ScanData data =
       unstuff({header.src->next_input_byte, header.src->bytes_in_buffer}, intervals);
-  return data.complete && read_intervals(scan, data, interval);
+  if (!data.complete || !read_intervals(scan, data, interval)) return {};
+  return rows;
 }
 
 }  // namespace imgpress::press

@@ -3,14 +3,14 @@
 // what is wrong with them.
 #pragma once
 
-#include "press/jpeg/read/libjpeg_decoder.hpp"
 #include "press/jpeg/coefficients/coefficient_image.hpp"
+#include "press/jpeg/read/libjpeg_decoder.hpp"
+#include "press/jpeg/rows/block_rows.hpp"
 
 namespace imgpress::press {
 
-// Fills in the blocks of `image`, which describe_image() has prepared. `decoder` must have read the
-// header and nothing more. Returns false for files that it leaves to libjpeg: the contents of the
-// blocks are undefined then, and `decoder` is unchanged. Safe on any bytes.
-bool read_baseline(const LibjpegDecoder& decoder, CoefficientImage& image);
+// The rows of `image`, which describe_image() has made; none for files that are left to libjpeg.
+// `decoder` must have read the header and nothing more, and is unchanged. Safe on any bytes.
+ImageRows read_baseline(const LibjpegDecoder& decoder, const CoefficientImage& image);
 
 }  // namespace imgpress::press

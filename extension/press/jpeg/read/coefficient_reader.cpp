@@ -1,6 +1,7 @@
 #include "press/jpeg/read/coefficient_reader.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "press/jpeg/read/baseline_reader.hpp"
@@ -28,7 +29,6 @@ Plane describe_plane(const jpeg_decompress_struct& header, int component) {
   }
   plane.width = info.width_in_blocks;
   plane.height = info.height_in_blocks;
-  plane.make_blocks();
   return plane;
 }
 
@@ -48,25 +48,41 @@ void make_ids_unique(CoefficientImage& image) {
   for (std::size_t i = 0; i < image.size(); ++i) image[i].id = static_cast<std::uint8_t>(i + 1);
 }
 
+// The rows in libjpeg's own memory.
+class LibjpegRows : public BlockRows {
+ public:
+  LibjpegRows(LibjpegGuard& guard, jpeg_decompress_struct& decoder, jvirt_barray_ptr array,
+              std::uint32_t width)
+      : guard_(guard), decoder_(decoder), array_(array), width_(width) {}
+
+  void read(std::uint32_t y, Block* to) override {
+    const auto common = reinterpret_cast<j_common_ptr>(&decoder_);
+    guard_.run([&] {
+      // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): libjpeg has set it or failed
+      const JCOEF* row = decoder_.mem->access_virt_barray(common, array_, y, 1, FALSE)[0][0];
+      for (std::uint32_t x = 0; x < width_; ++x) copy_block(row + x * kBlockSize, to[x]);
+    });
+  }
+
+ private:
+  LibjpegGuard& guard_;
+  jpeg_decompress_struct& decoder_;
+  jvirt_barray_ptr array_;
+  std::uint32_t width_;
+};
+
 // Any file that libjpeg can read.
-void read_by_libjpeg(LibjpegGuard& guard, LibjpegDecoder& decoder, CoefficientImage& image) {
+ImageRows read_by_libjpeg(LibjpegGuard& guard, LibjpegDecoder& decoder,
+                          const CoefficientImage& image) {
   jpeg_decompress_struct& in = decoder.state();
   jvirt_barray_ptr* arrays = nullptr;
   guard.run([&in, &arrays] { arrays = jpeg_read_coefficients(&in); });
   decoder.check_complete();
-  const auto common = reinterpret_cast<j_common_ptr>(&in);
+  ImageRows rows;
   for (std::size_t i = 0; i < image.size(); ++i) {
-    Plane& plane = image[i];
-    for (std::uint32_t y = 0; y < plane.height; ++y) {
-      guard.run([&] {
-        // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): libjpeg has set it or failed
-        const JCOEF* row = in.mem->access_virt_barray(common, arrays[i], y, 1, FALSE)[0][0];
-        for (std::uint32_t x = 0; x < plane.width; ++x) {
-          copy_block(row + x * kBlockSize, plane.row(y)[x]);
-        }
-      });
-    }
+    rows.push_back(std::make_unique<LibjpegRows>(guard, in, arrays[i], image[i].width));
   }
+  return rows;
 }
 
 }  // namespace
@@ -80,12 +96,12 @@ CoefficientImage describe_image(const jpeg_decompress_struct& header) {
   return image;
 }
 
-CoefficientImage read_coefficients(LibjpegGuard& guard, LibjpegDecoder& decoder) {
-  CoefficientImage image = describe_image(decoder.state());
-  if (!read_baseline(decoder, image)) read_by_libjpeg(guard, decoder, image);
+ImageRows read_coefficients(LibjpegGuard& guard, LibjpegDecoder& decoder, CoefficientImage& image) {
+  ImageRows rows = read_baseline(decoder, image);
+  if (rows.empty()) rows = read_by_libjpeg(guard, decoder, image);
   const ComponentTables steps = source_tables(decoder);
   for (std::size_t i = 0; i < image.size(); ++i) image[i].steps = steps[i];
-  return image;
+  return rows;
 }
 
 }  // namespace imgpress::press

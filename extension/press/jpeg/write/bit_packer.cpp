@@ -64,12 +64,14 @@ bool pack_symbols(const SymbolStream& symbols, const HuffmanEncoder& codes, std:
                   SegmentWriter& file) {
   std::uint8_t bytes[kBatch * kMaxSymbolBits / 8 + sizeof(std::uint64_t) + 1];
   PendingBits pending;
-  for (const PackedSymbol* from = symbols.begin(); from < symbols.end();) {
-    const PackedSymbol* const to = from + std::min(kBatch, symbols.end() - from);
-    const std::uint8_t* const end = pack(from, to, codes, pending, bytes);
-    file.put_coded({bytes, static_cast<std::size_t>(end - bytes)});
-    if (file.size() >= size_limit) return false;
-    from = to;
+  for (const SymbolStream::Chunk& chunk : symbols.chunks()) {
+    for (const PackedSymbol* from = chunk.begin(); from < chunk.end();) {
+      const PackedSymbol* const to = from + std::min(kBatch, chunk.end() - from);
+      const std::uint8_t* const end = pack(from, to, codes, pending, bytes);
+      file.put_coded({bytes, static_cast<std::size_t>(end - bytes)});
+      if (file.size() >= size_limit) return false;
+      from = to;
+    }
   }
   add(0x7F, 7, pending);  // the last byte is filled up with ones
   const auto last = static_cast<std::uint8_t>(pending.bits >> 56);

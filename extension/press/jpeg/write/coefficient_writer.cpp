@@ -67,9 +67,8 @@ BaselineWriter::BaselineWriter(std::uint32_t rows, Effort effort)
     : sampled_(effort == Effort::kFast && rows >= kMinRowsToSample) {}
 
 void BaselineWriter::add(const CoefficientImage& part, std::uint32_t y) {
-  const std::size_t first = stream_.size();
   put_mcu_row(part, y, dc_, stream_);
-  if (!sampled_ || next_row_ % kSampledRowStride == 0) stream_.count(first);
+  if (!sampled_ || next_row_ % kSampledRowStride == 0) stream_.count();
   ++next_row_;
 }
 

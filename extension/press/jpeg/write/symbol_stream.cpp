@@ -1,10 +1,11 @@
 #include "press/jpeg/write/symbol_stream.hpp"
 
 #include <algorithm>
-#include <new>
 
 namespace imgpress::press {
 namespace {
+
+constexpr std::size_t kChunkSymbols = 64 << 10;
 
 IMGPRESS_CPU_TARGETS
 void count_symbols(const PackedSymbol* symbol, const PackedSymbol* end,
@@ -29,19 +30,22 @@ void HuffmanEncoder::set_table(std::size_t table, const HuffmanCode& code) {
 }
 
 PackedSymbol* SymbolStream::open(std::size_t count) {
-  if (capacity_ - size_ < count) {
-    const std::size_t capacity = capacity_ + std::max(capacity_, count);
-    void* grown = std::realloc(symbols_.get(), capacity * sizeof(PackedSymbol));
-    if (grown == nullptr) throw std::bad_alloc();
-    static_cast<void>(symbols_.release());
-    symbols_.reset(static_cast<PackedSymbol*>(grown));
-    capacity_ = capacity;
+  if (chunks_.empty() || chunks_.back().capacity - chunks_.back().size < count) {
+    // Far fewer symbols are written than there is room for, so most of the memory gets used.
+    const std::size_t capacity = std::max(kChunkSymbols, 4 * count);
+    chunks_.push_back({std::unique_ptr<PackedSymbol[]>(new PackedSymbol[capacity]), capacity, 0});
   }
-  return symbols_.get() + size_;
+  opened_ = chunks_.back().size;
+  return chunks_.back().symbols.get() + opened_;
 }
 
-void SymbolStream::count(std::size_t first) {
-  count_symbols(begin() + first, end(), counts_);
+void SymbolStream::close(const PackedSymbol* end) {
+  chunks_.back().size = static_cast<std::size_t>(end - chunks_.back().begin());
+}
+
+void SymbolStream::count() {
+  const Chunk& chunk = chunks_.back();
+  count_symbols(chunk.begin() + opened_, chunk.end(), counts_);
 }
 
 }  // namespace imgpress::press

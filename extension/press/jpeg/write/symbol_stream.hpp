@@ -5,8 +5,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
+#include <vector>
 
 #include "press/jpeg/huffman_code.hpp"
 #include "press/jpeg/symbols.hpp"
@@ -47,27 +47,28 @@ class SymbolStream {
   // Memory for up to `count` more symbols, each with its table << 8. close() takes the end of those
   // that were written.
   PackedSymbol* open(std::size_t count);
-  void close(const PackedSymbol* end) { size_ = static_cast<std::size_t>(end - symbols_.get()); }
+  void close(const PackedSymbol* end);
 
-  // Counts the symbols from number `first` on.
-  void count(std::size_t first);
-
-  std::size_t size() const { return size_; }
+  // Counts what was written between the last open() and close().
+  void count();
 
   // How often each symbol of a table occurs. Kept by those who append, or by count().
   SymbolCounts& counts(std::size_t table) { return counts_[table]; }
 
-  const PackedSymbol* begin() const { return symbols_.get(); }
-  const PackedSymbol* end() const { return symbols_.get() + size_; }
+  // The symbols lie in chunks, so that none are copied or have memory twice as they get more.
+  struct Chunk {
+    std::unique_ptr<PackedSymbol[]> symbols;
+    std::size_t capacity;
+    std::size_t size;
+
+    const PackedSymbol* begin() const { return symbols.get(); }
+    const PackedSymbol* end() const { return symbols.get() + size; }
+  };
+  const std::vector<Chunk>& chunks() const { return chunks_; }
 
  private:
-  struct Free {
-    void operator()(PackedSymbol* symbols) const { std::free(symbols); }
-  };
-
-  std::unique_ptr<PackedSymbol, Free> symbols_;  // malloc: uninitialised, and grows by realloc
-  std::size_t size_ = 0;
-  std::size_t capacity_ = 0;
+  std::vector<Chunk> chunks_;
+  std::size_t opened_ = 0;  // in the last chunk
   std::array<SymbolCounts, kCodeTables> counts_{};
 };
 

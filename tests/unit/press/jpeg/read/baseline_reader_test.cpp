@@ -22,7 +22,13 @@ std::optional<Coefficients> read_ourselves(const Bytes& source) {
     LibjpegDecoder decoder(guard);
     decoder.read_header(view(source), {50'000'000});
     CoefficientImage picture = describe_image(decoder.state());
-    if (!read_baseline(decoder, picture)) return std::nullopt;
+    const ImageRows rows = read_baseline(decoder, picture);
+    if (rows.empty()) return std::nullopt;
+    for (std::size_t i = 0; i < picture.size(); ++i) {
+      Plane& plane = picture[i];
+      plane.make_blocks();
+      for (std::uint32_t y = 0; y < plane.height; ++y) rows[i]->read(y, plane.row(y));
+    }
     return in_rows(picture);
   } catch (const FaultError&) {
     return std::nullopt;

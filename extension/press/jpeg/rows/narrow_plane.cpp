@@ -1,0 +1,52 @@
+#include "press/jpeg/rows/narrow_plane.hpp"
+
+#include <algorithm>
+
+namespace imgpress::press {
+namespace {
+
+IMGPRESS_CPU_TARGETS
+void widen(const NarrowBlock* blocks, const std::int16_t* dc, std::size_t count, Block* to) {
+  for (std::size_t b = 0; b < count; ++b) {
+    const auto* bytes = reinterpret_cast<const SixteenBytes*>(blocks[b].at);
+    auto* levels = reinterpret_cast<Sixteen*>(to[b].at);
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < kBlockSize / 16; ++i) {
+      levels[i] = __builtin_convertvector(bytes[i], Sixteen);
+    }
+    to[b].at[0] = dc[b];
+  }
+}
+
+}  // namespace
+
+NarrowPlane::NarrowPlane(std::uint32_t width, std::uint32_t height)
+    : width_(width),
+      blocks_(new NarrowBlock[std::size_t{width} * height]),
+      dc_(new std::int16_t[std::size_t{width} * height]),
+      upper_(height) {}
+
+void NarrowPlane::set_upper_bytes(std::uint32_t x, std::uint32_t y, const std::int16_t* levels) {
+  std::vector<UpperBytes>& row = upper_[y];
+  // No more than a whole row takes, so that wide levels cost no more memory than they must.
+  if (row.size() == row.capacity()) {
+    row.reserve(std::min<std::size_t>(width_, std::max<std::size_t>(4, 2 * row.size())));
+  }
+  row.emplace_back();
+  row.back().x = x;
+  for (std::size_t i = 0; i < kBlockSize; ++i) {
+    row.back().at[i] = static_cast<std::int8_t>(levels[i] >> 8);
+  }
+}
+
+void NarrowPlane::read(std::uint32_t y, Block* to) {
+  const std::size_t first = std::size_t{y} * width_;
+  widen(blocks_.get() + first, dc_.get() + first, width_, to);
+  for (const UpperBytes& upper : upper_[y]) {
+    for (std::size_t i = 1; i < kBlockSize; ++i) {
+      to[upper.x].at[i] = static_cast<std::int16_t>(upper.at[i] * 256 + (to[upper.x].at[i] & 0xFF));
+    }
+  }
+}
+
+}  // namespace imgpress::press

@@ -1,0 +1,88 @@
+#include "press/jpeg/rows/requantised_rows.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+#include "press/jpeg/coefficients/plane_requantisation.hpp"
+#include "press/jpeg/rows/narrow_plane.hpp"
+
+namespace imgpress::press {
+namespace {
+
+constexpr std::uint32_t kWidth = 31;
+constexpr std::uint32_t kHeight = 90;  // so that not every row is sampled
+
+std::vector<Block> random_blocks() {
+  std::mt19937 random(7);
+  std::vector<Block> blocks(std::size_t{kWidth} * kHeight);
+  for (Block& block : blocks) {
+    for (std::int16_t& level : block.at) {
+      level = static_cast<std::int16_t>(random() % 8 == 0 ? int(random() % 2001) - 1000
+                                                          : int(random() % 7) - 3);
+    }
+  }
+  return blocks;
+}
+
+std::unique_ptr<BlockRows> rows_of(const std::vector<Block>& blocks) {
+  auto plane = std::make_unique<NarrowPlane>(kWidth, kHeight);
+  for (std::uint32_t i = 0; i < blocks.size(); ++i) {
+    plane->set(i % kWidth, i / kWidth, blocks[i].at, true);
+  }
+  return plane;
+}
+
+Plane plane_with(std::uint16_t step) {
+  Plane plane;
+  plane.width = kWidth;
+  plane.height = kHeight;
+  plane.steps.fill(step);
+  return plane;
+}
+
+void expect_rows(BlockRows& rows, const std::vector<Block>& expected) {
+  std::vector<Block> row(kWidth);
+  for (std::uint32_t y = 0; y < kHeight; ++y) {
+    rows.read(y, row.data());
+    for (std::uint32_t x = 0; x < kWidth; ++x) {
+      const Block& block = expected[std::size_t{y} * kWidth + x];
+      ASSERT_TRUE(std::equal(block.at, block.at + kBlockSize, row[x].at)) << x << ", " << y;
+    }
+  }
+}
+
+TEST(RequantisedRows, AreWhatTheRequantiserMakesOfTheWholePlane) {
+  for (const Effort effort : {Effort::kFast, Effort::kBalanced}) {
+    Plane plane = plane_with(10);
+    const std::uint32_t every = sampling_stride(plane, effort);
+    ASSERT_GT(every, 1U);
+    QuantTable to;
+    for (std::size_t i = 0; i < kBlockSize; ++i) to[i] = static_cast<std::uint16_t>(5 + i);
+    std::vector<Block> blocks = random_blocks();
+    CoefficientSample sample;
+    for (std::uint32_t y = 0; y < kHeight; y += every) {
+      sample.add(blocks.data() + std::size_t{y} * kWidth, kWidth);
+    }
+    RequantisedRows rows(plane, rows_of(blocks), to, effort);
+    EXPECT_EQ(plane.steps[0], 10);  // the coarser one
+    EXPECT_EQ(plane.steps[63], 68);
+    BlockRequantiser(plane_with(10).steps, plane.steps, sample).apply(blocks.data(), blocks.size());
+    expect_rows(rows, blocks);
+  }
+}
+
+TEST(RequantisedRows, StayAsTheyAreWhereNoStepIsCoarser) {
+  Plane plane = plane_with(10);
+  QuantTable to;
+  to.fill(10);
+  const std::vector<Block> blocks = random_blocks();
+  RequantisedRows rows(plane, rows_of(blocks), to, Effort::kBalanced);
+  EXPECT_EQ(plane.steps, to);
+  expect_rows(rows, blocks);
+}
+
+}  // namespace
+}  // namespace imgpress::press
