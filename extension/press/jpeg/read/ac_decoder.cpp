@@ -3,7 +3,8 @@
 namespace imgpress::press {
 
 std::optional<AcDecoder> AcDecoder::make(const HuffmanCode& code) {
-  const std::optional<HuffmanDecoder> symbols = HuffmanDecoder::make(CodeClass::kAc, code);
+  const std::optional<HuffmanDecoder> symbols =
+      HuffmanDecoder::make(SymbolKind::kAc, kMaxLevelBits, code);
   if (!symbols) return std::nullopt;
   std::optional<AcDecoder> decoder(std::in_place);
   decoder->symbols_ = *symbols;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -33,13 +32,6 @@ struct PlaneReader {
   const AcDecoder* ac_code;
   int previous_dc;
 };
-
-HuffmanCode value_of(const JHUFF_TBL& table) {
-  HuffmanCode code;
-  std::copy(std::begin(table.bits), std::end(table.bits), code.lengths.begin());
-  std::copy(std::begin(table.huffval), std::end(table.huffval), code.symbols.begin());
-  return code;
-}
 
 // std::nullopt if the data is corrupt.
 IMGPRESS_INLINE std::optional<int> read_dc_difference(BitReader& in, const HuffmanDecoder& code) {
@@ -166,22 +158,17 @@ class DecoderCache {
   std::array<std::unique_ptr<Entry>, kSize> entries_;  // the one that was used last comes first
 };
 
-// The table in a slot, which is from the file. nullptr if the file does not define it.
-const JHUFF_TBL* table_in(JHUFF_TBL* const* tables, int slot) {
-  return slot >= 0 && slot < NUM_HUFF_TBLS ? tables[slot] : nullptr;
-}
-
-const HuffmanDecoder* find_dc_decoder(const JHUFF_TBL* table) {
+const HuffmanDecoder* find_dc_decoder(const std::optional<HuffmanCode>& code) {
   thread_local DecoderCache<HuffmanDecoder> cache;
-  const auto make = [](const HuffmanCode& code) {
-    return HuffmanDecoder::make(CodeClass::kDc, code);
+  const auto make = [](const HuffmanCode& it) {
+    return HuffmanDecoder::make(SymbolKind::kDc, kMaxDcBits, it);
   };
-  return table != nullptr ? cache.find(value_of(*table), make) : nullptr;
+  return code ? cache.find(*code, make) : nullptr;
 }
 
-const AcDecoder* find_ac_decoder(const JHUFF_TBL* table) {
+const AcDecoder* find_ac_decoder(const std::optional<HuffmanCode>& code) {
   thread_local DecoderCache<AcDecoder> cache;
-  return table != nullptr ? cache.find(value_of(*table), AcDecoder::make) : nullptr;
+  return code ? cache.find(*code, AcDecoder::make) : nullptr;
 }
 
 // `interval`: MCUs between two restart markers.
@@ -209,8 +196,8 @@ ImageRows read_baseline(const LibjpegDecoder& decoder, const CoefficientImage& i
     const jpeg_component_info& info = header.comp_info[i];
     auto blocks = std::make_unique<NarrowPlane>(image[i].width, image[i].height);
     planes.push_back({&image[i], blocks.get(),
-                      find_dc_decoder(table_in(header.dc_huff_tbl_ptrs, info.dc_tbl_no)),
-                      find_ac_decoder(table_in(header.ac_huff_tbl_ptrs, info.ac_tbl_no)), 0});
+                      find_dc_decoder(decoder.huffman_code(CodeClass::kDc, info.dc_tbl_no)),
+                      find_ac_decoder(decoder.huffman_code(CodeClass::kAc, info.ac_tbl_no)), 0});
     rows.push_back(std::move(blocks));
     if (planes.back().dc_code == nullptr || planes.back().ac_code == nullptr) return {};
   }
@@ -220,7 +207,7 @@ ImageRows read_baseline(const LibjpegDecoder& decoder, const CoefficientImage& i
   const std::uint64_t intervals = (scan.mcu_count() + interval - 1) / interval;
   const ScanData data =
       unstuff({header.src->next_input_byte, header.src->bytes_in_buffer}, intervals);
-  if (!data.complete || !read_intervals(scan, data, interval)) return {};
+  if (data.marker != JPEG_EOI || !read_intervals(scan, data, interval)) return {};
   return rows;
 }
 

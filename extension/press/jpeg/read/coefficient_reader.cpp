@@ -6,6 +6,7 @@
 
 #include "press/jpeg/read/baseline_reader.hpp"
 #include "press/jpeg/libjpeg_quant_tables.hpp"
+#include "press/jpeg/read/progressive/progressive_reader.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -98,6 +99,7 @@ CoefficientImage describe_image(const jpeg_decompress_struct& header) {
 
 ImageRows read_coefficients(LibjpegGuard& guard, LibjpegDecoder& decoder, CoefficientImage& image) {
   ImageRows rows = read_baseline(decoder, image);
+  if (rows.empty()) rows = read_progressive(decoder, image);
   if (rows.empty()) rows = read_by_libjpeg(guard, decoder, image);
   const ComponentTables steps = source_tables(decoder);
   for (std::size_t i = 0; i < image.size(); ++i) image[i].steps = steps[i];

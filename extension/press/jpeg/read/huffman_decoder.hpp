@@ -12,6 +12,10 @@
 
 namespace imgpress::press {
 
+// What the symbols of a code say: DC differences, the AC levels of a block of a sequential file, or
+// those of a band of a progressive one, where an end of block may count for many blocks.
+enum class SymbolKind : std::uint8_t { kDc, kAc, kBand };
+
 // The advance of an end-of-block symbol: beyond the end of the block from any index in it. Modulo
 // the block's size it is 1, so that the reader may store its value (0) without a check of its own.
 constexpr unsigned kEobAdvance = 2 * kBlockSize + 1;
@@ -19,7 +23,7 @@ constexpr unsigned kEobAdvance = 2 * kBlockSize + 1;
 // A decoded symbol, split into what readers need.
 struct SymbolLookup {
   SymbolLookup() = default;
-  SymbolLookup(CodeClass kind, std::uint8_t symbol, unsigned code_bits);
+  SymbolLookup(SymbolKind kind, unsigned max_value_bits, std::uint8_t symbol, unsigned code_bits);
 
   std::uint8_t bits = 0;        // of the code and its extra bits; 0: not found
   std::uint8_t value_bits = 0;  // extra bits
@@ -29,7 +33,7 @@ struct SymbolLookup {
 };
 
 // The value in the extra bits behind the code at the top of `upcoming` (ITU-T T.81, F.2.2.1:
-// EXTEND).
+// EXTEND). Of an end of block in a band: how many blocks it is for.
 IMGPRESS_INLINE int value_in(std::uint64_t upcoming, const SymbolLookup& lookup) {
   const auto low_bits = static_cast<std::uint32_t>(upcoming >> (-unsigned{lookup.bits} & 63));
   const auto number = static_cast<int>(low_bits & ((1U << lookup.value_bits) - 1));
@@ -38,8 +42,9 @@ IMGPRESS_INLINE int value_in(std::uint64_t upcoming, const SymbolLookup& lookup)
 
 class HuffmanDecoder {
  public:
-  // std::nullopt if the code is invalid.
-  static std::optional<HuffmanDecoder> make(CodeClass kind, const HuffmanCode& code);
+  // `max_value_bits`: symbols of larger values are not found. std::nullopt if the code is invalid.
+  static std::optional<HuffmanDecoder> make(SymbolKind kind, unsigned max_value_bits,
+                                            const HuffmanCode& code);
 
   // Fast path: looks the first bits up in a table. Not found if the code is longer than the table's
   // index. Both functions take at least kMaxCodeBits bits, from the most significant bit down.
@@ -54,13 +59,14 @@ class HuffmanDecoder {
   }
 
   // Slow path for codes that are longer than the peek table's index. Not found if there is no such
-  // code, or if its symbol cannot occur with 8-bit samples.
+  // code, or if its symbol cannot occur.
   SymbolLookup search(std::uint64_t upcoming) const;
 
  private:
   static constexpr unsigned kPeekBits = 10;
 
-  CodeClass kind_ = CodeClass::kAc;
+  SymbolKind kind_ = SymbolKind::kAc;
+  unsigned max_value_bits_ = 0;
   std::array<SymbolLookup, 1U << kPeekBits> peek_table_{};
   std::array<std::uint32_t, kMaxCodeBits + 1> limits_{};  // for each length, the last code + 1
   std::array<std::uint32_t, kMaxCodeBits + 1>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string>
 
 #include "press/codec/pixel_image.hpp"
@@ -10,10 +11,6 @@ namespace imgpress::press {
 namespace {
 
 constexpr int kBitsPerSample = 8;
-
-// Encoders write about a dozen scans. Each costs a pass over the whole image, so a small file with
-// thousands of them would take very long.
-constexpr int kMaxScans = 100;
 
 // Limit of libjpeg's memory: its coefficients take 2 bytes a sample, with at most 4 samples a
 // pixel, plus what pads small images to whole blocks. A CoefficientImage takes as much again, and
@@ -113,6 +110,17 @@ std::string LibjpegDecoder::missing_part() const {
   if (state_.progressive_mode != FALSE) return "the JPEG file is truncated: details are missing";
   const unsigned percent = truncation->row * 100 / std::max(1U, truncation->rows);
   return "the JPEG file is truncated: it shows " + std::to_string(percent) + " % of the picture";
+}
+
+std::optional<HuffmanCode> LibjpegDecoder::huffman_code(CodeClass kind, int slot) const {
+  if (slot < 0 || slot >= NUM_HUFF_TBLS) return std::nullopt;
+  const JHUFF_TBL* table =
+      (kind == CodeClass::kDc ? state_.dc_huff_tbl_ptrs : state_.ac_huff_tbl_ptrs)[slot];
+  if (table == nullptr) return std::nullopt;
+  HuffmanCode code;
+  std::copy(std::begin(table->bits), std::end(table->bits), code.lengths.begin());
+  std::copy(std::begin(table->huffval), std::end(table->huffval), code.symbols.begin());
+  return code;
 }
 
 }  // namespace imgpress::press

@@ -3,13 +3,19 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/text/bytes.hpp"
 #include "press/codec/codec.hpp"
+#include "press/jpeg/huffman_code.hpp"
 #include "press/jpeg/libjpeg_guard.hpp"
 
 namespace imgpress::press {
+
+// Encoders write about a dozen scans. Each costs a pass over the whole image, so a small file with
+// thousands of them would take very long.
+constexpr int kMaxScans = 100;
 
 class LibjpegDecoder {
  public:
@@ -30,6 +36,10 @@ class LibjpegDecoder {
 
   // A sentence about what is missing; empty for a complete image.
   std::string missing_part() const;
+
+  // The Huffman code in a slot, which the file may give any number. std::nullopt if it is not
+  // defined in front of the first scan.
+  std::optional<HuffmanCode> huffman_code(CodeClass kind, int slot) const;
 
   jpeg_decompress_struct& state() { return state_; }
   const jpeg_decompress_struct& state() const { return state_; }

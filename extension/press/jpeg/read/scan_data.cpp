@@ -6,7 +6,6 @@ namespace imgpress::press {
 namespace {
 
 constexpr std::uint8_t kFirstRestart = 0xD0;
-constexpr std::uint8_t kEndOfImage = 0xD9;
 constexpr std::size_t kRestarts = 8;  // restart markers are numbered modulo 8
 
 }  // namespace
@@ -35,9 +34,10 @@ ScanData unstuff(ByteView coded, std::uint64_t intervals) {
       from += 2;
       continue;
     }
-    data.complete = marker == kEndOfImage && data.ends.size() + 1 == intervals;
+    const bool is_last = data.ends.size() + 1 == intervals;
     const bool expected = marker == kFirstRestart + data.ends.size() % kRestarts;
-    if (!expected || data.ends.size() + 1 >= intervals) break;
+    if (is_last && marker / kRestarts != kFirstRestart / kRestarts) data.marker = marker;
+    if (is_last || !expected) break;
     data.ends.push_back(static_cast<std::size_t>(to - data.bytes.get()));
     from += 2;
   }

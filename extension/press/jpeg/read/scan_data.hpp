@@ -17,12 +17,12 @@ struct ScanData {
 
   std::unique_ptr<std::uint8_t[]> bytes;
   std::vector<std::size_t> ends;  // of the restart intervals, as offsets in `bytes`
-  bool complete = false;          // all intervals are there, and the end marker follows
+  std::uint8_t marker = 0;        // that follows the last interval; 0 if one of them is missing
 };
 
 // `coded` begins right behind the scan header and ends anywhere behind the scan's data.
-// `intervals`: how many restart intervals there should be. Stops at the first fault, with
-// `complete` false.
+// `intervals`: how many restart intervals there should be. Stops at the first fault, without a
+// `marker`.
 ScanData unstuff(ByteView coded, std::uint64_t intervals);
 
 }  // namespace imgpress::press

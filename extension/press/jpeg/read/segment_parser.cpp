@@ -59,13 +59,6 @@ std::size_t find_marker(ByteView bytes, std::size_t from) {
   return bytes.size;
 }
 
-// Entropy-coded data ends at the first marker that is no restart marker.
-std::size_t end_of_scan_data(ByteView bytes, std::size_t from) {
-  std::size_t at = find_marker(bytes, from);
-  while (at < bytes.size && is_restart(bytes.data[at + 1])) at = find_marker(bytes, at + 2);
-  return at;
-}
-
 bool starts_with(ByteView bytes, std::string_view head) {
   return bytes.size >= head.size() && std::memcmp(bytes.data, head.data(), head.size()) == 0;
 }
@@ -112,6 +105,12 @@ void append_exif_segment(std::vector<std::uint8_t>& bytes, int orientation) {
 }
 
 }  // namespace
+
+std::size_t end_of_scan_data(ByteView bytes, std::size_t from) {
+  std::size_t at = find_marker(bytes, from);
+  while (at < bytes.size && is_restart(bytes.data[at + 1])) at = find_marker(bytes, at + 2);
+  return at;
+}
 
 JpegSegments parse_segments(ByteView source) {
   JpegSegments segments;

@@ -1,6 +1,7 @@
 // Splits a JPEG file into its segments, reads its metadata, and writes the file without it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -20,6 +21,10 @@ struct JpegSegments {
   bool is_lossless = false;  // another kind of file altogether, for medical pictures
   bool has_scan = false;
 };
+
+// Where the entropy-coded data ends that begins at offset `from`: at the first marker that is no
+// restart marker, or at the end of `bytes`.
+std::size_t end_of_scan_data(ByteView bytes, std::size_t from);
 
 // Parses the first image of the file. Bytes between segments and after the end of the image are
 // dropped. Never fails: a malformed file has fewer segments. Safe on any bytes.

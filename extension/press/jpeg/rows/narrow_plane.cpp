@@ -1,6 +1,7 @@
 #include "press/jpeg/rows/narrow_plane.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace imgpress::press {
 namespace {
@@ -16,6 +17,19 @@ void widen(const NarrowBlock* blocks, const std::int16_t* dc, std::size_t count,
     }
     to[b].at[0] = dc[b];
   }
+}
+
+// Whether an AC level does not fit into a byte.
+IMGPRESS_INLINE bool is_wide(const Block& block) {
+  const auto* levels = reinterpret_cast<const Sixteen*>(block.at);
+  Sixteen ac = levels[0];
+  ac[0] = 0;
+  Sixteen beyond = (ac + 128) & ~255;
+#pragma GCC unroll 3
+  for (std::size_t i = 1; i < kBlockSize / 16; ++i) beyond |= (levels[i] + 128) & ~255;
+  std::int64_t parts[sizeof beyond / sizeof(std::int64_t)];
+  std::memcpy(parts, &beyond, sizeof parts);
+  return (parts[0] | parts[1] | parts[2] | parts[3]) != 0;
 }
 
 }  // namespace
@@ -37,6 +51,11 @@ void NarrowPlane::set_upper_bytes(std::uint32_t x, std::uint32_t y, const std::i
   for (std::size_t i = 0; i < kBlockSize; ++i) {
     row.back().at[i] = static_cast<std::int8_t>(levels[i] >> 8);
   }
+}
+
+IMGPRESS_CPU_TARGETS
+void NarrowPlane::set_row(std::uint32_t y, const Block* blocks) {
+  for (std::uint32_t x = 0; x < width_; ++x) set(x, y, blocks[x].at, is_wide(blocks[x]));
 }
 
 void NarrowPlane::read(std::uint32_t y, Block* to) {

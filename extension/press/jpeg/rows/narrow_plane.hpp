@@ -33,6 +33,9 @@ class NarrowPlane : public BlockRows {
     if (__builtin_expect(is_wide, 0)) set_upper_bytes(x, y, levels);
   }
 
+  // Sets a whole row, once.
+  void set_row(std::uint32_t y, const Block* blocks);
+
   void read(std::uint32_t y, Block* to) override;
 
  private:

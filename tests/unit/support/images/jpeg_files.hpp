@@ -24,8 +24,9 @@ struct JpegForm {
   J_COLOR_SPACE stored = JCS_UNKNOWN;  // JCS_UNKNOWN: libjpeg's choice
   bool scan_per_coefficient = false;   // 190 scans, which is valid
   bool scan_per_component = false;
-  int chroma_factors = 1;         // sampling factors of the other components
-  unsigned restart_interval = 0;  // in MCUs
+  int chroma_factors = 1;                // sampling factors of the other components
+  unsigned restart_interval = 0;         // in MCUs
+  std::vector<jpeg_scan_info> script{};  // the scans of a progressive file, instead of libjpeg's
 };
 
 inline Bytes make_jpeg(const Picture& picture, const JpegForm& form = {}) {
@@ -54,7 +55,7 @@ inline Bytes make_jpeg(const Picture& picture, const JpegForm& form = {}) {
   jpeg.arith_code = form.arithmetic;
   if (form.progressive) jpeg_simple_progression(&jpeg);
   jpeg.restart_interval = form.restart_interval;
-  std::vector<jpeg_scan_info> scans;
+  std::vector<jpeg_scan_info> scans = form.script;
   if (form.scan_per_coefficient) {
     scans.push_back({3, {0, 1, 2, 0}, 0, 0, 0, 0});
     for (int i = 0; i < 3 * 63; ++i) {

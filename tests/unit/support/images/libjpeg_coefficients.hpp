@@ -8,6 +8,7 @@
 #include "core/rules/fault.hpp"
 #include "press/jpeg/coefficients/coefficient_image.hpp"
 #include "press/jpeg/read/libjpeg_decoder.hpp"
+#include "press/jpeg/rows/block_rows.hpp"
 #include "support/images/pictures.hpp"
 
 namespace imgpress::press::fixtures {
@@ -45,15 +46,31 @@ inline LibjpegReading read_with_libjpeg(const Bytes& source) {
   return reading;
 }
 
+inline void append_in_rows(const Block& block, std::vector<std::int16_t>& levels) {
+  const std::size_t begin = levels.size();
+  levels.resize(begin + 64);
+  for (std::size_t i = 0; i < 64; ++i) levels[begin + kZigzag[i]] = block.at[i];
+}
+
 // The coefficients of an image in the same order.
 inline Coefficients in_rows(const CoefficientImage& picture) {
   Coefficients planes;
   for (const Plane& plane : picture) {
-    planes.emplace_back(plane.count() * 64);
-    for (std::size_t b = 0; b < plane.count(); ++b) {
-      for (std::size_t i = 0; i < 64; ++i) {
-        planes.back()[b * 64 + kZigzag[i]] = plane.blocks[b].at[i];
-      }
+    planes.emplace_back();
+    for (std::size_t b = 0; b < plane.count(); ++b) append_in_rows(plane.blocks[b], planes.back());
+  }
+  return planes;
+}
+
+// The same for one whose blocks are in `rows`.
+inline Coefficients in_rows(const CoefficientImage& picture, const ImageRows& rows) {
+  Coefficients planes;
+  for (std::size_t i = 0; i < picture.size(); ++i) {
+    planes.emplace_back();
+    std::vector<Block> row(picture[i].width);
+    for (std::uint32_t y = 0; y < picture[i].height; ++y) {
+      rows[i]->read(y, row.data());
+      for (const Block& block : row) append_in_rows(block, planes.back());
     }
   }
   return planes;

@@ -21,15 +21,10 @@ std::optional<Coefficients> read_ourselves(const Bytes& source) {
     LibjpegGuard guard;
     LibjpegDecoder decoder(guard);
     decoder.read_header(view(source), {50'000'000});
-    CoefficientImage picture = describe_image(decoder.state());
+    const CoefficientImage picture = describe_image(decoder.state());
     const ImageRows rows = read_baseline(decoder, picture);
     if (rows.empty()) return std::nullopt;
-    for (std::size_t i = 0; i < picture.size(); ++i) {
-      Plane& plane = picture[i];
-      plane.make_blocks();
-      for (std::uint32_t y = 0; y < plane.height; ++y) rows[i]->read(y, plane.row(y));
-    }
-    return in_rows(picture);
+    return in_rows(picture, rows);
   } catch (const FaultError&) {
     return std::nullopt;
   }
