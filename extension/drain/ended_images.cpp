@@ -14,7 +14,7 @@ using std::chrono::seconds;
 constexpr std::size_t kBatchImages = 64;
 constexpr std::uint64_t kBatchBytes = 8 << 20;
 // How long an ended image waits for others to share a commit.
-constexpr milliseconds kBatchPause{25};
+constexpr milliseconds kBatchPause{100};
 // Pauses before images whose rows are locked are recorded again: doubled as long as there are any.
 constexpr milliseconds kFirstPutOff{250};
 constexpr seconds kLongestPutOff{2};

@@ -68,7 +68,7 @@ TEST_F(DrainerAloneTest, OthersHaveTheirTurnForAsLongAsItTook) {
   }
   pass(seconds(2));
   pipeline_.finish(pipeline_.images.size());
-  pass(milliseconds(50));
+  pass(milliseconds(100));
   ASSERT_EQ(pipeline_.images.size(), 1u) << "then comes the second one";
   EXPECT_EQ(queue_.count(State::kHeld), 1);
 }
