@@ -2,19 +2,21 @@
 
 #include <malloc.h>
 #include <sys/resource.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "channel/sealed_memory.hpp"
-#include "core/text/keyed_hash.hpp"
 #include "press/codec/codec.hpp"
 #include "press/sandbox/resource_limits.hpp"
 
@@ -30,18 +32,41 @@ constexpr std::chrono::seconds kSendTimeout{60};
 constexpr int kMmapThreshold = 64 << 20;
 constexpr int kTrimThreshold = 128 << 20;
 
+// A source up to this size is copied: mapping and unmapping it costs more.
+constexpr std::uint64_t kMostCopiedBytes = 1 << 20;
+
 struct Reply {
   wire::CompressReply message;
   UniqueFd image;
 };
 
-// Tells versions of an image apart for caches. The key is no secret, so it proves nothing.
-std::string digest_of(std::string_view bytes) {
-  const KeyedHash hash = keyed_hash({}, bytes);
+// The bytes of an image that has come in sealed memory.
+class Source {
+ public:
+  // `copy` is kept from one image to the next.
+  Source(int fd, std::uint64_t size, std::vector<std::uint8_t>& copy) {
+    if (size > kMostCopiedBytes) {
+      bytes_ = view_.emplace(fd).bytes();
+      return;
+    }
+    copy.resize(size);
+    read_sealed(fd, copy.data(), size);
+    bytes_ = {copy.data(), size};
+  }
+  ByteView bytes() const { return bytes_; }
+
+ private:
+  std::optional<SealedView> view_;
+  ByteView bytes_;
+};
+
+// Tells versions of an image apart for caches. It is not cryptographic, so it proves nothing.
+std::string digest_of(const std::vector<std::uint8_t>& bytes) {
+  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
   std::array<char, 33> text{};
   std::snprintf(text.data(), text.size(), "%016llx%016llx",
-                static_cast<unsigned long long>(hash.high),
-                static_cast<unsigned long long>(hash.low));
+                static_cast<unsigned long long>(hash.high64),
+                static_cast<unsigned long long>(hash.low64));
   return text.data();
 }
 
@@ -68,8 +93,7 @@ Reply compress_one(const wire::CompressRequest& request, ByteView source, std::u
   reply.message.width = result.width;
   reply.message.height = result.height;
   reply.message.warning = result.warning;
-  reply.message.digest =
-      digest_of({reinterpret_cast<const char*>(result.bytes.data()), result.bytes.size()});
+  reply.message.digest = digest_of(result.bytes);
   return reply;
 }
 
@@ -93,10 +117,11 @@ Reply out_of_memory(const wire::CompressRequest& request, std::uint64_t memory) 
                      std::to_string(memory >> 20) + " MB)");
 }
 
-Reply handle(const wire::CompressRequest& request, int source_fd) {
+Reply handle(const wire::CompressRequest& request, int source_fd, std::uint64_t source_bytes,
+             std::vector<std::uint8_t>& copy) {
   const std::uint64_t memory = limit_memory(!request.may_be_large);
   try {
-    const SealedView source(source_fd);
+    const Source source(source_fd, source_bytes, copy);
     limit_cpu(request.cpu_seconds);
     return compress_one(request, source.bytes(), memory);
   } catch (const LargeImage&) {
@@ -121,12 +146,13 @@ void keep_memory_between_images() {
 void run_codec(PacketSocket socket) {
   keep_memory_between_images();
   Packet packet;
+  std::vector<std::uint8_t> copy;
   while (socket.receive(packet) == PacketSocket::Received::kPacket) {
     const auto* request = std::get_if<wire::CompressRequest>(&packet.message);
     if (request == nullptr) throw wire::WireError("unexpected message for a codec");
     const std::uint64_t source_bytes = sealed_size(packet.attachment.get());
     const auto begun = std::chrono::steady_clock::now();
-    Reply reply = handle(*request, packet.attachment.get());
+    Reply reply = handle(*request, packet.attachment.get(), source_bytes, copy);
     reply.message.work_us =
         static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(
                                        std::chrono::steady_clock::now() - begun)
