@@ -70,9 +70,7 @@ std::string digest_of(const std::vector<std::uint8_t>& bytes) {
   return text.data();
 }
 
-// What decoding takes, at most: a progressive JPEG with 4:4:4 sampling 13 bytes a pixel, all others
-// less. The program, its libraries and the memory that it keeps come on top.
-constexpr std::uint64_t kBytesPerPixel = 14;
+// The program, its libraries and the memory that it keeps.
 constexpr std::uint64_t kProgramBytes = 96 << 20;
 
 // An image that may not be large and that memory might not suffice for is refused by its header.

@@ -2,9 +2,15 @@
 // socket.
 #pragma once
 
+#include <cstdint>
+
 #include "channel/packet_socket.hpp"
 
 namespace imgpress::press {
+
+// What decoding takes, at most: a WebP with an alpha channel 10.4 bytes a pixel, all others less.
+// But for progressive JPEGs in four colours, which may take more than this: the kernel tells.
+constexpr std::uint64_t kBytesPerPixel = 11;
 
 // From now on the heap keeps freed memory for the next image. By default the kernel would map and
 // unmap the same pages for every image.

@@ -78,12 +78,14 @@ void decode(const WebPData& data, WEBP_CSP_MODE mode, std::uint8_t* out, std::si
   }
 }
 
-// Decodes the frame with its alpha channel and blends it with the canvas, which must be white.
+// Decodes the frame with its alpha channel and blends it with a white canvas.
 void draw(const Frame& frame, PixelImage& canvas) {
   const auto width = static_cast<std::size_t>(frame.width);
   const auto height = static_cast<std::size_t>(frame.height);
   std::vector<std::uint8_t> pixels(width * height * 4);
   decode(frame.fragment, MODE_RGBA, pixels.data(), width * 4, pixels.size());
+  canvas.samples.assign(canvas.row_bytes() * canvas.height,
+                        0xFF);  // now: decoding takes much itself
   for (std::size_t y = 0; y < height; ++y) {
     std::uint8_t* row = canvas.samples.data() +
                         (static_cast<std::size_t>(frame.y_offset) + y) * canvas.row_bytes() +
@@ -100,10 +102,10 @@ bool lies_within(const Frame& frame, const PixelImage& canvas) {
 
 void read_picture(const Frame& frame, PixelImage& canvas) {
   if (!lies_within(frame, canvas)) refuse("a frame lies outside of the picture");
-  canvas.samples.assign(canvas.row_bytes() * canvas.height, 0xFF);
   const bool covers_all = static_cast<std::uint32_t>(frame.width) == canvas.width &&
                           static_cast<std::uint32_t>(frame.height) == canvas.height;
   if (covers_all && frame.has_alpha == 0) {
+    canvas.samples.resize(canvas.row_bytes() * canvas.height);
     decode(frame.fragment, MODE_RGB, canvas.samples.data(), canvas.row_bytes(),
            canvas.samples.size());
   } else {

@@ -9,7 +9,7 @@ from harness.processes import is_sanitized, own_memory_kib
 from harness.waiting import Sampling
 
 CODECS = 4
-SIDE = 4500  # 20 megapixels, which take some 260 MB to decode
+SIDE = 9500  # 90 megapixels, which take more than 256 MB and less than 768 MB to decode
 SETTINGS = {
     "imgpress.allowed_networks": "127.0.0.0/8",
     "imgpress.codecs": CODECS,

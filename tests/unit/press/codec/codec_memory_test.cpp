@@ -1,0 +1,101 @@
+// How much memory a codec process takes for an image, as the kernel's limit counts it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+#include "press/codec/codec_role.hpp"
+#include "support/images/jpeg_files.hpp"
+#include "support/images/other_files.hpp"
+#include "support/images/pictures.hpp"
+#include "support/real_press.hpp"
+
+#ifndef __SANITIZE_ADDRESS__  // it takes memory of its own
+
+namespace imgpress::test {
+namespace {
+
+using press::fixtures::Bytes;
+using press::fixtures::JpegForm;
+using press::fixtures::Picture;
+
+// The same photograph side by side and one below the other.
+Picture tiles(int count, int channels) {
+  const Picture tile = press::fixtures::photograph(500, 375, channels);
+  Picture picture{tile.width * count, tile.height * count, channels, {}};
+  for (int y = 0; y < picture.height; ++y) {
+    const std::uint8_t* row = tile.pixel(0, y % tile.height);
+    for (int i = 0; i < count; ++i) {
+      picture.samples.insert(picture.samples.end(), row, row + tile.width * channels);
+    }
+  }
+  return picture;
+}
+
+std::uint64_t bytes_in_status(pid_t pid, const std::string& field) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind(field + ":", 0) == 0) return std::stoull(line.substr(field.size() + 1)) << 10;
+  }
+  throw std::runtime_error("the process has no " + field);
+}
+
+// The peak of a fresh codec that compresses this image, beyond what it has before.
+double bytes_per_pixel(const Bytes& image, const Picture& picture, Effort effort) {
+  RealPress press("codec");
+  wire::CompressRequest request = compress_request(1);
+  request.max_pixels = 100'000'000;
+  request.may_be_large = true;
+  request.options.effort = effort;
+  const std::uint64_t before = bytes_in_status(press.pid(), "VmSize");
+  press.socket().send(request, sealed({image.begin(), image.end()}).get());
+  const auto reply = std::get<wire::CompressReply>(press.receive().message);
+  EXPECT_EQ(reply.fault, Fault::kNone) << reply.reason;
+  EXPECT_FALSE(reply.kept_source);
+  const std::uint64_t peak = bytes_in_status(press.pid(), "VmPeak");
+  return double(peak - before) / (double(picture.width) * picture.height);
+}
+
+JpegForm form_of(int luma_factor, bool progressive) {
+  JpegForm form;
+  form.quality = 90;
+  form.luma_across = form.luma_down = luma_factor;
+  form.progressive = progressive;
+  return form;
+}
+
+TEST(CodecMemory, OfAJpegIsNearlyThatOfALevelForEachByte) {
+  const Picture picture = tiles(6, 3);  // 7 megapixels
+  struct Bound {
+    JpegForm form;
+    double balanced;
+    double small;
+  };
+  for (const auto& [form, balanced, small] : {Bound{form_of(2, false), 3, 4.5},
+                                              Bound{form_of(1, false), 4.5, 5.5},
+                                              Bound{form_of(2, true), 4.5, 7}}) {
+    const Bytes source = make_jpeg(picture, form);
+    const std::string what = std::to_string(form.luma_across) + (form.progressive ? " p" : "");
+    EXPECT_LT(bytes_per_pixel(source, picture, Effort::kFast), balanced) << what;
+    EXPECT_LT(bytes_per_pixel(source, picture, Effort::kBalanced), balanced) << what;
+    EXPECT_LT(bytes_per_pixel(source, picture, Effort::kSmall), small) << what;
+  }
+}
+
+// What takes the most. An image that is not large by this measure would fail for want of memory, and
+// be tried again as a large one.
+TEST(CodecMemory, IsNoMoreThanWhatMakesAnImageLarge) {
+  const Picture picture = tiles(3, 3);
+  const Picture transparent = tiles(3, 4);
+  for (const Bytes& source : {make_jpeg(picture, form_of(1, true)), make_png(transparent),
+                              make_webp(transparent, false)}) {
+    EXPECT_LT(bytes_per_pixel(source, picture, Effort::kSmall), press::kBytesPerPixel)
+        << int(source[0]);
+  }
+}
+
+}  // namespace
+}  // namespace imgpress::test
+
+#endif
