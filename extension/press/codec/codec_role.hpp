@@ -8,7 +8,7 @@
 
 namespace imgpress::press {
 
-// What decoding takes, at most: a WebP with an alpha channel 10.4 bytes a pixel, all others less.
+// What decoding takes, at most: a WebP with an alpha channel 10.5 bytes a pixel, all others less.
 // But for progressive JPEGs in four colours, which may take more than this: the kernel tells.
 constexpr std::uint64_t kBytesPerPixel = 11;
 

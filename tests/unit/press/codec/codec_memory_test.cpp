@@ -72,9 +72,9 @@ TEST(CodecMemory, OfAJpegIsNearlyThatOfALevelForEachByte) {
     double balanced;
     double small;
   };
-  for (const auto& [form, balanced, small] : {Bound{form_of(2, false), 3, 4.5},
-                                              Bound{form_of(1, false), 4.5, 5.5},
-                                              Bound{form_of(2, true), 4.5, 7}}) {
+  for (const auto& [form, balanced, small] :
+       {Bound{form_of(2, false), 3, 5}, Bound{form_of(1, false), 4.5, 6.5},
+        Bound{form_of(2, true), 4.5, 8}}) {
     const Bytes source = make_jpeg(picture, form);
     const std::string what = std::to_string(form.luma_across) + (form.progressive ? " p" : "");
     EXPECT_LT(bytes_per_pixel(source, picture, Effort::kFast), balanced) << what;
@@ -83,8 +83,8 @@ TEST(CodecMemory, OfAJpegIsNearlyThatOfALevelForEachByte) {
   }
 }
 
-// What takes the most. An image that is not large by this measure would fail for want of memory, and
-// be tried again as a large one.
+// What takes the most. An image that is not large by this measure would fail for want of memory,
+// and be tried again as a large one.
 TEST(CodecMemory, IsNoMoreThanWhatMakesAnImageLarge) {
   const Picture picture = tiles(3, 3);
   const Picture transparent = tiles(3, 4);
