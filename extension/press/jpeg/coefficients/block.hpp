@@ -25,6 +25,11 @@ struct alignas(64) Block {
   std::int16_t at[kBlockSize];
 };
 
+// A block whose AC levels fit into a byte each. DC, which rarely does, is kept elsewhere.
+struct alignas(64) NarrowBlock {
+  std::int8_t at[kBlockSize];
+};
+
 // Sixteen coefficients, in as many SIMD registers as that takes.
 typedef std::int16_t Sixteen __attribute__((vector_size(32)));
 

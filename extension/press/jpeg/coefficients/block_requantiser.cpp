@@ -49,20 +49,44 @@ struct Extremes {
   std::int16_t black_level;
 };
 
+IMGPRESS_INLINE std::int16_t requantised(int value, float scale, float offset) {
+  const float exact = static_cast<float>(std::abs(value)) * scale + offset;
+  const int level = std::min(static_cast<int>(exact), kMaxLevel);
+  return static_cast<std::int16_t>(value < 0 ? -level : level);
+}
+
+IMGPRESS_INLINE void keep_extremes(int from, const Extremes& extremes, std::int16_t& level) {
+  const float dc = static_cast<float>(from) * extremes.dc_step;
+  if (dc >= kWhiteDc) level = std::max(level, extremes.white_level);
+  if (dc <= kBlackDc) level = std::min(level, extremes.black_level);
+}
+
 IMGPRESS_CPU_TARGETS
 void requantise(Block* blocks, std::size_t count, const float* scale, const float* offset,
                 const Extremes& extremes) {
   for (Block* block = blocks; block < blocks + count; ++block) {
     std::int16_t* const levels = block->at;
-    const float dc = static_cast<float>(levels[0]) * extremes.dc_step;
+    const int dc = levels[0];
     for (std::size_t i = 0; i < kBlockSize; ++i) {
-      const int value = levels[i];
-      const float exact = static_cast<float>(std::abs(value)) * scale[i] + offset[i];
-      const int level = std::min(static_cast<int>(exact), kMaxLevel);
-      levels[i] = static_cast<std::int16_t>(value < 0 ? -level : level);
+      levels[i] = requantised(levels[i], scale[i], offset[i]);
     }
-    if (dc >= kWhiteDc) levels[0] = std::max(levels[0], extremes.white_level);
-    if (dc <= kBlackDc) levels[0] = std::min(levels[0], extremes.black_level);
+    keep_extremes(dc, extremes, levels[0]);
+  }
+}
+
+// The AC levels.
+IMGPRESS_INLINE void requantise_bytes(const std::int8_t* __restrict from,
+                                      const std::uint16_t* __restrict factor,
+                                      const std::uint16_t* __restrict offset,
+                                      const std::uint16_t* __restrict multiplier,
+                                      std::int16_t* __restrict to) {
+  for (std::size_t i = 0; i < kBlockSize; ++i) {
+    const std::int16_t value = from[i];
+    const auto magnitude = static_cast<std::uint16_t>(value < 0 ? -value : value);
+    const auto sum = static_cast<std::uint16_t>(magnitude * factor[i] + offset[i]);
+    const auto product = static_cast<std::uint16_t>((std::uint32_t{sum} * multiplier[i]) >> 16);
+    const auto level = static_cast<std::int16_t>(product >> 8);
+    to[i] = static_cast<std::int16_t>(value < 0 ? -level : level);
   }
 }
 
@@ -113,11 +137,47 @@ BlockRequantiser::BlockRequantiser(const QuantTable& from, const QuantTable& to,
     addend_[i] = static_cast<int>(std::max(0.0, addend));
     scale_[i] = static_cast<float>(step / target);
     offset_[i] = static_cast<float>((addend_[i] + 0.5) / target);
+    has_narrow_ = has_narrow_ && make_narrow(i, step, target);
   }
+}
+
+bool BlockRequantiser::make_narrow(std::size_t i, double step, double target) {
+  if (i == 0) return true;  // DC is none of these
+  const double offset = (addend_[i] + 0.5) / step;
+  double factor = 1;
+  double multiplier = step / target * (1 << 24);
+  for (; std::round(multiplier) > UINT16_MAX; factor *= 2) multiplier /= 2;
+  const double largest_sum = (-INT8_MIN + offset) * factor + 1;
+  if (largest_sum > UINT16_MAX) return false;
+  narrow_.factor[i] = static_cast<std::uint16_t>(factor);
+  narrow_.offset[i] = static_cast<std::uint16_t>(std::lround(offset * factor));
+  narrow_.multiplier[i] = static_cast<std::uint16_t>(std::lround(multiplier));
+  const double error = std::abs(narrow_.offset[i] - offset * factor) * multiplier +
+                       std::abs(narrow_.multiplier[i] - multiplier) * largest_sum;
+  return error / (1 << 24) < 0.49 / target;
 }
 
 void BlockRequantiser::apply(Block* blocks, std::size_t count) const {
   requantise(blocks, count, scale_.data(), offset_.data(), {dc_step_, white_level_, black_level_});
+}
+
+IMGPRESS_CPU_TARGETS
+void BlockRequantiser::apply(const NarrowBlock* blocks, const std::int16_t* dc, std::size_t count,
+                             Block* to) const {
+  const Extremes extremes = {dc_step_, white_level_, black_level_};
+  for (std::size_t b = 0; b < count; ++b) {
+    std::int16_t* const levels = to[b].at;
+    if (has_narrow_) {
+      requantise_bytes(blocks[b].at, narrow_.factor.data(), narrow_.offset.data(),
+                       narrow_.multiplier.data(), levels);
+    } else {
+      for (std::size_t i = 0; i < kBlockSize; ++i) {
+        levels[i] = requantised(blocks[b].at[i], scale_[i], offset_[i]);
+      }
+    }
+    levels[0] = requantised(dc[b], scale_[0], offset_[0]);
+    keep_extremes(dc[b], extremes, levels[0]);
+  }
 }
 
 }  // namespace imgpress::press

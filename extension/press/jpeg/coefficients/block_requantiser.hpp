@@ -42,16 +42,34 @@ class BlockRequantiser {
   // In place. Levels are clamped to what a baseline JPEG can hold.
   void apply(Block* blocks, std::size_t count) const;
 
+  // The same, from blocks that are narrow. `dc`: their DC levels.
+  void apply(const NarrowBlock* blocks, const std::int16_t* dc, std::size_t count, Block* to) const;
+
   // What is added to |k| * s before it is divided by t and rounded down.
   int addend(std::size_t i) const { return addend_[i]; }
 
  private:
+  // The rule in integers of 16 bits, for levels that fit into a byte: a level n is
+  //     ((|k| * factor + offset) * multiplier) >> 24.
+  struct Narrow {
+    using Numbers = std::array<std::uint16_t, kBlockSize>;
+
+    alignas(32) Numbers factor;
+    alignas(32) Numbers offset;
+    alignas(32) Numbers multiplier;
+  };
+
+  // False if that would not be exact for any byte.
+  bool make_narrow(std::size_t i, double step, double target);
+
   float dc_step_ = 0;
   std::int16_t white_level_ = 0;
   std::int16_t black_level_ = 0;
   std::array<int, kBlockSize> addend_;
   alignas(32) std::array<float, kBlockSize> scale_;
   alignas(32) std::array<float, kBlockSize> offset_;
+  Narrow narrow_{};
+  bool has_narrow_ = true;
 };
 
 }  // namespace imgpress::press

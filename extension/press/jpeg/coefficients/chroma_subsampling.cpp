@@ -28,7 +28,8 @@ BlockDownsampler::Neighbours neighbours(const Block* upper, const Block* lower, 
 class HalvedRows : public BlockRows {
  public:
   HalvedRows(const Plane& plane, std::unique_ptr<BlockRows> rows, HalvedAxes axes)
-      : downsampler_(plane.steps, axes),
+      : BlockRows(axes.across ? half_of(plane.width) : plane.width),
+        downsampler_(plane.steps, axes),
         axes_(axes),
         height_(plane.height),
         rows_(std::move(rows)),
@@ -40,11 +41,10 @@ class HalvedRows : public BlockRows {
     const bool has_lower = axes_.down && top + 1 < height_;
     rows_->read(top, upper_.data());
     if (has_lower) rows_->read(top + 1, lower_.data());
-    const std::size_t width = upper_.size();
-    for (std::size_t x = 0; x < (axes_.across ? half_of(width) : width); ++x) {
-      downsampler_.downsample(
-          neighbours(upper_.data(), has_lower ? lower_.data() : nullptr, width, axes_.across, x),
-          to[x]);
+    for (std::size_t x = 0; x < width(); ++x) {
+      downsampler_.downsample(neighbours(upper_.data(), has_lower ? lower_.data() : nullptr,
+                                         upper_.size(), axes_.across, x),
+                              to[x]);
     }
   }
 

@@ -54,14 +54,14 @@ class LibjpegRows : public BlockRows {
  public:
   LibjpegRows(LibjpegGuard& guard, jpeg_decompress_struct& decoder, jvirt_barray_ptr array,
               std::uint32_t width)
-      : guard_(guard), decoder_(decoder), array_(array), width_(width) {}
+      : BlockRows(width), guard_(guard), decoder_(decoder), array_(array) {}
 
   void read(std::uint32_t y, Block* to) override {
     const auto common = reinterpret_cast<j_common_ptr>(&decoder_);
     guard_.run([&] {
       // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): libjpeg has set it or failed
       const JCOEF* row = decoder_.mem->access_virt_barray(common, array_, y, 1, FALSE)[0][0];
-      for (std::uint32_t x = 0; x < width_; ++x) copy_block(row + x * kBlockSize, to[x]);
+      for (std::uint32_t x = 0; x < width(); ++x) copy_block(row + x * kBlockSize, to[x]);
     });
   }
 
@@ -69,7 +69,6 @@ class LibjpegRows : public BlockRows {
   LibjpegGuard& guard_;
   jpeg_decompress_struct& decoder_;
   jvirt_barray_ptr array_;
-  std::uint32_t width_;
 };
 
 // Any file that libjpeg can read.

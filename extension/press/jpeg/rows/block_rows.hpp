@@ -5,16 +5,28 @@
 #include <memory>
 #include <vector>
 
-#include "press/jpeg/coefficients/block.hpp"
+#include "press/jpeg/coefficients/block_requantiser.hpp"
 
 namespace imgpress::press {
 
 class BlockRows {
  public:
+  explicit BlockRows(std::uint32_t width) : width_(width) {}
   virtual ~BlockRows() = default;
 
   // Copies row `y` to `to`. Rows may be read in any order, and more than once.
   virtual void read(std::uint32_t y, Block* to) = 0;
+
+  // The same, requantised.
+  virtual void read(std::uint32_t y, const BlockRequantiser& requantiser, Block* to) {
+    read(y, to);
+    requantiser.apply(to, width_);
+  }
+
+  std::uint32_t width() const { return width_; }  // in blocks
+
+ private:
+  std::uint32_t width_;
 };
 
 // Those of each plane of an image.

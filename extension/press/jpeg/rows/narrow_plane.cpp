@@ -35,7 +35,7 @@ IMGPRESS_INLINE bool is_wide(const Block& block) {
 }  // namespace
 
 NarrowPlane::NarrowPlane(std::uint32_t width, std::uint32_t height)
-    : width_(width),
+    : BlockRows(width),
       blocks_(new NarrowBlock[std::size_t{width} * height]),
       dc_(new std::int16_t[std::size_t{width} * height]),
       upper_(height) {}
@@ -44,7 +44,7 @@ void NarrowPlane::set_upper_bytes(std::uint32_t x, std::uint32_t y, const std::i
   std::vector<UpperBytes>& row = upper_[y];
   // No more than a whole row takes, so that wide levels cost no more memory than they must.
   if (row.size() == row.capacity()) {
-    row.reserve(std::min<std::size_t>(width_, std::max<std::size_t>(4, 2 * row.size())));
+    row.reserve(std::min<std::size_t>(width(), std::max<std::size_t>(4, 2 * row.size())));
   }
   row.emplace_back();
   row.back().x = x;
@@ -55,16 +55,29 @@ void NarrowPlane::set_upper_bytes(std::uint32_t x, std::uint32_t y, const std::i
 
 IMGPRESS_CPU_TARGETS
 void NarrowPlane::set_row(std::uint32_t y, const Block* blocks) {
-  for (std::uint32_t x = 0; x < width_; ++x) set(x, y, blocks[x].at, is_wide(blocks[x]));
+  for (std::uint32_t x = 0; x < width(); ++x) set(x, y, blocks[x].at, is_wide(blocks[x]));
+}
+
+void NarrowPlane::add_upper_bytes(const UpperBytes& upper, Block& block) {
+  for (std::size_t i = 1; i < kBlockSize; ++i) {
+    block.at[i] = static_cast<std::int16_t>(upper.at[i] * 256 + (block.at[i] & 0xFF));
+  }
 }
 
 void NarrowPlane::read(std::uint32_t y, Block* to) {
-  const std::size_t first = std::size_t{y} * width_;
-  widen(blocks_.get() + first, dc_.get() + first, width_, to);
+  const std::size_t first = std::size_t{y} * width();
+  widen(blocks_.get() + first, dc_.get() + first, width(), to);
+  for (const UpperBytes& upper : upper_[y]) add_upper_bytes(upper, to[upper.x]);
+}
+
+void NarrowPlane::read(std::uint32_t y, const BlockRequantiser& requantiser, Block* to) {
+  const std::size_t first = std::size_t{y} * width();
+  requantiser.apply(blocks_.get() + first, dc_.get() + first, width(), to);
   for (const UpperBytes& upper : upper_[y]) {
-    for (std::size_t i = 1; i < kBlockSize; ++i) {
-      to[upper.x].at[i] = static_cast<std::int16_t>(upper.at[i] * 256 + (to[upper.x].at[i] & 0xFF));
-    }
+    Block& block = to[upper.x];
+    widen(blocks_.get() + first + upper.x, dc_.get() + first + upper.x, 1, &block);
+    add_upper_bytes(upper, block);
+    requantiser.apply(&block, 1);
   }
 }
 

@@ -14,10 +14,6 @@ namespace imgpress::press {
 
 typedef std::int8_t SixteenBytes __attribute__((vector_size(16)));
 
-struct alignas(64) NarrowBlock {
-  std::int8_t at[kBlockSize];
-};
-
 class NarrowPlane : public BlockRows {
  public:
   // Memory for so many blocks, uninitialised.
@@ -27,7 +23,7 @@ class NarrowPlane : public BlockRows {
   // into a byte.
   IMGPRESS_INLINE void set(std::uint32_t x, std::uint32_t y, const std::int16_t* levels,
                            bool is_wide) {
-    const std::size_t place = std::size_t{y} * width_ + x;
+    const std::size_t place = std::size_t{y} * width() + x;
     narrow(levels, blocks_[place]);
     dc_[place] = levels[0];
     if (__builtin_expect(is_wide, 0)) set_upper_bytes(x, y, levels);
@@ -37,6 +33,7 @@ class NarrowPlane : public BlockRows {
   void set_row(std::uint32_t y, const Block* blocks);
 
   void read(std::uint32_t y, Block* to) override;
+  void read(std::uint32_t y, const BlockRequantiser& requantiser, Block* to) override;
 
  private:
   // The upper bytes of the levels in a block that has wide ones.
@@ -57,7 +54,9 @@ class NarrowPlane : public BlockRows {
 
   void set_upper_bytes(std::uint32_t x, std::uint32_t y, const std::int16_t* levels);
 
-  std::uint32_t width_;
+  // Completes levels whose lower bytes are in `block`.
+  static void add_upper_bytes(const UpperBytes& upper, Block& block);
+
   std::unique_ptr<NarrowBlock[]> blocks_;
   std::unique_ptr<std::int16_t[]> dc_;          // rarely fits into a byte
   std::vector<std::vector<UpperBytes>> upper_;  // of each row

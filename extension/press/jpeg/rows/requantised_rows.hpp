@@ -22,10 +22,7 @@ class RequantisedRows : public BlockRows {
   void read(std::uint32_t y, Block* to) override;
 
  private:
-  std::uint32_t width_;
-  std::uint32_t stride_;  // between sampled rows
   std::unique_ptr<BlockRows> rows_;
-  std::unique_ptr<Block[]> sampled_;  // the sampled rows, since some take long to compute
   std::optional<BlockRequantiser> requantiser_;  // if steps change
 };
 

@@ -63,6 +63,37 @@ TEST(BlockRequantiser, AgreesWithTheDefinitionForAllStepsAndLevels) {
   }
 }
 
+// Whether a level's block is a narrow one makes no difference, with steps that suit integers of 16
+// bits and with those that do not.
+TEST(BlockRequantiser, MakesTheSameOfNarrowBlocks) {
+  std::mt19937 random(2);
+  for (const unsigned coarsest : {2U, 20U, 60U, 100U, 120U, 130U, 255U, 3000U}) {
+    for (int round = 0; round < 60; ++round) {
+      const CoefficientSample sample = geometric_sample(0.1 + 0.8 * (round % 9) / 9);
+      QuantTable from;
+      QuantTable to;
+      for (std::size_t i = 0; i < kBlockSize; ++i) {
+        to[i] = static_cast<std::uint16_t>(1 + random() % coarsest);
+        from[i] = static_cast<std::uint16_t>(1 + random() % to[i]);
+      }
+      const BlockRequantiser requantiser(from, to, sample);
+      for (int level = INT8_MIN; level <= INT8_MAX; ++level) {
+        const auto dc = static_cast<std::int16_t>(int(random() % 2048) + kMinDc);
+        NarrowBlock narrow;
+        std::fill(std::begin(narrow.at), std::end(narrow.at), static_cast<std::int8_t>(level));
+        Block block;
+        fill(block, static_cast<std::int16_t>(level));
+        block.at[0] = dc;
+        requantiser.apply(&block, 1);
+        Block result;
+        requantiser.apply(&narrow, &dc, 1, &result);
+        ASSERT_TRUE(std::equal(block.at, block.at + kBlockSize, result.at))
+            << coarsest << " " << level;
+      }
+    }
+  }
+}
+
 TEST(BlockRequantiser, RoundsUpTiesAtMost) {
   const CoefficientSample unknown;
   for (int from = 1; from <= 60; ++from) {
