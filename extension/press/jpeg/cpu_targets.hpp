@@ -1,11 +1,16 @@
 // Attributes of the functions in which most of the time is spent.
 #pragma once
 
-// Compiles a function twice, for any x86-64 and for x86-64-v3 (AVX2, BMI2), where it is up to three
-// times as fast; the loader picks one. Both compute exactly the same.
+// A function may be compiled twice, for any x86-64 and for x86-64-v3 (AVX2, BMI2), where it is up
+// to three times as fast; the loader picks one. Both compute exactly the same. IMGPRESS_CPU_TARGETS
+// does so with one definition. The others mark two, where registers of another size need other
+// code; the second one is there only if IMGPRESS_AVX2 is defined.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define IMGPRESS_AVX2 __attribute__((target("arch=x86-64-v3")))
+#define IMGPRESS_ANY_CPU __attribute__((target("default")))
 #define IMGPRESS_CPU_TARGETS __attribute__((target_clones("arch=x86-64-v3", "default")))
 #else
+#define IMGPRESS_ANY_CPU
 #define IMGPRESS_CPU_TARGETS
 #endif
 

@@ -34,15 +34,14 @@ constexpr auto kPlaces = make_places();
 class LevelQuantiser {
  public:
   // Levels are in units of a step / `fineness`, which must not be so small that they overflow.
-  LevelQuantiser(const QuantTable& steps, int fineness);
+  // `middle`: of the range of the samples.
+  LevelQuantiser(const QuantTable& steps, int fineness, int middle);
 
   // `rows`: as forward_dct() leaves them.
-  IMGPRESS_INLINE void quantise(const Eight* rows, Block& block) const;
+  template <typename Numbers>
+  IMGPRESS_INLINE void quantise(BlockRows<Numbers>& rows, Block& block) const;
 
  private:
-  // Two levels in each number.
-  typedef std::uint32_t EightPairs __attribute__((vector_size(32)));
-
   // A number to which small ones are added so that they are rounded to integers, which are then the
   // lower bits of the sum.
   static constexpr float kRounder = 3 << 22;
@@ -50,22 +49,39 @@ class LevelQuantiser {
   // From here on it takes less time to move all levels than to find those that are not zero.
   static constexpr int kDense = 16;
 
-  alignas(32) std::array<Eight, kSide> scale_;
-  float white_ = 0;  // DC, as it comes from the transform
-  float black_ = 0;
-  std::int16_t white_level_ = 0;
-  std::int16_t black_level_ = 0;
+  template <typename Numbers>
+  IMGPRESS_INLINE void scale(const Numbers* rows, std::size_t first_column,
+                             std::int16_t* levels) const;
+
+  alignas(32) float scale_[kSide][kSide];
+  float middle_;  // DC, as it comes from the transform
+  float white_;   // the same without the middle
+  float black_;
+  std::int16_t white_level_;
+  std::int16_t black_level_;
 };
 
-void LevelQuantiser::quantise(const Eight* rows, Block& block) const {
-  Block levels;
+template <typename Numbers>
+void LevelQuantiser::scale(const Numbers* rows, std::size_t first_column,
+                           std::int16_t* levels) const {
+  // Two levels in each number.
+  typedef std::uint32_t Pairs __attribute__((vector_size(sizeof(Numbers))));
   for (std::size_t i = 0; i < kSide; i += 2) {
-    const Eight first = rows[i] * scale_[i] + kRounder;
-    const Eight second = rows[i + 1] * scale_[i + 1] + kRounder;
-    const EightPairs pairs = (reinterpret_cast<EightPairs>(first) & 0xFFFFU) |
-                             reinterpret_cast<EightPairs>(second) << 16U;
-    std::memcpy(levels.at + i * kSide, &pairs, sizeof pairs);
+    const Numbers* const upper = reinterpret_cast<const Numbers*>(scale_[i] + first_column);
+    const Numbers* const lower = reinterpret_cast<const Numbers*>(scale_[i + 1] + first_column);
+    const Numbers first = rows[i] * *upper + kRounder;
+    const Numbers second = rows[i + 1] * *lower + kRounder;
+    const Pairs pairs = (reinterpret_cast<Pairs>(first) & 0xFFFFU) | reinterpret_cast<Pairs>(second)
+                                                                         << 16U;
+    std::memcpy(levels + i * kSide + 2 * first_column, &pairs, sizeof pairs);
   }
+}
+
+template <typename Numbers>
+void LevelQuantiser::quantise(BlockRows<Numbers>& rows, Block& block) const {
+  rows.parts[0][0] -= Numbers{middle_};
+  Block levels;
+  for (std::size_t i = 0; i < rows.kParts; ++i) scale(rows.parts[i], i * rows.kLanes, levels.at);
   std::uint64_t nonzero = nonzero_in(levels);
   if (__builtin_popcountll(nonzero) >= kDense) {
 #pragma GCC unroll 64
@@ -77,7 +93,7 @@ void LevelQuantiser::quantise(const Eight* rows, Block& block) const {
       block.at[kPlaces[i]] = levels.at[i];
     }
   }
-  const float dc = rows[0][0];
+  const float dc = rows.parts[0][0][0];
   if (dc >= white_) block.at[0] = std::max(block.at[0], white_level_);
   if (dc <= black_) block.at[0] = std::min(block.at[0], black_level_);
 }

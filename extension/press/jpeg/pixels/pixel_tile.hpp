@@ -1,10 +1,9 @@
-// Pixels to the samples of blocks, as floating-point numbers around zero.
+// Pixels to the samples of blocks, as floating-point numbers.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <utility>
 
 #include "press/jpeg/cpu_targets.hpp"
 #include "press/jpeg/pixels/forward_dct.hpp"
@@ -17,108 +16,151 @@ constexpr std::size_t kTileSide = 2 * kSide;
 constexpr std::size_t kTileBlocks = 6;
 constexpr std::size_t kFirstChroma = 4;
 
+template <typename Numbers>
 struct TileSamples {
-  Eight blocks[kTileBlocks][kSide];
+  BlockRows<Numbers> blocks[kTileBlocks];
 };
 
 typedef std::uint8_t SixteenBytes __attribute__((vector_size(16)));
-typedef std::uint16_t SixteenSamples __attribute__((vector_size(32)));
-typedef std::uint32_t EightPairs __attribute__((vector_size(32)));
-typedef std::int32_t EightInts __attribute__((vector_size(32)));
 
-constexpr float kMiddle = 128;  // of the range of a sample
+// Pixels, each in a word: from the lowest byte up its channels, and a byte without a meaning.
+template <typename Numbers>
+struct PixelsFor;
 
-// Sixteen samples of a channel, in two vectors.
-struct Samples {
-  Eight even;
-  Eight odd;
+template <>
+struct PixelsFor<Four> {
+  typedef std::uint32_t Words __attribute__((vector_size(16)));
+  typedef std::int32_t Ints __attribute__((vector_size(16)));
 
-  IMGPRESS_INLINE void convert(const SixteenBytes& bytes) {
-    const auto pairs = reinterpret_cast<EightPairs>(__builtin_convertvector(bytes, SixteenSamples));
-    even = __builtin_convertvector(reinterpret_cast<EightInts>(pairs & 0xFFFFU), Eight);
-    odd = __builtin_convertvector(reinterpret_cast<EightInts>(pairs >> 16U), Eight);
+  static IMGPRESS_INLINE void load(const std::uint8_t* pixels, Words& words) {
+    words = Words{word(pixels), word(pixels + 3), word(pixels + 6), word(pixels + 8) >> 8};
+  }
+
+  static IMGPRESS_INLINE std::uint32_t word(const std::uint8_t* bytes) {
+    std::uint32_t word;
+    std::memcpy(&word, bytes, sizeof word);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    std::swap(even, odd);
+    word = __builtin_bswap32(word);
 #endif
+    return word;
   }
 
-  IMGPRESS_INLINE void split(Eight& left, Eight& right) const {
-    left = __builtin_shufflevector(even, odd, 0, 8, 1, 9, 2, 10, 3, 11);
-    right = __builtin_shufflevector(even, odd, 4, 12, 5, 13, 6, 14, 7, 15);
-  }
-};
-
-// One row of sixteen pixels: its three channels.
-struct TileRow {
-  Samples channels[3];
-
-  IMGPRESS_INLINE explicit TileRow(const std::uint8_t* pixels) {
-    SixteenBytes a;
-    SixteenBytes b;
-    SixteenBytes c;
-    std::memcpy(&a, pixels, sizeof a);
-    std::memcpy(&b, pixels + sizeof a, sizeof b);
-    std::memcpy(&c, pixels + sizeof a + sizeof b, sizeof c);
-    const SixteenBytes first = __builtin_shufflevector(  //
-        a, b, 0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, -1, -1, -1, -1, -1);
-    const SixteenBytes second = __builtin_shufflevector(  //
-        a, b, 1, 4, 7, 10, 13, 16, 19, 22, 25, 28, 31, -1, -1, -1, -1, -1);
-    const SixteenBytes third = __builtin_shufflevector(  //
-        a, b, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29, -1, -1, -1, -1, -1, -1);
-    channels[0].convert(__builtin_shufflevector(  //
-        first, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 17, 20, 23, 26, 29));
-    channels[1].convert(__builtin_shufflevector(  //
-        second, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 18, 21, 24, 27, 30));
-    channels[2].convert(__builtin_shufflevector(  //
-        third, c, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 19, 22, 25, 28, 31));
+  // The sums of neighbours.
+  static IMGPRESS_INLINE void add_pairs(const Words& left, const Words& right, Words& sums) {
+    sums = __builtin_shufflevector(left, right, 0, 2, 4, 6) +
+           __builtin_shufflevector(left, right, 1, 3, 5, 7);
   }
 };
 
-// The conversion of RGB to YCbCr that JFIF defines. `sums`: of 2 x 2 pixels, for each channel.
+template <>
+struct PixelsFor<Eight> {
+  typedef std::uint32_t Words __attribute__((vector_size(32)));
+  typedef std::int32_t Ints __attribute__((vector_size(32)));
+  typedef std::uint32_t Quad __attribute__((vector_size(16)));
+
+  static IMGPRESS_INLINE void load(const std::uint8_t* pixels, Words& words) {
+    SixteenBytes left;
+    SixteenBytes right;
+    std::memcpy(&left, pixels, sizeof left);
+    std::memcpy(&right, pixels + 8, sizeof right);
+    left = __builtin_shufflevector(  //
+        left, left, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1);
+    right = __builtin_shufflevector(  //
+        right, right, 4, 5, 6, -1, 7, 8, 9, -1, 10, 11, 12, -1, 13, 14, 15, -1);
+    const auto lefts = reinterpret_cast<Quad>(left);
+    const auto rights = reinterpret_cast<Quad>(right);
+    words = __builtin_shufflevector(lefts, rights, 0, 1, 2, 3, 4, 5, 6, 7);
+  }
+
+  static IMGPRESS_INLINE void add_pairs(const Words& left, const Words& right, Words& sums) {
+    sums = __builtin_shufflevector(left, right, 0, 2, 4, 6, 8, 10, 12, 14) +
+           __builtin_shufflevector(left, right, 1, 3, 5, 7, 9, 11, 13, 15);
+  }
+};
+
+constexpr int kMiddle = 128;  // of the range of a sample
+
+// What a sample is made of: parts of the three channels. Chroma comes from the sums of 2 x 2
+// pixels.
+struct Weights {
+  float first, second, third;
+};
+
+// The conversion of RGB to YCbCr that JFIF defines, but that chroma is centred around zero.
 struct FromRgb {
-  static IMGPRESS_INLINE void luma(const TileRow& row, Samples& luma) {
-    const Samples& red = row.channels[0];
-    const Samples& green = row.channels[1];
-    const Samples& blue = row.channels[2];
-    luma.even = red.even * 0.299F + green.even * 0.587F + (blue.even * 0.114F - kMiddle);
-    luma.odd = red.odd * 0.299F + green.odd * 0.587F + (blue.odd * 0.114F - kMiddle);
-  }
-  static IMGPRESS_INLINE void chroma(const Eight* sums, Eight& blue, Eight& red) {
-    blue = sums[2] * 0.125F - (sums[0] * 0.042183973F + sums[1] * 0.082816027F);
-    red = sums[0] * 0.125F - (sums[1] * 0.104671900F + sums[2] * 0.020328100F);
-  }
+  static constexpr Weights kLuma = {0.299F, 0.587F, 0.114F};
+  static constexpr Weights kBlue = {-0.042183973F, -0.082816027F, 0.125F};
+  static constexpr Weights kRed = {0.125F, -0.104671900F, -0.020328100F};
 };
 
 struct FromYcc {
-  static IMGPRESS_INLINE void luma(const TileRow& row, Samples& luma) {
-    luma.even = row.channels[0].even - kMiddle;
-    luma.odd = row.channels[0].odd - kMiddle;
+  static constexpr Weights kLuma = {1, 0, 0};
+  static constexpr Weights kBlue = {0, 0.25F, 0};
+  static constexpr Weights kRed = {0, 0, 0.25F};
+};
+
+// The first and third channel of some pixels or their sums, sixteen bits each, and the second one.
+template <typename Numbers>
+struct SplitPixels {
+  using Pixels = PixelsFor<Numbers>;
+  typename Pixels::Words outer;
+  typename Pixels::Words inner;
+
+  IMGPRESS_INLINE void load(const std::uint8_t* pixels) {
+    typename Pixels::Words words;
+    Pixels::load(pixels, words);
+    outer = words & 0x00FF00FFU;
+    inner = words >> 8 & 0xFFU;
   }
-  static IMGPRESS_INLINE void chroma(const Eight* sums, Eight& blue, Eight& red) {
-    blue = sums[1] * 0.25F - kMiddle;
-    red = sums[2] * 0.25F - kMiddle;
+
+  IMGPRESS_INLINE void weigh(const Weights& weights, Numbers& sum) const {
+    using Ints = typename Pixels::Ints;
+    const auto first = reinterpret_cast<Ints>(outer & 0xFFFFU);
+    const auto second = reinterpret_cast<Ints>(inner);
+    const auto third = reinterpret_cast<Ints>(outer >> 16);
+    sum = __builtin_convertvector(first, Numbers) * weights.first +
+          __builtin_convertvector(second, Numbers) * weights.second +
+          __builtin_convertvector(third, Numbers) * weights.third;
   }
 };
 
+template <typename Numbers>
+IMGPRESS_INLINE void load_grey(const std::uint8_t* pixels, Numbers& samples) {
+  typedef std::uint8_t Narrow __attribute__((vector_size(sizeof(Numbers) / sizeof(float))));
+  Narrow bytes;
+  std::memcpy(&bytes, pixels, sizeof bytes);
+  samples = __builtin_convertvector(
+      __builtin_convertvector(bytes, typename PixelsFor<Numbers>::Ints), Numbers);
+}
+
 // Two rows of pixels, `y` and `y` + 1 of a tile.
-template <typename Colours>
+template <typename Numbers, typename Colours>
 IMGPRESS_INLINE void add_rows(const std::uint8_t* upper, const std::uint8_t* lower, std::size_t y,
-                              TileSamples& samples) {
-  const TileRow rows[2] = {TileRow(upper), TileRow(lower)};
-  Eight(*const luma)[kSide] = samples.blocks + y / kSide * 2;
-  for (std::size_t i = 0; i < 2; ++i) {
-    Samples row;
-    Colours::luma(rows[i], row);
-    row.split(luma[0][y % kSide + i], luma[1][y % kSide + i]);
+                              TileSamples<Numbers>& samples) {
+  using Split = SplitPixels<Numbers>;
+  using Rows = BlockRows<Numbers>;
+  Rows* const luma = samples.blocks + y / kSide * 2;
+  Rows* const chroma = samples.blocks + kFirstChroma;
+  for (std::size_t part = 0; part < Rows::kParts; ++part) {
+    Split sums[2];
+    for (std::size_t i = 0; i < 2; ++i) {
+      const std::size_t vector = 2 * part + i;
+      Split above;
+      Split below;
+      above.load(upper + vector * Rows::kLanes * 3);
+      below.load(lower + vector * Rows::kLanes * 3);
+      Numbers* const to = luma[vector / Rows::kParts].parts[vector % Rows::kParts] + y % kSide;
+      above.weigh(Colours::kLuma, to[0]);
+      below.weigh(Colours::kLuma, to[1]);
+      sums[i].outer = above.outer + below.outer;
+      sums[i].inner = above.inner + below.inner;
+    }
+    Split halved;
+    Split::Pixels::add_pairs(sums[0].outer, sums[1].outer, halved.outer);
+    Split::Pixels::add_pairs(sums[0].inner, sums[1].inner, halved.inner);
+    halved.weigh(Colours::kBlue, chroma[0].parts[part][y / 2]);
+    halved.weigh(Colours::kRed, chroma[1].parts[part][y / 2]);
   }
-  Eight sums[3];
-  for (std::size_t c = 0; c < 3; ++c) {
-    const Samples& above = rows[0].channels[c];
-    const Samples& below = rows[1].channels[c];
-    sums[c] = (above.even + above.odd) + (below.even + below.odd);
-  }
-  Eight(*const chroma)[kSide] = samples.blocks + kFirstChroma;
-  Colours::chroma(sums, chroma[0][y / 2], chroma[1][y / 2]);
 }
 
 }  // namespace imgpress::press

@@ -88,20 +88,26 @@ struct TileBlocks {
 // So many tiles ahead memory is fetched into the cache.
 constexpr std::size_t kAhead = 8;
 
-template <typename Colours>
-IMGPRESS_INLINE void transform_colours(const std::uint8_t* const* rows, std::uint32_t width,
-                                       std::uint32_t mcu_y, Quantisers quantisers,
-                                       CoefficientImage& image) {
-  TileRows<kTileSide, 3> tile(rows, width);
-  TileSamples samples;
-  for (std::uint32_t x = 0; x < image[1].width; ++x) {
+// The rows of pixels of a row of MCUs, and where they go.
+struct McuRow {
+  const std::uint8_t* const* rows;
+  std::uint32_t width;
+  CoefficientImage& image;
+  std::uint32_t y;
+};
+
+template <typename Numbers, typename Colours>
+IMGPRESS_INLINE void transform_colours(const McuRow& mcus, Quantisers quantisers) {
+  TileRows<kTileSide, 3> tile(mcus.rows, mcus.width);
+  TileSamples<Numbers> samples;
+  for (std::uint32_t x = 0; x < mcus.image[1].width; ++x) {
     tile.move_to(x * kTileSide);
     for (std::size_t y = 0; y < kTileSide; y += 2) {
-      __builtin_prefetch(rows[y] + (x + kAhead) * kTileSide * 3);
-      __builtin_prefetch(rows[y + 1] + (x + kAhead) * kTileSide * 3);
-      add_rows<Colours>(tile[y], tile[y + 1], y, samples);
+      __builtin_prefetch(mcus.rows[y] + (x + kAhead) * kTileSide * 3);
+      __builtin_prefetch(mcus.rows[y + 1] + (x + kAhead) * kTileSide * 3);
+      add_rows<Numbers, Colours>(tile[y], tile[y + 1], y, samples);
     }
-    const TileBlocks to(image, x, mcu_y);
+    const TileBlocks to(mcus.image, x, mcus.y);
     for (std::size_t i = 0; i < kTileBlocks; ++i) {
       if (to.blocks[i] == nullptr) continue;
       forward_dct(samples.blocks[i]);
@@ -111,39 +117,46 @@ IMGPRESS_INLINE void transform_colours(const std::uint8_t* const* rows, std::uin
   }
 }
 
-IMGPRESS_CPU_TARGETS
-void transform_rgb(const std::uint8_t* const* rows, std::uint32_t width, std::uint32_t mcu_y,
-                   Quantisers quantisers, CoefficientImage& image) {
-  transform_colours<FromRgb>(rows, width, mcu_y, quantisers, image);
-}
-
-IMGPRESS_CPU_TARGETS
-void transform_ycc(const std::uint8_t* const* rows, std::uint32_t width, std::uint32_t mcu_y,
-                   Quantisers quantisers, CoefficientImage& image) {
-  transform_colours<FromYcc>(rows, width, mcu_y, quantisers, image);
-}
-
-IMGPRESS_CPU_TARGETS
-void transform_grey(const std::uint8_t* const* rows, std::uint32_t width, std::uint32_t y,
-                    const LevelQuantiser& luma, CoefficientImage& image) {
-  TileRows<kSide, 1> tile(rows, width);
-  for (std::uint32_t x = 0; x < image[0].width; ++x) {
+template <typename Numbers>
+IMGPRESS_INLINE void transform_grey(const McuRow& mcus, const LevelQuantiser& luma) {
+  TileRows<kSide, 1> tile(mcus.rows, mcus.width);
+  BlockRows<Numbers> samples;
+  for (std::uint32_t x = 0; x < mcus.image[0].width; ++x) {
     tile.move_to(x * kSide);
-    Eight samples[kSide];
-    for (std::size_t i = 0; i < kSide; i += 2) {
-      SixteenBytes bytes;  // two rows
-      std::memcpy(&bytes, tile[i], kSide);
-      std::memcpy(reinterpret_cast<char*>(&bytes) + kSide, tile[i + 1], kSide);
-      Samples both;
-      both.convert(bytes);
-      both.split(samples[i], samples[i + 1]);
-      samples[i] -= kMiddle;
-      samples[i + 1] -= kMiddle;
+    for (std::size_t part = 0; part < samples.kParts; ++part) {
+      for (std::size_t y = 0; y < kSide; ++y) {
+        load_grey(tile[y] + part * samples.kLanes, samples.parts[part][y]);
+      }
     }
     forward_dct(samples);
-    luma.quantise(samples, image[0].row(y)[x]);
+    luma.quantise(samples, mcus.image[0].row(mcus.y)[x]);
   }
 }
+
+template <typename Numbers>
+IMGPRESS_INLINE void transform_any(PixelColours colours, const McuRow& mcus,
+                                   Quantisers quantisers) {
+  switch (colours) {
+    case PixelColours::kGrey:
+      return transform_grey<Numbers>(mcus, quantisers.luma);
+    case PixelColours::kRgb:
+      return transform_colours<Numbers, FromRgb>(mcus, quantisers);
+    case PixelColours::kYcc:
+      return transform_colours<Numbers, FromYcc>(mcus, quantisers);
+  }
+}
+
+IMGPRESS_ANY_CPU
+void transform_row(PixelColours colours, const McuRow& mcus, Quantisers quantisers) {
+  transform_any<Four>(colours, mcus, quantisers);
+}
+
+#ifdef IMGPRESS_AVX2
+IMGPRESS_AVX2
+void transform_row(PixelColours colours, const McuRow& mcus, Quantisers quantisers) {
+  transform_any<Eight>(colours, mcus, quantisers);
+}
+#endif
 
 }  // namespace
 
@@ -162,20 +175,14 @@ PixelTransform::PixelTransform(PixelColours colours, std::uint32_t width,
                                const QualityTables& steps, int fineness)
     : colours_(colours),
       width_(width),
-      luma_(steps.luma, fineness),
-      chroma_(steps.chroma, fineness) {}
+      luma_(steps.luma, fineness, kMiddle),
+      chroma_(steps.chroma, fineness, colours == PixelColours::kRgb ? 0 : kMiddle) {}
 
 // Below the last row of the image that row is repeated.
 void PixelTransform::transform(std::vector<const std::uint8_t*> rows, CoefficientImage& image,
                                std::uint32_t mcu_y) const {
   rows.resize(portion(), rows.back());
-  if (colours_ == PixelColours::kRgb) {
-    transform_rgb(rows.data(), width_, mcu_y, {luma_, chroma_}, image);
-  } else if (colours_ == PixelColours::kYcc) {
-    transform_ycc(rows.data(), width_, mcu_y, {luma_, chroma_}, image);
-  } else {
-    transform_grey(rows.data(), width_, mcu_y, luma_, image);
-  }
+  transform_row(colours_, {rows.data(), width_, image, mcu_y}, {luma_, chroma_});
 }
 
 }  // namespace imgpress::press
