@@ -35,12 +35,7 @@ class BlockDownsampler {
   void downsample(const Neighbours& blocks, Block& halved) const;
 
  private:
-  void dequantise(const Block& block, float* part) const;
-  void mirror(bool rows, bool columns, float* part) const;
-
-  std::array<float, kBlockSize> steps_;           // row by row
-  std::array<std::uint8_t, kBlockSize> zigzag_;   // index in zigzag order, row by row
-  std::array<std::uint8_t, kBlockSize> indices_;  // where join() leaves each coefficient
+  std::array<float, kBlockSize> steps_;  // row by row
   HalvedAxes axes_;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "press/jpeg/pixels/forward_dct.hpp"
+
 namespace imgpress::press {
 
 LevelQuantiser::LevelQuantiser(const QuantTable& steps, int fineness, int middle) {

@@ -18,7 +18,7 @@ constexpr std::size_t kFirstChroma = 4;
 
 template <typename Numbers>
 struct TileSamples {
-  BlockRows<Numbers> blocks[kTileBlocks];
+  VectorBlock<Numbers> blocks[kTileBlocks];
 };
 
 typedef std::uint8_t SixteenBytes __attribute__((vector_size(16)));
@@ -138,7 +138,7 @@ template <typename Numbers, typename Colours>
 IMGPRESS_INLINE void add_rows(const std::uint8_t* upper, const std::uint8_t* lower, std::size_t y,
                               TileSamples<Numbers>& samples) {
   using Split = SplitPixels<Numbers>;
-  using Rows = BlockRows<Numbers>;
+  using Rows = VectorBlock<Numbers>;
   Rows* const luma = samples.blocks + y / kSide * 2;
   Rows* const chroma = samples.blocks + kFirstChroma;
   for (std::size_t part = 0; part < Rows::kParts; ++part) {

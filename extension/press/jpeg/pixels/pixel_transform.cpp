@@ -120,7 +120,7 @@ IMGPRESS_INLINE void transform_colours(const McuRow& mcus, Quantisers quantisers
 template <typename Numbers>
 IMGPRESS_INLINE void transform_grey(const McuRow& mcus, const LevelQuantiser& luma) {
   TileRows<kSide, 1> tile(mcus.rows, mcus.width);
-  BlockRows<Numbers> samples;
+  VectorBlock<Numbers> samples;
   for (std::uint32_t x = 0; x < mcus.image[0].width; ++x) {
     tile.move_to(x * kSide);
     for (std::size_t part = 0; part < samples.kParts; ++part) {

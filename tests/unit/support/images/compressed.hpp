@@ -43,8 +43,8 @@ inline std::string hashes_of_outputs() {
     for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
       const Bytes output = press(source, effort, 80).bytes;
       const std::string text(output.begin(), output.end());
-      lines += std::to_string(text.size()) + " " + std::to_string(std::hash<std::string>()(text)) +
-               "\n";
+      lines +=
+          std::to_string(text.size()) + " " + std::to_string(std::hash<std::string>()(text)) + "\n";
     }
   }
   return lines;
