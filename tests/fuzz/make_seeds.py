@@ -1,16 +1,20 @@
 #!/usr/bin/python3
 """Writes the seeds of the fuzz targets: small inputs of every kind, from which the fuzzer goes on.
 
-Their images are a few hundred bytes each. Two bytes in front choose the options of the codec."""
+Their images are a few hundred bytes each. Two bytes in front choose the options of the codec. Needs
+jpegtran (libjpeg-turbo-progs)."""
 
 import io
 import struct
+import subprocess
+import tempfile
 import zlib
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 SEEDS = Path(__file__).resolve().parent / "seeds"
+BANDS = ((1, 2), (3, 3), (4, 20), (21, 63))
 OPTIONS = (b"\x31\x01", b"\x31\x02", b"\x31\x80")  # balanced, small, truncated files accepted
 
 
@@ -50,6 +54,32 @@ def jpegs():
     yield "dot", encoded(picture(1, 1), "JPEG")
     yield "profile", encoded(small, "JPEG", icc_profile=b"profile" * 8, comment=b"a comment")
     yield "cut", encoded(picture(64, 64), "JPEG", quality=90)[:-40]
+
+
+def scanned(jpeg, script):
+    """With the scans of a script, as jpegtran understands it."""
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(script)
+        file.flush()
+        command = ["jpegtran", "-scans", file.name]
+        return subprocess.run(command, input=jpeg, stdout=subprocess.PIPE, check=True).stdout
+
+
+def coefficients():
+    """JPEG files with few codes and many kinds of scans."""
+    odd = picture(37, 19)
+    yield "baseline", encoded(odd, "JPEG", quality=75)
+    yield "progressive", encoded(odd, "JPEG", progressive=True, quality=80)
+    yield "gray", encoded(picture(17, 9, "L"), "JPEG", progressive=True, quality=95)
+    yield "cmyk", encoded(picture(16, 16, "CMYK"), "JPEG", progressive=True)
+    restarts = encoded(odd, "JPEG", progressive=True, restart_marker_blocks=2, quality=60)
+    yield "restarts", restarts
+    full = encoded(picture(24, 16), "JPEG", quality=90, subsampling=0)
+    apart = "0: 0-0, 0, 3; 1,2: 0-0, 0, 0; 2: 1-63, 0, 0; 1: 1-63, 0, 0; 0: 1-63, 0, 3;"
+    bits = " ".join(f"0: 0-0, {bit + 1}, {bit}; 0: 1-63, {bit + 1}, {bit};" for bit in (2, 1, 0))
+    yield "bits", scanned(full, f"{apart} {bits}")
+    bands = "; ".join(f"{i}: {first}-{last}, 0, 0" for i in (0, 1, 2) for first, last in BANDS)
+    yield "bands", scanned(full, f"0,1,2: 0-0, 0, 0; {bands};")
 
 
 def chunk(name, data):
@@ -217,6 +247,7 @@ def numbered(texts, prefix=b""):
 
 TARGETS = {
     "codec_jpeg": images(jpegs()),
+    "coefficients": coefficients(),
     "codec_png": images(pngs()),
     "codec_webp": images(webps()),
     "codec_gif": images(gifs()),
