@@ -32,7 +32,11 @@ BOMBS = {
     "canvas.webp": (lambda: bombs.webp(16383, 16383), "too_many_pixels"),
     "large-canvas.webp": (lambda: bombs.webp(6000, 6000), None),
     "pixels.jpg": (lambda: bombs.jpeg_of_size(65500, 65500), "too_many_pixels"),
-    "empty.jpg": (lambda: bombs.jpeg_of_size(10000, 9999, progressive=True), "out_of_resources"),
+    "empty.jpg": (lambda: bombs.jpeg_of_size(10000, 9999, progressive=True), "damaged_image"),
+    "full-chroma.jpg": (
+        lambda: bombs.jpeg_of_size(10000, 9999, progressive=True, subsampling=0),
+        "out_of_resources",
+    ),
     "many-scans.jpg": (lambda: bombs.jpeg_with_scans(64, 1000), "out_of_resources"),
     "scans.jpg": (lambda: bombs.jpeg_with_scans(2000, 90), None),
 }
