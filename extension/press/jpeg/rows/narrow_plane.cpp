@@ -1,6 +1,9 @@
 #include "press/jpeg/rows/narrow_plane.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 namespace imgpress::press {
@@ -32,13 +35,24 @@ IMGPRESS_INLINE bool is_wide(const Block& block) {
   return (parts[0] | parts[1] | parts[2] | parts[3]) != 0;
 }
 
+// The kernel takes a while for each page that is touched first, whatever its size.
+void prefer_huge_pages(void* memory, std::size_t bytes) {
+  constexpr std::uintptr_t kHugePage = 2 << 20;
+  const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(memory);
+  const std::uintptr_t begin = (address + kHugePage - 1) / kHugePage * kHugePage;
+  const std::uintptr_t end = (address + bytes) / kHugePage * kHugePage;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+}
+
 }  // namespace
 
 NarrowPlane::NarrowPlane(std::uint32_t width, std::uint32_t height)
     : BlockRows(width),
       blocks_(new NarrowBlock[std::size_t{width} * height]),
       dc_(new std::int16_t[std::size_t{width} * height]),
-      upper_(height) {}
+      upper_(height) {
+  prefer_huge_pages(blocks_.get(), std::size_t{width} * height * sizeof(NarrowBlock));
+}
 
 void NarrowPlane::set_upper_bytes(std::uint32_t x, std::uint32_t y, const std::int16_t* levels) {
   std::vector<UpperBytes>& row = upper_[y];
