@@ -110,9 +110,10 @@ IMGPRESS_INLINE void put_block(const Block& block, Sink& sink) {
   }
 }
 
-// True if there are more than 15 zeros before a coefficient whose bit is set in `nonzero`.
-constexpr bool has_long_run(std::uint64_t nonzero) {
-  std::uint64_t covered = nonzero | 1;  // and the 15 places behind each
+// True if there are more than 15 zeros before a coefficient whose bit is set in `nonzero`, from
+// index `previous` on.
+constexpr bool has_long_run(std::uint64_t nonzero, unsigned previous) {
+  std::uint64_t covered = nonzero | std::uint64_t{1} << previous;  // and the 15 places behind each
   covered |= covered << 1;
   covered |= covered << 2;
   covered |= covered << 4;
@@ -128,31 +129,38 @@ struct SymbolWriter {
   IMGPRESS_INLINE void put(PackedSymbol symbol) { *to++ = symbol | table; }
 };
 
-// The same as put_block() for a sink that writes to memory; returns the end of what was written. Up
-// to three symbols beyond that are garbage. `table`: is added to each symbol.
-IMGPRESS_INLINE PackedSymbol* write_block(const Block& block, PackedSymbol table,
-                                          PackedSymbol* to) {
+// The same as put_levels() for a sink that writes to memory; returns the end of what was written.
+// Up to three symbols beyond that are garbage. `table`: is added to each symbol.
+IMGPRESS_INLINE PackedSymbol* write_levels(const Block& block, std::uint64_t nonzero,
+                                           unsigned previous, PackedSymbol table,
+                                           PackedSymbol* to) {
   constexpr std::uint64_t kLast = std::uint64_t{1} << (kBlockSize - 1);
-  std::uint64_t rest = nonzero_in(block) & ~std::uint64_t{1};
-  if (__builtin_expect(has_long_run(rest), 0)) {
+  if (__builtin_expect(has_long_run(nonzero, previous), 0)) {
     SymbolWriter writer{to, table};
-    put_block(block, writer);
+    put_levels(block, nonzero, previous, writer);
     return writer.to;
   }
-  PackedSymbol* const end = to + __builtin_popcountll(rest);
-  const bool is_full = (rest & kLast) != 0;
+  PackedSymbol* const end = to + __builtin_popcountll(nonzero);
   // Four at a time, whether there are four or not: how often a loop is repeated cannot be foretold.
-  for (unsigned previous = 0; to < end;) {
+  while (to < end) {
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
-      const auto at = static_cast<unsigned>(__builtin_ctzll(rest | kLast));
+      const auto at = static_cast<unsigned>(__builtin_ctzll(nonzero | kLast));
       *to++ = packed_value(block.at[at]) | (at - previous - 1) << 4 | table;
       previous = at;
-      rest &= rest - 1;
+      nonzero &= nonzero - 1;
     }
   }
+  return end;
+}
+
+// Likewise for put_block().
+IMGPRESS_INLINE PackedSymbol* write_block(const Block& block, PackedSymbol table,
+                                          PackedSymbol* to) {
+  const std::uint64_t nonzero = nonzero_in(block) & ~std::uint64_t{1};
+  PackedSymbol* const end = write_levels(block, nonzero, 0, table, to);
   *end = kEndOfBlock | table;
-  return end + !is_full;
+  return end + (nonzero >> (kBlockSize - 1) == 0 ? 1 : 0);
 }
 
 struct SymbolCounter {

@@ -1,8 +1,11 @@
 #include "press/jpeg/write/progressive_scans.hpp"
 
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "press/jpeg/cpu_targets.hpp"
+#include "press/jpeg/write/band_symbols.hpp"
 #include "press/jpeg/write/bit_packer.hpp"
 #include "press/jpeg/write/mcu_order.hpp"
 #include "press/jpeg/write/symbol_stream.hpp"
@@ -10,63 +13,30 @@
 namespace imgpress::press {
 namespace {
 
-// Luma is split into two bands. The first one, with the low frequencies, ends here.
+// Luma is split into two bands, with the low frequencies first. Other planes are not.
 constexpr std::uint8_t kLastCoarse = 9;
+constexpr Band kCoarse = {1, kLastCoarse};
+constexpr Band kFine = {kLastCoarse + 1, kBlockSize - 1};
+constexpr Band kAll = {1, kBlockSize - 1};
 
-// The longest end-of-band run that is coded in one symbol. The standard allows 0x7FFF (ITU-T T.81,
-// G.1.2.2), but the extra bits of that do not fit into an entry of HuffmanEncoder.
-constexpr unsigned kMaxEobRun = (2U << kMaxExtraBits) - 1;
-
-// An end-of-band run: `blocks` blocks that have no further levels in the band.
-template <typename Sink>
-void put_eob_run(unsigned blocks, Sink& sink) {
-  if (blocks == 0) return;
-  const unsigned size = magnitude_bits(static_cast<int>(blocks)) - 1;
-  sink.put((blocks - (1U << size)) << 16 | size << 4);
-}
-
-void collect_dc_symbols(const CoefficientImage& image, SymbolStream& stream) {
-  const std::uint32_t rows = mcus_for(image[0].height, image[0].v_factor);
-  DcPredictor dc;
-  for (std::uint32_t y = 0; y < rows; ++y) {
-    PackedSymbol* next = stream.open(blocks_in_mcu_row(image));
-    visit_mcu_row(image, y, [&](std::size_t i, const Block* block) {
-      const std::size_t table = code_slot(image[i]);
-      SymbolSink sink{next, stream.counts(table), table};
-      put_value(dc.difference(i, block), 0, sink);
-    });
-    stream.close(next);
-  }
-}
-
-// `max_eob_run`: the most blocks in an end-of-band run.
+// Appends the symbols of row `y` of MCUs.
 IMGPRESS_CPU_TARGETS
-void collect_band_symbols(const Plane& plane, Band band, unsigned max_eob_run,
-                          SymbolStream& stream) {
-  const std::uint64_t within = bits_between(band.first, band.last);
-  unsigned eob_run = 0;  // not written yet
-  for (std::uint32_t y = 0; y < plane.height; ++y) {
-    PackedSymbol* next = stream.open(std::size_t{plane.width} * kMaxBlockSymbols);
-    SymbolSink sink{next, stream.counts(0), 0};
-    for (const Block *block = plane.row(y), *end = block + plane.width; block < end; ++block) {
-      const std::uint64_t nonzero = nonzero_in(*block) & within;
-      if (nonzero != 0) {
-        put_eob_run(eob_run, sink);
-        eob_run = 0;
-      }
-      if (put_levels(*block, nonzero, band.first - 1U, sink) == band.last) continue;
-      if (++eob_run < max_eob_run) continue;
-      put_eob_run(eob_run, sink);
-      eob_run = 0;
-    }
-    if (y + 1 == plane.height) put_eob_run(eob_run, sink);
-    stream.close(next);
-  }
+void put_dc_row(const CoefficientImage& image, std::uint32_t y, DcPredictor& dc,
+                SymbolStream& stream) {
+  PackedSymbol* next = stream.open(blocks_in_mcu_row(image));
+  visit_mcu_row(image, y, [&](std::size_t i, const Block* block) IMGPRESS_INLINE_LAMBDA {
+    const auto table = static_cast<PackedSymbol>(code_slot(image[i])) << 8;
+    *next++ = packed_value(dc.difference(i, block)) | table;
+  });
+  stream.close(next);
+  stream.count();
 }
 
 bool put_dc_scan(const CoefficientImage& image, std::size_t size_limit, SegmentWriter& file) {
   SymbolStream stream;
-  collect_dc_symbols(image, stream);
+  DcPredictor dc;
+  const std::uint32_t rows = mcus_for(image[0].height, image[0].v_factor);
+  for (std::uint32_t y = 0; y < rows; ++y) put_dc_row(image, y, dc, stream);
   HuffmanEncoder codes;
   for (std::uint8_t slot = 0; slot < kCodeSlots; ++slot) {
     if (stream.counts(slot) == SymbolCounts{}) continue;
@@ -82,64 +52,95 @@ bool put_dc_scan(const CoefficientImage& image, std::size_t size_limit, SegmentW
   return pack_symbols(stream, codes, size_limit, file);
 }
 
-// The symbols of a band of some planes, and a Huffman code for all of them.
-struct CodedBand {
-  std::vector<SymbolStream> streams;
+// A Huffman code, and how many bits of data it leads to.
+struct ChosenCode {
   HuffmanCode code;
-  std::uint64_t bits = 0;  // of the coded data
+  std::uint64_t bits;
 };
 
-CodedBand code_band(const CoefficientImage& image, const std::vector<std::size_t>& planes,
-                    Band band, unsigned max_eob_run) {
-  CodedBand coded;
-  coded.streams.resize(planes.size());
-  SymbolCounts counts{};
-  for (std::size_t i = 0; i < planes.size(); ++i) {
-    collect_band_symbols(image[planes[i]], band, max_eob_run, coded.streams[i]);
-    for (std::size_t k = 0; k < counts.size(); ++k) counts[k] += coded.streams[i].counts(0)[k];
-  }
-  coded.code = optimal_huffman_code(counts);
-  visit_codes(coded.code, [&](unsigned symbol, unsigned length) {
-    coded.bits += std::uint64_t{counts[symbol]} * (length + extra_bits(symbol));
+ChosenCode choose_code(const SymbolCounts& counts) {
+  ChosenCode chosen{optimal_huffman_code(counts), 0};
+  visit_codes(chosen.code, [&](unsigned symbol, unsigned length) {
+    chosen.bits += std::uint64_t{counts[symbol]} * (length + extra_bits(symbol));
   });
-  return coded;
+  return chosen;
 }
 
-// Writes one scan for each plane.
-bool put_band_scans(const CoefficientImage& image, const std::vector<std::size_t>& planes,
-                    Band band, std::size_t size_limit, SegmentWriter& file) {
-  if (planes.empty()) return true;
-  CodedBand coded = code_band(image, planes, band, kMaxEobRun);
-  // Where runs are short, one symbol for every single end of band takes fewer bits than many
-  // symbols for runs of all lengths.
-  CodedBand singly = code_band(image, planes, band, 1);
-  if (singly.bits < coded.bits) coded = std::move(singly);
-  file.put_code(CodeClass::kAc, 0, coded.code);
+// The code for the symbols of all planes. Their ends are merged where that takes fewer bits; where
+// runs are short, one symbol for every single end does.
+HuffmanCode choose_code(const std::vector<BandSymbols*>& planes) {
+  SymbolCounts single{};
+  for (const BandSymbols* plane : planes) {
+    const SymbolCounts& counts = plane->symbols.counts(0);
+    for (std::size_t i = 0; i < single.size(); ++i) single[i] += counts[i];
+  }
+  SymbolCounts merged = single;
+  merged[kEndOfBlock] = 0;
+  for (const BandSymbols* plane : planes) plane->runs.add_to(merged);
+  const ChosenCode with_single_ends = choose_code(single);
+  const ChosenCode with_runs = choose_code(merged);
+  if (with_single_ends.bits < with_runs.bits) return with_single_ends.code;
+  for (BandSymbols* plane : planes) merge_ends(plane->symbols);
+  return with_runs.code;
+}
+
+// The symbols of a band in one of the planes of an image.
+struct BandOfPlane {
+  std::size_t plane;
+  BandSymbols& symbols;
+};
+
+// Writes a code for all of them, and a scan for each.
+bool put_band_scans(const CoefficientImage& image, const std::vector<BandOfPlane>& scans,
+                    std::size_t size_limit, SegmentWriter& file) {
+  std::vector<BandSymbols*> symbols;
+  symbols.reserve(scans.size());
+  for (const BandOfPlane& scan : scans) symbols.push_back(&scan.symbols);
+  const HuffmanCode code = choose_code(symbols);
+  file.put_code(CodeClass::kAc, 0, code);
   HuffmanEncoder codes;
-  codes.set_table(0, coded.code);
-  for (std::size_t i = 0; i < planes.size(); ++i) {
-    file.put_scan(image, {{planes[i], 0, 0}}, band);
-    if (!pack_symbols(coded.streams[i], codes, size_limit, file)) return false;
+  codes.set_table(0, code);
+  for (const BandOfPlane& scan : scans) {
+    file.put_scan(image, {{scan.plane, 0, 0}}, scan.symbols.band);
+    if (!pack_symbols(scan.symbols.symbols, codes, size_limit, file)) return false;
   }
   return true;
 }
 
-// Writes the first plane (luma) in one scan for each band, and the others in one scan each, after
-// the first band.
-bool put_ac_scans(const CoefficientImage& image, const std::vector<Band>& bands,
-                  std::size_t size_limit, SegmentWriter& file) {
-  if (!put_band_scans(image, {0}, bands[0], size_limit, file)) return false;
-  for (std::uint8_t slot = 0; slot < kCodeSlots; ++slot) {
-    std::vector<std::size_t> planes;
-    for (std::size_t i = 1; i < image.size(); ++i) {
-      if (code_slot(image[i]) == slot) planes.push_back(i);
-    }
-    if (!put_band_scans(image, planes, {1, kBlockSize - 1}, size_limit, file)) return false;
+// The scans of luma: one for each band, or a single one, in `coarse`.
+struct LumaScans {
+  SegmentWriter coarse;
+  SegmentWriter fine;
+};
+
+std::optional<LumaScans> write_luma_scans(const CoefficientImage& image, std::size_t size_limit) {
+  std::vector<BandSymbols> bands;
+  for (const Band band : {kCoarse, kFine, kAll}) bands.emplace_back(band);
+  collect_symbols(image[0], bands);
+  LumaScans split;
+  LumaScans whole;
+  const bool whole_fits = put_band_scans(image, {{0, bands[2]}}, size_limit, whole.coarse);
+  const bool split_fits = put_band_scans(image, {{0, bands[0]}}, size_limit, split.coarse) &&
+                          put_band_scans(image, {{0, bands[1]}}, size_limit, split.fine);
+  if (!whole_fits && !split_fits) return std::nullopt;
+  // In small images a second Huffman code costs more than the split gains.
+  const bool should_split =
+      !whole_fits || (split_fits && split.coarse.size() + split.fine.size() <= whole.coarse.size());
+  return should_split ? std::move(split) : std::move(whole);
+}
+
+// The planes whose codes are in a slot, without the first one; one scan each.
+bool put_other_scans(const CoefficientImage& image, std::uint8_t slot, std::size_t size_limit,
+                     SegmentWriter& file) {
+  std::vector<std::vector<BandSymbols>> symbols(image.size());
+  std::vector<BandOfPlane> scans;
+  for (std::size_t i = 1; i < image.size(); ++i) {
+    if (code_slot(image[i]) != slot) continue;
+    symbols[i].emplace_back(kAll);
+    collect_symbols(image[i], symbols[i]);
+    scans.push_back({i, symbols[i][0]});
   }
-  for (std::size_t i = 1; i < bands.size(); ++i) {
-    if (!put_band_scans(image, {0}, bands[i], size_limit, file)) return false;
-  }
-  return true;
+  return scans.empty() || put_band_scans(image, scans, size_limit, file);
 }
 
 }  // namespace
@@ -147,15 +148,14 @@ bool put_ac_scans(const CoefficientImage& image, const std::vector<Band>& bands,
 bool put_progressive_scans(const CoefficientImage& image, std::size_t size_limit,
                            SegmentWriter& file) {
   if (!put_dc_scan(image, size_limit, file)) return false;
-  SegmentWriter unsplit = file;
-  const std::vector<Band> coarse_first = {{1, kLastCoarse}, {kLastCoarse + 1, kBlockSize - 1}};
-  const bool split_fits = put_ac_scans(image, coarse_first, size_limit, file);
-  // In small images a second Huffman code costs more than the split gains.
-  const bool unsplit_fits = put_ac_scans(image, {{1, kBlockSize - 1}}, size_limit, unsplit);
-  if (unsplit_fits && (!split_fits || unsplit.size() < file.size())) {
-    file = std::move(unsplit);
+  const std::optional<LumaScans> luma = write_luma_scans(image, size_limit);
+  if (!luma) return false;
+  file.put(luma->coarse);
+  for (std::uint8_t slot = 0; slot < kCodeSlots; ++slot) {
+    if (!put_other_scans(image, slot, size_limit, file)) return false;
   }
-  return split_fits || unsplit_fits;
+  file.put(luma->fine);
+  return file.size() < size_limit;
 }
 
 }  // namespace imgpress::press

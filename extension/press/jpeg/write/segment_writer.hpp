@@ -60,7 +60,7 @@ struct Band {
 class SegmentWriter {
  public:
   // `capacity`: bytes to reserve; the file may grow beyond.
-  explicit SegmentWriter(std::size_t capacity) { bytes_.reserve(capacity); }
+  explicit SegmentWriter(std::size_t capacity = 0) { bytes_.reserve(capacity); }
 
   void put_marker(JpegMarker marker);
   void put_start(const FrameHeader& header, const ImageMetadata& metadata);
@@ -72,6 +72,9 @@ class SegmentWriter {
 
   // Entropy-coded data of a scan; adds the byte stuffing.
   void put_coded(ByteView data);
+
+  // What another writer has written.
+  void put(const SegmentWriter& part) { append({part.bytes_.data(), part.bytes_.size()}); }
 
   std::size_t size() const { return bytes_.size(); }
   std::vector<std::uint8_t> take() { return std::move(bytes_); }

@@ -52,8 +52,9 @@ class SymbolStream {
   // Counts what was written between the last open() and close().
   void count();
 
-  // How often each symbol of a table occurs. Kept by those who append, or by count().
+  // How often each symbol of a table occurs, of those that were counted.
   SymbolCounts& counts(std::size_t table) { return counts_[table]; }
+  const SymbolCounts& counts(std::size_t table) const { return counts_[table]; }
 
   // The symbols lie in chunks, so that none are copied or have memory twice as they get more.
   struct Chunk {
@@ -61,27 +62,17 @@ class SymbolStream {
     std::size_t capacity;
     std::size_t size;
 
+    PackedSymbol* begin() { return symbols.get(); }
     const PackedSymbol* begin() const { return symbols.get(); }
     const PackedSymbol* end() const { return symbols.get() + size; }
   };
+  std::vector<Chunk>& chunks() { return chunks_; }
   const std::vector<Chunk>& chunks() const { return chunks_; }
 
  private:
   std::vector<Chunk> chunks_;
   std::size_t opened_ = 0;  // in the last chunk
   std::array<SymbolCounts, kCodeTables> counts_{};
-};
-
-// A sink for the symbols of one table, counting them and writing to `next`.
-struct SymbolSink {
-  PackedSymbol*& next;
-  SymbolCounts& counts;
-  std::size_t table;
-
-  IMGPRESS_INLINE void put(PackedSymbol symbol) {
-    *next++ = symbol | static_cast<PackedSymbol>(table) << 8;
-    ++counts[symbol & 0xFF];
-  }
 };
 
 // The most symbols in a block: 64 coefficients, 3 runs of sixteen zeros, and the end of block.
