@@ -1,8 +1,10 @@
 // Reads the AC coefficients of blocks from a scan of a progressive file (ITU-T T.81, G.2).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "press/jpeg/coefficients/block.hpp"
 #include "press/jpeg/cpu_targets.hpp"
@@ -68,19 +70,57 @@ struct Corrections {
   }
 };
 
-// Makes the levels that are in `nonzero` larger by `unit` where their bit says so.
+// Makes the levels that are in `nonzero` larger by `unit` where their bit says so. The bits behind
+// theirs must be zeros.
 IMGPRESS_INLINE void correct(std::uint64_t bits, std::uint64_t nonzero, int unit, Block& block) {
-  for (; nonzero != 0; nonzero &= nonzero - 1, bits <<= 1) {
-    std::int16_t& level = block.at[__builtin_ctzll(nonzero)];
-    const int larger = level < 0 ? level - unit : level + unit;
-    level = static_cast<std::int16_t>(bits >> 63 != 0 ? larger : level);
+  constexpr std::uint64_t kLast = std::uint64_t{1} << (kBlockSize - 1);
+  // Four at a time, whether there are four or not: how often a loop is repeated cannot be foretold.
+  while (nonzero != 0) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      std::int16_t& level = block.at[__builtin_ctzll(nonzero | kLast)];
+      const int sign = level >> 15;  // -1 or 0
+      const int bit = static_cast<int>(bits >> 63);
+      level = static_cast<std::int16_t>(level + (((unit ^ sign) - sign) & -bit));
+      nonzero &= nonzero - 1;
+      bits <<= 1;
+    }
   }
 }
 
-// The bits up to `at`.
-constexpr std::uint64_t bits_up_to(unsigned at) {
-  return ~std::uint64_t{0} >> (63 - at);
+// For each byte the places of its bits that are not set, from the lowest one up, in bytes of which
+// the lowest comes first.
+constexpr std::array<std::uint64_t, 256> find_zero_bits() {
+  std::array<std::uint64_t, 256> places{};
+  for (std::size_t byte = 0; byte < places.size(); ++byte) {
+    unsigned count = 0;
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      if ((byte >> bit & 1) == 0) places[byte] |= std::uint64_t{bit} << 8 * count++;
+    }
+  }
+  return places;
 }
+
+inline constexpr auto kZeroBits = find_zero_bits();
+
+// The places of a block that are not in `old`: at[n] is the one with n others below it.
+struct ZeroPlaces {
+  // Those of a band, and at most seven below it.
+  IMGPRESS_INLINE ZeroPlaces(std::uint64_t old, unsigned first, unsigned last) {
+    unsigned count = first & ~7U;  // none is in `old` below the band
+    for (unsigned base = count; base <= last; base += 8) {
+      const auto byte = static_cast<std::uint8_t>(old >> base);
+      std::uint64_t found = kZeroBits[byte] + 0x0101010101010101 * base;
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+      found = __builtin_bswap64(found);
+#endif
+      std::memcpy(at + count, &found, sizeof found);
+      count += 8 - static_cast<unsigned>(__builtin_popcount(byte));
+    }
+  }
+
+  std::uint8_t at[kBlockSize + 8];
+};
 
 // Refines the levels of the band by one bit.
 IMGPRESS_INLINE int refine_levels(BitReader& in, const BandCode& code, Block& block,
@@ -89,6 +129,7 @@ IMGPRESS_INLINE int refine_levels(BitReader& in, const BandCode& code, Block& bl
   const std::uint64_t old = nonzero & bits_between(code.first, code.last);
   const auto old_count = static_cast<unsigned>(__builtin_popcountll(old));
   Corrections corrections;
+  const ZeroPlaces places(old, code.first, code.last);
   unsigned zeros = code.first - 1;  // places up to here that are not in `old`
   int run = 0;
   while (true) {
@@ -104,14 +145,8 @@ IMGPRESS_INLINE int refine_levels(BitReader& in, const BandCode& code, Block& bl
       run = value;
       break;
     }
-    // The place number `zeros`, not counting those in `old`.
-    unsigned at = zeros + corrections.count;
-    unsigned passed = 0;
-    while (true) {
-      passed = static_cast<unsigned>(__builtin_popcountll(old & bits_up_to(at)));
-      if (at == zeros + passed) break;
-      at = zeros + passed;
-    }
+    const unsigned at = places.at[zeros];
+    const unsigned passed = at - zeros;
     corrections.take(in, passed - corrections.count);
     block.at[at] = static_cast<std::int16_t>(value * unit);
     nonzero |= std::uint64_t{value != 0} << at;
