@@ -14,6 +14,8 @@ struct PixelImage {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
   int channels = 3;  // 1: grey, 3: red, green, blue
+  // Instead, planes as in video: luma, then Cb and Cr of half the size, from 16 to 235 and 240.
+  bool is_video = false;
   std::vector<std::uint8_t> samples;
   ImageMetadata metadata;
   bool has_more_frames = false;  // an animation, of which this is the first frame

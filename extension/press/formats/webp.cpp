@@ -52,17 +52,14 @@ bool can_allocate(std::size_t bytes) {
   return memory != nullptr;
 }
 
-void decode(const WebPData& data, WEBP_CSP_MODE mode, std::uint8_t* out, std::size_t stride,
-            std::size_t size) {
+// `out.colorspace` and its buffer, whose size is `size`, must be set.
+void decode(const WebPData& data, const WebPDecBuffer& out, std::size_t size) {
   WebPDecoderConfig config;
   if (WebPInitDecoderConfig(&config) == 0) refuse("libwebp has another version");
   // Without interpolation of chroma the encoder's subsampling averages the source's own samples.
   config.options.no_fancy_upsampling = 1;
-  config.output.colorspace = mode;
+  config.output = out;
   config.output.is_external_memory = 1;
-  config.output.u.RGBA.rgba = out;
-  config.output.u.RGBA.stride = static_cast<int>(stride);
-  config.output.u.RGBA.size = size;
   switch (WebPDecode(data.bytes, data.size, &config)) {
     case VP8_STATUS_OK:
       return;
@@ -78,14 +75,50 @@ void decode(const WebPData& data, WEBP_CSP_MODE mode, std::uint8_t* out, std::si
   }
 }
 
+void decode_pixels(const WebPData& data, WEBP_CSP_MODE mode, std::size_t stride,
+                   std::vector<std::uint8_t>& pixels) {
+  WebPDecBuffer out{};
+  out.colorspace = mode;
+  out.u.RGBA = {pixels.data(), static_cast<int>(stride), pixels.size()};
+  decode(data, out, pixels.size());
+}
+
+// Takes the samples of a lossy picture as they are stored.
+void decode_planes(const WebPData& data, PixelImage& image) {
+  const std::size_t luma = std::size_t{image.width} * image.height;
+  const std::size_t half_width = (std::size_t{image.width} + 1) / 2;
+  const std::size_t chroma = half_width * ((std::size_t{image.height} + 1) / 2);
+  image.is_video = true;
+  image.samples.resize(luma + 2 * chroma);
+  std::uint8_t* const planes = image.samples.data();
+  WebPDecBuffer out{};
+  out.colorspace = MODE_YUV;
+  WebPYUVABuffer& yuv = out.u.YUVA;
+  yuv.y = planes;
+  yuv.u = planes + luma;
+  yuv.v = planes + luma + chroma;
+  yuv.y_stride = static_cast<int>(image.width);
+  yuv.u_stride = yuv.v_stride = static_cast<int>(half_width);
+  yuv.y_size = luma;
+  yuv.u_size = yuv.v_size = chroma;
+  decode(data, out, image.samples.size());
+}
+
+bool is_lossy(const WebPData& data) {
+  constexpr int kLossy = 1;
+  WebPBitstreamFeatures features;
+  return WebPGetFeatures(data.bytes, data.size, &features) == VP8_STATUS_OK &&
+         features.format == kLossy;
+}
+
 // Decodes the frame with its alpha channel and blends it with a white canvas.
 void draw(const Frame& frame, PixelImage& canvas) {
   const auto width = static_cast<std::size_t>(frame.width);
   const auto height = static_cast<std::size_t>(frame.height);
   std::vector<std::uint8_t> pixels(width * height * 4);
-  decode(frame.fragment, MODE_RGBA, pixels.data(), width * 4, pixels.size());
-  canvas.samples.assign(canvas.row_bytes() * canvas.height,
-                        0xFF);  // now: decoding takes much itself
+  decode_pixels(frame.fragment, MODE_RGBA, width * 4, pixels);
+  // Only now, since decoding takes much itself.
+  canvas.samples.assign(canvas.row_bytes() * canvas.height, 0xFF);
   for (std::size_t y = 0; y < height; ++y) {
     std::uint8_t* row = canvas.samples.data() +
                         (static_cast<std::size_t>(frame.y_offset) + y) * canvas.row_bytes() +
@@ -104,10 +137,12 @@ void read_picture(const Frame& frame, PixelImage& canvas) {
   if (!lies_within(frame, canvas)) refuse("a frame lies outside of the picture");
   const bool covers_all = static_cast<std::uint32_t>(frame.width) == canvas.width &&
                           static_cast<std::uint32_t>(frame.height) == canvas.height;
+  if (covers_all && frame.has_alpha == 0 && is_lossy(frame.fragment)) {
+    return decode_planes(frame.fragment, canvas);
+  }
   if (covers_all && frame.has_alpha == 0) {
     canvas.samples.resize(canvas.row_bytes() * canvas.height);
-    decode(frame.fragment, MODE_RGB, canvas.samples.data(), canvas.row_bytes(),
-           canvas.samples.size());
+    decode_pixels(frame.fragment, MODE_RGB, canvas.row_bytes(), canvas.samples);
   } else {
     draw(frame, canvas);
   }

@@ -111,7 +111,8 @@ constexpr int kDenseBlock = 16;
 // lower bits of the sum.
 constexpr float kRounder = 3 << 22;
 
-// Rounds coefficients that are stored column by column, and less than 2^15, to the levels of a block.
+// Rounds coefficients that are stored column by column, and less than 2^15, to the levels of a
+// block.
 template <typename Numbers>
 IMGPRESS_INLINE void round_columns(const VectorBlock<Numbers>& columns, Block& block) {
   // Two levels in each number.

@@ -10,11 +10,16 @@
 
 namespace imgpress::press {
 
+// Samples that are not centred around zero, or have another range than JPEG's.
+struct SampleRange {
+  float middle = 0;
+  float unit = 1;
+};
+
 class LevelQuantiser {
  public:
   // Levels are in units of a step / `fineness`, which must not be so small that they overflow.
-  // `middle`: of the range of the samples.
-  LevelQuantiser(const QuantTable& steps, int fineness, int middle);
+  LevelQuantiser(const QuantTable& steps, int fineness, const SampleRange& range);
 
   // `columns`: as forward_dct() leaves them. They are changed.
   template <typename Numbers>

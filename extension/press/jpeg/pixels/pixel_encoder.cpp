@@ -47,6 +47,37 @@ QualityTables choose_tables(LibjpegGuard& guard, const LibjpegDecoder& decoder,
   return tables;
 }
 
+PixelColours colours_of(const PixelImage& image) {
+  if (image.is_video) return PixelColours::kVideo;
+  return image.channels == 1 ? PixelColours::kGrey : PixelColours::kRgb;
+}
+
+// Up to `count` rows from number `y` on.
+std::vector<const std::uint8_t*> pixel_rows(const PixelImage& image, std::size_t y,
+                                            std::size_t count) {
+  std::vector<const std::uint8_t*> rows;
+  for (std::size_t i = y; i < std::min<std::size_t>(image.height, y + count); ++i) {
+    rows.push_back(image.samples.data() + i * image.row_bytes());
+  }
+  return rows;
+}
+
+// `count` rows of luma, and half as many of either chroma. The last row of a plane is repeated.
+std::vector<const std::uint8_t*> video_rows(const PixelImage& image, std::size_t y,
+                                            std::size_t count) {
+  std::vector<const std::uint8_t*> rows;
+  const std::uint8_t* plane = image.samples.data();
+  const auto add_plane = [&](std::size_t width, std::size_t height, std::size_t shift) {
+    for (std::size_t i = y >> shift; i < (y + count) >> shift; ++i) {
+      rows.push_back(plane + std::min(i, height - 1) * width);
+    }
+    plane += width * height;
+  };
+  add_plane(image.width, image.height, 0);
+  for (int i = 0; i < 2; ++i) add_plane((image.width + 1) / 2, (image.height + 1) / 2, 1);
+  return rows;
+}
+
 }  // namespace
 
 std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
@@ -54,15 +85,12 @@ std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
                                                        std::size_t size_limit) {
   check_sides(image);
   LibjpegGuard guard;
-  const auto colours = image.channels == 1 ? PixelColours::kGrey : PixelColours::kRgb;
+  const PixelColours colours = colours_of(image);
   const QualityTables tables = quality_tables(guard, options);
   RowEncoder encoder(colours, image.width, image.height, tables, options.effort);
   for (std::size_t y = 0; y < image.height; y += encoder.portion()) {
-    std::vector<const std::uint8_t*> rows;
-    for (std::size_t i = y; i < std::min<std::size_t>(image.height, y + encoder.portion()); ++i) {
-      rows.push_back(image.samples.data() + i * image.row_bytes());
-    }
-    encoder.add(std::move(rows));
+    encoder.add(colours == PixelColours::kVideo ? video_rows(image, y, encoder.portion())
+                                                : pixel_rows(image, y, encoder.portion()));
   }
   return encoder.finish(image.metadata, size_limit);
 }

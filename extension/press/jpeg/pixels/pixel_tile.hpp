@@ -21,7 +21,7 @@ struct TileSamples {
   VectorBlock<Numbers> blocks[kTileBlocks];
 };
 
-typedef std::uint8_t SixteenBytes __attribute__((vector_size(16)));
+typedef std::uint8_t PixelBytes __attribute__((vector_size(16)));
 
 // Pixels, each in a word: from the lowest byte up its channels, and a byte without a meaning.
 template <typename Numbers>
@@ -59,8 +59,8 @@ struct PixelsFor<Eight> {
   typedef std::uint32_t Quad __attribute__((vector_size(16)));
 
   static IMGPRESS_INLINE void load(const std::uint8_t* pixels, Words& words) {
-    SixteenBytes left;
-    SixteenBytes right;
+    PixelBytes left;
+    PixelBytes right;
     std::memcpy(&left, pixels, sizeof left);
     std::memcpy(&right, pixels + 8, sizeof right);
     left = __builtin_shufflevector(  //
@@ -79,6 +79,11 @@ struct PixelsFor<Eight> {
 };
 
 constexpr int kMiddle = 128;  // of the range of a sample
+
+// The range of samples in video (ITU-R BT.601).
+constexpr std::uint8_t kLeastVideo = 16;
+constexpr std::uint8_t kMostVideoLuma = 235;
+constexpr std::uint8_t kMostVideoChroma = 240;
 
 // What a sample is made of: parts of the three channels. Chroma comes from the sums of 2 x 2
 // pixels.
@@ -124,11 +129,15 @@ struct SplitPixels {
   }
 };
 
+// Samples of one channel, as far as they are between `least` and `most`.
 template <typename Numbers>
-IMGPRESS_INLINE void load_grey(const std::uint8_t* pixels, Numbers& samples) {
+IMGPRESS_INLINE void load_bounded(const std::uint8_t* from, std::uint8_t least, std::uint8_t most,
+                                  Numbers& samples) {
   typedef std::uint8_t Narrow __attribute__((vector_size(sizeof(Numbers) / sizeof(float))));
   Narrow bytes;
-  std::memcpy(&bytes, pixels, sizeof bytes);
+  std::memcpy(&bytes, from, sizeof bytes);
+  bytes = bytes > least ? bytes : Narrow{} + least;
+  bytes = bytes < most ? bytes : Narrow{} + most;
   samples = __builtin_convertvector(
       __builtin_convertvector(bytes, typename PixelsFor<Numbers>::Ints), Numbers);
 }

@@ -88,6 +88,10 @@ struct TileBlocks {
 // So many tiles ahead memory is fetched into the cache.
 constexpr std::size_t kAhead = 8;
 
+// The same in bytes, where there are many rows.
+constexpr std::size_t kCacheLine = 64;
+constexpr std::size_t kAheadInPlane = 4 * kCacheLine;
+
 // The rows of pixels of a row of MCUs, and where they go.
 struct McuRow {
   const std::uint8_t* const* rows;
@@ -117,19 +121,38 @@ IMGPRESS_INLINE void transform_colours(const McuRow& mcus, Quantisers quantisers
   }
 }
 
+// A row of blocks of a plane, which becomes row `to`.
 template <typename Numbers>
-IMGPRESS_INLINE void transform_grey(const McuRow& mcus, const LevelQuantiser& luma) {
-  TileRows<kSide, 1> tile(mcus.rows, mcus.width);
+IMGPRESS_INLINE void transform_plane(const std::uint8_t* const* rows, std::uint32_t width,
+                                     std::uint8_t least, std::uint8_t most,
+                                     const LevelQuantiser& quantiser, Block* to) {
+  TileRows<kSide, 1> tile(rows, width);
   VectorBlock<Numbers> samples;
-  for (std::uint32_t x = 0; x < mcus.image[0].width; ++x) {
-    tile.move_to(x * kSide);
+  for (std::uint32_t x = 0; x < width; x += kSide) {
+    tile.move_to(x);
+    if (x % kCacheLine == 0) {
+      for (std::size_t y = 0; y < kSide; ++y) __builtin_prefetch(rows[y] + x + kAheadInPlane);
+    }
     for (std::size_t part = 0; part < samples.kParts; ++part) {
       for (std::size_t y = 0; y < kSide; ++y) {
-        load_grey(tile[y] + part * samples.kLanes, samples.parts[part][y]);
+        load_bounded(tile[y] + part * samples.kLanes, least, most, samples.parts[part][y]);
       }
     }
     forward_dct(samples);
-    luma.quantise(samples, mcus.image[0].row(mcus.y)[x]);
+    quantiser.quantise(samples, *to++);
+  }
+}
+
+template <typename Numbers>
+IMGPRESS_INLINE void transform_planes(const McuRow& mcus, Quantisers quantisers) {
+  const std::uint8_t* const* rows = mcus.rows;
+  for (std::uint32_t y = 2 * mcus.y; y < std::min(mcus.image[0].height, 2 * mcus.y + 2); ++y) {
+    transform_plane<Numbers>(rows + y % 2 * kSide, mcus.width, kLeastVideo, kMostVideoLuma,
+                             quantisers.luma, mcus.image[0].row(y));
+  }
+  for (const std::size_t i : {1, 2}) {
+    transform_plane<Numbers>(rows + (i + 1) * kSide, (mcus.width + 1) / 2, kLeastVideo,
+                             kMostVideoChroma, quantisers.chroma, mcus.image[i].row(mcus.y));
   }
 }
 
@@ -138,11 +161,14 @@ IMGPRESS_INLINE void transform_any(PixelColours colours, const McuRow& mcus,
                                    Quantisers quantisers) {
   switch (colours) {
     case PixelColours::kGrey:
-      return transform_grey<Numbers>(mcus, quantisers.luma);
+      return transform_plane<Numbers>(mcus.rows, mcus.width, 0, UINT8_MAX, quantisers.luma,
+                                      mcus.image[0].row(mcus.y));
     case PixelColours::kRgb:
       return transform_colours<Numbers, FromRgb>(mcus, quantisers);
     case PixelColours::kYcc:
       return transform_colours<Numbers, FromYcc>(mcus, quantisers);
+    case PixelColours::kVideo:
+      return transform_planes<Numbers>(mcus, quantisers);
   }
 }
 
@@ -157,6 +183,17 @@ void transform_row(PixelColours colours, const McuRow& mcus, Quantisers quantise
   transform_any<Eight>(colours, mcus, quantisers);
 }
 #endif
+
+SampleRange luma_range(PixelColours colours) {
+  if (colours != PixelColours::kVideo) return {kMiddle, 1};
+  constexpr float kUnit = (kMostVideoLuma - kLeastVideo) / 255.0F;
+  return {kLeastVideo + kMiddle * kUnit, kUnit};
+}
+
+SampleRange chroma_range(PixelColours colours) {
+  if (colours == PixelColours::kRgb) return {};
+  return {kMiddle, colours == PixelColours::kVideo ? (kMostVideoChroma - kLeastVideo) / 255.0F : 1};
+}
 
 }  // namespace
 
@@ -175,13 +212,13 @@ PixelTransform::PixelTransform(PixelColours colours, std::uint32_t width,
                                const QualityTables& steps, int fineness)
     : colours_(colours),
       width_(width),
-      luma_(steps.luma, fineness, kMiddle),
-      chroma_(steps.chroma, fineness, colours == PixelColours::kRgb ? 0 : kMiddle) {}
+      luma_(steps.luma, fineness, luma_range(colours)),
+      chroma_(steps.chroma, fineness, chroma_range(colours)) {}
 
 // Below the last row of the image that row is repeated.
 void PixelTransform::transform(std::vector<const std::uint8_t*> rows, CoefficientImage& image,
                                std::uint32_t mcu_y) const {
-  rows.resize(portion(), rows.back());
+  if (colours_ != PixelColours::kVideo) rows.resize(portion(), rows.back());
   transform_row(colours_, {rows.data(), width_, image, mcu_y}, {luma_, chroma_});
 }
 

@@ -11,7 +11,8 @@
 
 namespace imgpress::press {
 
-enum class PixelColours { kGrey, kRgb, kYcc };
+// kVideo: planes as in PixelImage.
+enum class PixelColours { kGrey, kRgb, kYcc, kVideo };
 
 // Grey, or YCbCr in 4:2:0. Its blocks are uninitialised.
 CoefficientImage make_image(PixelColours colours, std::uint32_t width, std::uint32_t height);
@@ -25,7 +26,8 @@ class PixelTransform {
   // Rows of pixels in a row of MCUs.
   std::size_t portion() const { return colours_ == PixelColours::kGrey ? kSide : 2 * kSide; }
 
-  // Makes row `mcu_y` of MCUs. There may be fewer rows of pixels than a portion.
+  // Makes row `mcu_y` of MCUs. There may be fewer rows of pixels than a portion; but for kVideo,
+  // where those of the chroma planes follow, the last rows are to be repeated.
   void transform(std::vector<const std::uint8_t*> rows, CoefficientImage& image,
                  std::uint32_t mcu_y) const;
 

@@ -49,7 +49,8 @@ void RowEncoder::add(std::vector<const std::uint8_t*> rows) {
     transform_.transform(std::move(rows), image_, next_row_++);
     return;
   }
-  if (rows.size() <= kSide) image_[0].height = 1;  // the last portion has no lower blocks
+  const std::size_t done = portion() * next_row_++;
+  if (header_.height - done <= kSide) image_[0].height = 1;  // there are no lower blocks
   transform_.transform(std::move(rows), image_, 0);
   baseline_.add(image_, 0);
 }

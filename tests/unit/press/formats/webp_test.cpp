@@ -29,6 +29,21 @@ TEST(Webp, LossyAndLossless) {
   }
 }
 
+TEST(Webp, LossyOnesAreAsLibwebpShowsThem) {
+  for (const auto& [width, height] :
+       std::vector<std::pair<int, int>>{{200, 150}, {203, 151}, {81, 333}}) {
+    const Bytes source = make_webp(photograph(width, height), false);
+    Picture shown{width, height, 3, Bytes(std::size_t(width) * height * 3)};
+    ASSERT_NE(WebPDecodeRGBInto(source.data(), source.size(), shown.samples.data(),
+                                shown.samples.size(), width * 3),
+              nullptr);
+    const CodecResult result = press(source);
+    ASSERT_EQ(result.format, ImageFormat::kJpeg);
+    EXPECT_GT(psnr(read_jpeg(result.bytes).picture, shown), 28);
+    EXPECT_GT(psnr_from_afar(read_jpeg(result.bytes).picture, shown), 38);
+  }
+}
+
 TEST(Webp, TransparencyIsBlendedWithWhite) {
   const Picture base = photograph(96, 96);
   Picture picture{96, 96, 4, {}};

@@ -33,7 +33,8 @@ inline std::vector<Bytes> sources() {
           make_png(photograph(99, 101, 4)),
           make_png(photograph(98, 103, 2)),
           make_png(grey),
-          make_webp(colours, true)};
+          make_webp(colours, true),
+          make_webp(colours, false)};
 }
 
 // A line for each source and effort: the size of the output, and a hash of its bytes.
@@ -41,7 +42,7 @@ inline std::string hashes_of_outputs() {
   std::string lines;
   for (const Bytes& source : sources()) {
     for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
-      const Bytes output = press(source, effort, 80).bytes;
+      const Bytes output = press(source, effort, 40).bytes;
       const std::string text(output.begin(), output.end());
       lines +=
           std::to_string(text.size()) + " " + std::to_string(std::hash<std::string>()(text)) + "\n";

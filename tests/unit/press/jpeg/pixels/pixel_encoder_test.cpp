@@ -1,6 +1,7 @@
 // Compares the encoder of pixels with libjpeg's.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <tuple>
 
@@ -115,6 +116,59 @@ TEST(PixelEncoder, GradientsShowTheirBlocksNoMoreThanByLibjpeg) {
     }
     EXPECT_LE(from_pixels, pixels_by_libjpeg * 1.02) << quality;
     EXPECT_LE(from_jpeg, jpeg_by_libjpeg * 1.02) << quality;
+  }
+}
+
+std::uint8_t byte_of(double value) {
+  return std::uint8_t(std::lround(std::clamp(value, 0.0, 255.0)));
+}
+
+// A pixel of video (ITU-R BT.601) as RGB.
+void show(std::uint8_t luma, std::uint8_t blue, std::uint8_t red, std::uint8_t* rgb) {
+  const double y = (std::clamp<double>(luma, 16, 235) - 16) * 255 / 219;
+  const double cb = (std::clamp<double>(blue, 16, 240) - 128) * 255 / 224;
+  const double cr = (std::clamp<double>(red, 16, 240) - 128) * 255 / 224;
+  rgb[0] = byte_of(y + 1.402 * cr);
+  rgb[1] = byte_of(y - 0.344136 * cb - 0.714136 * cr);
+  rgb[2] = byte_of(y + 1.772 * cb);
+}
+
+// Each plane is a ramp through all values; chroma changes slowly, since its interpolation is not
+// compared.
+TEST(PixelEncoder, VideoLooksAsItDoesInVideo) {
+  for (const auto& [width, height] :
+       std::vector<std::pair<int, int>>{{512, 256}, {509, 255}, {33, 17}, {8, 40}, {1, 1}}) {
+    Picture expected{width, height, 3, Bytes(std::size_t(width) * height * 3)};
+    PixelImage image;
+    image.width = std::uint32_t(width);
+    image.height = std::uint32_t(height);
+    image.is_video = true;
+    const auto luma_at = [](int x, int y) { return std::uint8_t(x + 2 * y); };
+    const auto blue_at = [](int x, int) { return std::uint8_t(x); };
+    const auto red_at = [](int, int y) { return std::uint8_t(255 - y); };
+    const auto add_plane = [&image](int columns, int rows, const auto& sample_at) {
+      for (int i = 0; i < columns * rows; ++i) {
+        image.samples.push_back(sample_at(i % columns, i / columns));
+      }
+    };
+    add_plane(width, height, luma_at);
+    add_plane((width + 1) / 2, (height + 1) / 2, blue_at);
+    add_plane((width + 1) / 2, (height + 1) / 2, red_at);
+    for (int y = 0; y < height; ++y) {
+      for (int x = 0; x < width; ++x) {
+        show(luma_at(x, y), blue_at(x / 2, y / 2), red_at(x / 2, y / 2),
+             expected.row(y) + std::ptrdiff_t{3} * x);
+      }
+    }
+    for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
+      CodecOptions options;
+      options.effort = effort;
+      options.quality = 100;
+      const JpegFacts facts = read_jpeg(encode_pixels(image, options, 10'000'000).value());
+      EXPECT_EQ(facts.warnings, 0);
+      EXPECT_GT(psnr(facts.picture, expected), 38) << width << " " << int(effort);
+      EXPECT_GT(psnr_from_afar(facts.picture, expected), 38) << width << " " << int(effort);
+    }
   }
 }
 
