@@ -5,7 +5,6 @@
 #include "press/jpeg/pixels/pixel_encoder.hpp"
 
 namespace imgpress::press {
-namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
@@ -20,22 +19,15 @@ CodecResult keep_source(ByteView source, Bytes stripped, ImageFormat format) {
   return result;
 }
 
-}  // namespace
-
-CodecResult choose_smaller(std::optional<Bytes> encoded, ByteView source, Bytes stripped,
-                           ImageFormat format) {
-  if (!encoded || encoded->size() >= stripped.size()) {
-    return keep_source(source, std::move(stripped), format);
-  }
-  CodecResult result;
-  result.bytes = std::move(*encoded);
-  return result;
-}
-
 CodecResult compress_pixels(const PixelImage& image, ByteView source, Bytes stripped,
                             ImageFormat format, const CodecOptions& options) {
-  CodecResult result = choose_smaller(encode_pixels(image, options, source.size), source,
-                                      std::move(stripped), format);
+  std::optional<Bytes> encoded = encode_pixels(image, options, source.size);
+  CodecResult result;
+  if (encoded && encoded->size() < stripped.size()) {
+    result.bytes = std::move(*encoded);
+  } else {
+    result = keep_source(source, std::move(stripped), format);
+  }
   result.width = image.width;
   result.height = image.height;
   if (image.has_more_frames && !result.kept_source) {

@@ -12,12 +12,12 @@
 
 namespace imgpress::press {
 
-// Takes `encoded` if it is smaller than `stripped` (the source without its metadata), else the
-// smaller of `stripped` and the source. `format`: the source's.
-CodecResult choose_smaller(std::optional<std::vector<std::uint8_t>> encoded, ByteView source,
-                           std::vector<std::uint8_t> stripped, ImageFormat format);
+// The smaller of `stripped` (the source without its metadata) and the source. `format`: the
+// source's.
+CodecResult keep_source(ByteView source, std::vector<std::uint8_t> stripped, ImageFormat format);
 
-// Encodes the decoded image, and chooses as above.
+// Encodes the decoded image. Takes the result if it is smaller than `stripped`, else keeps the
+// source.
 CodecResult compress_pixels(const PixelImage& image, ByteView source,
                             std::vector<std::uint8_t> stripped, ImageFormat format,
                             const CodecOptions& options);

@@ -157,13 +157,22 @@ ImageMetadata read_metadata(const JpegSegments& segments) {
 }
 
 std::vector<std::uint8_t> strip_jpeg(const JpegSegments& segments, int orientation) {
-  std::vector<std::uint8_t> bytes = {0xFF, kStartOfImage};
+  std::vector<std::uint8_t> bytes;
+  bytes.reserve(stripped_size(segments, orientation));
+  bytes.insert(bytes.end(), {0xFF, kStartOfImage});
   append(bytes, segments.jfif);
   if (orientation != 1) append_exif_segment(bytes, orientation);
   for (const ByteView& segment : segments.needed) append(bytes, segment);
   bytes.push_back(0xFF);
   bytes.push_back(kEndOfImage);
   return bytes;
+}
+
+std::size_t stripped_size(const JpegSegments& segments, int orientation) {
+  std::size_t size = 4 + segments.jfif.size;  // with the markers of the start and the end
+  if (orientation != 1) size += 4 + minimal_exif_payload(orientation).size();
+  for (const ByteView& segment : segments.needed) size += segment.size;
+  return size;
 }
 
 }  // namespace imgpress::press

@@ -34,7 +34,8 @@ JpegSegments parse_segments(ByteView source);
 // its chunks is missing.
 ImageMetadata read_metadata(const JpegSegments& segments);
 
-// The file without metadata, except for the orientation.
+// The file without metadata, except for the orientation; and its size.
 std::vector<std::uint8_t> strip_jpeg(const JpegSegments& segments, int orientation);
+std::size_t stripped_size(const JpegSegments& segments, int orientation);
 
 }  // namespace imgpress::press

@@ -149,7 +149,9 @@ TEST(SegmentParser, ParsesAnyBytes) {
     bytes.shrink_to_fit();
     const JpegSegments segments = parse_segments(view(bytes));
     const ImageMetadata metadata = read_metadata(segments);
-    ASSERT_LE(strip_jpeg(segments, metadata.orientation).size(), bytes.size() + 4 + 36);
+    const std::size_t size = strip_jpeg(segments, metadata.orientation).size();
+    ASSERT_EQ(size, stripped_size(segments, metadata.orientation));
+    ASSERT_LE(size, bytes.size() + 4 + 36);
   }
 }
 
