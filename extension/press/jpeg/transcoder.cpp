@@ -98,11 +98,9 @@ std::optional<std::vector<std::uint8_t>> transcode_jpeg(LibjpegGuard& guard,
   const jpeg_decompress_struct& in = decoder.state();
   CoefficientImage image = describe_image(in);
   ImageRows rows = read_coefficients(guard, decoder, image);
-  QualityTables to = quality_tables(guard, options);
-  const bool gently =
-      options.effort == Effort::kSmall && is_nearly_as_coarse(image[0].steps, to.luma);
-  if (gently) to = standard_tables(guard, options.quality);
-  if (should_subsample(in, image, to)) subsample_chroma(image, rows);
+  const QualityTables standard = standard_tables(guard, options.quality);
+  const QualityTables to = quality_tables(guard, options);
+  if (should_subsample(in, image, standard)) subsample_chroma(image, rows);
   reduce_sampling_factors(image);
   if (blocks_in_mcu(image) > kMaxBlocksInMcu) {
     throw FaultError(Fault::kUnsupportedImage, "JPEG file: its sampling factors are too large");
@@ -116,7 +114,7 @@ std::optional<std::vector<std::uint8_t>> transcode_jpeg(LibjpegGuard& guard,
   }
   for (std::size_t i = 0; i < image.size(); ++i) {
     image[i] = loaded(image[i], std::move(rows[i]));
-    requantise_plane(image[i], table_for(image[i], to), gently);
+    requantise_plane(image[i], table_for(image[i], to), table_for(image[i], standard));
   }
   return write_coefficients(image, header_of(in), metadata, options.effort, size_limit);
 }

@@ -8,10 +8,10 @@
 
 namespace imgpress::press {
 
-// For effort "small", in place: whole_multiples() of the plane's steps come into their place, and
-// levels that are not worth their bits are given up. `gently`: for sources that are nearly as
-// coarse as the result, with the standard tables; fewer levels go, and steps are as asked for.
-void requantise_plane(Plane& plane, const QuantTable& to, bool gently);
+// For effort "small", in place: steps_between() the plane's and `to` come into their place, and
+// levels that are not worth their bits are given up. `standard`: libjpeg's steps for the same
+// quality.
+void requantise_plane(Plane& plane, const QuantTable& to, const QuantTable& standard);
 
 // Coefficients that are still to be quantised are in units of 1 / kFineness, so that nothing is
 // lost by rounding them to integers.

@@ -1,5 +1,6 @@
 #include "press/jpeg/coefficients/quant_table.hpp"
 
+#include <cmath>
 #include <numeric>
 
 namespace imgpress::press {
@@ -51,6 +52,14 @@ constexpr Coarsening kCoarsening[] = {{1, 95},   {10, 95},  {25, 106}, {50, 131}
 // gradient, which must not show its blocks more than with libjpeg.
 constexpr std::size_t kSlopes = 3;
 
+// How much coarser the low frequencies get on average, which most levels belong to.
+double growth_of(const QuantTable& from, const QuantTable& to) {
+  constexpr std::ptrdiff_t kLowest = 20;
+  const int before = std::accumulate(from.begin(), from.begin() + kLowest, 0);
+  const int after = std::accumulate(to.begin(), to.begin() + kLowest, 0);
+  return static_cast<double>(after) / std::max(before, 1);
+}
+
 int coarsening(int quality) {
   const Coarsening* above = kCoarsening + 1;
   while (above->quality < quality) ++above;
@@ -71,24 +80,21 @@ std::uint16_t scaled(int step, int quality, int percent) {
 
 }  // namespace
 
-QuantTable whole_multiples(const QuantTable& from, const QuantTable& to) {
-  QuantTable steps = coarser_of(from, to);
+QuantTable steps_between(const QuantTable& from, const QuantTable& to, const QuantTable& standard) {
+  const double growth = growth_of(from, standard);
+  const double most = growth * growth * growth;
+  QuantTable steps;
   for (std::size_t i = 0; i < kBlockSize; ++i) {
-    const int before = from[i];
-    if (4 * steps[i] < 5 * before) {
-      steps[i] = from[i];
-    } else if (2 * steps[i] < 5 * before && 2 * before <= kMaxStep) {
-      steps[i] = static_cast<std::uint16_t>(2 * before);
-    }
+    const double before = steps[i] = std::max<std::uint16_t>(from[i], 1);
+    const double source_error = 2 * before * before;
+    const double asked = std::min<double>(to[i], most * before);
+    if (asked * asked < source_error) continue;
+    const double hidden = i == 0 ? 0 : source_error;  // every step of DC is seen in smooth surfaces
+    const double step = std::min(std::sqrt(to[i] * to[i] + hidden), most * before);
+    steps[i] =
+        std::max(from[i], static_cast<std::uint16_t>(std::min<long>(std::lround(step), kMaxStep)));
   }
   return steps;
-}
-
-bool is_nearly_as_coarse(const QuantTable& from, const QuantTable& to) {
-  constexpr std::ptrdiff_t kLowest = 20;
-  const int before = std::accumulate(from.begin(), from.begin() + kLowest, 0);
-  const int after = std::accumulate(to.begin(), to.begin() + kLowest, 0);
-  return 10 * after < 21 * before;
 }
 
 QualityTables visual_tables(int quality) {

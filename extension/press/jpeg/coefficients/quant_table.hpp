@@ -19,16 +19,17 @@ inline QuantTable coarser_of(const QuantTable& a, const QuantTable& b) {
   return coarser;
 }
 
-// The steps with which effort "small" requantises. In a step that is only a little coarser than the
-// source's, levels would keep their bits and lose their exact values. So up to 5/4 of the source's
-// it stays, and up to 5/2 it is twice the source's, so that even levels are stored exactly.
-QuantTable whole_multiples(const QuantTable& from, const QuantTable& to);
-
-// Whether the low frequencies of `from`, which most levels belong to, have steps of at least about
-// half of those in `to`. Then visual_tables() are no good: a step that is only a little coarser
-// than the source's takes more than it should, and twice the source's is more than was asked for.
-// The standard tables serve such sources better, whose steps often have their shape.
-bool is_nearly_as_coarse(const QuantTable& from, const QuantTable& to);
+// The steps with which effort "small" requantises from steps `from`, where `to` is what it would
+// give a picture without loss. `standard`: libjpeg's for the same quality.
+//   - A step that would be less than 1.4 times the source's stays. Levels would keep their bits and
+//     lose their exact values.
+//   - The others are the root of to^2 + 2 from^2. Decoding and encoding adds the errors of both
+//     quantisations up; here each level is decided with both steps in view, so that for the same
+//     error the second may be coarser. It begins at twice the source's, where even levels are
+//     exact.
+//   - None grows by more than the cube of libjpeg's average growth. Of a source that is nearly as
+//     coarse as the result libjpeg loses next to nothing, and so must we.
+QuantTable steps_between(const QuantTable& from, const QuantTable& to, const QuantTable& standard);
 
 struct QualityTables {
   QuantTable luma;

@@ -66,15 +66,15 @@ struct TrellisQuantiser::Trellis {
 };
 
 TrellisQuantiser::TrellisQuantiser(const QuantTable& from, const QuantTable& to,
-                                   const CoefficientSample& sample, const SymbolCounts& counts,
-                                   double lambda, int fineness)
+                                   const QuantTable& wanted, const CoefficientSample& sample,
+                                   const SymbolCounts& counts, double lambda, int fineness)
     : lambda_(static_cast<float>(lambda)) {
-  const float typical = typical_step(to);
+  const float typical = typical_step(wanted);
   for (std::size_t i = 0; i < kBlockSize; ++i) {
     const auto after = static_cast<float>(std::max<int>(to[i], 1));
-    // Half way between errors in steps, of which coarse ones hide too much, and errors as they are
-    // in the samples, where the eye sees less of the coarsely quantised frequencies.
-    weight_[i] = after / typical;
+    // Half way between errors in wanted steps, of which coarse ones hide too much, and errors as
+    // they are in the samples, where the eye sees less of the coarsely quantised frequencies.
+    weight_[i] = squared(after) / (static_cast<float>(std::max<int>(wanted[i], 1)) * typical);
     step_[i] = static_cast<float>(from[i]) / static_cast<float>(fineness);
     bias_[i] = static_cast<float>(sample.bias(i));
     scale_[i] = static_cast<float>(from[i]) / after;

@@ -21,11 +21,14 @@ namespace imgpress::press {
 
 class TrellisQuantiser {
  public:
-  // `sample`: statistics of the source blocks. `counts`: how often each symbol occurs in (a sample
-  // of) the requantised blocks. `lambda`: what a bit is worth in a typical block, in squared
-  // steps. `fineness`: both tables are in units of 1 / `fineness`.
-  TrellisQuantiser(const QuantTable& from, const QuantTable& to, const CoefficientSample& sample,
-                   const SymbolCounts& counts, double lambda, int fineness = 1);
+  // `wanted`: the steps whose errors are to be seen equally little; those of `to` may differ, as
+  // they suit the source. `sample`: statistics of the source blocks. `counts`: how often each
+  // symbol occurs in (a sample of) the requantised blocks. `lambda`: what a bit is worth in a
+  // typical block, in squared steps of `wanted`. `fineness`: the tables are in units of 1 /
+  // `fineness`.
+  TrellisQuantiser(const QuantTable& from, const QuantTable& to, const QuantTable& wanted,
+                   const CoefficientSample& sample, const SymbolCounts& counts, double lambda,
+                   int fineness = 1);
 
   // Changes the requantised `blocks` in place; `before` are the source blocks. DC stays, and so
   // does a block that is no more than a gradient.

@@ -10,39 +10,53 @@ namespace {
 
 using fixtures::uniform;
 
-TEST(WholeMultiples, AreTheSourcesStepsOrTwiceThemNearby) {
-  const auto step = [](std::uint16_t from, std::uint16_t to) {
-    return whole_multiples(uniform(from), uniform(to))[7];
-  };
-  EXPECT_EQ(step(20, 3), 20);  // never finer
-  EXPECT_EQ(step(20, 24), 20);
-  EXPECT_EQ(step(20, 25), 40);
-  EXPECT_EQ(step(20, 49), 40);
-  EXPECT_EQ(step(20, 50), 50);
-  EXPECT_EQ(step(1, 8), 8);
-  EXPECT_EQ(step(130, 200), 200);  // 260 would not fit into a byte
-  EXPECT_EQ(step(0, 9), 9);
+// With a quality for which libjpeg's steps are so many times those of the source.
+QuantTable steps(std::uint16_t from, std::uint16_t to, int growth = 5) {
+  const int standard = std::min(from * growth, 65535);
+  return steps_between(uniform(from), uniform(to), uniform(static_cast<std::uint16_t>(standard)));
 }
 
-TEST(WholeMultiples, ChangeNothingTheSecondTime) {
+TEST(StepsBetween, StayOrAreAtLeastTwiceTheSources) {
+  const auto step = [](std::uint16_t from, std::uint16_t to) { return steps(from, to)[7]; };
+  EXPECT_EQ(step(20, 3), 20);  // never finer
+  EXPECT_EQ(step(20, 28), 20);
+  EXPECT_EQ(step(20, 29), 41);
+  EXPECT_EQ(step(20, 40), 49);
+  EXPECT_EQ(step(20, 100), 104);
+  EXPECT_EQ(step(1, 5), 5);
+  EXPECT_EQ(step(150, 250), 255);  // more would not fit into a byte
+  EXPECT_EQ(step(300, 255), 300);
+}
+
+TEST(StepsBetween, TheMeanOfABlockIsNoCoarserThanAsked) {
+  EXPECT_EQ(steps(20, 40)[0], 40);
+  EXPECT_EQ(steps(20, 28)[0], 20);
+}
+
+TEST(StepsBetween, ChangeAsLittleAsLibjpegWhereTheSourceIsAsCoarse) {
+  for (const std::uint16_t standard : {10, 20, 22}) {
+    EXPECT_EQ(steps_between(uniform(20), uniform(90), uniform(standard)), uniform(20));
+  }
+  const QuantTable some = steps_between(uniform(20), uniform(90), uniform(24));
+  EXPECT_EQ(some[7], 35);  // 20 * 1.2^3
+  QuantTable coarse_at_the_end = uniform(20);
+  coarse_at_the_end.back() = 2000;  // which few levels belong to
+  EXPECT_EQ(steps_between(coarse_at_the_end, uniform(90), uniform(24))[7], 35);
+}
+
+TEST(StepsBetween, OfInvalidTablesAreNotZero) {
+  EXPECT_EQ(steps(0, 1), uniform(1));
+  EXPECT_EQ(steps_between(uniform(0), uniform(9), uniform(9)), uniform(9));
+}
+
+TEST(StepsBetween, OfAFineSourceChangeNothingTheSecondTime) {
   for (int quality = 1; quality <= 100; ++quality) {
-    const QualityTables tables = visual_tables(quality);
-    for (const QuantTable& to : {tables.luma, tables.chroma}) {
-      for (const std::uint16_t from : {1, 3, 7, 16, 29, 99}) {
-        const QuantTable once = whole_multiples(uniform(from), to);
-        EXPECT_EQ(whole_multiples(once, to), once) << quality << " from " << from;
-      }
+    const QuantTable to = visual_tables(quality).luma;
+    for (const std::uint16_t from : {1, 3, 7}) {
+      const QuantTable once = steps_between(uniform(from), to, to);
+      EXPECT_EQ(steps_between(once, to, to), once) << quality << " from " << from;
     }
   }
-}
-
-TEST(QuantTable, IsNearlyAsCoarseWithAtLeastAboutHalfTheSteps) {
-  EXPECT_TRUE(is_nearly_as_coarse(uniform(30), uniform(20)));
-  EXPECT_TRUE(is_nearly_as_coarse(uniform(10), uniform(20)));
-  EXPECT_FALSE(is_nearly_as_coarse(uniform(9), uniform(20)));
-  QuantTable coarse_at_the_end = uniform(5);
-  coarse_at_the_end.back() = 2000;
-  EXPECT_FALSE(is_nearly_as_coarse(coarse_at_the_end, uniform(20)));
 }
 
 TEST(VisualTables, AreCoarserForALowerQuality) {

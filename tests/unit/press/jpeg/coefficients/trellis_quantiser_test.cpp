@@ -100,8 +100,8 @@ TEST(TrellisQuantiser, FindsTheOptimum) {
   const Coder coder(common_counts());
   for (int round = 0; round < 300; ++round) {
     const double base_price = 0.01 * (1 + random() % 40);
-    const TrellisQuantiser trellis(uniform(3), uniform(10), CoefficientSample(), common_counts(),
-                                   base_price);
+    const TrellisQuantiser trellis(uniform(3), uniform(10), uniform(10), CoefficientSample(),
+                                   common_counts(), base_price);
     Block before{};
     before.at[0] = static_cast<std::int16_t>(random() % 300);
     before.at[30] = 5;  // not only a gradient
@@ -121,8 +121,8 @@ TEST(TrellisQuantiser, FindsTheOptimum) {
 }
 
 TEST(TrellisQuantiser, GivesUpALoneHighFrequencyButNotALowOne) {
-  const TrellisQuantiser trellis(uniform(6), uniform(10), CoefficientSample(), common_counts(),
-                                 0.05);
+  const TrellisQuantiser trellis(uniform(6), uniform(10), uniform(10), CoefficientSample(),
+                                 common_counts(), 0.05);
   Block before{};
   before.at[1] = before.at[60] = -1;  // 0.6 steps
   Block levels = before;
@@ -132,7 +132,8 @@ TEST(TrellisQuantiser, GivesUpALoneHighFrequencyButNotALowOne) {
 }
 
 TEST(TrellisQuantiser, AGradientKeepsItsSlope) {
-  const TrellisQuantiser trellis(uniform(6), uniform(10), CoefficientSample(), common_counts(), 5);
+  const TrellisQuantiser trellis(uniform(6), uniform(10), uniform(10), CoefficientSample(),
+                                 common_counts(), 5);
   Block before{};
   before.at[1] = 1;  // 0.6 steps
   before.at[2] = -2;
@@ -146,8 +147,8 @@ TEST(TrellisQuantiser, AGradientKeepsItsSlope) {
 }
 
 TEST(TrellisQuantiser, LambdaGrowsWithTexture) {
-  const TrellisQuantiser trellis(uniform(6), uniform(10), CoefficientSample(), common_counts(),
-                                 0.05);
+  const TrellisQuantiser trellis(uniform(6), uniform(10), uniform(10), CoefficientSample(),
+                                 common_counts(), 0.05);
   Block calm{};
   calm.at[1] = 2;
   Block busy{};
@@ -160,7 +161,8 @@ TEST(TrellisQuantiser, LambdaGrowsWithTexture) {
 
 TEST(TrellisQuantiser, ChangesNothingAtLambdaZero) {
   std::mt19937 random(6);
-  const TrellisQuantiser trellis(uniform(5), uniform(10), CoefficientSample(), common_counts(), 0);
+  const TrellisQuantiser trellis(uniform(5), uniform(10), uniform(10), CoefficientSample(),
+                                 common_counts(), 0);
   for (int round = 0; round < 100; ++round) {
     Block before;
     for (auto& level : before.at) level = static_cast<std::int16_t>(int(random() % 41) - 20);
@@ -184,7 +186,7 @@ TEST(TrellisQuantiser, WeighsCoarseStepsMore) {
     steps[30] = step;
     QuantTable from = steps;
     for (auto& it : from) it = static_cast<std::uint16_t>(it * 6 / 10);
-    const TrellisQuantiser trellis(from, steps, CoefficientSample(), common_counts(), 0.02);
+    const TrellisQuantiser trellis(from, steps, steps, CoefficientSample(), common_counts(), 0.02);
     Block before{};
     before.at[30] = 1;  // 0.6 steps
     Block levels = before;
@@ -195,9 +197,24 @@ TEST(TrellisQuantiser, WeighsCoarseStepsMore) {
   EXPECT_FALSE(kept(10));
 }
 
+// Whatever grid a source is on, an error of so many units counts for the same.
+TEST(TrellisQuantiser, WeighsErrorsByTheWantedSteps) {
+  const auto kept = [](std::uint16_t wanted) {
+    const TrellisQuantiser trellis(uniform(10), uniform(10), uniform(wanted), CoefficientSample(),
+                                   common_counts(), 0.05);
+    Block before{};
+    before.at[30] = 1;
+    Block levels = before;
+    trellis.apply(&before, &levels, 1);
+    return levels.at[30] != 0;
+  };
+  EXPECT_TRUE(kept(8));
+  EXPECT_FALSE(kept(16));
+}
+
 TEST(TrellisQuantiser, StepsOfZeroInInvalidTablesAreSafe) {
-  const TrellisQuantiser trellis(uniform(0), uniform(0), CoefficientSample(), common_counts(),
-                                 0.05);
+  const TrellisQuantiser trellis(uniform(0), uniform(0), uniform(0), CoefficientSample(),
+                                 common_counts(), 0.05);
   Block before;
   std::fill(std::begin(before.at), std::end(before.at), std::int16_t{9});
   Block levels = before;
