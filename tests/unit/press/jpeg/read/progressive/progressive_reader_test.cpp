@@ -132,6 +132,20 @@ TEST(ProgressiveReader, ReadsAnyLegalScript) {
   }
 }
 
+TEST(ProgressiveReader, ReadsNoMoreScansThanLibjpegMay) {
+  JpegForm form = progressive_form();
+  form.luma_across = form.luma_down = 1;
+  form.script = {band(0, 0, 0, 0, 0)};
+  for (int i = 1; i < 64; ++i) form.script.push_back(band(0, i, i, 0, 1));
+  const int refining = kMaxScans - int(form.script.size());
+  for (int i = 1; i < refining; ++i) form.script.push_back(band(0, i, i, 1, 0));
+  form.script.push_back(band(0, refining, 63, 1, 0));
+  expect_same(make_jpeg(photograph(40, 40, 1), form), "all scans");
+  form.script.back() = band(0, refining, refining, 1, 0);
+  form.script.push_back(band(0, refining + 1, 63, 1, 0));
+  EXPECT_FALSE(read_ourselves(make_jpeg(photograph(40, 40, 1), form)));
+}
+
 TEST(ProgressiveReader, ReadsTheLargestLevels) {
   Picture noise = plain(64, 64, {0, 0, 0});
   std::mt19937 random(4);
