@@ -19,18 +19,22 @@ CodecResult keep_source(ByteView source, Bytes stripped, ImageFormat format) {
   return result;
 }
 
-CodecResult compress_pixels(const PixelImage& image, ByteView source, Bytes stripped,
+CodecResult compress_pixels(PixelImage image, ByteView source, const std::function<Bytes()>& strip,
                             ImageFormat format, const CodecOptions& options) {
-  std::optional<Bytes> encoded = encode_pixels(image, options, source.size);
+  const std::uint32_t width = image.width;
+  const std::uint32_t height = image.height;
+  const bool has_more_frames = image.has_more_frames;
+  std::optional<Bytes> encoded = encode_pixels(std::move(image), options, source.size);
+  Bytes stripped = strip();
   CodecResult result;
   if (encoded && encoded->size() < stripped.size()) {
     result.bytes = std::move(*encoded);
   } else {
     result = keep_source(source, std::move(stripped), format);
   }
-  result.width = image.width;
-  result.height = image.height;
-  if (image.has_more_frames && !result.kept_source) {
+  result.width = width;
+  result.height = height;
+  if (has_more_frames && !result.kept_source) {
     result.warning = "only the first frame of the animation was kept";
   }
   return result;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -16,10 +17,11 @@ namespace imgpress::press {
 // source's.
 CodecResult keep_source(ByteView source, std::vector<std::uint8_t> stripped, ImageFormat format);
 
-// Encodes the decoded image. Takes the result if it is smaller than `stripped`, else keeps the
-// source.
-CodecResult compress_pixels(const PixelImage& image, ByteView source,
-                            std::vector<std::uint8_t> stripped, ImageFormat format,
-                            const CodecOptions& options);
+// Encodes the decoded image. Takes the result if it is smaller than the source without its metadata,
+// else keeps the source. `strip` makes the latter; it is called when the image takes no memory any
+// more.
+CodecResult compress_pixels(PixelImage image, ByteView source,
+                            const std::function<std::vector<std::uint8_t>()>& strip,
+                            ImageFormat format, const CodecOptions& options);
 
 }  // namespace imgpress::press

@@ -163,9 +163,10 @@ PixelImage read_gif(ByteView source, const PixelLimits& limits) {
 }  // namespace
 
 CodecResult compress_gif(ByteView source, const CodecOptions& options) {
-  std::vector<std::uint8_t> original(source.data, source.data + source.size);
-  return compress_pixels(read_gif(source, options), source, std::move(original), ImageFormat::kGif,
-                         options);
+  const auto copy = [source] {
+    return std::vector<std::uint8_t>(source.data, source.data + source.size);
+  };
+  return compress_pixels(read_gif(source, options), source, copy, ImageFormat::kGif, options);
 }
 
 }  // namespace imgpress::press

@@ -10,6 +10,7 @@
 #include <new>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "core/rules/fault.hpp"
 #include "press/codec/choose_output.hpp"
@@ -210,9 +211,11 @@ PixelImage read_png(ByteView source, const PngChunks& chunks, const PixelLimits&
 
 CodecResult compress_png(ByteView source, const CodecOptions& options) {
   const PngChunks chunks = parse_png_chunks(source);
-  const PixelImage image = read_png(source, chunks, options);
-  return compress_pixels(image, source, strip_png(chunks, image.metadata.orientation),
-                         ImageFormat::kPng, options);
+  PixelImage image = read_png(source, chunks, options);
+  const auto strip = [&, orientation = image.metadata.orientation] {
+    return strip_png(chunks, orientation);
+  };
+  return compress_pixels(std::move(image), source, strip, ImageFormat::kPng, options);
 }
 
 }  // namespace imgpress::press

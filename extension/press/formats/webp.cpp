@@ -173,10 +173,13 @@ PixelImage read_webp(ByteView source, const PixelLimits& limits) {
 }  // namespace
 
 CodecResult compress_webp(ByteView source, const CodecOptions& options) {
-  const PixelImage image = read_webp(source, options);
-  std::vector<std::uint8_t> stripped = strip_webp(source, image.metadata.orientation);
-  if (!is_readable(stripped)) stripped.assign(source.data, source.data + source.size);
-  return compress_pixels(image, source, std::move(stripped), ImageFormat::kWebp, options);
+  PixelImage image = read_webp(source, options);
+  const auto strip = [source, orientation = image.metadata.orientation] {
+    std::vector<std::uint8_t> stripped = strip_webp(source, orientation);
+    if (!is_readable(stripped)) stripped.assign(source.data, source.data + source.size);
+    return stripped;
+  };
+  return compress_pixels(std::move(image), source, strip, ImageFormat::kWebp, options);
 }
 
 }  // namespace imgpress::press

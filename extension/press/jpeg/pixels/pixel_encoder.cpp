@@ -80,7 +80,7 @@ std::vector<const std::uint8_t*> video_rows(const PixelImage& image, std::size_t
 
 }  // namespace
 
-std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
+std::optional<std::vector<std::uint8_t>> encode_pixels(PixelImage image,
                                                        const CodecOptions& options,
                                                        std::size_t size_limit) {
   check_sides(image);
@@ -92,6 +92,7 @@ std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
     encoder.add(colours == PixelColours::kVideo ? video_rows(image, y, encoder.portion())
                                                 : pixel_rows(image, y, encoder.portion()));
   }
+  std::vector<std::uint8_t>().swap(image.samples);  // writing takes memory itself
   return encoder.finish(image.metadata, size_limit);
 }
 

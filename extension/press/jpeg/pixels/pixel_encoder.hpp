@@ -14,7 +14,7 @@ namespace imgpress::press {
 
 // Both make 4:2:0 or greyscale, and return std::nullopt when the result would not be smaller than
 // `size_limit` bytes.
-std::optional<std::vector<std::uint8_t>> encode_pixels(const PixelImage& image,
+std::optional<std::vector<std::uint8_t>> encode_pixels(PixelImage image,
                                                        const CodecOptions& options,
                                                        std::size_t size_limit);
 
