@@ -1,5 +1,6 @@
 #include "press/codec/pixel_image.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -12,16 +13,20 @@ namespace {
 using Bytes = std::uint8_t __attribute__((vector_size(16)));
 using Words = std::uint16_t __attribute__((vector_size(32)));
 
+IMGPRESS_INLINE void mix(const Bytes& alpha, std::uint16_t shade, Bytes& samples) {
+  const Words weight = __builtin_convertvector(alpha, Words);
+  const Words sum = __builtin_convertvector(samples, Words) * weight + (255 - weight) * shade + 127;
+  const Words quotient = (sum + 1 + (sum >> 8)) >> 8;  // of a division by 255
+  samples = __builtin_convertvector(quotient, Bytes);
+}
+
 // Pixels of red, green, blue and alpha become such without alpha, and four bytes without a meaning.
 IMGPRESS_INLINE void blend_four(const std::uint8_t* in, std::uint8_t* out) {
   Bytes bytes;
   std::memcpy(&bytes, in, sizeof bytes);
   const Bytes repeated =
       __builtin_shufflevector(bytes, bytes, 3, 3, 3, 3, 7, 7, 7, 7, 11, 11, 11, 11, 15, 15, 15, 15);
-  const Words alpha = __builtin_convertvector(repeated, Words);
-  const Words sum = __builtin_convertvector(bytes, Words) * alpha + (255 - alpha) * 255 + 127;
-  const Words quotient = (sum + 1 + (sum >> 8)) >> 8;  // of a division by 255
-  bytes = __builtin_convertvector(quotient, Bytes);
+  mix(repeated, 255, bytes);
   bytes =
       __builtin_shufflevector(bytes, bytes, 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 7, 11, 15);
   std::memcpy(out, &bytes, sizeof bytes);
@@ -58,6 +63,21 @@ IMGPRESS_CPU_TARGETS void blend_on_white(const std::uint8_t* in, int colours, st
       *out++ = static_cast<std::uint8_t>((in[c] * alpha + 255 * (255 - alpha) + 127) / 255);
     }
     in += colours + 1;
+  }
+}
+
+IMGPRESS_CPU_TARGETS void blend_on_shade(const std::uint8_t* alpha, std::size_t count,
+                                         std::uint8_t shade, std::uint8_t* samples) {
+  for (std::size_t size = sizeof(Bytes); count > 0; count -= size) {
+    size = std::min(size, count);
+    Bytes alphas{};
+    Bytes mixed{};
+    std::memcpy(&alphas, alpha, size);
+    std::memcpy(&mixed, samples, size);
+    mix(alphas, shade, mixed);
+    std::memcpy(samples, &mixed, size);
+    alpha += size;
+    samples += size;
   }
 }
 

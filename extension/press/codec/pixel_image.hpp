@@ -31,4 +31,8 @@ void check_pixel_count(std::uint64_t width, std::uint64_t height, const PixelLim
 // `out` may be the same memory as `in`.
 void blend_on_white(const std::uint8_t* in, int colours, std::size_t count, std::uint8_t* out);
 
+// Blends `count` samples of one channel, whose alpha samples lie elsewhere, with `shade`, in place.
+void blend_on_shade(const std::uint8_t* alpha, std::size_t count, std::uint8_t shade,
+                    std::uint8_t* samples);
+
 }  // namespace imgpress::press

@@ -83,25 +83,53 @@ void decode_pixels(const WebPData& data, WEBP_CSP_MODE mode, std::size_t stride,
   decode(data, out, pixels.size());
 }
 
+// Blends the planes of an image with white. A chroma sample is that of 2 x 2 pixels.
+void blend_planes(const std::vector<std::uint8_t>& alpha, PixelImage& image) {
+  constexpr std::uint8_t kWhite = 235;
+  constexpr std::uint8_t kNoColour = 128;
+  const std::size_t width = image.width;
+  blend_on_shade(alpha.data(), alpha.size(), kWhite, image.samples.data());
+  std::uint8_t* blue = image.samples.data() + alpha.size();
+  std::vector<std::uint8_t> mean((width + 1) / 2);
+  std::uint8_t* red = blue + mean.size() * ((std::size_t{image.height} + 1) / 2);
+  for (std::size_t y = 0; y < image.height; y += 2) {
+    const std::uint8_t* const upper = alpha.data() + y * width;
+    const std::uint8_t* const lower = y + 1 < image.height ? upper + width : upper;
+    for (std::size_t x = 0; x < width; x += 2) {
+      const std::size_t right = std::min(x + 1, width - 1);
+      mean[x / 2] =
+          static_cast<std::uint8_t>((upper[x] + upper[right] + lower[x] + lower[right] + 2) / 4);
+    }
+    for (std::uint8_t** const plane : {&blue, &red}) {
+      blend_on_shade(mean.data(), mean.size(), kNoColour, *plane);
+      *plane += mean.size();
+    }
+  }
+}
+
 // Takes the samples of a lossy picture as they are stored.
-void decode_planes(const WebPData& data, PixelImage& image) {
+void decode_planes(const Frame& frame, PixelImage& image) {
   const std::size_t luma = std::size_t{image.width} * image.height;
   const std::size_t half_width = (std::size_t{image.width} + 1) / 2;
   const std::size_t chroma = half_width * ((std::size_t{image.height} + 1) / 2);
   image.is_video = true;
   image.samples.resize(luma + 2 * chroma);
+  std::vector<std::uint8_t> alpha(frame.has_alpha != 0 ? luma : 0);
   std::uint8_t* const planes = image.samples.data();
   WebPDecBuffer out{};
-  out.colorspace = MODE_YUV;
+  out.colorspace = frame.has_alpha != 0 ? MODE_YUVA : MODE_YUV;
   WebPYUVABuffer& yuv = out.u.YUVA;
   yuv.y = planes;
   yuv.u = planes + luma;
   yuv.v = planes + luma + chroma;
-  yuv.y_stride = static_cast<int>(image.width);
+  yuv.a = alpha.data();
+  yuv.y_stride = yuv.a_stride = static_cast<int>(image.width);
   yuv.u_stride = yuv.v_stride = static_cast<int>(half_width);
   yuv.y_size = luma;
   yuv.u_size = yuv.v_size = chroma;
-  decode(data, out, image.samples.size());
+  yuv.a_size = alpha.size();
+  decode(frame.fragment, out, image.samples.size() + alpha.size());
+  if (frame.has_alpha != 0) blend_planes(alpha, image);
 }
 
 bool is_lossy(const WebPData& data) {
@@ -137,10 +165,9 @@ void read_picture(const Frame& frame, PixelImage& canvas) {
   if (!lies_within(frame, canvas)) refuse("a frame lies outside of the picture");
   const bool covers_all = static_cast<std::uint32_t>(frame.width) == canvas.width &&
                           static_cast<std::uint32_t>(frame.height) == canvas.height;
-  if (covers_all && frame.has_alpha == 0 && is_lossy(frame.fragment)) {
-    return decode_planes(frame.fragment, canvas);
-  }
-  if (covers_all && frame.has_alpha == 0) {
+  if (covers_all && is_lossy(frame.fragment)) {
+    decode_planes(frame, canvas);
+  } else if (covers_all && frame.has_alpha == 0) {
     canvas.samples.resize(canvas.row_bytes() * canvas.height);
     decode_pixels(frame.fragment, MODE_RGB, canvas.row_bytes(), canvas.samples);
   } else {

@@ -48,6 +48,27 @@ TEST(PixelImage, IsBlendedWithWhiteToTheNearestValue) {
   }
 }
 
+TEST(PixelImage, SamplesAreBlendedWithAShadeToTheNearestValue) {
+  Bytes alphas;
+  Bytes samples;
+  for (int i = 0; i < 256 * 256; ++i) {
+    alphas.push_back(std::uint8_t(i / 256));
+    samples.push_back(std::uint8_t(i));
+  }
+  for (const int shade : {0, 128, 235, 255}) {
+    for (const std::size_t count : {0, 1, 15, 16, 31, 256 * 256}) {
+      Bytes expected = samples;
+      for (std::size_t i = 0; i < count; ++i) {
+        expected[i] =
+            std::uint8_t(std::lround((samples[i] * alphas[i] + shade * (255 - alphas[i])) / 255.0));
+      }
+      Bytes mixed = samples;
+      blend_on_shade(alphas.data(), count, std::uint8_t(shade), mixed.data());
+      EXPECT_EQ(mixed, expected) << shade << " " << count;
+    }
+  }
+}
+
 TEST(PixelImage, NothingIsWrittenBehindTheBlendedPixels) {
   for (const int colours : {1, 3}) {
     const Bytes pixels = all_blends(colours);
