@@ -89,7 +89,7 @@ TEST(CodecMemory, IsNoMoreThanWhatMakesAnImageLarge) {
   const Picture picture = tiles(3, 3);
   const Picture transparent = tiles(3, 4);
   for (const Bytes& source : {make_jpeg(picture, form_of(1, true)), make_png(transparent),
-                              make_webp(transparent, false)}) {
+                              make_webp(transparent, false), make_webp(transparent, true)}) {
     EXPECT_LT(bytes_per_pixel(source, picture, Effort::kSmall), press::kBytesPerPixel)
         << int(source[0]);
   }
