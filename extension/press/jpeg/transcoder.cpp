@@ -1,16 +1,13 @@
 #include "press/jpeg/transcoder.hpp"
 
-#include <algorithm>
-#include <memory>
 #include <numeric>
 #include <utility>
 
 #include "press/jpeg/coefficients/chroma_subsampling.hpp"
 #include "press/jpeg/libjpeg_quant_tables.hpp"
 #include "press/jpeg/read/coefficient_reader.hpp"
-#include "press/jpeg/rows/requantised_rows.hpp"
+#include "press/jpeg/rows/quantised_rows.hpp"
 #include "press/jpeg/write/coefficient_writer.hpp"
-#include "press/jpeg/coefficients/plane_requantisation.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -54,35 +51,6 @@ const QuantTable& table_for(const Plane& plane, const QualityTables& to) {
   return plane.channel == Channel::kLuma ? to.luma : to.chroma;
 }
 
-Plane loaded(const Plane& plane, std::unique_ptr<BlockRows> rows) {
-  Plane whole = plane_like(plane, plane.height);
-  for (std::uint32_t y = 0; y < whole.height; ++y) rows->read(y, whole.row(y));
-  return whole;
-}
-
-// Row by row. `image`: the planes of the new file, which are the rows' without their blocks.
-std::optional<std::vector<std::uint8_t>> write_rows(const CoefficientImage& image,
-                                                    const ImageRows& rows,
-                                                    const FrameHeader& header,
-                                                    const ImageMetadata& metadata, Effort effort,
-                                                    std::size_t size_limit) {
-  CoefficientImage part;  // a row of MCUs
-  for (const Plane& plane : image) part.push_back(plane_like(plane, plane.v_factor));
-  const std::uint32_t count = mcus_for(image[0].height, image[0].v_factor);
-  BaselineWriter writer(count, effort);
-  for (std::uint32_t y = 0; y < count; ++y) {
-    for (std::size_t i = 0; i < image.size(); ++i) {
-      const std::uint32_t top = std::min(y * image[i].v_factor, image[i].height);
-      part[i].height = std::min(image[i].v_factor, image[i].height - top);
-      for (std::uint32_t dy = 0; dy < part[i].height; ++dy) {
-        rows[i]->read(top + dy, part[i].row(dy));
-      }
-    }
-    writer.add(part, 0);
-  }
-  return writer.finish(image, header, metadata, size_limit);
-}
-
 }  // namespace
 
 bool can_transcode(const jpeg_decompress_struct& header) {
@@ -105,18 +73,11 @@ std::optional<std::vector<std::uint8_t>> transcode_jpeg(LibjpegGuard& guard,
   if (blocks_in_mcu(image) > kMaxBlocksInMcu) {
     throw FaultError(Fault::kUnsupportedImage, "JPEG file: its sampling factors are too large");
   }
-  if (options.effort != Effort::kSmall) {
-    for (std::size_t i = 0; i < image.size(); ++i) {
-      rows[i] = std::make_unique<RequantisedRows>(image[i], std::move(rows[i]),
-                                                  table_for(image[i], to), options.effort);
-    }
-    return write_rows(image, rows, header_of(in), metadata, options.effort, size_limit);
-  }
   for (std::size_t i = 0; i < image.size(); ++i) {
-    image[i] = loaded(image[i], std::move(rows[i]));
-    requantise_plane(image[i], table_for(image[i], to), table_for(image[i], standard));
+    rows[i] = requantised(image[i], std::move(rows[i]), table_for(image[i], to),
+                          table_for(image[i], standard), options.effort);
   }
-  return write_coefficients(image, header_of(in), metadata, options.effort, size_limit);
+  return write_coefficients(image, rows, header_of(in), metadata, options.effort, size_limit);
 }
 
 }  // namespace imgpress::press

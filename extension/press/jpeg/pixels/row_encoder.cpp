@@ -1,9 +1,10 @@
 #include "press/jpeg/pixels/row_encoder.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
-#include "press/jpeg/coefficients/plane_requantisation.hpp"
+#include "press/jpeg/rows/quantised_rows.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -52,14 +53,17 @@ void RowEncoder::add(std::vector<const std::uint8_t*> rows) {
   const std::size_t done = portion() * next_row_++;
   if (header_.height - done <= kSide) image_[0].height = 1;  // there are no lower blocks
   transform_.transform(std::move(rows), image_, 0);
-  baseline_.add(image_, 0);
+  baseline_.add(image_);
 }
 
 std::optional<std::vector<std::uint8_t>> RowEncoder::finish(const ImageMetadata& metadata,
                                                             std::size_t size_limit) {
   if (effort_ != Effort::kSmall) return baseline_.finish(image_, header_, metadata, size_limit);
-  for (Plane& plane : image_) quantise_plane(plane);
-  return write_coefficients(image_, header_, metadata, effort_, size_limit);
+  ImageRows rows;
+  for (const Plane& plane : image_) {
+    rows.push_back(quantised(plane, std::make_unique<PlaneRows>(plane)));
+  }
+  return write_coefficients(image_, rows, header_, metadata, effort_, size_limit);
 }
 
 }  // namespace imgpress::press

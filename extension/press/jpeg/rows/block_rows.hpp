@@ -1,11 +1,13 @@
 // The blocks of a plane, row by row, whatever they are kept in or come from.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "press/jpeg/coefficients/block_requantiser.hpp"
+#include "press/jpeg/coefficients/coefficient_image.hpp"
 
 namespace imgpress::press {
 
@@ -27,6 +29,18 @@ class BlockRows {
 
  private:
   std::uint32_t width_;
+};
+
+// Those of a plane whose blocks are all there.
+class PlaneRows : public BlockRows {
+ public:
+  explicit PlaneRows(const Plane& plane) : BlockRows(plane.width), plane_(plane) {}
+
+  using BlockRows::read;
+  void read(std::uint32_t y, Block* to) override { std::copy_n(plane_.row(y), width(), to); }
+
+ private:
+  const Plane& plane_;
 };
 
 // Those of each plane of an image.

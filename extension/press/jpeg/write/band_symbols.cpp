@@ -39,12 +39,10 @@ void add_row(const Block* blocks, const std::vector<std::uint64_t>& nonzero, Ban
 
 }  // namespace
 
-void collect_symbols(const Plane& plane, std::vector<BandSymbols>& bands) {
-  std::vector<std::uint64_t> nonzero(plane.width);
-  for (std::uint32_t y = 0; y < plane.height; ++y) {
-    find_levels(plane.row(y), nonzero);
-    for (BandSymbols& band : bands) add_row(plane.row(y), nonzero, band);
-  }
+void add_symbols(const Block* blocks, std::size_t count, std::vector<BandSymbols>& bands) {
+  std::vector<std::uint64_t> nonzero(count);
+  find_levels(blocks, nonzero);
+  for (BandSymbols& band : bands) add_row(blocks, nonzero, band);
 }
 
 IMGPRESS_CPU_TARGETS

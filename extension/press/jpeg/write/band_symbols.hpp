@@ -51,8 +51,8 @@ struct BandSymbols {
   EobRuns runs;          // of these ends
 };
 
-// Appends the symbols of a plane to each of `bands`.
-void collect_symbols(const Plane& plane, std::vector<BandSymbols>& bands);
+// Appends the symbols of a row of blocks to each of `bands`.
+void add_symbols(const Block* blocks, std::size_t count, std::vector<BandSymbols>& bands);
 
 // Replaces ends that follow each other by runs.
 void merge_ends(SymbolStream& symbols);

@@ -1,5 +1,6 @@
 #include "press/jpeg/write/coefficient_writer.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -18,13 +19,12 @@ std::size_t table_of(CodeClass kind, std::uint8_t slot) {
   return static_cast<std::size_t>(kind) * kCodeSlots + slot;
 }
 
-// Appends the symbols of row `y` of MCUs.
+// Appends the symbols of a row of MCUs.
 IMGPRESS_CPU_TARGETS
-void put_mcu_row(const CoefficientImage& image, std::uint32_t y, DcPredictor& dc,
-                 SymbolStream& stream) {
-  PackedSymbol* next = stream.open(blocks_in_mcu_row(image) * kMaxBlockSymbols);
-  visit_mcu_row(image, y, [&](std::size_t i, const Block* block) IMGPRESS_INLINE_LAMBDA {
-    const std::uint8_t slot = code_slot(image[i]);
+void put_mcu_row(const CoefficientImage& part, DcPredictor& dc, SymbolStream& stream) {
+  PackedSymbol* next = stream.open(blocks_in_mcu_row(part) * kMaxBlockSymbols);
+  visit_mcu_row(part, [&](std::size_t i, const Block* block) IMGPRESS_INLINE_LAMBDA {
+    const std::uint8_t slot = code_slot(part[i]);
     const auto dc_table = static_cast<PackedSymbol>(table_of(CodeClass::kDc, slot)) << 8;
     const auto ac_table = static_cast<PackedSymbol>(table_of(CodeClass::kAc, slot)) << 8;
     *next++ = packed_value(dc.difference(i, block)) | dc_table;
@@ -61,13 +61,34 @@ HuffmanEncoder put_codes(bool sampled, SymbolStream& stream, SegmentWriter& file
   return codes;
 }
 
+std::uint32_t mcu_rows(const CoefficientImage& image) {
+  return mcus_for(image[0].height, image[0].v_factor);
+}
+
+// Calls visit(part) for each row of MCUs.
+template <typename Visit>
+void visit_parts(const CoefficientImage& image, const ImageRows& rows, Visit visit) {
+  CoefficientImage part;
+  for (const Plane& plane : image) part.push_back(plane_like(plane, plane.v_factor));
+  for (std::uint32_t y = 0; y < mcu_rows(image); ++y) {
+    for (std::size_t i = 0; i < image.size(); ++i) {
+      const std::uint32_t top = std::min(y * image[i].v_factor, image[i].height);
+      part[i].height = std::min(image[i].v_factor, image[i].height - top);
+      for (std::uint32_t dy = 0; dy < part[i].height; ++dy) {
+        rows[i]->read(top + dy, part[i].row(dy));
+      }
+    }
+    visit(part);
+  }
+}
+
 }  // namespace
 
 BaselineWriter::BaselineWriter(std::uint32_t rows, Effort effort)
     : sampled_(effort == Effort::kFast && rows >= kMinRowsToSample) {}
 
-void BaselineWriter::add(const CoefficientImage& part, std::uint32_t y) {
-  put_mcu_row(part, y, dc_, stream_);
+void BaselineWriter::add(const CoefficientImage& part) {
+  put_mcu_row(part, dc_, stream_);
   if (!sampled_ || next_row_ % kSampledRowStride == 0) stream_.count();
   ++next_row_;
 }
@@ -91,20 +112,22 @@ std::optional<std::vector<std::uint8_t>> BaselineWriter::finish(const Coefficien
 }
 
 std::optional<std::vector<std::uint8_t>> write_coefficients(const CoefficientImage& image,
+                                                            const ImageRows& rows,
                                                             const FrameHeader& header,
                                                             const ImageMetadata& metadata,
                                                             Effort effort, std::size_t size_limit) {
   if (effort != Effort::kSmall) {
-    const std::uint32_t rows = mcus_for(image[0].height, image[0].v_factor);
-    BaselineWriter writer(rows, effort);
-    for (std::uint32_t y = 0; y < rows; ++y) writer.add(image, y);
+    BaselineWriter writer(mcu_rows(image), effort);
+    visit_parts(image, rows, [&writer](const CoefficientImage& part) { writer.add(part); });
     return writer.finish(image, header, metadata, size_limit);
   }
+  ProgressiveScans scans(image.size());
+  visit_parts(image, rows, [&scans](const CoefficientImage& part) { scans.add(part); });
   SegmentWriter file(size_limit);
   file.put_start(header, metadata);
   file.put_quant_tables(image);
   file.put_frame(header, image, true);
-  if (!put_progressive_scans(image, size_limit, file)) return std::nullopt;
+  if (!scans.put(image, size_limit, file)) return std::nullopt;
   return finished(std::move(file), size_limit);
 }
 

@@ -25,18 +25,16 @@ inline std::size_t blocks_in_mcu_row(const CoefficientImage& image) {
   return blocks;
 }
 
-// Calls visit(index of the plane, block) for the blocks of a row of MCUs. Padding blocks beyond an
-// edge are nullptr.
+// Calls visit(index of the plane, block) for the blocks of `part`, a row of MCUs. Padding blocks
+// beyond an edge are nullptr.
 template <typename Visit>
-IMGPRESS_INLINE void visit_mcu_row(const CoefficientImage& image, std::uint32_t mcu_y,
-                                   Visit visit) {
-  const std::uint32_t units = mcus_for(image[0].width, image[0].h_factor);
+IMGPRESS_INLINE void visit_mcu_row(const CoefficientImage& part, Visit visit) {
+  const std::uint32_t units = mcus_for(part[0].width, part[0].h_factor);
   for (std::uint32_t mcu_x = 0; mcu_x < units; ++mcu_x) {
-    for (std::size_t i = 0; i < image.size(); ++i) {
-      const Plane& plane = image[i];
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      const Plane& plane = part[i];
       const std::uint32_t left = mcu_x * plane.h_factor;
-      const std::uint32_t top = mcu_y * plane.v_factor;
-      for (std::uint32_t y = top; y < top + plane.v_factor; ++y) {
+      for (std::uint32_t y = 0; y < plane.v_factor; ++y) {
         for (std::uint32_t x = left; x < left + plane.h_factor; ++x) {
           visit(i, y < plane.height && x < plane.width ? plane.row(y) + x : nullptr);
         }

@@ -19,24 +19,20 @@ constexpr Band kCoarse = {1, kLastCoarse};
 constexpr Band kFine = {kLastCoarse + 1, kBlockSize - 1};
 constexpr Band kAll = {1, kBlockSize - 1};
 
-// Appends the symbols of row `y` of MCUs.
+// Appends the DC symbols of a row of MCUs.
 IMGPRESS_CPU_TARGETS
-void put_dc_row(const CoefficientImage& image, std::uint32_t y, DcPredictor& dc,
-                SymbolStream& stream) {
-  PackedSymbol* next = stream.open(blocks_in_mcu_row(image));
-  visit_mcu_row(image, y, [&](std::size_t i, const Block* block) IMGPRESS_INLINE_LAMBDA {
-    const auto table = static_cast<PackedSymbol>(code_slot(image[i])) << 8;
+void put_dc_row(const CoefficientImage& part, DcPredictor& dc, SymbolStream& stream) {
+  PackedSymbol* next = stream.open(blocks_in_mcu_row(part));
+  visit_mcu_row(part, [&](std::size_t i, const Block* block) IMGPRESS_INLINE_LAMBDA {
+    const auto table = static_cast<PackedSymbol>(code_slot(part[i])) << 8;
     *next++ = packed_value(dc.difference(i, block)) | table;
   });
   stream.close(next);
   stream.count();
 }
 
-bool put_dc_scan(const CoefficientImage& image, std::size_t size_limit, SegmentWriter& file) {
-  SymbolStream stream;
-  DcPredictor dc;
-  const std::uint32_t rows = mcus_for(image[0].height, image[0].v_factor);
-  for (std::uint32_t y = 0; y < rows; ++y) put_dc_row(image, y, dc, stream);
+bool put_dc_scan(const CoefficientImage& image, const SymbolStream& stream, std::size_t size_limit,
+                 SegmentWriter& file) {
   HuffmanEncoder codes;
   for (std::uint8_t slot = 0; slot < kCodeSlots; ++slot) {
     if (stream.counts(slot) == SymbolCounts{}) continue;
@@ -113,10 +109,8 @@ struct LumaScans {
   SegmentWriter fine;
 };
 
-std::optional<LumaScans> write_luma_scans(const CoefficientImage& image, std::size_t size_limit) {
-  std::vector<BandSymbols> bands;
-  for (const Band band : {kCoarse, kFine, kAll}) bands.emplace_back(band);
-  collect_symbols(image[0], bands);
+std::optional<LumaScans> write_luma_scans(const CoefficientImage& image,
+                                          std::vector<BandSymbols>& bands, std::size_t size_limit) {
   LumaScans split;
   LumaScans whole;
   const bool whole_fits = put_band_scans(image, {{0, bands[2]}}, size_limit, whole.coarse);
@@ -130,29 +124,39 @@ std::optional<LumaScans> write_luma_scans(const CoefficientImage& image, std::si
 }
 
 // The planes whose codes are in a slot, without the first one; one scan each.
-bool put_other_scans(const CoefficientImage& image, std::uint8_t slot, std::size_t size_limit,
-                     SegmentWriter& file) {
-  std::vector<std::vector<BandSymbols>> symbols(image.size());
+bool put_other_scans(const CoefficientImage& image, std::vector<std::vector<BandSymbols>>& bands,
+                     std::uint8_t slot, std::size_t size_limit, SegmentWriter& file) {
   std::vector<BandOfPlane> scans;
   for (std::size_t i = 1; i < image.size(); ++i) {
-    if (code_slot(image[i]) != slot) continue;
-    symbols[i].emplace_back(kAll);
-    collect_symbols(image[i], symbols[i]);
-    scans.push_back({i, symbols[i][0]});
+    if (code_slot(image[i]) == slot) scans.push_back({i, bands[i][0]});
   }
   return scans.empty() || put_band_scans(image, scans, size_limit, file);
 }
 
 }  // namespace
 
-bool put_progressive_scans(const CoefficientImage& image, std::size_t size_limit,
+ProgressiveScans::ProgressiveScans(std::size_t planes) : bands_(planes) {
+  for (const Band band : {kCoarse, kFine, kAll}) bands_[0].emplace_back(band);
+  for (std::size_t i = 1; i < planes; ++i) bands_[i].emplace_back(kAll);
+}
+
+void ProgressiveScans::add(const CoefficientImage& part) {
+  put_dc_row(part, dc_, dc_symbols_);
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    for (std::uint32_t y = 0; y < part[i].height; ++y) {
+      add_symbols(part[i].row(y), part[i].width, bands_[i]);
+    }
+  }
+}
+
+bool ProgressiveScans::put(const CoefficientImage& image, std::size_t size_limit,
                            SegmentWriter& file) {
-  if (!put_dc_scan(image, size_limit, file)) return false;
-  const std::optional<LumaScans> luma = write_luma_scans(image, size_limit);
+  if (!put_dc_scan(image, dc_symbols_, size_limit, file)) return false;
+  const std::optional<LumaScans> luma = write_luma_scans(image, bands_[0], size_limit);
   if (!luma) return false;
   file.put(luma->coarse);
   for (std::uint8_t slot = 0; slot < kCodeSlots; ++slot) {
-    if (!put_other_scans(image, slot, size_limit, file)) return false;
+    if (!put_other_scans(image, bands_, slot, size_limit, file)) return false;
   }
   file.put(luma->fine);
   return file.size() < size_limit;

@@ -11,6 +11,13 @@ namespace {
 
 using namespace fixtures;
 
+std::optional<Bytes> write(const CoefficientImage& picture, const FrameHeader& header,
+                           Effort effort, std::size_t size_limit) {
+  ImageRows rows;
+  for (const Plane& plane : picture) rows.push_back(std::make_unique<PlaneRows>(plane));
+  return write_coefficients(picture, rows, header, {}, effort, size_limit);
+}
+
 CoefficientImage random_image(std::mt19937& random, int planes) {
   CoefficientImage picture;
   for (int i = 0; i < planes; ++i) {
@@ -45,7 +52,7 @@ TEST(CoefficientWriter, LibjpegReadsWhatWasWritten) {
         header.width = 9 * 8 - 3;
         header.height = 7 * 8 - 5;
         header.jfif = planes != 4;
-        const auto file = write_coefficients(picture, header, {}, effort, 1'000'000);
+        const auto file = write(picture, header, effort, 1'000'000);
         ASSERT_TRUE(file);
         const LibjpegReading reading = read_with_libjpeg(*file);
         ASSERT_EQ(reading.fault, "");
@@ -83,7 +90,7 @@ TEST(CoefficientWriter, LongRunsOfEmptyBlocks) {
   header.height = 800;
   for (const std::uint32_t empty : {1U, 4094U, 4095U, 4096U, 8191U, 17'000U, 36'000U, 40'000U}) {
     const CoefficientImage picture = empty_then_busy(empty);
-    const auto file = write_coefficients(picture, header, {}, Effort::kSmall, 10'000'000);
+    const auto file = write(picture, header, Effort::kSmall, 10'000'000);
     ASSERT_TRUE(file);
     const LibjpegReading reading = read_with_libjpeg(*file);
     EXPECT_EQ(reading.fault, "") << empty;
@@ -112,7 +119,7 @@ TEST(CoefficientWriter, FastEffortHasACodeForEveryLevel) {
   FrameHeader header;
   header.width = 32;
   header.height = 320;
-  const auto file = write_coefficients(picture, header, {}, Effort::kFast, 1'000'000);
+  const auto file = write(picture, header, Effort::kFast, 1'000'000);
   ASSERT_TRUE(file);
   const LibjpegReading reading = read_with_libjpeg(*file);
   EXPECT_EQ(reading.fault, "");
@@ -126,10 +133,10 @@ TEST(CoefficientWriter, StopsAtTheSizeLimit) {
   header.width = 69;
   header.height = 51;
   for (const Effort effort : {Effort::kFast, Effort::kBalanced, Effort::kSmall}) {
-    const std::size_t size = write_coefficients(picture, header, {}, effort, 1'000'000)->size();
-    EXPECT_TRUE(write_coefficients(picture, header, {}, effort, size + 1));
+    const std::size_t size = write(picture, header, effort, 1'000'000)->size();
+    EXPECT_TRUE(write(picture, header, effort, size + 1));
     for (const std::size_t room : {size, size - 1, size / 2, std::size_t{10}, std::size_t{0}}) {
-      EXPECT_FALSE(write_coefficients(picture, header, {}, effort, room)) << room;
+      EXPECT_FALSE(write(picture, header, effort, room)) << room;
     }
   }
 }

@@ -1,4 +1,4 @@
-#include "press/jpeg/rows/requantised_rows.hpp"
+#include "press/jpeg/rows/quantised_rows.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,6 @@
 #include <random>
 #include <vector>
 
-#include "press/jpeg/coefficients/plane_requantisation.hpp"
 #include "press/jpeg/rows/narrow_plane.hpp"
 
 namespace imgpress::press {
@@ -54,7 +53,7 @@ void expect_rows(BlockRows& rows, const std::vector<Block>& expected) {
   }
 }
 
-TEST(RequantisedRows, AreWhatTheRequantiserMakesOfTheWholePlane) {
+TEST(QuantisedRows, AreWhatTheRequantiserMakesOfTheWholePlane) {
   for (const Effort effort : {Effort::kFast, Effort::kBalanced}) {
     Plane plane = plane_with(10);
     const std::uint32_t every = sampling_stride(plane, effort);
@@ -66,22 +65,38 @@ TEST(RequantisedRows, AreWhatTheRequantiserMakesOfTheWholePlane) {
     for (std::uint32_t y = 0; y < kHeight; y += every) {
       sample.add(blocks.data() + std::size_t{y} * kWidth, kWidth);
     }
-    RequantisedRows rows(plane, rows_of(blocks), to, effort);
+    const auto rows = requantised(plane, rows_of(blocks), to, to, effort);
     EXPECT_EQ(plane.steps[0], 10);  // the coarser one
     EXPECT_EQ(plane.steps[63], 68);
     BlockRequantiser(plane_with(10).steps, plane.steps, sample).apply(blocks.data(), blocks.size());
-    expect_rows(rows, blocks);
+    expect_rows(*rows, blocks);
   }
 }
 
-TEST(RequantisedRows, StayAsTheyAreWhereNoStepIsCoarser) {
+TEST(QuantisedRows, StayAsTheyAreWhereNoStepIsCoarser) {
   Plane plane = plane_with(10);
   QuantTable to;
   to.fill(10);
   const std::vector<Block> blocks = random_blocks();
-  RequantisedRows rows(plane, rows_of(blocks), to, Effort::kBalanced);
+  const auto rows = requantised(plane, rows_of(blocks), to, to, Effort::kBalanced);
   EXPECT_EQ(plane.steps, to);
-  expect_rows(rows, blocks);
+  expect_rows(*rows, blocks);
+}
+
+// A file's tables may have steps of 16 bits.
+TEST(QuantisedRows, StepsOfAnySizeLeaveNoLevelThatTheyAreTooCoarseFor) {
+  for (const int step : {4095, 4096, 4097, 8192, 65535}) {
+    Plane plane;
+    plane.width = plane.height = 1;
+    plane.make_blocks();
+    for (std::int16_t& coefficient : plane.blocks[0].at) coefficient = 1000 * kFineness;
+    QuantTable steps;
+    steps.fill(static_cast<std::uint16_t>(step));
+    plane.steps = steps;
+    Block block;
+    quantised(plane, std::make_unique<PlaneRows>(plane))->read(0, &block);
+    for (const std::int16_t level : block.at) EXPECT_EQ(level, 0) << step;
+  }
 }
 
 }  // namespace
