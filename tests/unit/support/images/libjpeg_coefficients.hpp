@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "core/rules/fault.hpp"
+#include "core/text/bytes.hpp"
 #include "press/jpeg/coefficients/coefficient_image.hpp"
 #include "press/jpeg/read/libjpeg_decoder.hpp"
 #include "press/jpeg/rows/block_rows.hpp"
-#include "support/images/pictures.hpp"
 
 namespace imgpress::press::fixtures {
 
@@ -21,12 +21,12 @@ struct LibjpegReading {
   std::string fault;  // an error, or a warning about damage
 };
 
-inline LibjpegReading read_with_libjpeg(const Bytes& source) {
+inline LibjpegReading read_with_libjpeg(ByteView source) {
   LibjpegReading reading;
   try {
     LibjpegGuard guard;
     LibjpegDecoder decoder(guard);
-    decoder.read_header(view(source), {50'000'000});
+    decoder.read_header(source, {50'000'000});
     jpeg_decompress_struct& in = decoder.state();
     jvirt_barray_ptr* arrays = nullptr;
     guard.run([&] { arrays = jpeg_read_coefficients(&in); });

@@ -5,6 +5,7 @@
 
 #include "press/jpeg/write/coefficient_writer.hpp"
 #include "support/images/libjpeg_coefficients.hpp"
+#include "support/images/pictures.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -54,7 +55,7 @@ TEST(CoefficientWriter, LibjpegReadsWhatWasWritten) {
         header.jfif = planes != 4;
         const auto file = write(picture, header, effort, 1'000'000);
         ASSERT_TRUE(file);
-        const LibjpegReading reading = read_with_libjpeg(*file);
+        const LibjpegReading reading = read_with_libjpeg(view(*file));
         ASSERT_EQ(reading.fault, "");
         ASSERT_EQ(reading.planes, in_rows(picture));
       }
@@ -92,7 +93,7 @@ TEST(CoefficientWriter, LongRunsOfEmptyBlocks) {
     const CoefficientImage picture = empty_then_busy(empty);
     const auto file = write(picture, header, Effort::kSmall, 10'000'000);
     ASSERT_TRUE(file);
-    const LibjpegReading reading = read_with_libjpeg(*file);
+    const LibjpegReading reading = read_with_libjpeg(view(*file));
     EXPECT_EQ(reading.fault, "") << empty;
     EXPECT_EQ(reading.planes, in_rows(picture)) << empty;
   }
@@ -121,7 +122,7 @@ TEST(CoefficientWriter, FastEffortHasACodeForEveryLevel) {
   header.height = 320;
   const auto file = write(picture, header, Effort::kFast, 1'000'000);
   ASSERT_TRUE(file);
-  const LibjpegReading reading = read_with_libjpeg(*file);
+  const LibjpegReading reading = read_with_libjpeg(view(*file));
   EXPECT_EQ(reading.fault, "");
   EXPECT_EQ(reading.planes, in_rows(picture));
 }

@@ -37,7 +37,7 @@ std::optional<Coefficients> read_ourselves(const Bytes& source) {
 void expect_same(const Bytes& source, const std::string& name) {
   const auto ours = read_ourselves(source);
   ASSERT_TRUE(ours) << name;
-  const LibjpegReading theirs = read_with_libjpeg(source);
+  const LibjpegReading theirs = read_with_libjpeg(view(source));
   ASSERT_EQ(theirs.fault, "") << name;
   ASSERT_EQ(*ours, theirs.planes) << name;
 }
@@ -276,7 +276,7 @@ TEST(ProgressiveReader, AcceptsNothingThatLibjpegReadsDifferently) {
     }
     const auto ours = read_ourselves(source);
     if (!ours) continue;
-    const LibjpegReading theirs = read_with_libjpeg(source);
+    const LibjpegReading theirs = read_with_libjpeg(view(source));
     ASSERT_EQ(theirs.fault, "") << "round " << round;
     ASSERT_EQ(*ours, theirs.planes) << "round " << round;
     ++accepted;
