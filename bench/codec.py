@@ -4,7 +4,8 @@
     codec.py [--rounds N]
 
 Every original photograph is saved as a JPEG of quality 60, 75, 85, 90 and 95 in 4:2:0, 4:2:2 and
-4:4:4, which is then compressed; the result is compared with the original. Times are CPU seconds of
+4:4:4, and as PNG, WebP and GIF, which is then compressed; the result is compared with the original.
+Times are CPU seconds of
 one core. The compressors take turns, folder by folder; a speed is the median over the rounds of the
 ratio within a round.
 """
@@ -23,6 +24,8 @@ from kit.report import target
 QUALITIES = (60, 75, 85, 90, 95)
 AS_FOUND = ("4:2:0", None)
 EFFORTS = ("fast", "balanced", "small")
+# CPU time against Pillow's.
+PNG_TARGETS = {"fast": 0.5, "balanced": 0.6, "small": 0.7}
 
 
 def make_groups(folder):
@@ -41,6 +44,16 @@ def make_groups(folder):
     groups[AS_FOUND].mkdir()
     photographs.write_as_found(groups[AS_FOUND])
     return groups, pristine
+
+
+def make_formats(folder, pristine):
+    """{name of the format: folder of sources}"""
+    formats = {}
+    for number, (name, options) in enumerate(photographs.OTHER_FORMATS.items()):
+        formats[name] = folder / f"format-{number}"
+        formats[name].mkdir()
+        photographs.write_in_format(pristine, formats[name], options)
+    return formats
 
 
 def output_folder(sources, peer):
@@ -174,6 +187,32 @@ def compared(data, groups, peer):
     }
 
 
+def png_targets(data):
+    return [
+        target(
+            f"{effort}, PNG: CPU against Pillow",
+            1 / data.speed(["PNG"], f"imgpress {effort}"),
+            "at most",
+            wanted,
+            "times",
+        )
+        for effort, wanted in PNG_TARGETS.items()
+    ]
+
+
+def format_rows(data, formats):
+    return [
+        {
+            "sources": name,
+            "by": peer,
+            "CPU per image": f"{data.milliseconds([name], peer):.2f} ms",
+            **compared(data, [name], peer),
+        }
+        for name in formats
+        for peer in data.peers
+    ]
+
+
 def peer_rows(data):
     """Every peer for each subsampling, averaged over the qualities. Without the pictures as found:
     some peers apply their ICC profiles, so that the pixels differ on purpose."""
@@ -209,17 +248,21 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         groups, pristine = make_groups(folder)
+        formats = make_formats(folder, pristine)
         peers, missing, versions = codec_peers.open_peers(folder)
         report.environment("codec", *versions, *missing)
         try:
             data = Measurements(groups, peers, options.rounds)
+            others = Measurements(formats, codec_peers.in_process(peers), options.rounds)
         finally:
             for peer in peers.values():
                 peer.close()
         data.judge(groups, pristine)
-    report.publish_targets("codec", target_rows(data))
+        others.judge(formats, pristine)
+    report.publish_targets("codec", target_rows(data) + png_targets(others))
     report.publish("codec-peers", peer_rows(data))
     report.publish("codec-420", quality_rows(data, of("4:2:0") + [AS_FOUND]))
+    report.publish("codec-formats", format_rows(others, formats))
     report.publish("codec-other", quality_rows(data, of("4:2:2") + of("4:4:4")))
 
 

@@ -16,6 +16,12 @@ from PIL import Image, ImageOps  # noqa: E402
 import pictures  # noqa: E402
 
 SUBSAMPLINGS = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}  # Pillow's numbers
+OTHER_FORMATS = {
+    "PNG": {"format": "PNG"},
+    "WebP, lossy": {"format": "WEBP", "quality": 85},
+    "WebP, lossless": {"format": "WEBP", "lossless": True, "quality": 50},
+    "GIF": {"format": "GIF"},
+}
 TILE = (1000, 750)
 # Excludes icons and drawings on a plain background, which say little about photographs.
 LEAST_PIXELS = 100_000
@@ -76,6 +82,13 @@ def write_sources(pristine, folder, quality, subsampling):
             image.save(
                 folder / f"{path.stem}.jpg", quality=quality, subsampling=SUBSAMPLINGS[subsampling]
             )
+
+
+def write_in_format(pristine, folder, options):
+    """Saves every pristine picture with these options of Pillow."""
+    for path in sorted(pristine.glob("*.png")):
+        with Image.open(path) as image:
+            image.save(folder / path.stem, **options)
 
 
 def write_as_found(folder):

@@ -154,6 +154,11 @@ def open_encoders(quality):
     return peers, [], [_PILLOW, _sharp_version()]
 
 
+def in_process(peers):
+    """Those whose decoding and encoding alone is measured, and which read any format."""
+    return {name: peer for name, peer in peers.items() if isinstance(peer, ServingPeer)}
+
+
 def open_peers(folder):
     """({name: peer}, notes about missing ones, versions of the others)"""
     peers = {"Pillow": _open_pillow(QUALITY)}

@@ -21,7 +21,10 @@ def main():
         begin = time.process_time()
         for _, source in files:
             output = io.BytesIO()
-            Image.open(io.BytesIO(source)).save(output, "JPEG", quality=quality)
+            image = Image.open(io.BytesIO(source))
+            if image.mode == "P":  # a GIF
+                image = image.convert("RGB")
+            image.save(output, "JPEG", quality=quality)
             results.append(output.getvalue())
         seconds = time.process_time() - begin
         for (name, _), result in zip(files, results):
