@@ -9,7 +9,6 @@
 namespace imgpress::press {
 
 // What decoding takes, at most: a WebP with an alpha channel 8.9 bytes a pixel, all others less.
-// But for progressive JPEGs in four colours, which may take more than this: the kernel tells.
 constexpr std::uint64_t kBytesPerPixel = 10;
 
 // From now on the heap keeps freed memory for the next image. By default the kernel would map and

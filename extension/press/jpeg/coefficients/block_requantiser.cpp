@@ -74,19 +74,23 @@ void requantise(Block* blocks, std::size_t count, const float* scale, const floa
   }
 }
 
-// The AC levels.
+// The same in integers of 16 bits; see BlockRequantiser::Narrow.
+IMGPRESS_INLINE std::int16_t requantised(std::int16_t value, std::uint16_t factor,
+                                         std::uint16_t offset, std::uint16_t multiplier) {
+  const auto magnitude = static_cast<std::uint16_t>(value < 0 ? -value : value);
+  const auto sum = static_cast<std::uint16_t>(magnitude * factor + offset);
+  const auto product = static_cast<std::uint16_t>((std::uint32_t{sum} * multiplier) >> 16);
+  const auto level = static_cast<std::int16_t>(product >> 8);
+  return static_cast<std::int16_t>(value < 0 ? -level : level);
+}
+
 IMGPRESS_INLINE void requantise_bytes(const std::int8_t* __restrict from,
                                       const std::uint16_t* __restrict factor,
                                       const std::uint16_t* __restrict offset,
                                       const std::uint16_t* __restrict multiplier,
                                       std::int16_t* __restrict to) {
   for (std::size_t i = 0; i < kBlockSize; ++i) {
-    const std::int16_t value = from[i];
-    const auto magnitude = static_cast<std::uint16_t>(value < 0 ? -value : value);
-    const auto sum = static_cast<std::uint16_t>(magnitude * factor[i] + offset[i]);
-    const auto product = static_cast<std::uint16_t>((std::uint32_t{sum} * multiplier[i]) >> 16);
-    const auto level = static_cast<std::int16_t>(product >> 8);
-    to[i] = static_cast<std::int16_t>(value < 0 ? -level : level);
+    to[i] = requantised(from[i], factor[i], offset[i], multiplier[i]);
   }
 }
 

@@ -62,13 +62,13 @@ class BlockRequantiser {
   // False if that would not be exact for any byte.
   bool make_narrow(std::size_t i, double step, double target);
 
-  float dc_step_ = 0;
-  std::int16_t white_level_ = 0;
-  std::int16_t black_level_ = 0;
-  std::array<int, kBlockSize> addend_;
   alignas(32) std::array<float, kBlockSize> scale_;
   alignas(32) std::array<float, kBlockSize> offset_;
   Narrow narrow_{};
+  std::array<int, kBlockSize> addend_;
+  float dc_step_ = 0;
+  std::int16_t white_level_ = 0;
+  std::int16_t black_level_ = 0;
   bool has_narrow_ = true;
 };
 

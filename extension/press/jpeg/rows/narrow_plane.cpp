@@ -3,8 +3,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <cstring>
+#include <memory>
 
 namespace imgpress::press {
 namespace {
@@ -37,11 +37,9 @@ IMGPRESS_INLINE bool is_wide(const Block& block) {
 
 // The kernel takes a while for each page that is touched first, whatever its size.
 void prefer_huge_pages(void* memory, std::size_t bytes) {
-  constexpr std::uintptr_t kHugePage = 2 << 20;
-  const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(memory);
-  const std::uintptr_t begin = (address + kHugePage - 1) / kHugePage * kHugePage;
-  const std::uintptr_t end = (address + bytes) / kHugePage * kHugePage;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+  constexpr std::size_t kHugePage = 2 << 20;
+  if (std::align(kHugePage, kHugePage, memory, bytes) == nullptr) return;
+  ::madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 }
 
 }  // namespace

@@ -73,8 +73,8 @@ TEST(CodecMemory, OfAJpegIsNearlyThatOfALevelForEachByte) {
     double small;
   };
   for (const auto& [form, balanced, small] :
-       {Bound{form_of(2, false), 3, 5}, Bound{form_of(1, false), 4.5, 6.5},
-        Bound{form_of(2, true), 4.5, 8}}) {
+       {Bound{form_of(2, false), 3, 3.5}, Bound{form_of(1, false), 4.5, 5},
+        Bound{form_of(2, true), 3, 3.5}}) {
     const Bytes source = make_jpeg(picture, form);
     const std::string what = std::to_string(form.luma_across) + (form.progressive ? " p" : "");
     EXPECT_LT(bytes_per_pixel(source, picture, Effort::kFast), balanced) << what;
