@@ -89,13 +89,16 @@ TrellisQuantiser::TrellisQuantiser(const QuantTable& from, const QuantTable& to,
   });
 }
 
-// Follows SSIM, in which an error counts for less where the variance of the samples is large.
+// Follows SSIM, in which an error counts for less where the variance of the samples is large. With
+// the variance itself butteraugli gets worse by 2 to 4 %; with its root the worst places do, by
+// 0.005 of SSIM. This is in between.
 float TrellisQuantiser::lambda_for(const Block& before) const {
-  constexpr float kTypicalVariance = 300;  // of a block's samples
+  constexpr float kTypicalVariance = 400;  // of a block's samples
   constexpr float kNoise = 58.5F;          // SSIM's C2 = (0.03 * 255)^2
   const float energy = energy_of(before, step_.data());
-  const float activity = std::sqrt((energy / kBlockSize + kNoise) / kTypicalVariance);
-  return lambda_ * std::min(std::max(activity, 0.6F), 4.0F);
+  const float root = std::sqrt((energy / kBlockSize + kNoise) / kTypicalVariance);
+  const float activity = root * std::sqrt(root);
+  return lambda_ * std::min(std::max(activity, 0.4F), 4.0F);
 }
 
 float TrellisQuantiser::rate(int zeros, int level) const {
