@@ -17,9 +17,9 @@ namespace imgpress::press {
 // source's.
 CodecResult keep_source(ByteView source, std::vector<std::uint8_t> stripped, ImageFormat format);
 
-// Encodes the decoded image. Takes the result if it is smaller than the source without its metadata,
-// else keeps the source. `strip` makes the latter; it is called when the image takes no memory any
-// more.
+// Encodes the decoded image. Takes the result if it is smaller than the source without its
+// metadata, else keeps the source. `strip` makes the latter; it is called when the image takes no
+// memory any more.
 CodecResult compress_pixels(PixelImage image, ByteView source,
                             const std::function<std::vector<std::uint8_t>()>& strip,
                             ImageFormat format, const CodecOptions& options);
