@@ -14,8 +14,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr milliseconds kBlockedPause{250};  // when something is due but cannot be claimed
-constexpr seconds kLockedPause{1};       // when a lease, or an image that must be alone, is locked
-constexpr milliseconds kClaimPause{50};  // longest wait for a claim to become worth its cost
+constexpr seconds kLockedPause{1};        // when a lease, or an image that must be alone, is locked
+constexpr milliseconds kClaimPause{100};  // longest wait for a claim to become worth its cost
 constexpr milliseconds kFirstErrorPause{500};
 constexpr seconds kLongestErrorPause{5};
 // Something may be committed without waking the drainer, COMMIT PREPARED for instance.
@@ -98,6 +98,10 @@ void Drainer::take_outcomes() {
       claim_wanted_ = true;
     }
     ended_.add(window_.judge(std::move(outcome), settings_.retry, unit_random()), now);
+    // A claim of few images costs nearly as much as one of many. So it waits until three eighths of
+    // them have ended, or for kClaimPause, because the others may be slow.
+    next_claim_ = std::min<TimePoint>(next_claim_, now + kClaimPause);
+    if (under_way() <= refill_below_) claim_wanted_ = true;
   }
   ended_.resume(now);
   for (DeliveryOutcome& outcome : pipeline_.take_delivery_outcomes()) {
@@ -211,20 +215,24 @@ TimePoint Drainer::claim_deliveries_due_at() const {
   return look ? kNow : next_delivery_;
 }
 
+std::size_t Drainer::under_way() const {
+  return window_.size() - ended_.size();
+}
+
 bool Drainer::is_idle() const {
-  return window_.size() == ended_.size();
+  return under_way() == 0;
 }
 
 bool Drainer::lone_is_due() const {
   return std::max(next_lone_, no_lone_before_) <= now_();
 }
 
-// Images whose rows are locked or whose downloads hang take no slot, so that they hold up no
+// Images that wait to be recorded or whose downloads hang take no slot, so that they hold up no
 // others, unless they are very many.
 int Drainer::free_slots() const {
   if (lone_key_ != 0 || (lone_is_due() && !is_idle())) return 0;
   const int most = settings_.images_in_flight;
-  const int idle = std::min(static_cast<int>(ended_.locked().size() + hanging_), most);
+  const int idle = std::min(static_cast<int>(ended_.without_place() + hanging_), most);
   return std::max(0, most + idle - static_cast<int>(window_.size()));
 }
 
@@ -321,15 +329,12 @@ void Drainer::take(FinishCall& call, FinishAnswer& answer) {
     ++finished_;
   }
   ended_.note_recorded(now);
-  // A claim of few images costs nearly as much as one of many. So it waits until a quarter of the
-  // window has ended, or for kClaimPause, because the remaining images may be slow. A claim also
-  // tells when retries and webhooks are due: if there may be new ones, it does not wait.
+  // A claim also tells when retries and webhooks are due. If there may be new ones, it does not
+  // wait for more free slots, nor if there is nothing else to do: the queue may have given images
+  // back.
   if (answer.ended) deliveries_wanted_ = true;
-  if (answer.ended || any_retry || window_.size() <= refill_below_) {
-    claim_wanted_ = true;
-  } else {
-    next_claim_ = std::min<TimePoint>(next_claim_, now + kClaimPause);
-  }
+  if (answer.ended || any_retry || window_.size() == 0) claim_wanted_ = true;
+  next_claim_ = std::min<TimePoint>(next_claim_, now + kClaimPause);
 }
 
 void Drainer::take(FinishDeliveriesCall& call, FinishDeliveriesAnswer& answer) {
@@ -362,7 +367,7 @@ void Drainer::take(ClaimCall& call, ClaimAnswer& answer) {
   // If an idle drainer was given none that is due, the row is locked.
   const Milliseconds least = call.idle && lone_key_ == 0 ? kLockedPause : Milliseconds(0);
   next_lone_ = answer.lone_due_in ? now + std::max(*answer.lone_due_in, least) : kNever;
-  refill_below_ = window_.size() * 3 / 4;
+  refill_below_ = under_way() * 5 / 8;
   if (answer.more && !answer.images.empty()) claim_wanted_ = true;
   // An image that is due but was not claimed has a locked row or found no free slot: claiming again
   // at once would not help.

@@ -74,6 +74,7 @@ class Drainer {
   TimePoint claim_deliveries_due_at() const;
   int free_slots() const;
   int free_retry_slots() const;
+  std::size_t under_way() const;
   bool is_idle() const;
   bool lone_is_due() const;
 
@@ -120,7 +121,7 @@ class Drainer {
   TimePoint next_retry_{};        // when an image in the database is due again
   TimePoint next_claim_{};        // when to claim even if nothing is known to be due
   std::size_t hanging_ = 0;       // as the pipeline said last
-  std::size_t refill_below_ = 0;  // claim when the window holds no more images than this
+  std::size_t refill_below_ = 0;  // claim when no more images than this are under way
 
   // For an image that must be alone nothing else is claimed until it has ended. Then others have
   // their turn for as long as it took.

@@ -35,6 +35,10 @@ TimePoint EndedImages::due(std::size_t held) const {
   return bytes >= kBatchBytes ? TimePoint{} : since_ + kBatchPause;
 }
 
+std::size_t EndedImages::without_place() const {
+  return std::min(ready_.size(), kBatchImages) + put_off_.size();
+}
+
 std::vector<FinishedImage> EndedImages::take_batch() {
   std::vector<FinishedImage> batch;
   std::uint64_t bytes = 0;

@@ -31,6 +31,9 @@ class EndedImages {
   void resume(TimePoint now);
 
   std::size_t size() const { return ready_.size() + put_off_.size(); }
+  // Those that take no place of others: a batch, so that the presses have work while it is
+  // recorded, and those whose rows are locked.
+  std::size_t without_place() const;
   const std::vector<FinishedImage>& locked() const { return put_off_; }
 
  private:

@@ -98,7 +98,9 @@ BEGIN
         run := imgpress_internal.lock_next_images(turn.id, turn.claimed_up_to, share);
         blocked := blocked OR run.taken < share AND run.last < turn.last_image_no;
         left_over := left_over OR run.taken = share AND run.last < turn.last_image_no;
-        more := more OR run.taken = share AND run.last < turn.last_image_no AND share < slots - taken;
+        -- Where its share was half of what is left, another claim would find nothing.
+        more := more OR run.taken = share AND run.last < turn.last_image_no AND share < slots - taken
+            AND (bounded OR slots - taken - turn.held >= 2 * share + 2);
         ids := ids || turn.id;
         firsts := firsts || turn.claimed_up_to + 1;
         lasts := lasts || run.last;

@@ -1,7 +1,7 @@
 -- The queue's functions, called as the drainer does: claim, finish, rescue, fairness. The transaction is
 -- rolled back, so that the drainer sees nothing of it.
 BEGIN;
-SELECT plan(41);
+SELECT plan(43);
 
 CREATE FUNCTION pg_temp.request(images integer) RETURNS uuid LANGUAGE sql AS $$
     SELECT imgpress.submit(array_agg((n, 'P', 'http://a/' || n)::imgpress.product_input ORDER BY n))
@@ -145,6 +145,16 @@ SELECT results_eq('SELECT max(n), count(*) FILTER (WHERE n = 2) FROM (SELECT cou
     $$ VALUES (22::bigint, 10::bigint) $$, 'a later turn has more, after the remaining first turns');
 SELECT is((SELECT sum(claimed_up_to) FROM imgpress.processing_requests), (SELECT count(*) FROM imgpress.images WHERE attempts > 0),
     'claimed_up_to counts the claimed images');
+
+-- more: whether another claim would find images at once.
+DELETE FROM imgpress.processing_requests;
+SELECT pg_temp.request(1000) AS id \gset
+PREPARE claim_256(bigint) AS SELECT count(image_no), bool_or(more)
+    FROM imgpress_internal.claim_images(0, $1, 256, 0, '{}', '{}', '1 minute');
+SELECT results_eq('EXECUTE claim_256(13)', $$ VALUES (128::bigint, false) $$, 'a request that has got half of the window gets no more');
+DELETE FROM imgpress.processing_requests;
+SELECT count(pg_temp.request(1000)) FROM generate_series(1, 8);
+SELECT results_eq('EXECUTE claim_256(14)', $$ VALUES (240::bigint, true) $$, 'requests whose turns were short may have another one');
 
 -- A parallel restore may load requests before their images.
 DELETE FROM imgpress.processing_requests;
