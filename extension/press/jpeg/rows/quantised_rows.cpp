@@ -15,6 +15,10 @@ namespace {
 constexpr std::uint64_t kSampledBlocks = 1024;
 constexpr std::uint64_t kSampledBlocksFast = 512;
 
+// With effort "small" so many rows are, however wide they are. What a bit is worth depends on them,
+// and the first ones may be a border without any levels.
+constexpr std::uint32_t kLeastSampledRows = 6;
+
 // The Lagrange multiplier in a typical block: what a bit is worth, in squared steps. Chosen with
 // the steps (quant_table.cpp) for the fewest bytes at equal SSIMULACRA2 and butteraugli.
 constexpr double kLambdaLuma = 0.08;
@@ -86,7 +90,9 @@ SymbolCounts count_symbols(BlockRows& rows, std::uint32_t height, std::uint32_t 
 
 std::uint32_t sampling_stride(const Plane& plane, Effort effort) {
   const std::uint64_t blocks = effort == Effort::kFast ? kSampledBlocksFast : kSampledBlocks;
-  return static_cast<std::uint32_t>(1 + plane.count() / blocks);
+  const auto every = static_cast<std::uint32_t>(1 + plane.count() / blocks);
+  if (effort != Effort::kSmall) return every;
+  return std::min(every, 1 + (plane.height - 1) / kLeastSampledRows);
 }
 
 std::unique_ptr<BlockRows> requantised(Plane& plane, std::unique_ptr<BlockRows> rows,

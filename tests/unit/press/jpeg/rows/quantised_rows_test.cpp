@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "press/jpeg/rows/narrow_plane.hpp"
+#include "press/jpeg/symbols.hpp"
 
 namespace imgpress::press {
 namespace {
@@ -81,6 +82,37 @@ TEST(QuantisedRows, StayAsTheyAreWhereNoStepIsCoarser) {
   const auto rows = requantised(plane, rows_of(blocks), to, to, Effort::kBalanced);
   EXPECT_EQ(plane.steps, to);
   expect_rows(*rows, blocks);
+}
+
+// As in a picture of many pixels with a white border, of which a sample must hold more than that.
+TEST(QuantisedRows, DoNotDependOnTheFirstRowOfAWidePlane) {
+  constexpr std::uint32_t kColumns = 2000;
+  constexpr std::uint32_t kRows = 60;
+  std::mt19937 random(7);
+  Plane plane;
+  plane.width = kColumns;
+  plane.height = kRows;
+  plane.steps.fill(10);
+  plane.make_blocks();
+  for (std::size_t i = 0; i < plane.count(); ++i) {
+    Block& block = plane.blocks[i] = {};
+    for (std::size_t k = 0; k < 10; ++k) {
+      block.at[k] = static_cast<std::int16_t>((int(random() % 41) - 20) * kFineness);
+    }
+  }
+  const auto levels_below_the_first_row = [&plane] {
+    const auto rows = quantised(plane, std::make_unique<PlaneRows>(plane));
+    std::vector<Block> row(kColumns);
+    int levels = 0;
+    for (std::uint32_t y = 1; y < kRows; ++y) {
+      rows->read(y, row.data());
+      for (const Block& block : row) levels += __builtin_popcountll(nonzero_in(block));
+    }
+    return levels;
+  };
+  const int levels = levels_below_the_first_row();
+  std::fill_n(plane.row(0), kColumns, Block{});
+  EXPECT_NEAR(levels_below_the_first_row(), levels, levels / 100);
 }
 
 // A file's tables may have steps of 16 bits.
