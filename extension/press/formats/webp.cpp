@@ -46,8 +46,12 @@ std::vector<std::uint8_t> read_chunk(const WebPDemuxer* demuxer, const char* typ
   return bytes;
 }
 
-bool can_allocate(std::size_t bytes) {
-  void* volatile memory = std::malloc(bytes);  // volatile: otherwise the compiler leaves it out
+// Whether there is memory for whatever libwebp may need: an alpha channel takes up to 5 bytes a
+// pixel, where the picture has 2.5 at least, and its Huffman codes some more.
+bool has_memory_for(std::size_t picture_bytes) {
+  constexpr std::size_t kCodeBytes = 16 << 20;
+  // volatile: otherwise the compiler leaves it out
+  void* volatile memory = std::malloc(2 * picture_bytes + kCodeBytes);
   std::free(memory);
   return memory != nullptr;
 }
@@ -63,10 +67,11 @@ void decode(const WebPData& data, const WebPDecBuffer& out, std::size_t size) {
   switch (WebPDecode(data.bytes, data.size, &config)) {
     case VP8_STATUS_OK:
       return;
+    // These are mixed up where there is an alpha channel: some versions of libwebp say the first of
+    // a damaged one, others the second where memory runs out for an intact one.
     case VP8_STATUS_OUT_OF_MEMORY:
-      // Some versions of libwebp also say so of a damaged alpha channel. It needs at most 5 bytes a
-      // pixel.
-      if (!can_allocate(2 * size)) throw std::bad_alloc();
+    case VP8_STATUS_BITSTREAM_ERROR:
+      if (!has_memory_for(size)) throw std::bad_alloc();
       refuse("its data is corrupt");
     case VP8_STATUS_NOT_ENOUGH_DATA:
       refuse("it ends before the picture is complete");

@@ -1,10 +1,18 @@
 // How much memory a codec process takes for an image, as the kernel's limit counts it.
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
+#include <new>
+#include <random>
 #include <string>
 
+#include "press/codec/codec.hpp"
 #include "press/codec/codec_role.hpp"
 #include "support/images/jpeg_files.hpp"
 #include "support/images/other_files.hpp"
@@ -92,6 +100,52 @@ TEST(CodecMemory, IsNoMoreThanWhatMakesAnImageLarge) {
                               make_webp(transparent, false), make_webp(transparent, true)}) {
     EXPECT_LT(bytes_per_pixel(source, picture, Effort::kSmall), press::kBytesPerPixel)
         << int(source[0]);
+  }
+}
+
+void limit_memory(std::uint64_t bytes) {
+  const rlimit limit = {bytes, RLIM_INFINITY};
+  if (::setrlimit(RLIMIT_AS, &limit) != 0) ::_exit(2);
+}
+
+// Compresses an image in a process that may have so many bytes more than it has. True if that
+// succeeds or memory runs out, but not if the image is called damaged.
+bool succeeds_or_lacks_memory(const Bytes& image, std::uint64_t more_bytes) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    const std::uint64_t before = bytes_in_status(::getpid(), "VmSize");
+    limit_memory(before);
+    void* volatile freed_by_other_tests = nullptr;
+    do {
+      freed_by_other_tests = std::malloc(1 << 14);
+    } while (freed_by_other_tests != nullptr);
+    limit_memory(before + more_bytes);
+    press::CodecOptions options;
+    options.max_pixels = 100'000'000;
+    try {
+      press::compress({image.data(), image.size()}, options);
+    } catch (const std::bad_alloc&) {
+    } catch (...) {
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  return ::waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+// It would fail for good, instead of being tried as a large one.
+TEST(CodecMemory, AnImageThatItDoesNotSufficeForIsNotDamaged) {
+  Picture transparent = tiles(2, 4);
+  std::mt19937 random(7);
+  for (std::size_t i = 3; i < transparent.samples.size(); i += 4) {
+    transparent.samples[i] = static_cast<std::uint8_t>(random());
+  }
+  for (const bool lossless : {false, true}) {
+    const Bytes source = make_webp(transparent, lossless);
+    for (std::uint64_t bytes = 1 << 18; bytes < 12 << 20; bytes += 1 << 18) {
+      EXPECT_TRUE(succeeds_or_lacks_memory(source, bytes)) << lossless << " " << bytes;
+    }
   }
 }
 
