@@ -5,6 +5,9 @@
 // to three times as fast; the loader picks one. Both compute exactly the same. IMGPRESS_CPU_TARGETS
 // does so with one definition. The others mark two, where registers of another size need other
 // code; the second one is there only if IMGPRESS_AVX2 is defined.
+//
+// No such function may throw, nor anything that it calls: GCC takes a call of one for a call that
+// never does, so that the exception could end the program.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define IMGPRESS_AVX2 __attribute__((target("arch=x86-64-v3")))
 #define IMGPRESS_ANY_CPU __attribute__((target("default")))

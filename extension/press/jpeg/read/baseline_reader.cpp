@@ -58,6 +58,11 @@ class Scan {
   bool read(const std::uint8_t* begin, const std::uint8_t* end, std::uint64_t from,
             std::uint64_t to);
 
+  // To be called at the end. Throws std::bad_alloc if there was too little memory.
+  void check_memory() const {
+    for (const PlaneReader& reader : planes_) reader.blocks->check_memory();
+  }
+
  private:
   std::vector<PlaneReader> planes_;
   std::uint32_t mcus_across_;
@@ -208,6 +213,7 @@ ImageRows read_baseline(const LibjpegDecoder& decoder, const CoefficientImage& i
   const ScanData data =
       unstuff({header.src->next_input_byte, header.src->bytes_in_buffer}, intervals);
   if (data.marker != JPEG_EOI || !read_intervals(scan, data, interval)) return {};
+  scan.check_memory();
   return rows;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <new>
 
 namespace imgpress::press {
 namespace {
@@ -42,6 +43,13 @@ void prefer_huge_pages(void* memory, std::size_t bytes) {
   ::madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 }
 
+// No more than a whole row takes, so that wide levels cost no more memory than they must.
+template <typename Item>
+void make_room(std::vector<Item>& row, std::size_t most) {
+  if (row.size() < row.capacity()) return;
+  row.reserve(std::min(most, std::max<std::size_t>(4, 2 * row.size())));
+}
+
 }  // namespace
 
 NarrowPlane::NarrowPlane(std::uint32_t width, std::uint32_t height)
@@ -52,11 +60,15 @@ NarrowPlane::NarrowPlane(std::uint32_t width, std::uint32_t height)
   prefer_huge_pages(blocks_.get(), std::size_t{width} * height * sizeof(NarrowBlock));
 }
 
-void NarrowPlane::set_upper_bytes(std::uint32_t x, std::uint32_t y, const std::int16_t* levels) {
+void NarrowPlane::set_upper_bytes(std::uint32_t x, std::uint32_t y,
+                                  const std::int16_t* levels) noexcept {
+  if (lacks_memory_) return;
   std::vector<UpperBytes>& row = upper_[y];
-  // No more than a whole row takes, so that wide levels cost no more memory than they must.
-  if (row.size() == row.capacity()) {
-    row.reserve(std::min<std::size_t>(width(), std::max<std::size_t>(4, 2 * row.size())));
+  try {
+    make_room(row, width());
+  } catch (const std::bad_alloc&) {
+    lacks_memory_ = true;
+    return;
   }
   row.emplace_back();
   row.back().x = x;
@@ -68,6 +80,10 @@ void NarrowPlane::set_upper_bytes(std::uint32_t x, std::uint32_t y, const std::i
 IMGPRESS_CPU_TARGETS
 void NarrowPlane::set_row(std::uint32_t y, const Block* blocks) {
   for (std::uint32_t x = 0; x < width(); ++x) set(x, y, blocks[x].at, is_wide(blocks[x]));
+}
+
+void NarrowPlane::check_memory() const {
+  if (lacks_memory_) throw std::bad_alloc();
 }
 
 void NarrowPlane::add_upper_bytes(const UpperBytes& upper, Block& block) {

@@ -32,6 +32,10 @@ class NarrowPlane : public BlockRows {
   // Sets a whole row, once.
   void set_row(std::uint32_t y, const Block* blocks);
 
+  // To be called when all blocks are set. Throws std::bad_alloc if there was too little memory for
+  // them, which the functions above may not do.
+  void check_memory() const;
+
   void read(std::uint32_t y, Block* to) override;
   void read(std::uint32_t y, const BlockRequantiser& requantiser, Block* to) override;
 
@@ -52,7 +56,7 @@ class NarrowPlane : public BlockRows {
     }
   }
 
-  void set_upper_bytes(std::uint32_t x, std::uint32_t y, const std::int16_t* levels);
+  void set_upper_bytes(std::uint32_t x, std::uint32_t y, const std::int16_t* levels) noexcept;
 
   // Completes levels whose lower bytes are in `block`.
   static void add_upper_bytes(const UpperBytes& upper, Block& block);
@@ -60,6 +64,7 @@ class NarrowPlane : public BlockRows {
   std::unique_ptr<NarrowBlock[]> blocks_;
   std::unique_ptr<std::int16_t[]> dc_;          // rarely fits into a byte
   std::vector<std::vector<UpperBytes>> upper_;  // of each row
+  bool lacks_memory_ = false;
 };
 
 }  // namespace imgpress::press

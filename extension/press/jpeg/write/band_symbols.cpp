@@ -16,14 +16,14 @@ void find_levels(const Block* blocks, std::vector<std::uint64_t>& nonzero) {
   for (std::size_t x = 0; x < nonzero.size(); ++x) nonzero[x] = nonzero_in(blocks[x]);
 }
 
-// Appends the symbols of a row of blocks.
+// Writes the symbols of a row of blocks; returns their end.
 IMGPRESS_CPU_TARGETS
-void add_row(const Block* blocks, const std::vector<std::uint64_t>& nonzero, BandSymbols& band) {
-  const unsigned before = band.band.first - 1U;
-  const std::uint64_t within = bits_between(band.band.first, band.band.last);
-  const std::uint64_t last = std::uint64_t{1} << band.band.last;
-  EobRuns runs = band.runs;
-  PackedSymbol* next = band.symbols.open(nonzero.size() * kMaxBlockSymbols);
+PackedSymbol* write_row(const Block* blocks, const std::vector<std::uint64_t>& nonzero, Band band,
+                        EobRuns& all_runs, PackedSymbol* next) {
+  const unsigned before = band.first - 1U;
+  const std::uint64_t within = bits_between(band.first, band.last);
+  const std::uint64_t last = std::uint64_t{1} << band.last;
+  EobRuns runs = all_runs;
   for (std::size_t x = 0; x < nonzero.size(); ++x) {
     const std::uint64_t levels = nonzero[x] & within;
     const bool ends = (levels & last) == 0;
@@ -32,9 +32,15 @@ void add_row(const Block* blocks, const std::vector<std::uint64_t>& nonzero, Ban
     next += ends ? 1 : 0;
     runs.add(levels == 0, ends);
   }
-  band.symbols.close(next);
+  all_runs = runs;
+  return next;
+}
+
+// Appends the symbols of a row of blocks.
+void add_row(const Block* blocks, const std::vector<std::uint64_t>& nonzero, BandSymbols& band) {
+  PackedSymbol* const begin = band.symbols.open(nonzero.size() * kMaxBlockSymbols);
+  band.symbols.close(write_row(blocks, nonzero, band.band, band.runs, begin));
   band.symbols.count();
-  band.runs = runs;
 }
 
 }  // namespace

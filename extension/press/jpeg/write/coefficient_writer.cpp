@@ -19,10 +19,9 @@ std::size_t table_of(CodeClass kind, std::uint8_t slot) {
   return static_cast<std::size_t>(kind) * kCodeSlots + slot;
 }
 
-// Appends the symbols of a row of MCUs.
+// Writes the symbols of a row of MCUs; returns their end.
 IMGPRESS_CPU_TARGETS
-void put_mcu_row(const CoefficientImage& part, DcPredictor& dc, SymbolStream& stream) {
-  PackedSymbol* next = stream.open(blocks_in_mcu_row(part) * kMaxBlockSymbols);
+PackedSymbol* write_mcu_row(const CoefficientImage& part, DcPredictor& dc, PackedSymbol* next) {
   visit_mcu_row(part, [&](std::size_t i, const Block* block) IMGPRESS_INLINE_LAMBDA {
     const std::uint8_t slot = code_slot(part[i]);
     const auto dc_table = static_cast<PackedSymbol>(table_of(CodeClass::kDc, slot)) << 8;
@@ -34,7 +33,13 @@ void put_mcu_row(const CoefficientImage& part, DcPredictor& dc, SymbolStream& st
       *next++ = kEndOfBlock | ac_table;
     }
   });
-  stream.close(next);
+  return next;
+}
+
+// Appends the symbols of a row of MCUs.
+void put_mcu_row(const CoefficientImage& part, DcPredictor& dc, SymbolStream& stream) {
+  PackedSymbol* const begin = stream.open(blocks_in_mcu_row(part) * kMaxBlockSymbols);
+  stream.close(write_mcu_row(part, dc, begin));
 }
 
 std::optional<std::vector<std::uint8_t>> finished(SegmentWriter file, std::size_t size_limit) {

@@ -19,15 +19,20 @@ constexpr Band kCoarse = {1, kLastCoarse};
 constexpr Band kFine = {kLastCoarse + 1, kBlockSize - 1};
 constexpr Band kAll = {1, kBlockSize - 1};
 
-// Appends the DC symbols of a row of MCUs.
+// Writes the DC symbols of a row of MCUs; returns their end.
 IMGPRESS_CPU_TARGETS
-void put_dc_row(const CoefficientImage& part, DcPredictor& dc, SymbolStream& stream) {
-  PackedSymbol* next = stream.open(blocks_in_mcu_row(part));
+PackedSymbol* write_dc_row(const CoefficientImage& part, DcPredictor& dc, PackedSymbol* next) {
   visit_mcu_row(part, [&](std::size_t i, const Block* block) IMGPRESS_INLINE_LAMBDA {
     const auto table = static_cast<PackedSymbol>(code_slot(part[i])) << 8;
     *next++ = packed_value(dc.difference(i, block)) | table;
   });
-  stream.close(next);
+  return next;
+}
+
+// Appends the DC symbols of a row of MCUs.
+void put_dc_row(const CoefficientImage& part, DcPredictor& dc, SymbolStream& stream) {
+  PackedSymbol* const begin = stream.open(blocks_in_mcu_row(part));
+  stream.close(write_dc_row(part, dc, begin));
   stream.count();
 }
 

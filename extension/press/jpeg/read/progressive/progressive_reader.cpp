@@ -89,6 +89,7 @@ bool read_rows(std::vector<ScanReader>& readers, const CoefficientImage& image,
     }
     window.copy_to(planes, y);
   }
+  for (const NarrowPlane* plane : planes) plane->check_memory();
   return true;
 }
 
