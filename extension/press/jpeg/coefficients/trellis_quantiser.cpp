@@ -38,6 +38,11 @@ float energy_of(const Block& block, const float* steps) {
   return energy;
 }
 
+// From this typical step on, as at quality 18, a level is often all that is left of a block's
+// texture, however busy it is. So bits are worth less the coarser the steps are. Without that one
+// in 20 photographs looks worse at quality 10 than with libjpeg: leaves blur.
+constexpr float kCoarseStep = 48;
+
 // A block whose only levels are among these, the first ones in each direction, is a gradient.
 constexpr unsigned kLastSlope = 2;
 
@@ -70,6 +75,7 @@ TrellisQuantiser::TrellisQuantiser(const QuantTable& from, const QuantTable& to,
                                    const SymbolCounts& counts, double lambda, int fineness)
     : lambda_(static_cast<float>(lambda)) {
   const float typical = typical_step(wanted);
+  lambda_ *= std::min(1.0F, kCoarseStep * static_cast<float>(fineness) / typical);
   for (std::size_t i = 0; i < kBlockSize; ++i) {
     const auto after = static_cast<float>(std::max<int>(to[i], 1));
     // Half way between errors in wanted steps, of which coarse ones hide too much, and errors as

@@ -159,6 +159,23 @@ TEST(TrellisQuantiser, LambdaGrowsWithTexture) {
   EXPECT_LT(trellis.lambda_for(calm), 0.05);
 }
 
+// What is wanted counts, whatever the units and the grid of the source.
+TEST(TrellisQuantiser, LambdaIsLessWhereStepsAreCoarse) {
+  const auto lambda = [](std::uint16_t wanted, int fineness = 1) {
+    const auto unit = static_cast<std::uint16_t>(fineness);
+    const auto fine = static_cast<std::uint16_t>(wanted * fineness);
+    const TrellisQuantiser trellis(uniform(unit), uniform(fine), uniform(fine), CoefficientSample(),
+                                   common_counts(), 0.05, fineness);
+    Block before{};
+    before.at[30] = 100;
+    return trellis.lambda_for(before);
+  };
+  EXPECT_FLOAT_EQ(lambda(40), lambda(10));
+  EXPECT_FLOAT_EQ(lambda(96), lambda(10) / 2);
+  EXPECT_FLOAT_EQ(lambda(96, 8), lambda(10) / 2);
+  EXPECT_FLOAT_EQ(lambda(40, 8), lambda(10));
+}
+
 TEST(TrellisQuantiser, ChangesNothingAtLambdaZero) {
   std::mt19937 random(6);
   const TrellisQuantiser trellis(uniform(5), uniform(10), uniform(10), CoefficientSample(),
