@@ -8,7 +8,9 @@
 
 namespace imgpress::press {
 
-// What decoding takes, at most: a WebP with an alpha channel 8.9 bytes a pixel, all others less.
+// What a photograph takes at quality 50, at most: a WebP with an alpha channel 8.9 bytes a pixel,
+// all others less. High qualities, noise and CMYK take up to two and a half times as much; where
+// memory runs out for such an image, it is tried again as a large one.
 constexpr std::uint64_t kBytesPerPixel = 10;
 
 // From now on the heap keeps freed memory for the next image. By default the kernel would map and

@@ -13,9 +13,8 @@ namespace {
 constexpr int kBitsPerSample = 8;
 
 // Limit of libjpeg's memory: its coefficients take 2 bytes a sample, with at most 4 samples a
-// pixel, plus what pads small images to whole blocks. A CoefficientImage takes as much again, and
-// its symbols as much as there is detail in the image; the sum is bounded by the process's address
-// space limit.
+// pixel, plus what pads small images to whole blocks. The symbols of the new file take as much as
+// there is detail in the image; the sum is bounded by the process's address space limit.
 constexpr std::uint64_t kBytesPerPixel = 8;
 constexpr std::uint64_t kPaddingBytes = 32 << 20;
 
