@@ -36,8 +36,8 @@ struct QualityTables {
   QuantTable chroma;
 };
 
-// The tables of effort "small" for a quality of 1 to 100. In them an image looks at least as good,
-// by SSIMULACRA2 and butteraugli, as in the standard tables with the same quality.
+// The tables of effort "small" for a quality of 1 to 100. In them images look at least as good, by
+// SSIMULACRA2 and butteraugli, as in the standard tables with the same quality, but for few.
 QualityTables visual_tables(int quality);
 
 }  // namespace imgpress::press

@@ -60,7 +60,7 @@ TEST_P(Qualities, SmallLooksAtLeastAsGoodAsLibjpegWithTheSameNumber) {
   if (GetParam() > 35) {
     EXPECT_LT(result.bytes.size(), reference.size());
   }
-  // In photographs it is never below. This drawing lives by the middle frequencies, which are the
+  // Photographs are hardly ever below. This drawing lives by the middle frequencies, which are the
   // one thing that libjpeg's tables for a high quality keep better.
   const double allowed = GetParam() > 50 ? 0.7 : 0;
   EXPECT_GE(psnr_from_afar(read_jpeg(result.bytes).picture, picture),
