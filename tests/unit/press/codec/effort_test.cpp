@@ -42,6 +42,16 @@ TEST_P(SourceQualities, MoreEffortMakesSmallerFilesThatLookAsGood) {
   EXPECT_LT(last, reference.size() * (is_coarse ? 99 : 97) / 100);
 }
 
+TEST_P(SourceQualities, TheSecondTimeNothingChanges) {
+  JpegForm form;
+  form.quality = GetParam();
+  const Bytes source = make_jpeg(photo(), form);
+  for (const int quality : {10, 25, 50, 75, 90}) {
+    const Bytes once = press(source, Effort::kSmall, quality).bytes;
+    EXPECT_EQ(press(once, Effort::kSmall, quality).bytes, once) << quality;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, SourceQualities,
                          testing::Values(56, 60, 66, 70, 71, 72, 73, 74, 75, 85, 95));
 
