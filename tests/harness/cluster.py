@@ -272,8 +272,10 @@ class Cluster:
 
     def kill(self):
         """kill -9 of the postmaster; returns when all its processes are gone."""
-        family = [process.pid for process in self.family()]
         postmaster = self.postmaster()
+        os.kill(postmaster, signal.SIGSTOP)  # so that it starts none that is not in the family
+        wait_until(lambda: processes.read_process(postmaster).state == "T", "the postmaster stands still")
+        family = [process.pid for process in self.family()]
         os.kill(postmaster, signal.SIGKILL)
         left = wait_for_exit([postmaster, *family])
         if left:
