@@ -112,7 +112,7 @@ TEST(QuantisedRows, DoNotDependOnTheFirstRowOfAWidePlane) {
   };
   const int levels = levels_below_the_first_row();
   std::fill_n(plane.row(0), kColumns, Block{});
-  EXPECT_NEAR(levels_below_the_first_row(), levels, levels / 100);
+  EXPECT_NEAR(levels_below_the_first_row(), levels, levels / 100.0);
 }
 
 // A file's tables may have steps of 16 bits.
