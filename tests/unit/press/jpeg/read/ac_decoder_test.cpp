@@ -125,6 +125,15 @@ TEST(AcDecoder, ReadsEverySymbolWithCodesOfAllLengths) {
   }
 }
 
+bool refuses(const AcDecoder& decoder, const Coder& coder) {
+  const std::vector<std::uint8_t> bytes = coder.bits.bytes();
+  BitReader in(bytes.data());
+  AcDecoder::Scratch scratch;
+  clear(scratch.levels);
+  in.fill();
+  return !decoder.read(in, scratch);
+}
+
 // A code of all ones is reserved, and what follows it must not be taken for levels.
 TEST(AcDecoder, RefusesBitsThatAreNoCode) {
   for (std::size_t first = 0; first < kSymbols.size(); ++first) {
@@ -134,12 +143,7 @@ TEST(AcDecoder, RefusesBitsThatAreNoCode) {
       Coder coder(code_from(first));
       for (unsigned i = 0; i < levels; ++i) coder.put_symbol(0x01, i % 2);
       coder.bits.put(0xFFFF, 16);
-      const std::vector<std::uint8_t> bytes = coder.bits.bytes();
-      BitReader in(bytes.data());
-      AcDecoder::Scratch scratch;
-      clear(scratch.levels);
-      in.fill();
-      EXPECT_FALSE(decoder->read(in, scratch)) << levels;
+      EXPECT_TRUE(refuses(*decoder, coder)) << levels;
     }
   }
 }
@@ -153,12 +157,7 @@ TEST(AcDecoder, RefusesLevelsBeyondTheBlock) {
       Coder coder(code_from(first));
       for (unsigned i = 0; i < levels; ++i) coder.put_symbol(0x01, i % 2);
       coder.put_symbol(0xF1, 1);
-      const std::vector<std::uint8_t> bytes = coder.bits.bytes();
-      BitReader in(bytes.data());
-      AcDecoder::Scratch scratch;
-      clear(scratch.levels);
-      in.fill();
-      EXPECT_FALSE(decoder->read(in, scratch)) << levels;
+      EXPECT_TRUE(refuses(*decoder, coder)) << levels;
     }
   }
 }
