@@ -342,10 +342,13 @@ COMMENT ON FUNCTION imgpress_internal.renew_leases(bigint[], interval) IS
     'has locked it';
 
 CREATE OR REPLACE FUNCTION imgpress_internal.rescue(drainer integer, interrupted boolean) RETURNS bigint
-    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT imgpress_internal.release_leases(
-        array(SELECT l.token FROM imgpress_internal.leases l WHERE l.drainer = $1), $2)
+BEGIN
+    PERFORM imgpress_internal.lock_tables();
+    RETURN imgpress_internal.release_leases(
+        array(SELECT l.token FROM imgpress_internal.leases l WHERE l.drainer = rescue.drainer), interrupted);
+END
 $$;
 COMMENT ON FUNCTION imgpress_internal.rescue(integer, boolean) IS
     'For a drainer that starts: puts back what its predecessor of the same number had claimed, which was killed or '

@@ -3,6 +3,7 @@
 import threading
 import time
 
+import psycopg2
 import pytest
 
 from harness.catalogue import ERROR_TEXT, one_product
@@ -144,14 +145,69 @@ def test_locked_table_is_waited_for(own, table):
     assert len(own.cluster.log_lines("canceling statement due to lock timeout")) <= tries + 3
 
 
+def lock_all_others(session):
+    """Locks the other tables, too: a deadlock if whoever waits for the first has locked one. It is
+    looked for before a lock_timeout can end it."""
+    session.execute("SET LOCAL deadlock_timeout = '10ms'")
+    session.execute(f"LOCK TABLE {', '.join(TABLES[1:])}")
+
+
 def test_worker_that_starts_while_tables_are_locked(own):
     own.cluster.terminate(own.cluster.drainers()[0].pid)
     with own.cluster.session() as session:
         session.execute("BEGIN")
-        session.execute(f"LOCK TABLE {', '.join(TABLES)}")
+        session.execute(f"LOCK TABLE {TABLES[0]}")
+        wait_for_lock_waits(own, 1)
+        lock_all_others(session)
         wait_for_lock_waits(own, 3)
         session.execute("COMMIT")
     own.assert_finished_once(own.submit("small8.jpg"), 3)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "cancel(%(request)s)",
+        "retry_failed(%(request)s)",
+        "retry_failed()",
+        "retry_recent()",
+        "purge('1 day')",
+        "set_priority(%(request)s, -1)",
+        "replace_url(%(request)s, 'http://a.example/1', 'http://a.example/2')",
+        "submit(ARRAY[(1, 'a', 'http://a.example/1')::imgpress.product_input])",
+        "attach('goods', 'id', url => 'picture', output => 'small')",
+        "resume('goods')",
+        "reconcile('goods')",
+        "detach('goods')",
+        "detach_all()",
+    ],
+)
+def test_call_that_waits_for_a_table_has_locked_no_other(own, call):
+    own.sql("CREATE TABLE IF NOT EXISTS goods (id int PRIMARY KEY, picture text, small text)")
+    request = own.submit("small9.jpg")
+    own.finish(request)
+    waiting = "SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted"
+    failures = []
+
+    def run():
+        try:
+            caller.execute(f"SELECT imgpress.{call}", {"request": request})
+        except psycopg2.Error as error:
+            failures.append(error)
+
+    with own.cluster.session() as session, own.cluster.session() as caller:
+        pid = caller.connection.info.backend_pid
+        session.execute("BEGIN")
+        session.execute(f"LOCK TABLE {TABLES[0]}")
+        thread = threading.Thread(target=run)
+        thread.start()
+        wait_until(lambda: own.value(waiting, pid), "the call waits for the table")
+        lock_all_others(session)
+        session.execute("COMMIT")
+        thread.join()
+    # What else a call refuses, such as to detach what is not attached, it has waited for, too.
+    deadlock = psycopg2.errors.DeadlockDetected
+    assert not any(isinstance(error, deadlock) for error in failures), failures
 
 
 def test_rewritten_tables_do_not_deadlock(own):
