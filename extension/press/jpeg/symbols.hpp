@@ -36,24 +36,25 @@ constexpr unsigned magnitude_bits(int value) {
 
 // A mask with a bit for each coefficient that is not zero.
 IMGPRESS_INLINE std::uint64_t nonzero_in(const Block& block) {
-  std::uint64_t nonzero = 0;
 #ifdef __SSE2__
+  std::uint64_t zeros = 0;
   const auto* eights = reinterpret_cast<const __m128i*>(block.at);
 #pragma GCC unroll 4
   for (std::size_t i = 0; i < 4; ++i) {
     const __m128i zero = _mm_setzero_si128();
-    const __m128i zeros =
+    const __m128i sixteen =
         _mm_packs_epi16(_mm_cmpeq_epi16(_mm_load_si128(eights + 2 * i), zero),
                         _mm_cmpeq_epi16(_mm_load_si128(eights + 2 * i + 1), zero));
-    const auto sixteen = static_cast<std::uint16_t>(~_mm_movemask_epi8(zeros));
-    nonzero |= std::uint64_t{sixteen} << 16 * i;
+    zeros |= static_cast<std::uint64_t>(_mm_movemask_epi8(sixteen)) << 16 * i;
   }
+  return ~zeros;
 #else
+  std::uint64_t nonzero = 0;
   for (std::size_t i = 0; i < kBlockSize; ++i) {
     nonzero |= std::uint64_t{block.at[i] != 0} << i;
   }
-#endif
   return nonzero;
+#endif
 }
 
 // A mask of the coefficients `first` to `last`.
@@ -144,12 +145,13 @@ IMGPRESS_INLINE PackedSymbol* write_levels(const Block& block, std::uint64_t non
   // Four at a time, whether there are four or not: how often a loop is repeated cannot be foretold.
   while (to < end) {
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
+    for (unsigned i = 0; i < 4; i++) {
       const auto at = static_cast<unsigned>(__builtin_ctzll(nonzero | kLast));
-      *to++ = packed_value(block.at[at]) | (at - previous - 1) << 4 | table;
+      to[i] = packed_value(block.at[at]) | (at - previous - 1) << 4 | table;
       previous = at;
       nonzero &= nonzero - 1;
     }
+    to += 4;
   }
   return end;
 }
