@@ -22,10 +22,15 @@ std::size_t table_of(CodeClass kind, std::uint8_t slot) {
 // Writes the symbols of a row of MCUs; returns their end.
 IMGPRESS_CPU_TARGETS
 PackedSymbol* write_mcu_row(const CoefficientImage& part, DcPredictor& dc, PackedSymbol* next) {
+  PackedSymbol tables[kMaxPlanes][2];
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    for (const CodeClass kind : {CodeClass::kDc, CodeClass::kAc}) {
+      const std::size_t table = table_of(kind, code_slot(part[i]));
+      tables[i][static_cast<std::size_t>(kind)] = static_cast<PackedSymbol>(table) << 8;
+    }
+  }
   visit_mcu_row(part, [&](std::size_t i, const Block* block) IMGPRESS_INLINE_LAMBDA {
-    const std::uint8_t slot = code_slot(part[i]);
-    const auto dc_table = static_cast<PackedSymbol>(table_of(CodeClass::kDc, slot)) << 8;
-    const auto ac_table = static_cast<PackedSymbol>(table_of(CodeClass::kAc, slot)) << 8;
+    const auto [dc_table, ac_table] = tables[i];
     *next++ = packed_value(dc.difference(i, block)) | dc_table;
     if (block != nullptr) {
       next = write_block(*block, ac_table, next);

@@ -25,20 +25,33 @@ inline std::size_t blocks_in_mcu_row(const CoefficientImage& image) {
   return blocks;
 }
 
+// A block of an MCU, as MCUs are visited from left to right.
+struct McuBlock {
+  std::size_t plane;
+  const Block* row;
+  std::uint32_t x;
+  std::uint32_t width;  // of the row; 0 if it lies beyond the lower edge
+  std::uint32_t step;   // to the next MCU
+};
+
 // Calls visit(index of the plane, block) for the blocks of `part`, a row of MCUs. Padding blocks
-// beyond an edge are nullptr.
+// beyond an edge are nullptr. An MCU must not have more than kMaxBlocksInMcu.
 template <typename Visit>
 IMGPRESS_INLINE void visit_mcu_row(const CoefficientImage& part, Visit visit) {
-  const std::uint32_t units = mcus_for(part[0].width, part[0].h_factor);
-  for (std::uint32_t mcu_x = 0; mcu_x < units; ++mcu_x) {
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      const Plane& plane = part[i];
-      const std::uint32_t left = mcu_x * plane.h_factor;
-      for (std::uint32_t y = 0; y < plane.v_factor; ++y) {
-        for (std::uint32_t x = left; x < left + plane.h_factor; ++x) {
-          visit(i, y < plane.height && x < plane.width ? plane.row(y) + x : nullptr);
-        }
+  McuBlock blocks[kMaxBlocksInMcu];
+  McuBlock* end = blocks;
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    const Plane& plane = part[i];
+    for (std::uint32_t y = 0; y < plane.v_factor; ++y) {
+      for (std::uint32_t x = 0; x < plane.h_factor; ++x) {
+        *end++ = {i, plane.row(y), x, y < plane.height ? plane.width : 0, plane.h_factor};
       }
+    }
+  }
+  for (std::uint32_t units = mcus_for(part[0].width, part[0].h_factor); units > 0; --units) {
+    for (McuBlock* it = blocks; it < end; ++it) {
+      visit(it->plane, it->x < it->width ? it->row + it->x : nullptr);
+      it->x += it->step;
     }
   }
 }
