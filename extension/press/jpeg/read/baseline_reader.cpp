@@ -7,9 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "press/jpeg/read/ac_decoder.hpp"
 #include "press/jpeg/read/bit_reader.hpp"
-#include "press/jpeg/read/huffman_decoder.hpp"
+#include "press/jpeg/read/block_decoder.hpp"
 #include "press/jpeg/libjpeg_quant_tables.hpp"
 #include "press/jpeg/read/scan_data.hpp"
 #include "press/jpeg/rows/narrow_plane.hpp"
@@ -28,20 +27,17 @@ static_assert(kMaxBlocksInMcu * kMaxBlockBytes + 64 < ScanData::kSlack);
 struct PlaneReader {
   const Plane* plane;
   NarrowPlane* blocks;
-  const HuffmanDecoder* dc_code;
-  const AcDecoder* ac_code;
+  const BlockDecoder* decoder;
   int previous_dc;
 };
 
-// std::nullopt if the data is corrupt.
-IMGPRESS_INLINE std::optional<int> read_dc_difference(BitReader& in, const HuffmanDecoder& code) {
-  in.fill();
-  const SymbolLookup found = code.find(in.upcoming());
-  if (found.bits == 0) return std::nullopt;
-  const int difference = value_in(in.upcoming(), found);
-  in.consume(found.bits);
-  return difference;
-}
+// A block of an MCU, as MCUs are read from left to right.
+struct McuBlock {
+  PlaneReader* reader;
+  std::uint32_t x;
+  std::uint32_t y;
+  std::uint32_t width;  // of the row; 0 if it lies beyond the lower edge
+};
 
 class Scan {
  public:
@@ -64,36 +60,39 @@ class Scan {
   }
 
  private:
+  // Lists the blocks of an MCU; returns their end.
+  McuBlock* list_blocks(std::uint32_t mcu_x, std::uint32_t mcu_y, McuBlock* to);
+
   std::vector<PlaneReader> planes_;
   std::uint32_t mcus_across_;
   std::uint32_t mcus_down_;
 };
 
-// Reads a block; false if the data is corrupt.
-IMGPRESS_INLINE bool read_block(BitReader& in, PlaneReader& reader, AcDecoder::Scratch& scratch) {
-  clear(scratch.levels);
-  scratch.is_wide = false;
-  const std::optional<int> difference = read_dc_difference(in, *reader.dc_code);
-  if (!difference) return false;
-  reader.previous_dc += *difference;
-  if (reader.previous_dc < kMinDc || reader.previous_dc > kMaxLevel) return false;
-  scratch.levels[0] = static_cast<std::int16_t>(reader.previous_dc);
-  return reader.ac_code->read(in, scratch);
-}
-
-// Reads the blocks of one plane in an MCU. Padding blocks beyond the edge are dropped.
-IMGPRESS_INLINE bool read_mcu(BitReader& in, PlaneReader& reader, std::uint32_t mcu_x,
-                              std::uint32_t mcu_y, AcDecoder::Scratch& scratch) {
-  const Plane& plane = *reader.plane;
-  const std::uint32_t left = mcu_x * plane.h_factor;
-  const std::uint32_t top = mcu_y * plane.v_factor;
-  for (std::uint32_t y = top; y < top + plane.v_factor; ++y) {
-    for (std::uint32_t x = left; x < left + plane.h_factor; ++x) {
-      if (!read_block(in, reader, scratch)) return false;
-      if (y < plane.height && x < plane.width) {
-        reader.blocks->set(x, y, scratch.levels, scratch.is_wide);
+McuBlock* Scan::list_blocks(std::uint32_t mcu_x, std::uint32_t mcu_y, McuBlock* to) {
+  for (PlaneReader& reader : planes_) {
+    const Plane& plane = *reader.plane;
+    for (std::uint32_t dy = 0; dy < plane.v_factor; ++dy) {
+      const std::uint32_t y = mcu_y * plane.v_factor + dy;
+      for (std::uint32_t dx = 0; dx < plane.h_factor; ++dx) {
+        *to++ = {&reader, mcu_x * plane.h_factor + dx, y, y < plane.height ? plane.width : 0};
       }
     }
+  }
+  return to;
+}
+
+// Reads a block; false if the data is corrupt. Padding blocks beyond the edge are dropped.
+IMGPRESS_INLINE bool read_block(BitReader& in, const McuBlock& block,
+                                BlockDecoder::Scratch& scratch) {
+  PlaneReader& reader = *block.reader;
+  clear(scratch.levels);
+  scratch.is_wide = false;
+  if (!reader.decoder->read(in, scratch)) return false;
+  reader.previous_dc += scratch.levels[0];
+  if (reader.previous_dc < kMinDc || reader.previous_dc > kMaxLevel) return false;
+  scratch.levels[0] = static_cast<std::int16_t>(reader.previous_dc);
+  if (block.x < block.width) {
+    reader.blocks->set(block.x, block.y, scratch.levels, scratch.is_wide);
   }
   return true;
 }
@@ -102,17 +101,20 @@ bool Scan::read(const std::uint8_t* begin, const std::uint8_t* end, std::uint64_
                 std::uint64_t to) {
   for (PlaneReader& reader : planes_) reader.previous_dc = 0;
   BitReader in(begin);
-  AcDecoder::Scratch scratch;
+  BlockDecoder::Scratch scratch;
   auto x = static_cast<std::uint32_t>(from % mcus_across_);
   auto y = static_cast<std::uint32_t>(from / mcus_across_);
+  McuBlock blocks[kMaxBlocksInMcu];
+  McuBlock* const blocks_end = list_blocks(x, y, blocks);
   for (; from < to; ++from) {
     if (in.left(end) < 0) return false;
-    for (PlaneReader& reader : planes_) {
-      if (!read_mcu(in, reader, x, y, scratch)) return false;
+    for (McuBlock* block = blocks; block < blocks_end; ++block) {
+      if (!read_block(in, *block, scratch)) return false;
+      block->x += block->reader->plane->h_factor;
     }
     if (++x < mcus_across_) continue;
     x = 0;
-    ++y;
+    list_blocks(x, ++y, blocks);
   }
   const std::ptrdiff_t left = in.left(end);
   return left >= 0 && left < 8;
@@ -131,21 +133,19 @@ bool is_plain_baseline(const jpeg_decompress_struct& header) {
   return true;
 }
 
-// The decoders of one kind that were used last. To make one takes as long as to read a thumbnail,
-// and most files have the codes that the standard gives as an example (ITU-T T.81, K.3).
-template <typename Decoder>
+// The decoders that were used last. To make one takes as long as to read a thumbnail, and most
+// files have the codes that the standard gives as an example (ITU-T T.81, K.3).
 class DecoderCache {
  public:
-  // nullptr for an invalid code. The decoder remains while no more than kSize others are asked for.
-  template <typename Make>
-  const Decoder* find(const HuffmanCode& code, Make make) {
-    auto place = std::find_if(entries_.begin(), entries_.end(), [&code](const auto& entry) {
-      return entry != nullptr && entry->code == code;
+  // nullptr for invalid codes. The decoder remains while no more than kSize others are asked for.
+  const BlockDecoder* find(const HuffmanCode& dc, const HuffmanCode& ac) {
+    auto place = std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
+      return entry != nullptr && entry->dc == dc && entry->ac == ac;
     });
     if (place == entries_.end()) {
-      std::optional<Decoder> decoder = make(code);
+      std::optional<BlockDecoder> decoder = BlockDecoder::make(dc, ac);
       if (!decoder) return nullptr;
-      entries_.back() = std::make_unique<Entry>(Entry{code, *decoder});
+      entries_.back() = std::make_unique<Entry>(Entry{dc, ac, *decoder});
       place = entries_.end() - 1;
     }
     std::rotate(entries_.begin(), place, place + 1);
@@ -153,27 +153,23 @@ class DecoderCache {
   }
 
  private:
-  static constexpr std::size_t kSize = NUM_HUFF_TBLS;  // that an image may have of one class
+  static constexpr std::size_t kSize = kMaxPlanes;
 
   struct Entry {
-    HuffmanCode code;
-    Decoder decoder;
+    HuffmanCode dc;
+    HuffmanCode ac;
+    BlockDecoder decoder;
   };
 
   std::array<std::unique_ptr<Entry>, kSize> entries_;  // the one that was used last comes first
 };
 
-const HuffmanDecoder* find_dc_decoder(const std::optional<HuffmanCode>& code) {
-  thread_local DecoderCache<HuffmanDecoder> cache;
-  const auto make = [](const HuffmanCode& it) {
-    return HuffmanDecoder::make(SymbolKind::kDc, kMaxDcBits, it);
-  };
-  return code ? cache.find(*code, make) : nullptr;
-}
-
-const AcDecoder* find_ac_decoder(const std::optional<HuffmanCode>& code) {
-  thread_local DecoderCache<AcDecoder> cache;
-  return code ? cache.find(*code, AcDecoder::make) : nullptr;
+// nullptr if the plane has no valid codes.
+const BlockDecoder* find_decoder(const LibjpegDecoder& decoder, const jpeg_component_info& info) {
+  thread_local DecoderCache cache;
+  const auto dc = decoder.huffman_code(CodeClass::kDc, info.dc_tbl_no);
+  const auto ac = decoder.huffman_code(CodeClass::kAc, info.ac_tbl_no);
+  return dc && ac ? cache.find(*dc, *ac) : nullptr;
 }
 
 // `interval`: MCUs between two restart markers.
@@ -198,13 +194,11 @@ ImageRows read_baseline(const LibjpegDecoder& decoder, const CoefficientImage& i
   ImageRows rows;
   std::vector<PlaneReader> planes;
   for (std::size_t i = 0; i < image.size(); ++i) {
-    const jpeg_component_info& info = header.comp_info[i];
     auto blocks = std::make_unique<NarrowPlane>(image[i].width, image[i].height);
-    planes.push_back({&image[i], blocks.get(),
-                      find_dc_decoder(decoder.huffman_code(CodeClass::kDc, info.dc_tbl_no)),
-                      find_ac_decoder(decoder.huffman_code(CodeClass::kAc, info.ac_tbl_no)), 0});
+    const BlockDecoder* const blocks_of = find_decoder(decoder, header.comp_info[i]);
+    if (blocks_of == nullptr) return {};
+    planes.push_back({&image[i], blocks.get(), blocks_of, 0});
     rows.push_back(std::move(blocks));
-    if (planes.back().dc_code == nullptr || planes.back().ac_code == nullptr) return {};
   }
   Scan scan(std::move(planes));
   const std::uint64_t interval =

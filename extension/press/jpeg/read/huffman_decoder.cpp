@@ -17,7 +17,7 @@ SymbolLookup::SymbolLookup(SymbolKind kind, unsigned max_value_bits, std::uint8_
   const bool is_dc = kind == SymbolKind::kDc;
   const unsigned size = is_dc ? symbol : symbol % 16;
   if (size > max_value_bits) return;
-  advance = static_cast<std::uint8_t>(is_dc ? 1 : symbol / 16 + 1);
+  advance = static_cast<std::uint8_t>(is_dc ? 0 : symbol / 16 + 1);
   value_bits = static_cast<std::uint8_t>(size);
   least_positive = static_cast<std::int16_t>((1 << size) / 2);
   negative_offset = static_cast<std::int16_t>(1 - (1 << size));
