@@ -60,7 +60,7 @@ HuffmanEncoder put_codes(bool sampled, SymbolStream& stream, SegmentWriter& file
     if (stream.counts(table_of(CodeClass::kDc, slot)) == SymbolCounts{}) continue;
     for (const CodeClass kind : {CodeClass::kDc, CodeClass::kAc}) {
       const std::size_t table = table_of(kind, slot);
-      SymbolCounts& counts = stream.counts(table);
+      SymbolCounts counts = stream.counts(table);
       if (sampled && kind == CodeClass::kDc) smooth_dc_counts(counts);
       if (sampled && kind == CodeClass::kAc) smooth_ac_counts(counts);
       const HuffmanCode code = optimal_huffman_code(counts);

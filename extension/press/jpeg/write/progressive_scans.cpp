@@ -72,7 +72,7 @@ ChosenCode choose_code(const SymbolCounts& counts) {
 HuffmanCode choose_code(const std::vector<BandSymbols*>& planes) {
   SymbolCounts single{};
   for (const BandSymbols* plane : planes) {
-    const SymbolCounts& counts = plane->symbols.counts(0);
+    const SymbolCounts counts = plane->symbols.counts(0);
     for (std::size_t i = 0; i < single.size(); ++i) single[i] += counts[i];
   }
   SymbolCounts merged = single;

@@ -7,12 +7,16 @@ namespace {
 
 constexpr std::size_t kChunkSymbols = 64 << 10;
 
+constexpr std::size_t kCounts = kCodeTables * 256;
+
 IMGPRESS_CPU_TARGETS
-void count_symbols(const PackedSymbol* symbol, const PackedSymbol* end,
-                   std::array<SymbolCounts, kCodeTables>& counts) {
-  static_assert(sizeof counts == kCodeTables * 256 * sizeof(std::uint32_t));
-  std::uint32_t* const flat = counts[0].data();
-  for (; symbol < end; ++symbol) ++flat[*symbol % (kCodeTables * 256)];
+void count_symbols(const PackedSymbol* symbol, const PackedSymbol* end, std::uint32_t* even,
+                   std::uint32_t* odd) {
+  for (; end - symbol >= 2; symbol += 2) {
+    ++even[symbol[0] % kCounts];
+    ++odd[symbol[1] % kCounts];
+  }
+  if (symbol < end) ++even[*symbol % kCounts];
 }
 
 }  // namespace
@@ -45,7 +49,14 @@ void SymbolStream::close(const PackedSymbol* end) {
 
 void SymbolStream::count() {
   const Chunk& chunk = chunks_.back();
-  count_symbols(chunk.begin() + opened_, chunk.end(), counts_);
+  static_assert(sizeof(Counts) == kCounts * sizeof(std::uint32_t));
+  count_symbols(chunk.begin() + opened_, chunk.end(), counts_[0][0].data(), counts_[1][0].data());
+}
+
+SymbolCounts SymbolStream::counts(std::size_t table) const {
+  SymbolCounts sum = counts_[0][table];
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += counts_[1][table][i];
+  return sum;
 }
 
 }  // namespace imgpress::press

@@ -53,8 +53,7 @@ class SymbolStream {
   void count();
 
   // How often each symbol of a table occurs, of those that were counted.
-  SymbolCounts& counts(std::size_t table) { return counts_[table]; }
-  const SymbolCounts& counts(std::size_t table) const { return counts_[table]; }
+  SymbolCounts counts(std::size_t table) const;
 
   // The symbols lie in chunks, so that none are copied or have memory twice as they get more.
   struct Chunk {
@@ -72,7 +71,10 @@ class SymbolStream {
  private:
   std::vector<Chunk> chunks_;
   std::size_t opened_ = 0;  // in the last chunk
-  std::array<SymbolCounts, kCodeTables> counts_{};
+  // Of every other symbol: the same one often follows, and its count would have to wait until it is
+  // stored.
+  using Counts = std::array<SymbolCounts, kCodeTables>;
+  std::array<Counts, 2> counts_{};
 };
 
 // The most symbols in a block: 64 coefficients, 3 runs of sixteen zeros, and the end of block.
