@@ -12,15 +12,15 @@ namespace {
 // Symbols are packed in batches, so that the buffer stays in the L1 cache.
 constexpr std::ptrdiff_t kBatch = 4096;
 
-// Bits that do not fill a byte yet, from the most significant bit down.
+// Bits that do not fill a byte yet: the last `count` of `bits`. What is above them is garbage.
 struct PendingBits {
   std::uint64_t bits = 0;
   unsigned count = 0;  // 0 to 7
 };
 
 IMGPRESS_INLINE void add(std::uint64_t bits, unsigned count, PendingBits& pending) {
+  pending.bits = pending.bits << count | bits;
   pending.count += count;
-  pending.bits |= bits << (64 - pending.count);
 }
 
 IMGPRESS_INLINE void add(PackedSymbol symbol, const HuffmanEncoder& codes, PendingBits& pending) {
@@ -28,15 +28,14 @@ IMGPRESS_INLINE void add(PackedSymbol symbol, const HuffmanEncoder& codes, Pendi
   add(entry.bits | symbol >> 16, entry.count, pending);
 }
 
-// Writes all eight bytes, but advances only over the full ones: the others are overwritten later.
+// Writes eight bytes, but advances only over the full ones: the others are overwritten later.
 IMGPRESS_INLINE void store(PendingBits& pending, std::uint8_t*& to) {
-  std::uint64_t word = pending.bits;
+  std::uint64_t word = pending.bits << (-pending.count & 63);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
   word = __builtin_bswap64(word);
 #endif
   std::memcpy(to, &word, sizeof word);
   to += pending.count / 8;
-  pending.bits <<= pending.count & 56;
   pending.count &= 7;
 }
 
@@ -74,8 +73,9 @@ bool pack_symbols(const SymbolStream& symbols, const HuffmanEncoder& codes, std:
     }
   }
   add(0x7F, 7, pending);  // the last byte is filled up with ones
-  const auto last = static_cast<std::uint8_t>(pending.bits >> 56);
-  if (pending.count >= 8) file.put_coded({&last, 1});
+  std::uint8_t* end = bytes;
+  store(pending, end);
+  file.put_coded({bytes, static_cast<std::size_t>(end - bytes)});
   return file.size() < size_limit;
 }
 
