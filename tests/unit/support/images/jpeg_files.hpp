@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,14 @@ struct JpegForm {
   unsigned restart_interval = 0;         // in MCUs
   std::vector<jpeg_scan_info> script{};  // the scans of a progressive file, instead of libjpeg's
 };
+
+// Damages up to three bytes from index `from` on: a bit of each, or all of it.
+inline void damage(Bytes& file, std::size_t from, std::mt19937& random) {
+  for (unsigned i = 0; i <= random() % 3; ++i) {
+    std::uint8_t& byte = file[from + random() % (file.size() - from)];
+    byte = random() % 2 == 0 ? std::uint8_t(random()) : std::uint8_t(byte ^ 1 << random() % 8);
+  }
+}
 
 inline Bytes make_jpeg(const Picture& picture, const JpegForm& form = {}) {
   jpeg_compress_struct jpeg;

@@ -133,12 +133,7 @@ TEST(BaselineReader, AcceptsNothingThatLibjpegReadsDifferently) {
     form.luma_across = form.luma_down = 1 + int(random() % 2);
     static const Picture picture = photograph(72, 56);
     Bytes source = make_jpeg(picture, form);
-    const std::size_t from =
-        random() % 4 == 0 ? 20 : data_begin(source);  // may also hit the tables
-    for (unsigned i = 0; i <= random() % 3; ++i) {
-      std::uint8_t& byte = source[from + random() % (source.size() - from)];
-      byte = random() % 2 == 0 ? std::uint8_t(random()) : std::uint8_t(byte ^ 1 << random() % 8);
-    }
+    damage(source, random() % 4 == 0 ? 20 : data_begin(source), random);  // or the tables, too
     const auto ours = read_ourselves(source);
     if (!ours) continue;
     const LibjpegReading theirs = read_with_libjpeg(view(source));

@@ -270,10 +270,7 @@ TEST(ProgressiveReader, AcceptsNothingThatLibjpegReadsDifferently) {
     if (random() % 2 == 0) form.script = random_script(3, random);
     static const Picture picture = photograph(72, 56);
     Bytes source = make_jpeg(picture, form);
-    for (unsigned i = 0; i <= random() % 3; ++i) {
-      std::uint8_t& byte = source[20 + random() % (source.size() - 20)];
-      byte = random() % 2 == 0 ? std::uint8_t(random()) : std::uint8_t(byte ^ 1 << random() % 8);
-    }
+    damage(source, 20, random);
     const auto ours = read_ourselves(source);
     if (!ours) continue;
     const LibjpegReading theirs = read_with_libjpeg(view(source));
