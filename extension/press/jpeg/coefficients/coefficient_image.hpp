@@ -12,8 +12,9 @@
 
 namespace imgpress::press {
 
-// Which quantisation table and which Huffman codes a plane uses.
-enum class Channel { kLuma, kChroma };
+// Which quantisation table and which Huffman codes a plane uses. Blue and red, which are Cb and Cr,
+// share theirs.
+enum class Channel { kLuma, kBlue, kRed };
 
 // One colour component. Its blocks are stored row by row, without the padding blocks that complete
 // the MCUs (minimum coded units) at the right and lower edge.

@@ -202,9 +202,8 @@ CoefficientImage make_image(PixelColours colours, std::uint32_t width, std::uint
   image.push_back(make_plane(1, Channel::kLuma, width, height));
   if (colours == PixelColours::kGrey) return image;
   image[0].h_factor = image[0].v_factor = 2;
-  for (const std::uint8_t id : {2, 3}) {
-    image.push_back(make_plane(id, Channel::kChroma, (width + 1) / 2, (height + 1) / 2));
-  }
+  image.push_back(make_plane(2, Channel::kBlue, (width + 1) / 2, (height + 1) / 2));
+  image.push_back(make_plane(3, Channel::kRed, (width + 1) / 2, (height + 1) / 2));
   return image;
 }
 

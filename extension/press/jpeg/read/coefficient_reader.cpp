@@ -16,7 +16,8 @@ namespace {
 Channel channel_of(const jpeg_decompress_struct& header, int component) {
   const bool has_chroma =
       header.jpeg_color_space == JCS_YCbCr || header.jpeg_color_space == JCS_YCCK;
-  return has_chroma && (component == 1 || component == 2) ? Channel::kChroma : Channel::kLuma;
+  if (has_chroma && component == 1) return Channel::kBlue;
+  return has_chroma && component == 2 ? Channel::kRed : Channel::kLuma;
 }
 
 Plane describe_plane(const jpeg_decompress_struct& header, int component) {

@@ -22,10 +22,18 @@ constexpr std::uint32_t kLeastSampledRows = 6;
 // The Lagrange multiplier in a typical block: what a bit is worth, in squared steps. Chosen with
 // the steps (quant_table.cpp) for the fewest bytes at equal SSIMULACRA2 and butteraugli.
 constexpr double kLambdaLuma = 0.08;
-constexpr double kLambdaChroma = 0.13;
+constexpr double kLambdaBlue = 0.22;
 
 double lambda_for(const Plane& plane) {
-  return plane.channel == Channel::kLuma ? kLambdaLuma : kLambdaChroma;
+  return plane.channel == Channel::kLuma ? kLambdaLuma : kLambdaBlue;
+}
+
+// No level of red is given up: the eye tells red from green far better than blue from yellow. With
+// a lambda of 0.13 for both two sets of 12 and 14 photographs in PNG took 18 and 19 % fewer bytes
+// than Pillow at equal butteraugli; like this it is 23 and 20 %, and at equal SSIMULACRA2 as
+// before.
+bool has_trellis(const Plane& plane) {
+  return plane.channel != Channel::kRed;
 }
 
 class RequantisedRows : public BlockRows {
@@ -105,7 +113,9 @@ std::unique_ptr<BlockRows> requantised(Plane& plane, std::unique_ptr<BlockRows> 
   const std::uint32_t every = sampling_stride(plane, effort);
   const CoefficientSample sample = sample_of(*rows, plane.height, every);
   const BlockRequantiser requantiser(from, plane.steps, sample);
-  if (!is_small) return std::make_unique<RequantisedRows>(std::move(rows), requantiser);
+  if (!is_small || !has_trellis(plane)) {
+    return std::make_unique<RequantisedRows>(std::move(rows), requantiser);
+  }
   const SymbolCounts counts = count_symbols(*rows, plane.height, every, requantiser);
   const TrellisQuantiser trellis(from, plane.steps, to, sample, counts, lambda_for(plane));
   return std::make_unique<TrellisRows>(std::move(rows), requantiser, trellis);
@@ -121,6 +131,7 @@ std::unique_ptr<BlockRows> quantised(const Plane& plane, std::unique_ptr<BlockRo
   }
   const CoefficientSample no_bias;  // but for a fraction of the fine units
   const BlockRequantiser quantiser(from, fine_to, no_bias, kFineness);
+  if (!has_trellis(plane)) return std::make_unique<RequantisedRows>(std::move(rows), quantiser);
   const std::uint32_t every = sampling_stride(plane, Effort::kSmall);
   const SymbolCounts counts = count_symbols(*rows, plane.height, every, quantiser);
   const TrellisQuantiser trellis(from, fine_to, fine_to, no_bias, counts, lambda_for(plane),

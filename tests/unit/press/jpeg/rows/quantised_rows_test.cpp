@@ -84,6 +84,31 @@ TEST(QuantisedRows, StayAsTheyAreWhereNoStepIsCoarser) {
   expect_rows(*rows, blocks);
 }
 
+// The eye tells red from green better than blue from yellow.
+TEST(QuantisedRows, LevelsOfRedAreNotGivenUpForTheirBits) {
+  const auto levels_of = [](Channel channel, bool from_pixels) {
+    std::vector<Block> blocks = random_blocks();
+    Plane plane = plane_with(10);
+    plane.channel = channel;
+    QuantTable to;
+    to.fill(40);
+    if (from_pixels) plane.steps = to;
+    const auto rows = from_pixels ? quantised(plane, rows_of(blocks))
+                                  : requantised(plane, rows_of(blocks), to, to, Effort::kSmall);
+    int levels = 0;
+    for (std::uint32_t y = 0; y < kHeight; ++y) {
+      rows->read(y, blocks.data());
+      for (std::uint32_t x = 0; x < kWidth; ++x) {
+        levels += __builtin_popcountll(nonzero_in(blocks[x]));
+      }
+    }
+    return levels;
+  };
+  for (const bool from_pixels : {false, true}) {
+    EXPECT_GT(levels_of(Channel::kRed, from_pixels), levels_of(Channel::kBlue, from_pixels));
+  }
+}
+
 // As in a picture of many pixels with a white border, of which a sample must hold more than that.
 TEST(QuantisedRows, DoNotDependOnTheFirstRowOfAWidePlane) {
   constexpr std::uint32_t kColumns = 2000;

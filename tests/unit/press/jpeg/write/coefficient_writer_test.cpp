@@ -24,7 +24,7 @@ CoefficientImage random_image(std::mt19937& random, int planes) {
   for (int i = 0; i < planes; ++i) {
     Plane plane;
     plane.id = std::uint8_t(i + 1);
-    plane.channel = i == 1 || i == 2 ? Channel::kChroma : Channel::kLuma;
+    plane.channel = i == 1 ? Channel::kBlue : i == 2 ? Channel::kRed : Channel::kLuma;
     plane.h_factor = plane.v_factor = planes == 3 && i == 0 ? 2 : 1;
     plane.width = plane.h_factor == 2 ? 9 : planes == 3 ? 5 : 9;
     plane.height = plane.h_factor == 2 ? 7 : planes == 3 ? 4 : 7;
