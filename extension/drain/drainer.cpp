@@ -18,6 +18,9 @@ constexpr seconds kLockedPause{1};        // when a lease, or an image that must
 constexpr milliseconds kClaimPause{100};  // longest wait for a claim to become worth its cost
 constexpr milliseconds kFirstErrorPause{500};
 constexpr seconds kLongestErrorPause{5};
+// What an idle drainer claims first; one request gets half of it. The presses then begin with these
+// while the drainer claims the others.
+constexpr int kFirstSlots = 32;
 // Something may be committed without waking the drainer, COMMIT PREPARED for instance.
 constexpr seconds kFallbackPause{60};
 
@@ -288,9 +291,9 @@ ClaimCall Drainer::make_claim() {
   next_claim_ = now_() + kFallbackPause;
   const auto& held = window_.held_per_request();
   const bool may_take_lone = is_idle() && no_lone_before_ <= now_();
-  return {
-      number_,         random_token(), free_slots(), free_retry_slots(), {held.begin(), held.end()},
-      settings_.lease, may_take_lone};
+  const int slots = is_idle() ? std::min(free_slots(), kFirstSlots) : free_slots();
+  return {number_,         random_token(), slots, free_retry_slots(), {held.begin(), held.end()},
+          settings_.lease, may_take_lone};
 }
 
 ClaimDeliveriesCall Drainer::make_claim_deliveries() {
@@ -368,7 +371,9 @@ void Drainer::take(ClaimCall& call, ClaimAnswer& answer) {
   const Milliseconds least = call.idle && lone_key_ == 0 ? kLockedPause : Milliseconds(0);
   next_lone_ = answer.lone_due_in ? now + std::max(*answer.lone_due_in, least) : kNever;
   refill_below_ = under_way() * 5 / 8;
-  if (answer.more && !answer.images.empty()) claim_wanted_ = true;
+  const std::size_t claimed = answer.images.size();
+  const bool others_wait = claimed == under_way() && claimed >= kFirstSlots / 2;
+  if ((answer.more && claimed > 0) || others_wait) claim_wanted_ = true;
   // An image that is due but was not claimed has a locked row or found no free slot: claiming again
   // at once would not help.
   next_retry_ =

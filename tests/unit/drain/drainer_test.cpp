@@ -117,6 +117,23 @@ TEST_F(DrainerTest, ClaimsAgainWhenThreeEighthsOfTheImagesHaveEnded) {
   EXPECT_EQ(pipeline_.images.size(), 256u) << "those that wait to be recorded take no slot";
 }
 
+TEST_F(DrainerTest, AnIdleDrainerClaimsAFewImagesFirst) {
+  std::vector<std::size_t> begun;  // before each claim
+  queue_.on_submit = [&](const Call& call) {
+    if (std::holds_alternative<ClaimCall>(call)) begun.push_back(pipeline_.images.size());
+  };
+  queue_.add_request(1, 1000);
+  settle();
+  EXPECT_EQ(begun, (std::vector<std::size_t>{0, 32}));
+  EXPECT_EQ(drainer_->held(), 256u);
+}
+
+TEST_F(DrainerTest, OneClaimIsEnoughForASmallRequest) {
+  queue_.add_request(1, 15);
+  settle();
+  EXPECT_EQ(queue_.claims.size(), 1u);
+}
+
 TEST_F(DrainerTest, ClaimsForFreeSlotsSoonWhenOtherImagesHang) {
   queue_.add_request(1, 1000);
   settle();
