@@ -12,6 +12,8 @@ using std::chrono::seconds;
 
 // At most this much is recorded in one transaction.
 constexpr std::size_t kBatchImages = 64;
+// What is worth a transaction of its own when few images are left.
+constexpr std::size_t kSmallBatch = 16;
 constexpr std::uint64_t kBatchBytes = 8 << 20;
 // How long an ended image waits for others to share a commit.
 constexpr milliseconds kBatchPause{100};
@@ -26,10 +28,14 @@ void EndedImages::add(FinishedImage image, TimePoint now) {
   ready_.push_back(std::move(image));
 }
 
-// A single image is recorded at once. Under load, several share one commit.
+// A single image is recorded at once. Under load, several share one commit. At the end of a queue
+// the batches get smaller, because nothing else is done while the last one is recorded.
 TimePoint EndedImages::due(std::size_t held) const {
   if (ready_.empty()) return TimePoint::max();
-  if (ready_.size() >= kBatchImages || size() == held) return {};
+  const std::size_t under_way = held - size();
+  if (under_way == 0 || ready_.size() >= std::clamp(under_way, kSmallBatch, kBatchImages)) {
+    return {};
+  }
   std::uint64_t bytes = 0;
   for (const FinishedImage& image : ready_) bytes += image.output_bytes;
   return bytes >= kBatchBytes ? TimePoint{} : since_ + kBatchPause;

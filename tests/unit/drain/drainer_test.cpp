@@ -60,7 +60,7 @@ TEST_F(DrainerTest, ASingleImageIsRecordedAtOnce) {
 }
 
 TEST_F(DrainerTest, UnderLoadImagesShareACommit) {
-  queue_.add_request(1, 100);
+  queue_.add_request(1, 200);
   settle();
   pipeline_.finish(63);
   settle();

@@ -34,6 +34,15 @@ TEST(EndedImages, TheLastOnesAreRecordedAtOnceAndOthersWaitForCompany) {
   EXPECT_EQ(ended.due(1), kNever);
 }
 
+TEST(EndedImages, BatchesGetSmallerWhereFewAreLeft) {
+  EndedImages ended;
+  for (int i = 0; i < 15; ++i) ended.add(image(i), kBegin);
+  EXPECT_EQ(ended.due(15 + 3), kBegin + milliseconds(100)) << "too few for a transaction";
+  for (int i = 15; i < 20; ++i) ended.add(image(i), kBegin);
+  EXPECT_EQ(ended.due(20 + 21), kBegin + milliseconds(100));
+  EXPECT_LE(ended.due(20 + 20), kBegin);
+}
+
 TEST(EndedImages, ABatchHoldsABoundedNumberOfImagesAndBytes) {
   EndedImages ended;
   for (int i = 0; i < 100; ++i) ended.add(image(i), kBegin);
