@@ -137,39 +137,47 @@ bool is_plain_baseline(const jpeg_decompress_struct& header) {
 // files have the codes that the standard gives as an example (ITU-T T.81, K.3).
 class DecoderCache {
  public:
-  // nullptr for invalid codes. The decoder remains while no more than kSize others are asked for.
-  const BlockDecoder* find(const HuffmanCode& dc, const HuffmanCode& ac) {
+  // nullptr for invalid codes. The decoder remains while fewer than kSize others are asked for.
+  // `blocks`: how many will be read with it.
+  const BlockDecoder* find(const HuffmanCode& dc, const HuffmanCode& ac, std::size_t blocks) {
     auto place = std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) {
       return entry != nullptr && entry->dc == dc && entry->ac == ac;
     });
     if (place == entries_.end()) {
-      std::optional<BlockDecoder> decoder = BlockDecoder::make(dc, ac);
-      if (!decoder) return nullptr;
-      entries_.back() = std::make_unique<Entry>(Entry{dc, ac, *decoder});
+      std::unique_ptr<Entry> made(new Entry{dc, ac, BlockDecoder::make(dc, ac), 0});
+      if (!made->decoder) return nullptr;
+      entries_.back() = std::move(made);
       place = entries_.end() - 1;
     }
     std::rotate(entries_.begin(), place, place + 1);
-    return &entries_.front()->decoder;
+    Entry& found = *entries_.front();
+    const bool was_used_little = found.blocks < kBlocksToPair;
+    found.blocks += blocks;
+    if (was_used_little && found.blocks >= kBlocksToPair) found.decoder->pair_dc_with_ac();
+    return &*found.decoder;
   }
 
  private:
   static constexpr std::size_t kSize = kMaxPlanes;
+  static constexpr std::size_t kBlocksToPair = 2048;  // that save as much time as pairing takes
 
   struct Entry {
     HuffmanCode dc;
     HuffmanCode ac;
-    BlockDecoder decoder;
+    std::optional<BlockDecoder> decoder;
+    std::size_t blocks;  // that were read with it
   };
 
   std::array<std::unique_ptr<Entry>, kSize> entries_;  // the one that was used last comes first
 };
 
 // nullptr if the plane has no valid codes.
-const BlockDecoder* find_decoder(const LibjpegDecoder& decoder, const jpeg_component_info& info) {
+const BlockDecoder* find_decoder(const LibjpegDecoder& decoder, const jpeg_component_info& info,
+                                 const Plane& plane) {
   thread_local DecoderCache cache;
   const auto dc = decoder.huffman_code(CodeClass::kDc, info.dc_tbl_no);
   const auto ac = decoder.huffman_code(CodeClass::kAc, info.ac_tbl_no);
-  return dc && ac ? cache.find(*dc, *ac) : nullptr;
+  return dc && ac ? cache.find(*dc, *ac, plane.count()) : nullptr;
 }
 
 // `interval`: MCUs between two restart markers.
@@ -195,7 +203,7 @@ ImageRows read_baseline(const LibjpegDecoder& decoder, const CoefficientImage& i
   std::vector<PlaneReader> planes;
   for (std::size_t i = 0; i < image.size(); ++i) {
     auto blocks = std::make_unique<NarrowPlane>(image[i].width, image[i].height);
-    const BlockDecoder* const blocks_of = find_decoder(decoder, header.comp_info[i]);
+    const BlockDecoder* const blocks_of = find_decoder(decoder, header.comp_info[i], image[i]);
     if (blocks_of == nullptr) return {};
     planes.push_back({&image[i], blocks.get(), blocks_of, 0});
     rows.push_back(std::move(blocks));

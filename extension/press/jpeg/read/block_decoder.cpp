@@ -11,11 +11,14 @@ std::optional<BlockDecoder> BlockDecoder::make(const HuffmanCode& dc, const Huff
       HuffmanDecoder::make(SymbolKind::kAc, kMaxLevelBits, ac);
   if (!dc_symbols || !ac_symbols) return std::nullopt;
   std::optional<BlockDecoder> decoder(std::in_place);
-  decoder->first_ = make_table(*dc_symbols, kMaxDcNumberBits, *ac_symbols);
   decoder->next_ = make_table(*ac_symbols, kMaxNumberBits, *ac_symbols);
   decoder->dc_symbols_ = *dc_symbols;
   decoder->ac_symbols_ = *ac_symbols;
   return decoder;
+}
+
+void BlockDecoder::pair_dc_with_ac() {
+  first_ = make_table(dc_symbols_, kMaxDcNumberBits, ac_symbols_);
 }
 
 // `second`: decodes what follows a symbol of `first`, which has up to `max_first_bits` extra bits.

@@ -24,6 +24,10 @@ class BlockDecoder {
   // std::nullopt if a code is invalid.
   static std::optional<BlockDecoder> make(const HuffmanCode& dc, const HuffmanCode& ac);
 
+  // From now on a look-up for DC finds the AC symbol behind it, too. That takes as long as half of
+  // make(), so it is only worth it for many blocks.
+  void pair_dc_with_ac();
+
   // Reads the levels of a block, which must be all zeros; that of DC is a difference. False if the
   // data is corrupt.
   IMGPRESS_INLINE bool read(BitReader& in, Scratch& scratch) const;
@@ -74,7 +78,7 @@ class BlockDecoder {
   static bool set_last(const SymbolLookup& symbol, unsigned max_number_bits, std::size_t index,
                        Table& table);
 
-  Table first_;  // a DC symbol, and an AC symbol behind it
+  Table first_;  // a DC symbol, and an AC symbol behind it; empty unless they are paired
   Table next_;   // AC symbols
   HuffmanDecoder dc_symbols_;
   HuffmanDecoder ac_symbols_;

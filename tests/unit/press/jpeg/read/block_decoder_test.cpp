@@ -63,7 +63,11 @@ class Coder {
   explicit Coder(std::size_t first)
       : dc_code_(code_of(kDcSymbols, first)), ac_code_(code_of(kAcSymbols, first)) {}
 
-  std::optional<BlockDecoder> decoder() const { return BlockDecoder::make(dc_code_, ac_code_); }
+  std::optional<BlockDecoder> decoder(bool is_paired) const {
+    std::optional<BlockDecoder> made = BlockDecoder::make(dc_code_, ac_code_);
+    if (made && is_paired) made->pair_dc_with_ac();
+    return made;
+  }
 
   void put_dc(std::uint8_t symbol, std::uint32_t number) { put(dc_code_, symbol, number); }
   void put_ac(std::uint8_t symbol, std::uint32_t number) { put(ac_code_, symbol, number); }
@@ -118,29 +122,35 @@ TEST(BlockDecoder, ReadsEverySymbolWithCodesOfAllLengths) {
     Coder coder(first);
     std::vector<CodedBlock> blocks;
     for (int i = 0; i < 2000; ++i) blocks.push_back(coder.put_block(random));
-    const std::optional<BlockDecoder> decoder = coder.decoder();
-    ASSERT_TRUE(decoder);
     const std::vector<std::uint8_t> bytes = coder.bits.bytes();
-    BitReader in(bytes.data());
-    BlockDecoder::Scratch scratch;
-    for (const CodedBlock& expected : blocks) {
-      clear(scratch.levels);
-      scratch.is_wide = false;
-      ASSERT_TRUE(decoder->read(in, scratch));
-      ASSERT_TRUE(std::equal(expected.block.at, expected.block.at + kBlockSize, scratch.levels));
-      ASSERT_EQ(scratch.is_wide, expected.is_wide);
+    for (const bool is_paired : {false, true}) {
+      const std::optional<BlockDecoder> decoder = coder.decoder(is_paired);
+      ASSERT_TRUE(decoder);
+      BitReader in(bytes.data());
+      BlockDecoder::Scratch scratch;
+      for (const CodedBlock& expected : blocks) {
+        clear(scratch.levels);
+        scratch.is_wide = false;
+        ASSERT_TRUE(decoder->read(in, scratch));
+        ASSERT_TRUE(std::equal(expected.block.at, expected.block.at + kBlockSize, scratch.levels));
+        ASSERT_EQ(scratch.is_wide, expected.is_wide);
+      }
+      EXPECT_EQ(in.left(bytes.data()), -static_cast<std::ptrdiff_t>(coder.bits.written()));
     }
-    EXPECT_EQ(in.left(bytes.data()), -static_cast<std::ptrdiff_t>(coder.bits.written()));
   }
 }
 
+// Paired or not.
 bool refuses(const Coder& coder) {
-  const std::optional<BlockDecoder> decoder = coder.decoder();
   const std::vector<std::uint8_t> bytes = coder.bits.bytes();
-  BitReader in(bytes.data());
-  BlockDecoder::Scratch scratch;
-  clear(scratch.levels);
-  return decoder && !decoder->read(in, scratch);
+  for (const bool is_paired : {false, true}) {
+    const std::optional<BlockDecoder> decoder = coder.decoder(is_paired);
+    BitReader in(bytes.data());
+    BlockDecoder::Scratch scratch;
+    clear(scratch.levels);
+    if (!decoder || decoder->read(in, scratch)) return false;
+  }
+  return true;
 }
 
 // A code of all ones is reserved, and what follows it must not be taken for levels.
