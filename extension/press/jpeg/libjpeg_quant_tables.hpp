@@ -23,6 +23,6 @@ bool has_all_tables(const LibjpegDecoder& decoder);
 QualityTables standard_tables(LibjpegGuard& guard, int quality);
 
 // The tables for a quality and an effort: the standard ones, or for "small" visual_tables().
-QualityTables quality_tables(LibjpegGuard& guard, const CodecOptions& options);
+QualityTables quality_tables(LibjpegGuard& guard, const CodecOptions& options, SourceDetail detail);
 
 }  // namespace imgpress::press

@@ -36,8 +36,15 @@ struct QualityTables {
   QuantTable chroma;
 };
 
+// Whether the source has texture that is lost with libjpeg's steps for the wanted quality.
+enum class SourceDetail { kFine, kCoarse };
+
+// `standard`: libjpeg's steps for the wanted quality. Pixels are always fine.
+SourceDetail detail_of(const QuantTable& source, const QuantTable& standard);
+
 // The tables of effort "small" for a quality of 1 to 100. In them images look at least as good, by
-// SSIMULACRA2 and butteraugli, as in the standard tables with the same quality, but for few.
-QualityTables visual_tables(int quality);
+// SSIMULACRA2 and butteraugli, as in the standard tables with the same quality, but for few. Luma
+// is finer for fine sources.
+QualityTables visual_tables(int quality, SourceDetail detail);
 
 }  // namespace imgpress::press

@@ -21,7 +21,7 @@ constexpr std::uint32_t kLeastSampledRows = 6;
 
 // The Lagrange multiplier in a typical block: what a bit is worth, in squared steps. Chosen with
 // the steps (quant_table.cpp) for the fewest bytes at equal SSIMULACRA2 and butteraugli.
-constexpr double kLambdaLuma = 0.08;
+constexpr double kLambdaLuma = 0.09;
 constexpr double kLambdaBlue = 0.22;
 
 double lambda_for(const Plane& plane) {

@@ -51,10 +51,14 @@ TEST(StepsBetween, OfInvalidTablesAreNotZero) {
 
 TEST(StepsBetween, OfAFineSourceChangeNothingTheSecondTime) {
   for (int quality = 1; quality <= 100; ++quality) {
-    const QuantTable to = visual_tables(quality).luma;
+    const QuantTable standard = visual_tables(quality, SourceDetail::kCoarse).luma;
+    const auto steps_for = [&](const QuantTable& source) {
+      const QualityTables to = visual_tables(quality, detail_of(source, standard));
+      return steps_between(source, to.luma, standard);
+    };
     for (const std::uint16_t from : {1, 3, 7}) {
-      const QuantTable once = steps_between(uniform(from), to, to);
-      EXPECT_EQ(steps_between(once, to, to), once) << quality << " from " << from;
+      const QuantTable once = steps_for(uniform(from));
+      EXPECT_EQ(steps_for(once), once) << quality << " from " << from;
     }
   }
 }
@@ -62,20 +66,32 @@ TEST(StepsBetween, OfAFineSourceChangeNothingTheSecondTime) {
 TEST(VisualTables, AreCoarserForALowerQuality) {
   int last = 1 << 20;
   for (int quality = 1; quality <= 100; ++quality) {
-    const QualityTables tables = visual_tables(quality);
+    const QualityTables tables = visual_tables(quality, SourceDetail::kCoarse);
     EXPECT_EQ(coarser_of(tables.luma, tables.chroma), tables.chroma);
+    const QualityTables fine = visual_tables(quality, SourceDetail::kFine);
+    EXPECT_EQ(coarser_of(fine.luma, tables.luma), tables.luma);
+    EXPECT_EQ(coarser_of(tables.chroma, fine.chroma), fine.chroma);
     const int sum = std::accumulate(tables.luma.begin(), tables.luma.end(), 0);
     EXPECT_LE(sum, last) << quality;
     last = sum;
     for (const std::uint16_t step : tables.chroma) EXPECT_TRUE(step >= 1 && step <= 255);
   }
-  EXPECT_EQ(visual_tables(100).luma, uniform(1));
-  EXPECT_EQ(visual_tables(100).chroma, uniform(1));
+  EXPECT_EQ(visual_tables(100, SourceDetail::kFine).luma, uniform(1));
+  EXPECT_EQ(visual_tables(100, SourceDetail::kCoarse).chroma, uniform(1));
+}
+
+TEST(VisualTables, HaveFinerLumaForASourceThatHasMoreToLose) {
+  EXPECT_EQ(detail_of(uniform(1), uniform(2)), SourceDetail::kCoarse);
+  EXPECT_EQ(detail_of(uniform(1), uniform(3)), SourceDetail::kFine);
+  const QuantTable coarse = visual_tables(50, SourceDetail::kCoarse).luma;
+  const QuantTable fine = visual_tables(50, SourceDetail::kFine).luma;
+  for (const std::size_t slope : {0, 1, 2}) EXPECT_EQ(fine[slope], coarse[slope]);
+  for (std::size_t i = 3; i < kBlockSize; ++i) EXPECT_LT(fine[i], coarse[i]);
 }
 
 TEST(VisualTables, AreSymmetricAndRiseWithTheFrequency) {
   std::array<int, kBlockSize> rows;
-  const QuantTable luma = visual_tables(50).luma;
+  const QuantTable luma = visual_tables(50, SourceDetail::kCoarse).luma;
   for (std::size_t i = 0; i < kBlockSize; ++i) rows[kZigzag[i]] = luma[i];
   for (std::size_t v = 0; v < 8; ++v) {
     for (std::size_t u = 0; u < 8; ++u) {
