@@ -16,6 +16,10 @@ void add_attacks_on_the_network(Attacks& attacks);
 void add_attacks_on_the_kernel(Attacks& attacks);
 void add_attacks_on_processes(Attacks& attacks);
 
+// To be called before the confinement. A kernel or hypervisor without the calls of i386 answers
+// them with a signal, which an attack takes for ENOSYS from then on.
+void survive_missing_calls();
+
 // 0 or errno, from what a system call returned. Descriptors that it returned stay open.
 int error_of(long result);
 

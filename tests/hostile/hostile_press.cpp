@@ -166,6 +166,7 @@ int main(int argc, char** argv) {
   }
   const auto start = press::parse_start(argc, argv);
   if (!start) return 2;
+  survive_missing_calls();
   try {
     run(*start, name_of_executable());
     return 0;

@@ -145,7 +145,7 @@ IMGPRESS_INLINE PackedSymbol* write_levels(const Block& block, std::uint64_t non
   // Four at a time, whether there are four or not: how often a loop is repeated cannot be foretold.
   while (to < end) {
 #pragma GCC unroll 4
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 4; ++i) {
       const auto at = static_cast<unsigned>(__builtin_ctzll(nonzero | kLast));
       to[i] = packed_value(block.at[at]) | (at - previous - 1) << 4 | table;
       previous = at;

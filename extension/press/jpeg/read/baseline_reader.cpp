@@ -32,7 +32,7 @@ struct PlaneReader {
 };
 
 // A block of an MCU, as MCUs are read from left to right.
-struct McuBlock {
+struct ScanBlock {
   PlaneReader* reader;
   std::uint32_t x;
   std::uint32_t y;
@@ -61,14 +61,14 @@ class Scan {
 
  private:
   // Lists the blocks of an MCU; returns their end.
-  McuBlock* list_blocks(std::uint32_t mcu_x, std::uint32_t mcu_y, McuBlock* to);
+  ScanBlock* list_blocks(std::uint32_t mcu_x, std::uint32_t mcu_y, ScanBlock* to);
 
   std::vector<PlaneReader> planes_;
   std::uint32_t mcus_across_;
   std::uint32_t mcus_down_;
 };
 
-McuBlock* Scan::list_blocks(std::uint32_t mcu_x, std::uint32_t mcu_y, McuBlock* to) {
+ScanBlock* Scan::list_blocks(std::uint32_t mcu_x, std::uint32_t mcu_y, ScanBlock* to) {
   for (PlaneReader& reader : planes_) {
     const Plane& plane = *reader.plane;
     for (std::uint32_t dy = 0; dy < plane.v_factor; ++dy) {
@@ -82,7 +82,7 @@ McuBlock* Scan::list_blocks(std::uint32_t mcu_x, std::uint32_t mcu_y, McuBlock* 
 }
 
 // Reads a block; false if the data is corrupt. Padding blocks beyond the edge are dropped.
-IMGPRESS_INLINE bool read_block(BitReader& in, const McuBlock& block,
+IMGPRESS_INLINE bool read_block(BitReader& in, const ScanBlock& block,
                                 BlockDecoder::Scratch& scratch) {
   PlaneReader& reader = *block.reader;
   clear(scratch.levels);
@@ -104,11 +104,11 @@ bool Scan::read(const std::uint8_t* begin, const std::uint8_t* end, std::uint64_
   BlockDecoder::Scratch scratch;
   auto x = static_cast<std::uint32_t>(from % mcus_across_);
   auto y = static_cast<std::uint32_t>(from / mcus_across_);
-  McuBlock blocks[kMaxBlocksInMcu];
-  McuBlock* const blocks_end = list_blocks(x, y, blocks);
+  ScanBlock blocks[kMaxBlocksInMcu];
+  ScanBlock* const blocks_end = list_blocks(x, y, blocks);
   for (; from < to; ++from) {
     if (in.left(end) < 0) return false;
-    for (McuBlock* block = blocks; block < blocks_end; ++block) {
+    for (ScanBlock* block = blocks; block < blocks_end; ++block) {
       if (!read_block(in, *block, scratch)) return false;
       block->x += block->reader->plane->h_factor;
     }
@@ -203,9 +203,9 @@ ImageRows read_baseline(const LibjpegDecoder& decoder, const CoefficientImage& i
   std::vector<PlaneReader> planes;
   for (std::size_t i = 0; i < image.size(); ++i) {
     auto blocks = std::make_unique<NarrowPlane>(image[i].width, image[i].height);
-    const BlockDecoder* const blocks_of = find_decoder(decoder, header.comp_info[i], image[i]);
-    if (blocks_of == nullptr) return {};
-    planes.push_back({&image[i], blocks.get(), blocks_of, 0});
+    const BlockDecoder* const block_decoder = find_decoder(decoder, header.comp_info[i], image[i]);
+    if (block_decoder == nullptr) return {};
+    planes.push_back({&image[i], blocks.get(), block_decoder, 0});
     rows.push_back(std::move(blocks));
   }
   Scan scan(std::move(planes));
