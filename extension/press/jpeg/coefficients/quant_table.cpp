@@ -113,15 +113,17 @@ SourceDetail detail_of(const QuantTable& source, const QuantTable& standard) {
 }
 
 QualityTables visual_tables(int quality, SourceDetail detail) {
+  const bool is_fine = detail == SourceDetail::kFine;
+  const int percent = coarsening(quality);
+  const int luma = is_fine ? percent * kFineLumaPercent / 100 : percent;
+  const int chroma = is_fine ? percent * kFineChromaPercent / 100 : percent;
   QualityTables tables;
   for (std::size_t i = 0; i < kBlockSize; ++i) {
     const int step = kLumaSteps[kZigzag[i]];
     const bool is_slope = i < kSlopes;
-    const bool is_finer = !is_slope && detail == SourceDetail::kFine;
-    const int percent = is_slope ? 100 : coarsening(quality);
-    tables.luma[i] = scaled(step, quality, is_finer ? percent * kFineLumaPercent / 100 : percent);
-    tables.chroma[i] = scaled(i == 1 || i == 2 ? kLowestChromaStep : step, quality,
-                              is_finer ? percent * kFineChromaPercent / 100 : percent);
+    tables.luma[i] = scaled(step, quality, is_slope ? 100 : luma);
+    tables.chroma[i] =
+        scaled(i == 1 || i == 2 ? kLowestChromaStep : step, quality, is_slope ? 100 : chroma);
   }
   return tables;
 }

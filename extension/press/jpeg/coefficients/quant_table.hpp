@@ -43,8 +43,8 @@ enum class SourceDetail { kFine, kCoarse };
 SourceDetail detail_of(const QuantTable& source, const QuantTable& standard);
 
 // The tables of effort "small" for a quality of 1 to 100. In them images look at least as good, by
-// SSIMULACRA2 and butteraugli, as in the standard tables with the same quality, but for few. Luma
-// is finer for fine sources.
+// SSIMULACRA2 and butteraugli, as in the standard tables with the same quality, but for few. For
+// fine sources luma is finer and chroma coarser.
 QualityTables visual_tables(int quality, SourceDetail detail);
 
 }  // namespace imgpress::press
