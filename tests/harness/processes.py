@@ -111,9 +111,7 @@ def own_memory_kib(pid):
     return _status_kib(pid, "RssAnon")
 
 
-def sealed_memory(pids):
-    """The bytes of image data (memfds) that the processes hold. Memory that several of them share
-    counts once."""
+def _sealed_sizes(pids):
     sizes = {}
     for pid in pids:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -122,4 +120,12 @@ def sealed_memory(pids):
                     if os.readlink(entry.path).startswith("/memfd:imgpress"):
                         status = os.stat(entry.path)
                         sizes[status.st_ino] = status.st_size
-    return sum(sizes.values())
+    return sizes
+
+
+def sealed_memory(pids):
+    """The bytes of image data (memfds) that the processes hold at one moment, as far as they are
+    found both before and after it: while the processes are looked at, images come and go. Memory
+    that several of them share counts once."""
+    before, after = _sealed_sizes(pids), _sealed_sizes(pids)
+    return sum(min(before[inode], after[inode]) for inode in before.keys() & after.keys())

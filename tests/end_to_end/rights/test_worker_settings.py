@@ -173,9 +173,9 @@ def test_role_that_is_dropped(own):
     own.submit("small1.jpg")
     wait_until(lambda: own.cluster.log_lines(ABSENT), "the drainer logs its wait")
     assert drainer.alive()
-    own.cluster.terminate(drainer.pid)
     absent = '"shop" of imgpress.databases has no worker: role imgpress_worker does not exist'
     before = len(own.cluster.log_lines(absent))  # those from before CREATE EXTENSION
+    own.cluster.terminate(drainer.pid)
     wait_until(lambda: len(own.cluster.log_lines(absent)) > before, "the launcher logs it too")
     assert own.cluster.drainers() == []
     own.sql("DROP EXTENSION imgpress")
