@@ -239,7 +239,7 @@ void define_work() {
       "per core.",
       &stored.codecs, 0, 0, 256);
   define_int("imgpress.images_in_flight", "Number of images that a worker holds at a time.",
-             &stored.images_in_flight, 256, 2, 4096);
+             &stored.images_in_flight, 512, 2, 4096);
   define_int("imgpress.priority",
              "Priority of requests that don't name one; above 0: for imgpress_admin only.",
              &stored.priority, 0, -100, 100, 0, PGC_USERSET);

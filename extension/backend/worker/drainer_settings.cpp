@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <climits>
 #include <cstdlib>
 
 namespace imgpress {
@@ -12,11 +11,17 @@ namespace {
 
 // Each image in flight holds a file descriptor, and there may be twice as many; half of the
 // descriptors stay for PostgreSQL.
+constexpr rlim_t kFilesPerImage = 4;
+
+// What is set, or as many as the process may have files for. Most services start with a soft limit
+// of 1024, for the sake of programs that use select().
 int images_in_flight(const Settings& config) {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return config.images_in_flight;
-  const auto quarter = static_cast<int>(std::min<rlim_t>(files.rlim_cur / 4, INT_MAX));
-  return std::min(config.images_in_flight, quarter);
+  const rlim_t wanted = kFilesPerImage * static_cast<rlim_t>(config.images_in_flight);
+  const rlimit raised{std::max(files.rlim_cur, std::min(wanted, files.rlim_max)), files.rlim_max};
+  if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) files = raised;
+  return static_cast<int>(std::min(wanted, files.rlim_cur) / kFilesPerImage);
 }
 
 std::size_t codecs(const Settings& config) {
