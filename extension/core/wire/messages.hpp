@@ -175,7 +175,7 @@ struct CompressReply {
   std::string reason;         // of a failure
   std::string warning;        // about a success
   std::string digest;         // of the output, in hexadecimal; only a hint for caches
-  std::uint32_t work_us = 0;  // microseconds taken; only a hint for planning
+  std::uint32_t work_us = 0;  // microseconds of CPU time; only a hint for planning
   bool is_large = false;      // not compressed: to be sent again when it may be large
 
   static auto fields() {

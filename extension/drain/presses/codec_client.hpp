@@ -46,8 +46,8 @@ class CodecClient {
 
   TimePoint deadline() const;
 
-  // How long an image takes: a moving average of what the codec reports; zero before its first
-  // answer.
+  // How long an image takes while nothing else wants the processor: a moving average of the CPU
+  // time that the codec reports; zero before its first answer.
   Clock::duration work_time() const { return work_time_; }
 
  private:
