@@ -81,6 +81,25 @@ Datum ArrayArgument::datum() const {
                                             by_value, alignment));
 }
 
+Datum ArrayArgument::expanded_datum() const {
+  ExpandedArrayHeader* array = construct_empty_expanded_array(type_, CurrentMemoryContext, nullptr);
+  if (size_ == 0) return EOHPGetRODatum(&array->hdr);
+  const MemoryContext before = MemoryContextSwitchTo(array->hdr.eoh_context);
+  array->ndims = 1;
+  array->dims = static_cast<int*>(palloc(sizeof(int)));
+  array->lbound = static_cast<int*>(palloc(sizeof(int)));
+  array->dvalues = static_cast<Datum*>(palloc(sizeof(Datum) * size_));
+  array->dnulls = static_cast<bool*>(palloc(sizeof(bool) * size_));
+  MemoryContextSwitchTo(before);
+  *array->dims = array->dvalueslen = array->nelems = size_;
+  *array->lbound = 1;
+  memcpy(array->dvalues, values_, sizeof(Datum) * size_);
+  memcpy(array->dnulls, nulls_, sizeof(bool) * size_);
+  array->flat_size = 0;  // not known
+  array->fvalue = nullptr;
+  return EOHPGetRODatum(&array->hdr);
+}
+
 CompositeArgument::CompositeArgument(TupleDesc descriptor)
     : descriptor_(descriptor),
       values_(static_cast<Datum*>(palloc0(sizeof(Datum) * descriptor->natts))),

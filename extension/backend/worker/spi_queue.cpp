@@ -222,8 +222,8 @@ void SpiQueue::carry_out(const FinishCall& call, FinishAnswer* answer) {
     const bool is_new = image.verdict.kind == Verdict::Kind::kDone && image.blob_id == 0;
     if (is_new) outputs.set(i, output_bytes_of(image));
   }
-  execute(&finish_,
-          {{get_array_type(outcome_type_), outcomes.datum()}, {BYTEAARRAYOID, outputs.datum()}});
+  execute(&finish_, {{get_array_type(outcome_type_), outcomes.datum()},
+                     {BYTEAARRAYOID, outputs.expanded_datum()}});
   const Row finished = Row::of_result(0);
   answer->ended = finished.get_bool("ended");
   const Elements put_off = array_elements(finished, "put_off");
