@@ -1,5 +1,7 @@
 """Unusual settings and transactions that must not stop the worker."""
 
+import resource
+import sys
 import time
 import uuid
 
@@ -81,6 +83,34 @@ def test_database_as_a_template(own):
         wait_until(own.cluster.drainers, "another drainer", PROMPT)
         session.execute("DROP DATABASE copy")
     own.finish(own.submit("small0.jpg"), PROMPT)
+
+
+def limits_of_open_files(pid):
+    """(soft, hard)"""
+    with open(f"/proc/{pid}/limits", encoding="ascii") as limits:
+        line = next(line for line in limits if line.startswith("Max open files"))
+    return tuple(map(int, line.replace("unlimited", str(sys.maxsize)).split()[3:5]))
+
+
+def test_limit_of_open_files(own):
+    """The worker raises its soft limit, which most services set to 1024: that would be enough for
+    256 images in flight."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        own.cluster.restart()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    most = limits_of_open_files(own.cluster.postmaster())[1]
+    own.finish(own.submit("small0.jpg"), PROMPT)
+    (drainer,) = own.cluster.drainers()
+    in_flight = own.value("SELECT current_setting('imgpress.images_in_flight')::integer")
+    assert limits_of_open_files(drainer.pid) == (min(4 * in_flight, most), most)
+    with own.cluster.settings({"imgpress.images_in_flight": 1000}):
+        raised = (min(4000, most), most)
+        wait_until(
+            lambda: limits_of_open_files(drainer.pid) == raised, "it has files for more", PROMPT
+        )
 
 
 def test_prepared_transaction(own):
