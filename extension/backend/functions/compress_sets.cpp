@@ -201,7 +201,7 @@ ImageSet* begin_set(FunctionCallInfo fcinfo, bool are_urls) {
   const Settings config = settings();
   const char* path = press_path();
   guard([&] {
-    PipelineSettings wanted = drainer_settings(config, path).pipeline;
+    PipelineSettings wanted = pipeline_settings(config, path);
     wanted.codecs = std::min(wanted.codecs, static_cast<std::size_t>(set->count));
     wanted.memory_limit = std::min(wanted.memory_limit, kMostBytes);
     set->pipeline.take(wanted, Clock::now());

@@ -43,12 +43,18 @@ std::vector<std::int64_t> delays_ms(const char* list) {
 
 }  // namespace
 
+PipelineSettings pipeline_settings(const Settings& config, const char* press_path) {
+  PipelineSettings made;
+  static_cast<PressSettings&>(made) = press_settings(config, press_path);
+  made.codecs = codecs(config);
+  made.reports_hosts = true;
+  made.memory_limit = std::uint64_t{1024} * 1024 * config.memory_limit_mb;
+  return made;
+}
+
 DrainerSettings drainer_settings(const Settings& config, const char* press_path) {
   DrainerSettings made;
-  static_cast<PressSettings&>(made.pipeline) = press_settings(config, press_path);
-  made.pipeline.codecs = codecs(config);
-  made.pipeline.reports_hosts = true;
-  made.pipeline.memory_limit = std::uint64_t{1024} * 1024 * config.memory_limit_mb;
+  made.pipeline = pipeline_settings(config, press_path);
   made.retry = {config.max_attempts, config.retry_base_delay_ms, config.retry_max_delay_ms};
   made.images_in_flight = images_in_flight(config);
   made.lease = Milliseconds(config.lease_ms);

@@ -111,6 +111,10 @@ def test_limit_of_open_files(own):
         wait_until(
             lambda: limits_of_open_files(drainer.pid) == raised, "it has files for more", PROMPT
         )
+    with own.cluster.session() as session:  # its programs (COPY FROM PROGRAM) may use select()
+        session.execute("SELECT pg_backend_pid() FROM imgpress.compress_images(ARRAY['x'::bytea])")
+        (session_pid,) = session.fetchone()
+        assert limits_of_open_files(session_pid) == (min(1024, most), most)
 
 
 def test_prepared_transaction(own):
