@@ -11,6 +11,7 @@ from harness.servers.tar_pit import PHASES, TarPit
 from harness.shop import TEST_SETTINGS
 from harness.waiting import wait_until
 
+PLACES = 256
 HANGING = 400
 OTHERS = 400
 MOST = 2.0  # times as long as without; the machine may be busy with other things
@@ -33,6 +34,7 @@ def fixture_own(open_shop, names):
         "imgpress.webhook_timeout": "30s",
         "imgpress.webhook_retry_delays": "600",
         "imgpress.allowed_networks": "127.0.0.0/8",
+        "imgpress.images_in_flight": PLACES,
     }
     with open_shop(settings=settings, gateway=False, preload=("imgpress",), name="hang") as made:
         with names.resolving():
@@ -57,7 +59,7 @@ def seconds_for_others(shop):
 def submit_hanging(shop, urls):
     """One request has half of the places at most. It gets more when they are seen to hang."""
     request = shop.submit_csv(one_product(*urls))
-    wait_until(lambda: shop.value(FETCHING) > 128, "more than half of the places hang")
+    wait_until(lambda: shop.value(FETCHING) > PLACES // 2, "more than half of the places hang")
     return request
 
 
