@@ -83,8 +83,9 @@ class ArrayArgument {
   ArrayArgument(Oid element_type, int size);
   void set(int i, Datum value);
   Datum datum() const;
-  // The same as a read-only expanded array, which has the values themselves instead of copies:
-  // PL/pgSQL expands others, and copies them once more. REQUIRES: no value is TOASTed.
+  // The same as a read-only expanded array, which has the values themselves instead of copies, and
+  // must not outlive them: PL/pgSQL expands others, and copies them once more. REQUIRES: no value
+  // is TOASTed.
   Datum expanded_datum() const;
 
  private:
