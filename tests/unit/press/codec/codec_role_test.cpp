@@ -4,7 +4,11 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <ctime>
 #include <string>
+#include <thread>
 
 #include "channel/sealed_memory.hpp"
 #include "support/images/jpeg_files.hpp"
@@ -68,6 +72,32 @@ wire::CompressReply compress_as(RealPress& press, const std::string& image, bool
   request.may_be_large = may_be_large;
   press.socket().send(request, sealed(image).get());
   return std::get<wire::CompressReply>(press.receive().message);
+}
+
+std::chrono::microseconds cpu_time(pid_t pid) {
+  clockid_t clock{};
+  timespec used{};
+  EXPECT_EQ(::clock_getcpuclockid(pid, &clock), 0);
+  EXPECT_EQ(::clock_gettime(clock, &used), 0);
+  return std::chrono::microseconds(1'000'000 * used.tv_sec + used.tv_nsec / 1000);
+}
+
+TEST(CodecRole, TellsTheCpuTimeOfAnImage) {
+  using std::chrono::milliseconds;
+  RealPress press("codec");
+  const auto before = cpu_time(press.pid());
+  const auto image = press::fixtures::make_jpeg(press::fixtures::plain(2000, 2000, {1, 2, 3}));
+  wire::CompressRequest request = compress_request(1);
+  request.max_pixels = 4'000'000;
+  press.socket().send(request, sealed(as_text(image)).get());
+  while (cpu_time(press.pid()) < before + milliseconds(2)) std::this_thread::yield();
+  ::kill(press.pid(), SIGSTOP);  // it has begun; what passes now is not its time
+  std::this_thread::sleep_for(milliseconds(300));
+  ::kill(press.pid(), SIGCONT);
+  const auto reply = std::get<wire::CompressReply>(press.receive().message);
+  EXPECT_EQ(reply.fault, Fault::kNone) << reply.reason;
+  EXPECT_GT(reply.work_us, 0u);
+  EXPECT_LE(reply.work_us, (cpu_time(press.pid()) - before).count());
 }
 
 #ifndef __SANITIZE_ADDRESS__  // it needs more address space than any limit
