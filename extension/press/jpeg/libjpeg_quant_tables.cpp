@@ -58,10 +58,9 @@ QualityTables standard_tables(LibjpegGuard& guard, int quality) {
   return {value_of(*state.quant_tbl_ptrs[0]), value_of(*state.quant_tbl_ptrs[1])};
 }
 
-QualityTables quality_tables(LibjpegGuard& guard, const CodecOptions& options,
+QualityTables quality_tables(const QualityTables& standard, const CodecOptions& options,
                              SourceDetail detail) {
-  return options.effort == Effort::kSmall ? visual_tables(options.quality, detail)
-                                          : standard_tables(guard, options.quality);
+  return options.effort == Effort::kSmall ? visual_tables(options.quality, detail) : standard;
 }
 
 }  // namespace imgpress::press

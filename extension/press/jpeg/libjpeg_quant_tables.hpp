@@ -22,7 +22,8 @@ bool has_all_tables(const LibjpegDecoder& decoder);
 // The standard tables for a quality of 1 to 100, scaled by the rule of the IJG.
 QualityTables standard_tables(LibjpegGuard& guard, int quality);
 
-// The tables for a quality and an effort: the standard ones, or for "small" visual_tables().
-QualityTables quality_tables(LibjpegGuard& guard, const CodecOptions& options, SourceDetail detail);
+// The tables for a quality and an effort: the standard ones for it, or for "small" visual_tables().
+QualityTables quality_tables(const QualityTables& standard, const CodecOptions& options,
+                             SourceDetail detail);
 
 }  // namespace imgpress::press

@@ -67,7 +67,8 @@ std::optional<std::vector<std::uint8_t>> transcode_jpeg(LibjpegGuard& guard,
   CoefficientImage image = describe_image(in);
   ImageRows rows = read_coefficients(guard, decoder, image);
   const QualityTables standard = standard_tables(guard, options.quality);
-  const QualityTables to = quality_tables(guard, options, detail_of(image[0].steps, standard.luma));
+  const QualityTables to =
+      quality_tables(standard, options, detail_of(image[0].steps, standard.luma));
   if (should_subsample(in, image, standard)) subsample_chroma(image, rows);
   reduce_sampling_factors(image);
   if (blocks_in_mcu(image) > kMaxBlocksInMcu) {

@@ -41,8 +41,8 @@ std::size_t read_rows(jpeg_decompress_struct& in, JSAMPROW* rows, std::size_t co
 QualityTables choose_tables(LibjpegGuard& guard, const LibjpegDecoder& decoder,
                             const CodecOptions& options) {
   const QuantTable luma = source_tables(decoder)[0];
-  const QuantTable standard = standard_tables(guard, options.quality).luma;
-  QualityTables tables = quality_tables(guard, options, detail_of(luma, standard));
+  const QualityTables standard = standard_tables(guard, options.quality);
+  QualityTables tables = quality_tables(standard, options, detail_of(luma, standard.luma));
   if (decoder.state().jpeg_color_space == JCS_YCbCr) tables.luma = coarser_of(tables.luma, luma);
   return tables;
 }
@@ -86,7 +86,8 @@ std::optional<std::vector<std::uint8_t>> encode_pixels(PixelImage image,
   check_sides(image);
   LibjpegGuard guard;
   const PixelColours colours = colours_of(image);
-  const QualityTables tables = quality_tables(guard, options, SourceDetail::kFine);
+  const QualityTables tables =
+      quality_tables(standard_tables(guard, options.quality), options, SourceDetail::kFine);
   RowEncoder encoder(colours, image.width, image.height, tables, options.effort);
   for (std::size_t y = 0; y < image.height; y += encoder.portion()) {
     encoder.add(colours == PixelColours::kVideo ? video_rows(image, y, encoder.portion())
